@@ -1,0 +1,116 @@
+"""What is installed: entry points -> names -> loaded objects. Listing imports nothing and never fails."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import evolve, field, frozen
+
+from ._structure import nearest
+from .errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+UNKNOWN: Final = "unknown"
+
+
+@frozen
+class Discovered:
+    """What a distribution offers under a name."""
+
+    name: str
+    value: str
+    """Where it is: ``module:attribute``."""
+    distribution: str
+    version: str
+    entry_point: "EntryPoint" = field(repr=False, eq=False)
+
+    @property
+    def id(self) -> str:
+        """``distribution:name``, the form that ``use`` takes."""
+        return f"{self.distribution}:{self.name}"
+
+    def load(self, path: str) -> Any:
+        """Import and return it. Raises ConfigurationError, which names the distribution, when that fails."""
+        try:
+            return self.entry_point.load()
+        except Exception as error:  # a foreign module may raise anything
+            raise self.failure(path, "cannot be imported", error) from error
+
+    def failure(self, path: str, what: str, error: Exception) -> ConfigurationError:
+        """Make the error for a plugin that is installed and does not work."""
+        place = f"{self.value} of distribution {self.distribution} {self.version}"
+        reason = f"{type(error).__name__}: {error}"
+        return ConfigurationError.of(Problem(path, f"{what} ({place}): {reason}", "installed distributions"))
+
+
+def list_installed(entry_points: Sequence["EntryPoint"]) -> list[Discovered]:
+    """Describe `entry_points`, in the order of names."""
+    found = [
+        Discovered(
+            entry_point.name,
+            entry_point.value,
+            entry_point.dist.name if entry_point.dist else UNKNOWN,
+            entry_point.dist.version if entry_point.dist else UNKNOWN,
+            entry_point,
+        )
+        for entry_point in entry_points
+    ]
+    return sorted(found, key=lambda each: (each.name, each.distribution))
+
+
+def installed_entry_points(group: str) -> list["EntryPoint"]:
+    """Return the entry points of a group; a distribution with broken metadata has none."""
+    from importlib import metadata
+
+    found: list[EntryPoint] = []
+    seen: set[str] = set()
+    # metadata.entry_points() does the same, but fails altogether for one broken distribution.
+    for distribution in metadata.distributions():
+        try:
+            offered = [each for each in distribution.entry_points if each.group == group]
+            name = normalized(distribution.name) if offered else ""
+        except Exception:  # noqa: BLE001, S112  listing never fails
+            continue
+        if offered and name not in seen:  # the first on sys.path is the one that would be imported
+            seen.add(name)
+            found += offered
+    return found
+
+
+def by_name(name: str, found: Sequence[Discovered], at: Problem) -> Discovered:
+    """Return the one of that name. Raises ConfigurationError, at the place of `at`, for none and for several.
+
+    The message of `at` says how to choose; ``{}`` in it becomes such a choice.
+    """
+    named = [each for each in found if each.name == name]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        distributions = " and ".join(f"{each.distribution} {each.version}" for each in named)
+        message = f"{name!r} is offered by {distributions}; choose with {at.message.format(named[0].id)}"
+    else:
+        message = unknown(name, found)
+    raise ConfigurationError.of(evolve(at, message=message))
+
+
+def by_id(choice: str, found: Sequence[Discovered], at: Problem) -> Discovered:
+    """Return the one chosen by ``distribution:name``. Raises ConfigurationError, at the place of `at`."""
+    distribution, _, name = choice.partition(":")
+    for each in found:
+        if each.name == name and normalized(each.distribution) == normalized(distribution):
+            return each
+    offered = ", ".join(each.id for each in found) or "nothing"
+    raise ConfigurationError.of(evolve(at, message=f"{choice!r} is not installed; there is {offered}"))
+
+
+def unknown(name: str, found: Sequence[Discovered]) -> str:
+    """Say that nothing of that name is installed, and what is."""
+    names = sorted({each.name for each in found})
+    return f"{name!r} is not installed{nearest(name, names)}; there is {', '.join(names) or 'nothing'}"
+
+
+def normalized(distribution: str) -> str:
+    """Return the name of a distribution as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()

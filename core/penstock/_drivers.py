@@ -1,0 +1,184 @@
+"""Performing the effects of the engine: the same few steps twice, once blocking and once awaiting."""
+
+import contextlib
+import warnings
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, cast
+
+import anyio.lowlevel
+
+from ._attempt import Steps
+from ._effects import READY, Close, Effect, Leave, Open, Pause, Read, Sleep
+from .clock import Clock
+from .messages import Event, Response
+from .transport import AsyncExchange, AsyncTransport, Exchange, Transport
+
+Step = Effect | Event | None
+"""What the engine wants next; None when it has come to its end."""
+
+_DROPPED = "a stream was dropped without leaving its `with` block"
+
+
+class _Steps:
+    """The engine's generator, without the StopIteration that must not cross a coroutine and without `Leave`."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._generator = steps
+
+    def send(self, result: object) -> Step:
+        try:
+            return cast(Step, self._generator.send(result))
+        except (StopIteration, Leave):
+            return None
+
+    def throw(self, error: BaseException) -> Step:
+        try:
+            return cast(Step, self._generator.throw(error))
+        except (StopIteration, Leave):
+            return None
+
+
+class Driver(_Steps):
+    """Runs the steps of a call, blocking."""
+
+    def __init__(self, steps: Steps, transport: Transport, clock: Clock) -> None:
+        super().__init__(steps)
+        self._transport = transport
+        self._clock = clock
+        self._exchange: Exchange | None = None
+
+    def start(self) -> None:
+        """Run until the first content event is here, or the stream has ended without one."""
+        try:
+            step = self.send(None)
+            while step is not None and step is not READY:
+                step = self._perform(step)
+        except BaseException:
+            self.leave()  # nobody else will; it matters when a KeyboardInterrupt came between two steps
+            raise
+
+    def next_event(self) -> Event | None:
+        """Return the next event, None at the end. Raises the error of a call that failed."""
+        step = self.send(None)
+        while step.__class__ is not Event and step is not None:
+            step = self._perform(step)
+        return cast("Event | None", step)  # type: ignore[redundant-cast]  # mypy narrows by __class__, pyright does not
+
+    def leave(self) -> None:
+        """End the call where it stands."""
+        step = self.throw(Leave())
+        while step is not None:
+            step = self._perform(step)
+
+    def _perform(self, step: Effect | Event) -> Step:
+        try:
+            result = self._EFFECTS[step.__class__](self, step)
+        except BaseException as error:  # noqa: BLE001  # the engine says what it means, and raises it again
+            return self.throw(error)
+        return self.send(result)
+
+    def _open(self, effect: Open) -> Response:
+        self._exchange = self._transport.open(effect.request, effect.opening)
+        return self._exchange.response
+
+    def _read(self, effect: Read) -> bytes:
+        return cast(Exchange, self._exchange).read(effect.deadline)
+
+    def _rest(self, effect: Sleep) -> None:
+        self._clock.sleep(effect.seconds)
+
+    def _close(self, effect: Close) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            with contextlib.suppress(Exception):  # letting go cannot fail a call
+                exchange.close(reusable=effect.reusable)
+
+    def _pause(self, effect: Pause) -> None:
+        """Threads need no turns."""
+
+    _EFFECTS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
+        Open: _open,
+        Read: _read,
+        Sleep: _rest,
+        Close: _close,
+        Pause: _pause,
+    }
+
+    def __del__(self) -> None:
+        if self._exchange is not None:
+            self._close(Close(reusable=False))
+            warnings.warn(_DROPPED, ResourceWarning, stacklevel=2)
+
+
+class AsyncDriver(_Steps):
+    """Runs the steps of a call, awaiting."""
+
+    def __init__(self, steps: Steps, transport: AsyncTransport, clock: Clock) -> None:
+        super().__init__(steps)
+        self._transport = transport
+        self._clock = clock
+        self._exchange: AsyncExchange | None = None
+
+    async def start(self) -> None:
+        """Run until the first content event is here, or the stream has ended without one."""
+        step = self.send(None)
+        while step is not None and step is not READY:
+            step = await self._perform(step)
+
+    async def next_event(self) -> Event | None:
+        """Return the next event, None at the end. Raises the error of a call that failed."""
+        step = self.send(None)
+        while step.__class__ is not Event and step is not None:
+            step = await self._perform(step)
+        return cast("Event | None", step)  # type: ignore[redundant-cast]  # mypy narrows by __class__, pyright does not
+
+    async def leave(self) -> None:
+        """End the call where it stands."""
+        step = self.throw(Leave())
+        while step is not None:
+            step = await self._perform(step)
+
+    async def _perform(self, step: Effect | Event) -> Step:
+        try:
+            result = await self._EFFECTS[step.__class__](self, step)
+        except GeneratorExit:
+            await self.leave()  # the coroutine is being closed: leaving awaits nothing
+            raise
+        except BaseException as error:  # noqa: BLE001  # the engine says what it means, and raises it again
+            return self.throw(error)
+        return self.send(result)
+
+    async def _open(self, effect: Open) -> Response:
+        self._exchange = await self._transport.open(effect.request, effect.opening)
+        return self._exchange.response
+
+    async def _read(self, effect: Read) -> bytes:
+        return await cast(AsyncExchange, self._exchange).read(effect.deadline)
+
+    async def _rest(self, effect: Sleep) -> None:
+        await self._clock.asleep(effect.seconds)
+
+    async def _close(self, effect: Close) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            with contextlib.suppress(Exception):  # letting go cannot fail a call
+                if effect.reusable:
+                    await exchange.aclose()
+                else:
+                    exchange.abort()  # not awaited: a second cancellation has nothing to interrupt
+
+    async def _pause(self, effect: Pause) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    _EFFECTS: ClassVar[dict[type, Callable[[Any, Any], Awaitable[Any]]]] = {
+        Open: _open,
+        Read: _read,
+        Sleep: _rest,
+        Close: _close,
+        Pause: _pause,
+    }
+
+    def __del__(self) -> None:
+        if self._exchange is not None:
+            self._exchange.abort()
+            warnings.warn(_DROPPED, ResourceWarning, stacklevel=2)

@@ -1,0 +1,125 @@
+"""What can be wrong with a value, and how to say it without giving secrets away."""
+
+import types
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+import attrs
+from attrs import frozen
+
+HIDDEN: Final = "is not acceptable (the value is not shown)"
+_SHOWN_LENGTH = 60
+_WORDS: dict[Any, str] = {
+    Any: "anything",
+    type(None): "none",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+}
+ITERABLES = (list, tuple, set, frozenset, range)
+BUILDERS: dict[Any, Callable[[Iterable[Any]], Any]] = {
+    list: list,
+    set: set,
+    frozenset: frozenset,
+    tuple: tuple,
+    Set: frozenset,
+    Sequence: tuple,
+    Collection: tuple,
+    Iterable: tuple,
+}
+
+
+@frozen
+class Fault:
+    """What is wrong at `path`, which is relative to the value."""
+
+    path: str
+    message: str
+    hidden: str = HIDDEN
+    """The same without the value."""
+    source: str | None = None
+
+    def below(self, place: str, source: str | None = None) -> "Fault":
+        """Return the fault as seen from the holder of the value; a source that is known already stays."""
+        return attrs.evolve(self, path=joined(place, self.path), source=self.source or source)
+
+
+class Refused(Exception):
+    """A value is not acceptable."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__()
+        self.faults = faults
+
+
+def joined(place: str, path: str) -> str:
+    """Put `path` behind `place`: ``retry`` and ``jitter``, ``statuses`` and ``[2]``."""
+    return f"{place}{path}" if not path or path.startswith("[") else f"{place}.{path}"
+
+
+def place(key: object) -> str:
+    """Return what a key is called in a path: itself, or quoted when it is not a plain word."""
+    return key if isinstance(key, str) and key.replace("-", "_").isidentifier() else shown(key)
+
+
+def wrong(kind: Any, value: Any) -> Refused:
+    """Return what to raise when `value` is not a `kind`."""
+    wanted = wording(kind)
+    return Refused(
+        Fault("", f"must be {wanted}, not {shown(value)}", f"must be {wanted} (the value is not shown)")
+    )
+
+
+def wording(kind: Any) -> str:
+    """Say in words what a type accepts."""
+    origin = get_origin(kind) or kind
+    if kind in _WORDS:
+        return _WORDS[kind]
+    if is_union(kind):
+        return " or ".join(dict.fromkeys(map(wording, get_args(kind))))
+    if is_literal(kind):
+        return f"one of {', '.join(map(repr, get_args(kind)))}"
+    if is_enum(kind):
+        return f"one of {', '.join(repr(member.value) for member in kind)}"
+    if origin in BUILDERS:
+        return "a list"
+    if is_mapping(kind) or attrs.has(kind):
+        return "a table"
+    what = "a callable" if origin is Callable else f"an instance of {getattr(kind, '__name__', kind)}"
+    return f"{what} (which only Python can give)"
+
+
+def shown(value: object) -> str:
+    """Show a scalar, cut to a decent length; of everything else only what it is, for it may hold secrets."""
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, ITERABLES):
+        return "a list"
+    if not isinstance(value, bool | int | float | str | None):
+        return f"an instance of {type(value).__name__}"
+    try:
+        text = repr(value)
+    except ValueError:  # an int of more than sys.get_int_max_str_digits()
+        return "a very large number"
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…"
+
+
+def is_union(kind: Any) -> bool:
+    return get_origin(kind) in {Union, types.UnionType}
+
+
+def is_literal(kind: Any) -> bool:
+    return get_origin(kind) is Literal
+
+
+def is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum)
+
+
+def is_mapping(kind: Any) -> bool:
+    origin = get_origin(kind) or kind
+    return isinstance(origin, type) and issubclass(origin, Mapping)

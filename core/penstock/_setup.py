@@ -1,0 +1,137 @@
+"""What the blocking and the awaiting client are built from."""
+
+import os
+import ssl
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar, cast, get_args
+
+from attrs import define, field, frozen
+
+from ._attempt import Limits
+from ._call_hooks import plugin_error
+from ._engine import Engine
+from ._faults import shown
+from ._hooks import Bound, Hooks, compile_hooks
+from .call import Call
+from .clock import Clock, SystemClock
+from .dialect import Dialect
+from .errors import ConfigurationError, Problem
+from .headers import Headers, HeaderTypes
+from .messages import Request, Timeouts
+from .registry import resolve_dialect, resolve_plugins
+from .validators import number, refused
+
+Commit = Literal["content", "first-event"]
+Config = Mapping[str, Any] | str | os.PathLike[str] | None
+Plugins = Sequence[object] | None
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Connections:
+    """How a client connects."""
+
+    verify: ssl.SSLContext | str | bool = True
+    """Whether, and against which certificates, servers are checked."""
+    proxy: str | None = None
+    """The URL of a proxy."""
+    trust_env: bool = False
+    """Whether ``HTTPS_PROXY``, ``SSL_CERT_FILE`` and their kin are obeyed."""
+    max_connections: int = field(default=1000, validator=number(at_least=1, whole=True))
+    """Streams at a time; a call waits for a free connection against its connect clock."""
+
+
+@define(eq=False)
+class Setup:
+    """A client without its transport: checked, resolved, compiled."""
+
+    hooks: Hooks
+    dialect: Dialect
+    clock: Clock
+    headers: Headers
+    hold: bool
+    limits: Limits
+
+    @classmethod
+    def build(
+        cls,
+        plugins: Plugins,
+        config: Config,
+        dialect: str | Dialect | None,
+        clock: Clock | None,
+        headers: HeaderTypes,
+        commit: Commit,
+        max_event_size: int,
+    ) -> "Setup":
+        """Resolve names to objects. Raises ConfigurationError for everything that is wrong."""
+        checks = _Checks()
+        setup = cls(
+            hooks=checks.take(lambda: compile_hooks(resolve_plugins(plugins, config))),
+            dialect=checks.take(lambda: Dialect() if dialect is None else resolve_dialect(dialect)),
+            clock=SystemClock() if clock is None else clock,
+            headers=checks.take(lambda: Headers.validated(headers)),
+            hold=checks.take(lambda: _holds(commit)),
+            limits=checks.take(lambda: Limits(max_event_size=max_event_size)),
+        )
+        if checks.problems:
+            raise ConfigurationError.of(*checks.problems)
+        return setup
+
+    def engine(
+        self,
+        method: str,
+        url: str,
+        headers: HeaderTypes,
+        json: Any,
+        content: bytes,
+        timeouts: Timeouts | None,
+        request_id: str | None,
+    ) -> Engine:
+        """Make the engine of one call. Raises ConfigurationError for a request that cannot be sent."""
+        fields = self.headers.merged(Headers.validated(headers))
+        request = Request.build(method, url, headers=fields, json=json, content=content, timeouts=timeouts)
+        call = Call(_checked_id(request_id), request, self.dialect, self.clock, self.clock.monotonic())
+        return Engine(call, self.hooks, self.limits, self.hold)
+
+
+@define
+class _Checks:
+    """Collects what is wrong with several values, so that all of it is said at once."""
+
+    problems: list[Problem] = field(factory=list[Problem])
+
+    def take(self, build: Callable[[], T]) -> T:
+        """Return what `build` makes; something useless when it raises a ConfigurationError."""
+        try:
+            return build()
+        except ConfigurationError as error:
+            self.problems += error.problems
+            return cast("T", None)
+
+
+def _holds(commit: str) -> bool:
+    if commit not in get_args(Commit):
+        raise refused("commit", f"must be content or first-event, not {shown(commit)}")
+    return commit == "content"
+
+
+def wrapped(bounds: Sequence[Bound], hook: str, transport: Any) -> Any:
+    """Let the plugins wrap the transport, the innermost first. Raises PluginError."""
+    for function, plugin in reversed(bounds):
+        try:
+            transport = function(transport)
+        except Exception as error:
+            raise plugin_error(plugin, hook, f"raised {type(error).__name__}") from error
+        if not hasattr(transport, "open"):
+            raise plugin_error(plugin, hook, f"returned {type(transport).__name__}")
+    return transport
+
+
+def _checked_id(request_id: Any) -> str:
+    if request_id is None:
+        return f"req_{uuid.uuid4().hex}"
+    fits = isinstance(request_id, str) and 0 < len(request_id) <= 128
+    if not fits or not request_id.isascii() or not request_id.isprintable():
+        raise ConfigurationError.of(Problem("request_id", "must be 1 to 128 printable ASCII characters"))
+    return str(request_id)

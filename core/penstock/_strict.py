@@ -1,0 +1,161 @@
+"""A cattrs converter that guesses nothing: ``"false"`` is not true, 2.7 is not 2, text is no list of letters.
+
+Its hooks raise `Refused`, which holds every fault of a value with the place within it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
+
+import attrs
+
+from ._faults import (
+    BUILDERS,
+    ITERABLES,
+    Fault,
+    Refused,
+    is_enum,
+    is_literal,
+    is_mapping,
+    is_union,
+    place,
+    wrong,
+)
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+
+def strict_converter(attrs_hook: Callable[[Any, Any], Any]) -> "Converter":
+    """Make the converter; `attrs_hook` builds attrs classes."""
+    from cattrs import Converter
+
+    converter = Converter(
+        forbid_extra_keys=True, detailed_validation=True, structure_fallback_factory=lambda _: _instance
+    )
+    # cattrs asks its singledispatch of classes first: a `_func` hook would never be asked about these.
+    for kind in (int, float, bool, str, bytes, Path):
+        converter.register_structure_hook(kind, _scalar)
+
+    def sequence(value: Any, kind: Any) -> Any:
+        return _sequence(converter, value, kind)
+
+    def mapping(value: Any, kind: Any) -> Any:
+        return _mapping(converter, value, kind)
+
+    def union(value: Any, kind: Any) -> Any:
+        return _union(converter, value, kind)
+
+    converter.register_structure_hook_func(lambda kind: kind is type(None), _instance)
+    converter.register_structure_hook_func(is_literal, _literal)
+    converter.register_structure_hook_func(is_enum, _enum)
+    converter.register_structure_hook_func(lambda kind: (get_origin(kind) or kind) in BUILDERS, sequence)
+    converter.register_structure_hook_func(is_mapping, mapping)
+    converter.register_structure_hook_func(is_union, union)
+    converter.register_structure_hook_func(attrs.has, attrs_hook)
+    return converter
+
+
+def _scalar(value: Any, kind: Any) -> Any:
+    if is_enum(kind):  # an IntEnum is an int to the dispatch
+        return _enum(value, kind)
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    if isinstance(value, bool) and kind is not bool:
+        raise wrong(kind, value)
+    if kind is float and isinstance(value, int):
+        try:
+            return float(value)
+        except OverflowError:
+            raise wrong(kind, value) from None
+    return _instance(value, kind)
+
+
+def _instance(value: Any, kind: Any) -> Any:
+    origin = get_origin(kind) or kind
+    if origin is Callable:
+        good = callable(value)
+    else:
+        try:
+            good = isinstance(value, origin)
+        except TypeError:  # a protocol that cannot be checked: plain data has no behaviour
+            good = value is not None and not isinstance(value, (bool, int, float, str, Mapping, *ITERABLES))
+    if not good:
+        raise wrong(kind, value)
+    return cast("Any", value)
+
+
+def _literal(value: Any, kind: Any) -> Any:
+    return _choice(value, kind, [(choice, choice) for choice in get_args(kind)])
+
+
+def _enum(value: Any, kind: Any) -> Any:
+    if isinstance(value, kind):
+        return value
+    return _choice(value, kind, [(member, member.value) for member in kind])
+
+
+def _choice(value: Any, kind: Any, choices: Iterable[tuple[Any, Any]]) -> Any:
+    for choice, said in choices:
+        if type(value) is type(said) and value == said:  # True == 1
+            return choice
+    raise wrong(kind, value)
+
+
+def _sequence(converter: "Converter", value: Any, kind: Any) -> Any:
+    origin, arguments = get_origin(kind) or kind, get_args(kind)
+    if not isinstance(value, ITERABLES):
+        raise wrong(kind, value)
+    items = list(cast("Iterable[Any]", value))
+    if origin is tuple and arguments and arguments[-1] is not Ellipsis:
+        if len(items) != len(arguments):
+            raise Refused(Fault("", f"must be a list of {len(arguments)}, not of {len(items)}"))
+        kinds = list(arguments)
+    else:
+        kinds = [arguments[0] if arguments else Any] * len(items)
+    places = [f"[{index}]" for index in range(len(items))]
+    try:
+        return BUILDERS[origin](_each(converter, zip(places, items, kinds, strict=True)))
+    except TypeError:  # a set of tables
+        raise Refused(Fault("", "holds something that cannot be in a set")) from None
+
+
+def _mapping(converter: "Converter", value: Any, kind: Any) -> dict[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise wrong(kind, value)
+    table: Mapping[Any, Any] = cast("Any", value)
+    key_kind, value_kind = get_args(kind) or (Any, Any)
+    places = [place(key) for key in table]
+    keys = _each(converter, [(where, key, key_kind) for where, key in zip(places, table, strict=True)])
+    values = _each(
+        converter, [(where, item, value_kind) for where, item in zip(places, table.values(), strict=True)]
+    )
+    return dict(zip(keys, values, strict=True))
+
+
+def _each(converter: "Converter", parts: Iterable[tuple[str, Any, Any]]) -> list[Any]:
+    """Structure (place, value, type) each; all faults are raised together."""
+    results: list[Any] = []
+    faults: list[Fault] = []
+    for where, value, kind in parts:
+        try:
+            results.append(converter.structure(value, kind))
+        except Refused as refused:
+            faults += [fault.below(where) for fault in refused.faults]
+    if faults:
+        raise Refused(*faults)
+    return results
+
+
+def _union(converter: "Converter", value: Any, kind: Any) -> Any:
+    """Take the first arm that accepts, the value's own type first: 2 stays an int in ``float | int``."""
+    arms = get_args(kind)
+    inner: tuple[Fault, ...] = ()
+    for arm in sorted(arms, key=lambda arm: type(value) is not arm):
+        try:
+            return converter.structure(value, arm)
+        except Refused as refused:
+            inner = inner or tuple(fault for fault in refused.faults if fault.path)
+    if type(None) in arms and value == "none":  # TOML has no null
+        return None
+    raise Refused(*inner) if inner else wrong(kind, value)

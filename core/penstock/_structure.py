@@ -1,0 +1,218 @@
+"""What several sources say of one attrs class -> one object of it, or everything that is wrong, at once."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence, Set
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+import attrs
+from attrs import field, frozen
+
+from ._faults import HIDDEN, Fault, Refused, joined, place, shown, wrong
+from ._strict import strict_converter
+from .errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+ARGUMENTS: Final = "arguments"
+DEFAULTS: Final = "defaults"
+SECRET_WORDS: Final = ("key", "token", "secret", "password", "auth", "credential", "cookie")
+
+_REFUSALS = (ConfigurationError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+"""What a validator may raise about a value."""
+
+
+@frozen
+class Given:
+    """A value, or a table of them, as one source gave it. In a sequence the last has the highest rank."""
+
+    value: Any = field(repr=False)
+    source: str = ARGUMENTS
+    """A file, an environment variable, ``arguments``."""
+    text: str | None = field(default=None, repr=False)
+    """The value of an environment variable before it was read as TOML."""
+    path: tuple[str, ...] = ()
+    """Where the value belongs, below where this is."""
+
+    @property
+    def is_table(self) -> bool:
+        return bool(self.path) or isinstance(self.value, Mapping)
+
+    def items(self) -> list[tuple[Any, "Given"]]:
+        """Return the entries of a table."""
+        if self.path:
+            return [(self.path[0], attrs.evolve(self, path=self.path[1:]))]
+        return [(key, attrs.evolve(self, value=value, text=None)) for key, value in self.value.items()]
+
+    def whole(self) -> Any:
+        """Return the value with the tables around it."""
+        value = self.value
+        for name in reversed(self.path):
+            value = {name: value}
+        return value
+
+
+def structure(config_class: type[Any], layers: Sequence[Given], name: str) -> Any:
+    """Return a `config_class` of the values in `layers`, lowest rank first; tables are merged key by key.
+
+    Raises ConfigurationError with all problems, their paths beginning with `name`.
+    """
+    try:
+        return _value(config_class, layers) if layers else _build(config_class, ())
+    except Refused as refused:
+        source = layers[-1].source if layers else DEFAULTS
+        raise ConfigurationError.of(*(_problem(name, fault, source) for fault in refused.faults)) from None
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return `` (did you mean …?)`` when one of `names` is close to `name`, nothing otherwise."""
+    close = difflib.get_close_matches(name, sorted(names), 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _problem(name: str, fault: Fault, source: str) -> Problem:
+    message = fault.hidden if _secret(fault.path) else fault.message
+    return Problem(joined(name, fault.path), message, fault.source or source)
+
+
+def _secret(path: str) -> bool:
+    return any(word in path.lower() for word in SECRET_WORDS)
+
+
+@cache
+def _converter() -> "Converter":
+    def attrs_hook(value: Any, kind: Any) -> Any:
+        return _build(kind, [Given(value, "")]) if isinstance(value, Mapping) else _own(value, kind)
+
+    return strict_converter(attrs_hook)
+
+
+def _own(value: Any, kind: Any) -> Any:
+    if not isinstance(value, kind):
+        raise wrong(kind, value)
+    return value
+
+
+def _value(kind: Any, stack: Sequence[Given]) -> Any:
+    """Structure one value. A table completes the tables of lower rank, anything else hides them."""
+    tables: list[Given] = []
+    for given in reversed(stack):
+        if not given.is_table:
+            break
+        tables.insert(0, given)
+    inner = [arm for arm in (kind, *get_args(kind)) if attrs.has(arm)]
+    if tables and len(inner) == 1:
+        return _build(inner[0], tables)
+    if not tables:
+        return _leaf(kind, stack[-1].value, stack[-1].text)
+    return _leaf(kind, {key: value for given in tables for key, value in given.whole().items()}, None)
+
+
+def _leaf(kind: Any, value: Any, text: str | None) -> Any:
+    structured = _converter().structure
+    try:
+        return structured(value, kind)
+    except Refused as refused:
+        if text is not None:  # ``5`` for a field of text
+            try:
+                return structured(text, kind)
+            except Refused:
+                pass
+        raise refused from None
+    except Exception as error:  # noqa: BLE001  cattrs has classes of its own for each kind of failure
+        raise Refused(Fault("", f"cannot be read ({type(error).__name__})")) from None
+
+
+def _build(kind: Any, tables: Sequence[Given]) -> Any:
+    attrs.resolve_types(kind)
+    attributes = {attribute.alias: attribute for attribute in attrs.fields(kind) if attribute.init}
+    stacks, faults = _by_field(attributes, tables)
+    values: dict[str, Any] = {}
+    for name, stack in stacks.items():
+        attribute = attributes[name]
+        try:
+            values[name] = _value(Any if attribute.type is None else attribute.type, stack)
+            _validate(attribute, values[name])
+        except Refused as refused:
+            faults += [fault.below(name, stack[-1].source) for fault in refused.faults]
+    last = tables[-1].source if tables else DEFAULTS
+    for name, attribute in attributes.items():
+        if attribute.default is attrs.NOTHING and name not in stacks:
+            faults.append(Fault(name, "is required", "is required", last))
+    if faults:
+        raise Refused(*faults)
+    return _made(kind, values, {name: stack[-1].source for name, stack in stacks.items()}, last)
+
+
+def _by_field(
+    attributes: Mapping[str, Any], tables: Sequence[Given]
+) -> tuple[dict[str, list[Given]], list[Fault]]:
+    stacks: dict[str, list[Given]] = {}
+    faults: list[Fault] = []
+    for table in tables:
+        names: set[str] = set()
+        for key, given in table.items():
+            name = place(key).replace("-", "_")
+            if name not in attributes:
+                message = f"is not one of its settings{nearest(name, attributes)}"
+                faults.append(Fault(name, message, message, given.source))
+            elif name in names:
+                faults.append(Fault(name, "is given twice", "is given twice", given.source))
+            else:
+                names.add(name)
+                stacks.setdefault(name, []).append(given)
+    return stacks, faults
+
+
+def _validate(attribute: Any, value: Any) -> None:
+    """Ask the validator of one field ahead of the class, which would stop at the first refusal."""
+    if attribute.validator is None or isinstance(attribute.converter, attrs.Converter):
+        return
+    try:
+        attribute.validator(None, attribute, attribute.converter(value) if attribute.converter else value)
+    except AttributeError:  # it looks at other fields, so the class has to ask it
+        pass
+    except _REFUSALS as error:
+        faults = _faults(error, {attribute.name: value})
+        raise Refused(
+            *(attrs.evolve(fault, path=fault.path.removeprefix(attribute.name)) for fault in faults)
+        ) from None
+
+
+def _made(kind: Any, values: dict[str, Any], sources: Mapping[str, str], last: str) -> Any:
+    try:
+        return kind(**values)
+    except _REFUSALS as error:
+        faults = _faults(error, values)
+        blamed = (sources.get(fault.path.split(".")[0], last) for fault in faults)
+        raise Refused(
+            *(attrs.evolve(fault, source=source) for fault, source in zip(faults, blamed, strict=True))
+        ) from None
+
+
+def _faults(error: Exception, values: Mapping[str, Any]) -> list[Fault]:
+    """Read what a validator raised. No message quotes a secret, the hidden form no value at all."""
+    told = error.problems if isinstance(error, ConfigurationError) else ()
+    secrets = [value for name, value in values.items() if _secret(name)]
+    faults: list[Fault] = []
+    for problem in told or (Problem("", str(error) or type(error).__name__),):
+        name = problem.path.split(".")[0]
+        own = [values[name]] if name in values else list(values.values())
+        faults.append(Fault(problem.path, _without(problem.message, secrets), _without(problem.message, own)))
+    return faults
+
+
+def _without(message: str, values: Iterable[Any]) -> str:
+    # A number can be cut out of a message. Text can be in it in any form, so then there is no message at all.
+    for value in values:
+        if isinstance(value, str | bytes | Mapping | Sequence | Set):
+            return HIDDEN
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            number = shown(value)
+            message = (
+                f"{message.removesuffix(number)}what was given"
+                if message.endswith(number)
+                else message.replace(number, "…")
+            )
+    return message

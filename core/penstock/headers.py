@@ -1,0 +1,109 @@
+"""HTTP header fields: case-insensitive, ordered, validated, and shown without their secrets."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import final
+
+from .errors import ConfigurationError, Problem
+
+# RFC 9110 §5.6.2 token; §5.5 field values, narrowed to ASCII because everything else is a matter of opinion.
+# White space at either end is no part of a value, and the HTTP library that refuses it quotes the value, a key perhaps.
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?\Z")
+
+# Shown in a repr; every other value is hidden, because nobody can list all names that carry secrets.
+SAFE_NAMES = frozenset(
+    {
+        "accept", "accept-encoding", "age", "anthropic-beta", "anthropic-version", "cache-control", "cf-ray",
+        "connection", "content-encoding", "content-length", "content-type", "date", "idempotency-key", "request-id",
+        "retry-after", "retry-after-ms", "server", "transfer-encoding", "x-request-id", "x-should-retry",
+    }
+)  # fmt: skip
+
+HeaderTypes = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+@final
+class Headers(Mapping[str, str]):
+    """Immutable header fields. Look-up ignores case; repeated fields are joined by ``, `` (RFC 9110 §5.3)."""
+
+    __slots__ = ("_index", "items_raw")
+
+    def __init__(self, fields: HeaderTypes = ()) -> None:
+        pairs = fields.items() if isinstance(fields, Mapping) else fields
+        self.items_raw: tuple[tuple[str, str], ...] = tuple(pairs)
+        """The fields as they came, repeated ones apart."""
+        index: dict[str, str] = {}
+        for name, value in self.items_raw:
+            key = name.lower()
+            index[key] = f"{index[key]}, {value}" if key in index else value
+        self._index = index
+
+    @classmethod
+    def validated(cls, fields: HeaderTypes, source: str = "headers") -> "Headers":
+        """Take `fields` that are to be sent. Raises ConfigurationError that lists every bad one, never its value."""
+        try:
+            pairs = [
+                (name, value) for name, value in (fields.items() if isinstance(fields, Mapping) else fields)
+            ]
+        except (TypeError, ValueError):
+            raise ConfigurationError.of(
+                Problem(source, "must be a mapping or pairs of name and value")
+            ) from None
+        problems = [
+            problem for name, value in pairs if (problem := _problem(name, value, source)) is not None
+        ]
+        if problems:
+            raise ConfigurationError.of(*problems)
+        return cls(pairs)
+
+    def merged(self, other: HeaderTypes) -> "Headers":
+        """Return these fields with those of `other` set in place of the ones with the same name."""
+        new = Headers(other)
+        kept = [(name, value) for name, value in self.items_raw if name.lower() not in new._index]
+        return Headers([*kept, *new.items_raw])
+
+    def __getitem__(self, name: str) -> str:
+        return self._index[name.lower()]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._index
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self._index == other._index
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._index.items()))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{name}: {value if _is_safe(name) else '***'}" for name, value in self._index.items()
+        )
+        return f"<Headers {shown}>"
+
+
+def _is_safe(name: str) -> bool:
+    return name in SAFE_NAMES or name.startswith(("anthropic-ratelimit-", "x-ratelimit-"))
+
+
+def _problem(name: object, value: object, source: str) -> Problem | None:
+    if not isinstance(name, str):
+        return Problem(source, f"a header name must be a string, not {type(name).__name__}")
+    if not TOKEN.match(name):
+        # A whole line given as a name has its value behind the colon.
+        shown = name.partition(":")[0]
+        return Problem(source, f"{shown!r} is not a header name (RFC 9110 §5.6.2)")
+    if not isinstance(value, str):
+        return Problem(f"{source}.{name}", f"must be a string, not {type(value).__name__}")
+    if not _VALUE.match(value):
+        return Problem(
+            f"{source}.{name}",
+            "has characters that a header value may not have (only printable ASCII, no white space at its ends)",
+        )
+    return None

@@ -1,0 +1,240 @@
+"""The values that travel: what is sent, what comes back, what the consumer gets."""
+
+from enum import Enum
+from typing import Any, Final, final
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+from attrs import define, evolve, field, frozen
+
+from .errors import ConfigurationError, Problem, StreamError
+from .headers import TOKEN, Headers, HeaderTypes
+from .validators import flag, optional_seconds
+
+
+class _Json(Enum):
+    """An enum's members stay themselves when they are copied and pickled."""
+
+    UNREAD = "unread"
+
+
+_UNREAD: Final[Any] = _Json.UNREAD
+_decode_json = msgspec.json.decode
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@frozen(kw_only=True)
+class Timeouts:
+    """The four clocks of a call, each in seconds or None for no limit."""
+
+    connect: float | None = field(default=5.0, validator=optional_seconds)
+    """Per attempt: a free connection, DNS, TCP and TLS."""
+    first_event: float | None = field(default=60.0, validator=optional_seconds)
+    """Per attempt: from sending until the first content event; keep-alives and preamble do not count."""
+    idle: float | None = field(default=60.0, validator=optional_seconds)
+    """After the commit: without progress, counted only while the client waits for bytes."""
+    total: float | None = field(default=None, validator=optional_seconds)
+    """The whole call: all attempts, all waits."""
+    count_keepalives: bool = field(default=False, validator=flag)
+    """Whether keep-alives (pings, comments) are progress for `idle`."""
+
+
+@final
+@frozen(kw_only=True, repr=False)
+class Request:
+    """One HTTP request. Build it with `Request.build`; change it with `with_headers` or `attrs.evolve`."""
+
+    method: str
+    url: str
+    headers: Headers = Headers()
+    content: bytes = b""
+    timeouts: Timeouts | None = None
+    """The clocks; None until somebody sets them (the call, the timeout plugin), then the defaults of `Timeouts`."""
+    origin: str = field(init=False)
+    """``scheme://host:port`` in lower case, the port always there."""
+
+    def __attrs_post_init__(self) -> None:
+        if not TOKEN.match(self.method):
+            raise ConfigurationError.of(Problem("method", f"{self.method!r} is not an HTTP method"))
+        object.__setattr__(self, "origin", _origin(self.url))
+
+    @classmethod
+    def build(
+        cls,
+        method: str,
+        url: str,
+        *,
+        headers: HeaderTypes = (),
+        json: Any = None,
+        content: bytes = b"",
+        timeouts: Timeouts | None = None,
+    ) -> "Request":
+        """Make a request for an event stream; `json` is encoded and sent as ``application/json``.
+
+        Raises ConfigurationError for a bad method, URL or header and for a body that is not JSON, or is there twice.
+        """
+        if json is not None and content:
+            raise ConfigurationError.of(Problem("content", "cannot be sent together with json"))
+        if json is not None:
+            content = _encode(json)
+        fields = Headers.validated(headers)
+        defaults = {"Accept": "text/event-stream", "Accept-Encoding": "identity", "Cache-Control": "no-store"}
+        if json is not None:
+            defaults["Content-Type"] = "application/json"
+        return cls(
+            method=method.upper(),
+            url=url,
+            headers=Headers(defaults).merged(fields),
+            content=content,
+            timeouts=timeouts,
+        )
+
+    def with_headers(self, fields: HeaderTypes) -> "Request":
+        """Return a copy with `fields` set. Raises ConfigurationError for a bad one."""
+        return evolve(self, headers=self.headers.merged(Headers.validated(fields)))
+
+    def json(self) -> Any:
+        """Return the decoded body. Raises `ValueError` when it is not JSON."""
+        return _decode_json(self.content)
+
+    def __repr__(self) -> str:
+        path = urlsplit(self.url).path
+        return f"<Request {self.method} {self.origin}{path} {self.headers!r} {len(self.content)} bytes>"
+
+
+@final
+@frozen(kw_only=True)
+class Response:
+    """The head of an HTTP response."""
+
+    status_code: int
+    headers: Headers = Headers()
+    http_version: str = "HTTP/1.1"
+    received_at: float = 0.0
+    """Wall time in Unix seconds, against which dates in the headers are read when the server sent no ``Date``."""
+
+
+@final
+@define(eq=True, repr=False)
+class Event:
+    """One dispatched SSE event (WHATWG HTML §9.2.6). The bytes are kept; text and JSON are made when asked for."""
+
+    type: str = "message"
+    raw: bytes = b""
+    """The data, undecoded, its lines joined by LF."""
+    id: str = ""
+    """The last event id at the time of the event."""
+    request_id: str = field(default="", eq=False)
+    _json: Any = field(default=_UNREAD, init=False, eq=False)
+
+    @classmethod
+    def make(cls, type: str, data: Any = b"", *, id: str = "", request_id: str = "") -> "Event":
+        """Make an event of text, of bytes, or of anything that can be written as JSON."""
+        raw = (
+            data
+            if isinstance(data, bytes)
+            else data.encode()
+            if isinstance(data, str)
+            else msgspec.json.encode(data)
+        )
+        return cls(type, raw, id, request_id)
+
+    @property
+    def data(self) -> str:
+        """The data as text; invalid UTF-8 becomes U+FFFD (WHATWG Encoding, "UTF-8 decode")."""
+        return self.raw.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Return the data as JSON, decoded once. Raises StreamError, with the position, when it is not JSON."""
+        if self._json is _UNREAD:
+            try:
+                self._json = _decode_json(self.raw)
+            except (ValueError, RecursionError) as error:
+                raise StreamError(
+                    f"the data of event {self.type!r} is not JSON: {error}",
+                    request_id=self.request_id or None,
+                ) from None
+        return self._json
+
+    def __getitem__(self, name: str) -> Any:
+        """Look `name` up in the JSON object. Raises KeyError when it is not there or the data is no object."""
+        value = self.json()
+        if not isinstance(value, dict):
+            raise KeyError(name)
+        return value[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Look `name` up in the JSON object, `default` when it is not there."""
+        value = self.json()
+        return value.get(name, default) if isinstance(value, dict) else default
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the data is a JSON object that has `name`."""
+        value = self.json()
+        return isinstance(value, dict) and name in value
+
+    def __repr__(self) -> str:
+        return f"<Event {self.type} {len(self.raw)} bytes>"
+
+
+@final
+@frozen(kw_only=True)
+class Usage:
+    """What a call consumed, in tokens. None is a count that the server has not given."""
+
+    input_tokens: int | None = None
+    """Tokens read at full price, as the API counts them."""
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    final: bool = False
+    """False while the numbers are the server's placeholders from the start of the stream."""
+
+    def updated(self, later: "Usage") -> "Usage":
+        """Return these counts overwritten by those that `later` has: usage is cumulative and never added."""
+        return Usage(
+            input_tokens=_later(later.input_tokens, self.input_tokens),
+            output_tokens=_later(later.output_tokens, self.output_tokens),
+            cache_read_tokens=_later(later.cache_read_tokens, self.cache_read_tokens),
+            cache_write_tokens=_later(later.cache_write_tokens, self.cache_write_tokens),
+            final=self.final or later.final,
+        )
+
+
+def _later(new: int | None, old: int | None) -> int | None:
+    return old if new is None else new
+
+
+def _encode(json: Any) -> bytes:
+    try:
+        return msgspec.json.encode(json)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ConfigurationError.of(Problem("json", f"cannot be written as JSON: {error}")) from None
+
+
+def _origin(url: str) -> str:
+    parts, problem = _split(url)
+    if problem is not None or parts is None or parts.hostname is None:
+        raise ConfigurationError.of(Problem("url", problem or "has no host"))
+    port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{port}"
+
+
+def _split(url: object) -> tuple[SplitResult | None, str | None]:
+    if not isinstance(url, str):
+        return None, f"must be a string, not {type(url).__name__}"
+    if any(character <= " " or character == "\x7f" for character in url):
+        return None, "has a space or a control character"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None, "cannot be parsed"
+    if port == 0:
+        return None, "has port 0"
+    if parts.scheme not in _DEFAULT_PORTS:
+        return None, f"must start with http:// or https://, not {parts.scheme!r}"
+    if parts.username is not None or parts.password is not None:
+        return None, "carries credentials; send them in a header"
+    return parts, None

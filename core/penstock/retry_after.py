@@ -1,0 +1,109 @@
+"""The strict parser of the hints that servers give about trying again.
+
+==================================================  =======================================================
+``retry-after-ms``, ``Retry-After``                 `retry_after`
+==================================================  =======================================================
+``5``, ``0.5``, ``007`` (ASCII digits, one point)   that many seconds (``retry-after-ms``: milliseconds)
+``0``                                               0.0
+more than ten years, any number of digits           ten years: finite, and more than any policy waits
+an HTTP date to come, year 9999 included            seconds from the response's ``Date``, at most ten years
+an HTTP date that has passed                        0.0
+several values, ``5, 10``                           the longest of those that can be used
+both headers                                        ``retry-after-ms``; if it is unusable, ``Retry-After``
+empty, ``-10``, ``+5``, ``.5``, ``1e308``, ``inf``  None
+``nan``, ``1_0``, ``٣``, ``abc``, any other date    None
+==================================================  =======================================================
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Final
+
+from .headers import Headers
+
+LONGEST: Final = 10 * 365 * 86_400.0
+"""The longest hint that `retry_after` returns, in seconds: ten years."""
+
+# `\d` and `float` take the digits of every script, underscores, exponents and "nan"; a hint has none of it.
+_NUMBER = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
+_DIGITS = 12
+_YEAR = 365.2425 * 86_400
+
+# RFC 9110 §5.6.7: HTTP-date = IMF-fixdate / rfc850-date / asctime-date, case-sensitive, always GMT.
+_SHORT_DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+_LONG_DAY = "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTH = f"(?P<month>{'|'.join(_MONTHS)})"
+_TIME = "(?P<hour>[01][0-9]|2[0-3]):(?P<minute>[0-5][0-9]):(?P<second>[0-5][0-9]|60)"
+_DATES = (
+    re.compile(f"{_SHORT_DAY}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT"),
+    re.compile(f"{_LONG_DAY}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT"),
+    re.compile(f"{_SHORT_DAY} {_MONTH} (?P<day>[ 0-9][0-9]) {_TIME} (?P<year>[0-9]{{4}})"),
+)
+# The comma between two fields, not the one behind a date's day (IMF-fixdate and rfc850-date).
+_COMMA = re.compile("(?<!Mon)(?<!Tue)(?<!Wed)(?<!Thu)(?<!Fri)(?<!Sat)(?<!Sun)(?<!day),")
+
+
+def retry_after(headers: Headers, received_at: float) -> float | None:
+    """Return the seconds to wait, in [0, `LONGEST`], None without a usable hint.
+
+    ``retry-after-ms`` goes before ``Retry-After`` (RFC 9110 §10.2.3: a date or seconds, here with
+    decimals). A date is read against the response's own ``Date``, so that the server's clock may be wrong,
+    and without a valid one against `received_at`, in Unix seconds. Of several values the longest counts, so
+    that nobody tries earlier than any of them asks.
+    """
+    milliseconds = _longest(headers.get("retry-after-ms"), lambda text: _number(text, 1000))
+    if milliseconds is not None:
+        return milliseconds
+    sent_at = _date(headers.get("date", "").strip(" \t"), received_at)
+    now = received_at if sent_at is None else sent_at
+    return _longest(headers.get("retry-after"), lambda text: _seconds(text, now))
+
+
+def should_retry(headers: Headers) -> bool | None:
+    """Return the verdict of ``x-should-retry`` (``true`` or ``false`` in any case), None without one."""
+    return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip(" \t").lower())
+
+
+def _longest(value: str | None, parse: Callable[[str], float | None]) -> float | None:
+    parsed = [] if value is None else [parse(text.strip(" \t")) for text in _COMMA.split(value)]
+    return max((hint for hint in parsed if hint is not None), default=None)
+
+
+def _seconds(text: str, now: float) -> float | None:
+    number = _number(text)
+    if number is not None:
+        return number
+    when = _date(text, now)
+    return None if when is None else min(max(0.0, when - now), LONGEST)
+
+
+def _number(text: str, per_second: int = 1) -> float | None:
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return None
+    # Counting digits keeps a value of a million of them away from the conversion.
+    return LONGEST if len(match[1].lstrip("0")) > _DIGITS else min(float(text) / per_second, LONGEST)
+
+
+def _date(text: str, now: float) -> float | None:
+    match = next((match for pattern in _DATES if (match := pattern.fullmatch(text))), None)
+    if match is None:
+        return None
+    year, day, hour, minute, second = (
+        int(match[part]) for part in ("year", "day", "hour", "minute", "second")
+    )
+    if len(match["year"]) == 2:
+        year = _full_year(year, now)
+    try:
+        days = date(year, _MONTHS.index(match["month"]) + 1, day) - date(1970, 1, 1)
+    except ValueError:  # 30 February, the year 0
+        return None
+    return days.days * 86_400.0 + hour * 3600 + minute * 60 + second
+
+
+def _full_year(two_digits: int, now: float) -> int:
+    """RFC 9110 §5.6.7: what would be more than 50 years in the future was in the past."""
+    this_year = 1970 + int(now // _YEAR)
+    return this_year + (two_digits - this_year + 49) % 100 - 49

@@ -1,0 +1,112 @@
+"""Running async code in virtual time, under asyncio or trio."""
+
+import asyncio
+import math
+import selectors
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import anyio
+
+from .clock import FakeClock
+
+if TYPE_CHECKING:
+    import trio.testing
+
+T = TypeVar("T")
+Backend = Literal["asyncio", "trio"]
+
+# Nothing real is waited for in virtual time, except a thread that is about to report.
+_GRACE = 5.0
+_GLANCES = 100
+
+_HANG = "all tasks wait, and no timer is set: this would hang"
+
+
+def run(
+    function: Callable[..., Awaitable[T]],
+    *arguments: Any,
+    clock: FakeClock | None = None,
+    backend: Backend = "asyncio",
+) -> T:
+    """Run `function` to its end; whenever all tasks wait, `clock` jumps to the next timer.
+
+    Raises RuntimeError when all tasks wait and there is no timer: that would be a hang.
+    """
+    clock = FakeClock() if clock is None else clock
+    if backend == "trio":
+        return _run_trio(function, arguments, clock)
+    options = {"loop_factory": lambda: _Loop(clock)}
+    return anyio.run(function, *arguments, backend="asyncio", backend_options=options)
+
+
+def _run_trio(function: Callable[..., Awaitable[T]], arguments: tuple[Any, ...], clock: FakeClock) -> T:
+    import trio.testing
+
+    mock = trio.testing.MockClock()
+
+    async def attached() -> T:
+        clock.attach(mock.current_time, mock.jump)
+        try:
+            with trio.CancelScope() as scope:
+                trio.lowlevel.spawn_system_task(_jump, mock, scope)
+                return await function(*arguments)
+            raise RuntimeError(_HANG)
+        finally:
+            clock.detach()
+
+    return anyio.run(attached, backend="trio", backend_options={"clock": mock})
+
+
+async def _jump(mock: "trio.testing.MockClock", scope: "trio.CancelScope") -> None:
+    """Move `mock` to the next timer whenever all tasks wait; cancel `scope` when there is none.
+
+    The clock can do this by itself, but would wait for ever where there is no timer.
+    """
+    import trio.testing
+
+    glances = 0
+    while glances <= _GLANCES:
+        await trio.testing.wait_all_tasks_blocked(_GRACE / _GLANCES if glances else 0)
+        seconds = trio.lowlevel.current_statistics().seconds_to_next_deadline
+        if seconds == math.inf:
+            glances += 1
+        else:
+            glances = 0
+            mock.jump(max(seconds, 0.0))
+    scope.cancel()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop whose time is a `FakeClock`."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._fake = clock
+        super().__init__(_Selector(clock))
+
+    def time(self) -> float:
+        return self._fake.monotonic()
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        if when == math.inf:  # or the loop would look at its clock again and again
+            return asyncio.TimerHandle(when, callback, args, self, context)
+        return super().call_at(when, callback, *args, context=context)
+
+
+class _Selector(selectors.DefaultSelector):
+    """Instead of waiting for the next timer, moves the clock there."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(_GRACE if timeout is None else 0)
+        if not ready and timeout is None:
+            raise RuntimeError(_HANG)
+        if not ready and timeout is not None and timeout > 0:
+            self._clock.advance(timeout)
+        return ready

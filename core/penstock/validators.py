@@ -1,0 +1,92 @@
+"""Validators for the fields of configurations: numbers are finite, in range, and really numbers.
+
+Each raises ConfigurationError that names the field. A bool is not a number here.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ._faults import shown
+from .errors import ConfigurationError, Problem
+
+Validator = Callable[[Any, Any, Any], None]
+
+
+def number(
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    whole: bool = False,
+) -> Validator:
+    """Accept a finite number in the range; with `whole` an int only."""
+    wanted = _wording(above, at_least, at_most, whole=whole)
+
+    def validate(instance: Any, attribute: Any, value: Any) -> None:
+        kinds = int if whole else (int, float)
+        if (
+            not isinstance(value, kinds)
+            or isinstance(value, bool)
+            or not finite(value)
+            or (above is not None and value <= above)
+            or (at_least is not None and value < at_least)
+            or (at_most is not None and value > at_most)
+        ):
+            raise refused(attribute.name, f"must be {wanted}, not {shown(value)}")
+
+    return validate
+
+
+def flag(instance: Any, attribute: Any, value: Any) -> None:
+    """Accept True and False only: everything else would be true or false by accident."""
+    if not isinstance(value, bool):
+        raise refused(attribute.name, f"must be True or False, not {shown(value)}")
+
+
+def optional(validator: Validator) -> Validator:
+    """Accept None too."""
+
+    def validate(instance: Any, attribute: Any, value: Any) -> None:
+        if value is not None:
+            validator(instance, attribute, value)
+
+    return validate
+
+
+def one_of(*choices: str) -> Validator:
+    """Accept one of the words."""
+
+    def validate(instance: Any, attribute: Any, value: Any) -> None:
+        if value not in choices:
+            raise refused(attribute.name, f"must be one of {', '.join(choices)}, not {shown(value)}")
+
+    return validate
+
+
+def refused(path: str, message: str) -> ConfigurationError:
+    """Make the error for one bad field."""
+    return ConfigurationError.of(Problem(path, message))
+
+
+def finite(value: float) -> bool:
+    """Whether `value` is a number that a float can hold."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int that no float can hold
+        return False
+
+
+def _wording(above: float | None, at_least: float | None, at_most: float | None, *, whole: bool) -> str:
+    words = ["a whole number" if whole else "a finite number"]
+    if above is not None:
+        words.append(f"above {above:g}")
+    if at_least is not None:
+        words.append(f"of at least {at_least:g}")
+    if at_most is not None:
+        words.append(f"up to {at_most:g}")
+    return " ".join(words)
+
+
+seconds = number(at_least=0)
+optional_seconds = optional(number(above=0))

@@ -1,0 +1,71 @@
+"""The checks of this project: ``nox -l`` lists them, ``nox -s tests`` runs one. They need `uv`; they download no Python."""
+
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["tests", "lint", "types", "contracts", "wheel"]
+nox.options.error_on_missing_interpreters = False
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+GROUPS = nox.project.load_toml("pyproject.toml")["dependency-groups"]
+ROOT = Path(__file__).parent
+
+
+def _install(session: nox.Session, *groups: str) -> None:
+    """Install the project and the dependency groups."""
+    for group in groups:
+        session.install(*nox.project.dependency_groups({"dependency-groups": GROUPS}, group))
+    session.install("-e", ".[cli]")
+
+
+@nox.session(python=PYTHONS, download_python="never")
+def tests(session: nox.Session) -> None:
+    """Run the tests with their coverage: 100 % of the core, 95 % of the whole."""
+    _install(session, "test")
+    session.run("pytest", "--cov", "--cov-report=", *session.posargs)
+    session.run("coverage", "report", "--include=core/*", "--fail-under=100")
+    session.run("coverage", "report", "--fail-under=95")
+
+
+@nox.session(download_python="never")
+def lowest(session: nox.Session) -> None:
+    """Run the tests against the lowest versions that pyproject.toml admits."""
+    session.install("--resolution=lowest-direct", *nox.project.dependency_groups({"dependency-groups": GROUPS}, "test"))
+    session.install("--resolution=lowest-direct", "-e", ".[cli]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(download_python="never")
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    _install(session, "check")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session(download_python="never")
+def types(session: nox.Session) -> None:
+    """Check types with mypy and pyright, both strict."""
+    _install(session, "dev")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session(download_python="never")
+def contracts(session: nox.Session) -> None:
+    """Check who may import whom."""
+    _install(session, "check")
+    session.run("lint-imports")
+
+
+@nox.session(download_python="never")
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it with a third party's plugin, and use it, away from the sources."""
+    built = Path(session.create_tmp())
+    session.run("uv", "build", "--wheel", "--out-dir", str(built), external=True)
+    session.install(*(f"{path}[cli]" for path in built.glob("penstock-*.whl")), "./tests/acme_penstock")
+    with session.chdir(built):
+        session.run("python", str(ROOT / "tests" / "smoke_wheel.py"))
+        session.run("penstock", "demo", "--json", silent=True)

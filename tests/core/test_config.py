@@ -1,0 +1,412 @@
+"""Where settings come from, which of them wins, and what is said about the ones that are wrong."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+import pytest
+from attrs import field, frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.config import ARGUMENTS, DEFAULT_PLUGINS, Given, Settings, load_settings, structure
+from penstock.errors import ConfigurationError, Problem
+from penstock.validators import number
+
+
+class Mode(Enum):
+    FAST = "fast"
+    SLOW = "slow"
+
+
+class Shouting(StrEnum):
+    LOUD = "LOUD"
+
+
+class Opaque:
+    pass
+
+
+@frozen(kw_only=True)
+class Budget:
+    ratio: float = field(default=0.2, validator=number(above=0, at_most=1))
+    per_second: float = 1.0
+
+
+@frozen(kw_only=True)
+class Some:
+    whole: int = 1
+    real: float = 1.0
+    flag: bool = False
+    text: str = ""
+    maybe: float | None = 1.0
+    label: str | None = None
+    statuses: frozenset[int] = frozenset()
+    mode: Mode = Mode.FAST
+    shouting: Shouting = Shouting.LOUD
+    kind: Literal["full", "equal"] = "full"
+    either: int | Literal["auto"] = "auto"
+    budget: Budget = Budget()
+    make: Callable[[int], str] | None = None
+
+
+def problems_of(config_class: type, *layers: Given) -> list[tuple[str, str, str]]:
+    with pytest.raises(ConfigurationError) as caught:
+        structure(config_class, layers, "some")
+    return [(problem.path, problem.message, problem.source) for problem in caught.value.problems]
+
+
+# -- sources ---------------------------------------------------------------------------------------
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def loaded(config: Any = None, environ: Mapping[str, str] | None = None, cwd: Path = Path("/")) -> Settings:
+    return load_settings(config, environ=environ or {}, cwd=cwd)
+
+
+def config_of(settings: Settings, name: str = "some") -> Some:
+    return structure(Some, settings.layers(name), name)
+
+
+def test_without_any_source_there_are_the_defaults() -> None:
+    """Nothing said, nothing found: the default list and no values."""
+    assert loaded() == Settings(plugins=DEFAULT_PLUGINS, plugins_source="defaults")
+
+
+def test_arguments_beat_environment_beats_file_beats_defaults(tmp_path: Path) -> None:
+    """The four layers, in their order."""
+    write(tmp_path / "penstock.toml", "[some]\nwhole = 1\nreal = 1\ntext = 'file'")
+    environ = {"PENSTOCK_SOME__WHOLE": "2", "PENSTOCK_SOME__REAL": "2"}
+    config = config_of(loaded({"some": {"whole": 3}}, environ, tmp_path))
+    assert (config.whole, config.real, config.text, config.flag) == (3, 2.0, "file", False)
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"a/b/penstock.toml": "plugins = ['here']", "penstock.toml": "plugins = ['far']"}, "here"),
+        ({"penstock.toml": "plugins = ['far']"}, "far"),
+        ({"a/pyproject.toml": "[tool.penstock]\nplugins = ['shared']", "penstock.toml": ""}, "shared"),
+        (
+            {
+                "a/b/penstock.toml": "plugins = ['own']",
+                "a/b/pyproject.toml": "[tool.penstock]\nplugins = ['shared']",
+            },
+            "own",
+        ),
+        (
+            {
+                "a/b/pyproject.toml": "[project]\nname = 'uses-penstock'",
+                "a/pyproject.toml": "[tool.other]",
+                "penstock.toml": "plugins = ['far']",
+            },
+            "far",
+        ),
+        ({"a/b/pyproject.toml": "this is broken", "penstock.toml": "plugins = ['far']"}, "far"),
+        ({"a/b/pyproject.toml": "tool = 'penstock'", "penstock.toml": "plugins = ['far']"}, "far"),
+        ({"a/b/penstock.toml/is/a/directory": "", "penstock.toml": "plugins = ['far']"}, "far"),
+        ({"penstock.toml": "", "a/b/c": ""}, None),
+    ],
+    ids=[
+        "nearest",
+        "above",
+        "pyproject",
+        "own-first",
+        "no-table",
+        "broken-other",
+        "odd-other",
+        "directory",
+        "empty",
+    ],
+)
+def test_the_nearest_file_is_read(tmp_path: Path, files: dict[str, str], found: str | None) -> None:
+    """The search goes upwards, passes over what does not speak of Penstock, stops at the first that does."""
+    (tmp_path / "a/b").mkdir(parents=True)
+    for name, text in files.items():
+        write(tmp_path / name, text)
+    settings = loaded(cwd=tmp_path / "a/b")
+    assert settings.plugins == ((found,) if found else DEFAULT_PLUGINS)
+
+
+def test_a_relative_directory_is_searched_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without `cwd` the search begins in the working directory."""
+    write(tmp_path / "penstock.toml", "plugins = []")
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(environ={}).plugins_source == str(tmp_path / "penstock.toml")
+
+
+def test_a_deleted_working_directory_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service whose directory is gone has no file."""
+
+    def gone() -> Path:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "cwd", gone)
+    assert load_settings(environ={}).plugins == DEFAULT_PLUGINS
+
+
+@pytest.mark.parametrize("name", ["other.toml", "pyproject.toml"])
+@pytest.mark.parametrize("way", ["argument", "environment"])
+def test_a_named_file_takes_the_place_of_the_search(tmp_path: Path, way: str, name: str) -> None:
+    """`config=` and PENSTOCK_CONFIG name a file; in a pyproject.toml it is the table that counts."""
+    write(tmp_path / "penstock.toml", "plugins = ['found']")
+    table = "[tool.penstock]\n" if name == "pyproject.toml" else ""
+    path = str(write(tmp_path / "sub" / name, f"{table}plugins = ['named']"))
+    settings = (
+        loaded(path, {"PENSTOCK_CONFIG": "missing"}, tmp_path)
+        if way == "argument"
+        else loaded({}, {"PENSTOCK_CONFIG": path}, tmp_path)
+    )
+    assert (settings.plugins, settings.plugins_source) == (("named",), path)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("missing.toml", None, "cannot be read: No such file or directory"),
+        pytest.param("\0.toml", None, "cannot be read: embedded null", id="nul"),
+        ("a.toml", b"plugins = [", "is not valid TOML: "),
+        ("a.toml", b"[a]\nb = nope", "is not valid TOML: Invalid value (at line 2, column 5)"),
+        ("a.toml", b"\xff\xfe", "is not valid TOML: 'utf-8' codec"),
+        pytest.param("a.toml", b"a = " + b"9" * 9999, "is not valid TOML: Exceeds the limit", id="number"),
+        pytest.param("a.toml", b"a = " + b"[" * 99999, "is not valid TOML: ", id="nested"),
+        ("pyproject.toml", b"", "has no table [tool.penstock]"),
+        ("pyproject.toml", b"[tool]\npenstock = 5", "must be a table, not 5"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(
+    tmp_path: Path, name: str, data: bytes | None, message: str
+) -> None:
+    """The error has the path and, where there is one, the position."""
+    path = tmp_path / name
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(ConfigurationError) as caught:
+        loaded(path)
+    [found] = caught.value.problems
+    assert found.source == str(path)
+    assert found.message.startswith(message)
+
+
+def test_a_file_that_may_not_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong mode must not look like no configuration."""
+
+    def denied(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(ConfigurationError, match="cannot be read: Permission denied"):
+        loaded(cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "result"),
+    [
+        ("5", "whole", 5),
+        ("0.2", "real", 0.2),
+        ("3", "real", 3.0),
+        ("true", "flag", True),
+        ("[429, 500]", "statuses", {429, 500}),
+        ("{ratio = 0.5}", "budget", Budget(ratio=0.5)),
+        ("slow", "mode", Mode.SLOW),
+        ("LOUD", "shouting", Shouting.LOUD),
+        ("equal", "kind", "equal"),
+        ("plain words", "text", "plain words"),
+        ('"quoted"', "text", "quoted"),
+        ("5", "text", "5"),
+        ("true", "label", "true"),
+        ("none", "maybe", None),
+        ("", "text", ""),
+        ("5\nb = 6", "text", "5\nb = 6"),
+        pytest.param("[" * 99999, "text", "[" * 99999, id="nested"),
+        ("auto", "either", "auto"),
+    ],
+)
+def test_the_environment_is_read_as_toml_and_as_text_where_text_is_wanted(
+    text: str, name: str, result: Any
+) -> None:
+    """Numbers, lists and tables look as in the file; text needs no quotes."""
+    settings = loaded(environ={f"PENSTOCK_SOME__{name.upper()}": text})
+    assert getattr(config_of(settings), name) == result
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("five", "whole", "must be a whole number, not 'five'"),
+        ("", "whole", "must be a whole number, not ''"),
+        ("2.7", "whole", "must be a whole number, not 2.7"),
+        ("yes", "flag", "must be true or false, not 'yes'"),
+        ("429,500", "statuses", "must be a list, not '429,500'"),
+        ("str", "make", "must be a callable (which only Python can give) or none, not 'str'"),
+    ],
+)
+def test_a_bad_variable_is_named(text: str, name: str, message: str) -> None:
+    """The problem is at the field and the source is the variable."""
+    variable = f"PENSTOCK_SOME__{name.upper()}"
+    found = problems_of(Some, *loaded(environ={variable: text}).layers("some"))
+    assert found == [(f"some.{name}", message, variable)]
+
+
+def test_names_in_the_environment_have_underscores() -> None:
+    """The variable of `some-plugin` is PENSTOCK_SOME_PLUGIN__…, nested fields follow, the nearer one wins."""
+    settings = loaded(
+        environ={
+            "PENSTOCK_SOME_PLUGIN__BUDGET": "{ratio = 0.1, per_second = 3}",
+            "PENSTOCK_SOME_PLUGIN__BUDGET__RATIO": "0.7",
+            "PENSTOCK_PORT": "tcp://10.0.0.1:80",
+            "OTHER_SOME__WHOLE": "1",
+            "PENSTOCK_CONFIG": "",
+        }
+    )
+    assert set(settings.tables) == {"some-plugin"}
+    assert config_of(settings, "some-plugin").budget == Budget(ratio=0.7, per_second=3)
+
+
+def test_tables_may_be_spelled_with_underscores() -> None:
+    """Python identifiers are welcome as keys of a table."""
+    settings = loaded({"some_plugin": {"whole": 3}})
+    assert config_of(settings, "some-plugin").whole == 3
+
+
+def test_a_ready_made_configuration_is_taken_in_python_only(tmp_path: Path) -> None:
+    """A preset can stand for a table."""
+    assert config_of(loaded({"some": Some(whole=5)})).whole == 5
+    assert loaded({"some": Opaque()}).problems == (
+        Problem("some", "must be a table, not an instance of Opaque"),
+    )
+    assert problems_of(Some, *loaded({"some": Budget()}).layers("some")) == [
+        ("some", "must be a table, not an instance of Budget", ARGUMENTS)
+    ]
+
+
+# -- lists -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "arguments", "result"),
+    [
+        (None, "", None, DEFAULT_PLUGINS),
+        (["a", "b"], "", None, ("a", "b")),
+        (["a", "b"], "c, d ,", None, ("c", "d")),
+        (["a", "b"], "c", ["e"], ("e",)),
+        ([], "", None, ()),
+        (["a", "b"], "-a", None, ("b",)),
+        (["-retry"], "", None, ("timeout",)),
+        (["-retry"], "-timeout", None, ()),
+        (["a", "b"], "-a", ["-b"], ()),
+        (["a", "b", "-a"], "", None, ("b",)),
+    ],
+)
+def test_the_highest_list_counts_and_a_list_of_removals_amends(
+    tmp_path: Path,
+    file: list[str] | None,
+    environment: str,
+    arguments: list[str] | None,
+    result: tuple[str, ...],
+) -> None:
+    """Arguments, else environment, else file, else the default list."""
+    write(tmp_path / "penstock.toml", "" if file is None else f"plugins = {file}")
+    config = None if arguments is None else {"plugins": arguments}
+    assert loaded(config, {"PENSTOCK_PLUGINS": environment}, tmp_path).plugins == result
+
+
+def test_removals_are_kept_for_the_check_of_their_names() -> None:
+    """A misspelt removal can be found later."""
+    assert loaded(environ={"PENSTOCK_PLUGINS": "-retyr"}).removed == (Given("retyr", "PENSTOCK_PLUGINS"),)
+
+
+def test_a_removal_of_what_the_same_list_does_not_have_is_a_problem() -> None:
+    """``["-retry", Retry()]`` does not mean the default list without retry."""
+    settings = loaded({"plugins": ["a", "-b"]})
+    assert settings.problems == (Problem("plugins", "'-b' removes nothing"),)
+
+
+@pytest.mark.parametrize(
+    ("config", "path", "message"),
+    [
+        ({"plugins": "retry"}, "plugins", "must be a list of names"),
+        ({"plugins": [1]}, "plugins", "must be a list of names"),
+        ({"plugin": ["a"]}, "plugin", "must be a table, not a list (did you mean 'plugins'?)"),
+        ({"some": 5}, "some", "must be a table, not 5"),
+        ({5: {}}, "5", "is not the name of a plugin"),
+        ({"some": {"use": 5}}, "some.use", "must be distribution:entry-point-name"),
+        (5, "config", "must be a table or a path, not 5"),
+        (b"x", "config", "must be a table or a path, not an instance of bytes"),
+    ],
+)
+def test_what_has_the_wrong_shape_is_noted(config: Any, path: str, message: str) -> None:
+    """These are raised together with the problems of the plugins."""
+    assert loaded(config).problems == (Problem(path, message),)
+
+
+def test_the_choice_of_a_distribution_is_no_setting(tmp_path: Path) -> None:
+    """`use` is taken out of the table, whoever says it; the highest source wins."""
+    write(tmp_path / "penstock.toml", "[some]\nuse = 'file:some'\nwhole = 4\n[other]\nuse = 'file:other'")
+    settings = loaded({"third": {"use": "python:third"}}, {"PENSTOCK_SOME__USE": "env:some"}, tmp_path)
+    choices = {name: settings.choice(name) for name in ("some", "other", "third", "fourth")}
+    assert {name: choice and (choice.value, choice.source) for name, choice in choices.items()} == {
+        "some": ("env:some", "PENSTOCK_SOME__USE"),
+        "other": ("file:other", str(tmp_path / "penstock.toml")),
+        "third": ("python:third", ARGUMENTS),
+        "fourth": None,
+    }
+    assert config_of(settings).whole == 4
+    assert config_of(settings, "other") == Some()
+
+
+# -- properties -------------------------------------------------------------------------------------
+
+NAMES = st.sampled_from([attribute.alias for attribute in attrs.fields(Some)]) | st.text(max_size=5)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(b"x")
+JUNK = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.text(max_size=5) | st.just("plugins") | st.integers(), JUNK, max_size=4))
+def test_a_junk_document_is_settings_or_a_configuration_error(document: dict[Any, Any]) -> None:
+    """Loading notes problems, it does not fall over."""
+    settings = loaded(document)
+    for name in settings.tables:
+        with suppress(ConfigurationError):
+            config_of(settings, name)
+
+
+@given(
+    st.dictionaries(NAMES.map(lambda name: f"PENSTOCK_SOME__{name}".upper()), st.text(max_size=9), max_size=4)
+)
+def test_a_junk_environment_is_settings_or_a_configuration_error(environ: dict[str, str]) -> None:
+    """Every text is a value or a problem with the variable's name."""
+    sources: set[str] = set()
+    try:
+        config_of(loaded(environ=environ))
+    except ConfigurationError as error:
+        sources = {found.source for found in error.problems}
+    assert sources <= set(environ)
+
+
+# -- imports ---------------------------------------------------------------------------------------
+
+
+def test_importing_penstock_loads_neither_cattrs_nor_tomllib() -> None:
+    """Who builds a client of objects does not pay for files and entry points."""
+    code = "import sys, penstock.registry; print([m for m in ('cattrs', 'tomllib') if m in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

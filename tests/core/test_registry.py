@@ -1,0 +1,557 @@
+"""From names to plugin objects: only what is named is imported, all that goes wrong is said by name."""
+
+import sys
+import tomllib
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from attrs import field, frozen
+
+import penstock
+from penstock import ConfigurationError, Dialect, Plugin, Problem, _discovery, hookimpl, registry
+from penstock.registry import (
+    DIALECTS,
+    PLUGINS,
+    PluginOrderWarning,
+    discover,
+    order_problems,
+    resolve_dialect,
+    resolve_plugins,
+)
+from penstock.validators import number, refused
+
+ACME = Path(__file__).parent.parent / "acme_penstock"
+INSTALLED = "installed distributions"
+
+
+@frozen(kw_only=True)
+class RetryConfig:
+    max_retries: int = field(default=3, validator=number(at_least=0, whole=True))
+    jitter: float = field(default=0.1, validator=number(at_least=0, at_most=1))
+
+
+class Retry(Plugin):
+    name = "retry"
+    Config = RetryConfig
+
+
+class Timeout(Plugin):
+    name = "timeout"
+
+
+class Alias(Plugin):
+    name = "retry"
+
+
+class Plain:
+    name: ClassVar[str] = "plain"
+
+    @hookimpl
+    def on_finish(self) -> None: ...
+
+
+class Exploding(Plugin):
+    name = "exploding"
+
+    @classmethod
+    def from_config(cls, config: Any) -> "Exploding":
+        raise RuntimeError("boom")
+
+
+class Refusing(Plugin):
+    name = "refusing"
+
+    @classmethod
+    def from_config(cls, config: Any) -> "Refusing":
+        raise refused("host", "is not reachable")
+
+
+class Grumbling(Plugin):
+    name = "grumbling"
+
+    @classmethod
+    def from_config(cls, config: Any) -> "Grumbling":
+        raise ConfigurationError("no")
+
+
+class Prefixing(Plugin):
+    name = "prefixing"
+
+    @classmethod
+    def from_config(cls, config: Any) -> "Prefixing":
+        raise refused("prefixing.host", "is not reachable")
+
+
+READY = Timeout()
+NUMBER = 5
+RETRY_NONE = Retry(max_retries=0)
+
+
+class Shout(Dialect):
+    name = "shout"
+
+
+class Mute(Dialect):
+    def __init__(self) -> None:
+        raise RuntimeError("no voice")
+
+
+SHOUT = Shout()
+HOOKS = types.ModuleType("fake_hooks_module")
+HOOKS.on_finish = hookimpl(lambda call, outcome: None)  # type: ignore[attr-defined]
+
+
+class FakeDistribution:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.version = "1.0"
+
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Fake what is installed: (name, value) or (name, value, distribution) each, the group by keyword."""
+    groups: dict[str, list[EntryPoint]] = {}
+
+    def install(*entries: tuple[str, ...], group: str = PLUGINS) -> None:
+        for name, value, *distribution in entries:
+            entry_point = EntryPoint(name, value, group)
+            vars(entry_point)["dist"] = FakeDistribution(distribution[0]) if distribution else None
+            groups.setdefault(group, []).append(entry_point)
+
+    module = types.ModuleType("fake_plugins")
+    vars(module).update({name: value for name, value in globals().items() if not name.startswith("__")})
+    monkeypatch.setitem(sys.modules, "fake_plugins", module)
+    monkeypatch.setitem(sys.modules, "fake_hooks_module", HOOKS)
+    monkeypatch.setattr(registry, "_entry_points", lambda group: groups.get(group, []))
+    return install
+
+
+BUILT_IN = (("retry", "fake_plugins:Retry", "penstock"), ("timeout", "fake_plugins:Timeout", "penstock"))
+
+
+def resolved(plugins: Any = None, config: Any = None, **environ: str) -> list[Any]:
+    return resolve_plugins(plugins, config, environ=environ, cwd="/")
+
+
+def problems(plugins: Any = None, config: Any = None, **environ: str) -> list[tuple[str, str, str]]:
+    with pytest.raises(ConfigurationError) as caught:
+        resolved(plugins, config, **environ)
+    return [(found.path, found.message, found.source) for found in caught.value.problems]
+
+
+# -- what is used ------------------------------------------------------------------------------------
+
+
+def test_the_default_list_is_used_when_nobody_says_otherwise(install: Install) -> None:
+    """``Client()`` has a deadline and retries."""
+    install(*BUILT_IN)
+    timeout, retry = resolved()
+    assert isinstance(timeout, Timeout)
+    assert isinstance(retry, Retry)
+    assert retry.config == RetryConfig()
+
+
+def test_names_are_configured_from_all_sources(install: Install, tmp_path: Path) -> None:
+    """Arguments beat the environment, the environment beats the file."""
+    install(*BUILT_IN)
+    (tmp_path / "penstock.toml").write_text("plugins = ['retry']\n[retry]\nmax_retries = 7\njitter = 0.7")
+    [retry] = resolve_plugins(
+        None, {"retry": {"max_retries": 9}}, environ={"PENSTOCK_RETRY__JITTER": "0.5"}, cwd=tmp_path
+    )
+    assert isinstance(retry, Retry)
+    assert retry.config == RetryConfig(max_retries=9, jitter=0.5)
+
+
+def test_a_list_of_removals_amends_the_list_below(install: Install) -> None:
+    """``plugins=["-retry"]`` is the default list without it."""
+    install(*BUILT_IN)
+    assert [plugin.name for plugin in resolved(["-retry"])] == ["timeout"]
+    assert [plugin.name for plugin in resolved(PENSTOCK_PLUGINS="-timeout")] == ["retry"]
+
+
+def test_objects_alone_read_no_file_no_environment_and_no_entry_point(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is built by hand depends on nothing around it."""
+
+    def explode(*arguments: Any, **named: Any) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(registry, "_entry_points", explode)
+    monkeypatch.setattr(registry, "load_settings", explode)
+    monkeypatch.setattr(Path, "read_bytes", explode)
+    plugins = [Timeout(), Retry()]
+    assert resolve_plugins(plugins) == plugins
+    assert resolve_plugins(plugins, {}) == plugins
+    assert resolve_plugins([]) == []
+
+
+def test_names_and_objects_may_be_mixed(install: Install) -> None:
+    """Names are configured, objects stay as they are; a file that speaks of an object is not for it."""
+    install(*BUILT_IN)
+    mine = Retry(max_retries=1)
+    timeout, retry = resolved(["timeout", mine], PENSTOCK_RETRY__MAX_RETRIES="9")
+    assert isinstance(timeout, Timeout)
+    assert retry is mine
+    assert retry.config.max_retries == 1
+
+
+def test_only_what_is_named_is_imported(install: Install) -> None:
+    """A broken plugin that nobody asked for harms nobody, and is listed all the same."""
+    install(*BUILT_IN, ("broken", "module_that_is_not_there:Plugin", "acme"))
+    assert len(resolved(["retry"])) == 1
+    assert [found.name for found in discover()] == ["broken", "retry", "timeout"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("fake_plugins:Plain", Plain),
+        ("fake_plugins:Retry", Retry),
+        ("fake_plugins:READY", Timeout),
+        ("fake_hooks_module", types.ModuleType),
+    ],
+)
+def test_classes_are_built_and_modules_and_objects_taken(install: Install, value: str, kind: type) -> None:
+    """Whatever has hooks can be a plugin."""
+    install(("thing", value, "acme"))
+    [plugin] = resolved(["thing"], {"thing": {}})
+    assert isinstance(plugin, kind)
+
+
+# -- what is refused ---------------------------------------------------------------------------------
+
+
+def test_everything_wrong_with_all_plugins_is_one_error(install: Install) -> None:
+    """Names, tables and values of all plugins come together, each with path and source."""
+    install(*BUILT_IN, ("plain", "fake_plugins:Plain", "acme"))
+    config = {"retry": {"max_retries": -1, "jiter": 1}, "plain": {"a": 1}, "tiemout": {}, "timeout": 5}
+    assert problems(["retry", "plain", "time-out"], config, PENSTOCK_RETRY__JITTER="2") == [
+        ("timeout", "must be a table, not 5", "arguments"),
+        (
+            "tiemout",
+            "'tiemout' is not installed (did you mean 'timeout'?); there is plain, retry, timeout",
+            "arguments",
+        ),
+        ("retry.jiter", "is not one of its settings (did you mean 'jitter'?)", "arguments"),
+        ("retry.jitter", "must be a finite number of at least 0 up to 1, not 2.0", "PENSTOCK_RETRY__JITTER"),
+        ("retry.max_retries", "must be a whole number of at least 0, not -1", "arguments"),
+        ("plain", "has no settings", "arguments"),
+        (
+            "plugins",
+            "'time-out' is not installed (did you mean 'timeout'?); there is plain, retry, timeout",
+            "arguments",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plugins", "config", "path", "message"),
+    [
+        ("retry", None, "plugins", "must be a list of plugins, not 'retry'"),
+        (["rety"], None, "plugins", "'rety' is not installed (did you mean 'retry'?); there is "),
+        (
+            ["rate_limit"],
+            None,
+            "plugins",
+            "'rate_limit' is not installed (did you mean 'rate-limit'?); there is",
+        ),
+        (["-rety"], None, "plugins", "'rety' is not installed (did you mean 'retry'?); there is "),
+        ([Timeout(), "-retry"], None, "plugins", "'-retry' removes nothing"),
+        (["retry", "retry"], None, "plugins", "'retry' is there twice; a name stands for one plugin"),
+        (["retry", Retry()], None, "plugins", "'retry' is there twice; a name stands for one plugin"),
+        ([Retry(), Retry()], None, "plugins", "'retry' is there twice; a name stands for one plugin"),
+        (["retry", "alias"], None, "plugins", "'retry' is there twice; a name stands for one plugin"),
+        (
+            ["timeout", Retry()],
+            {"retry": {}},
+            "retry",
+            "is given as an object, built already, and as a table",
+        ),
+        (
+            [Retry()],
+            {"retry": {}},
+            "config",
+            "has nothing to configure: every plugin is an object, built already",
+        ),
+        (["hooks"], {"hooks": {"a": 1}}, "hooks", "has no settings"),
+        (["ready"], {"ready": RetryConfig()}, "ready", "has no settings"),
+        (["number"], None, "number", "acme:number is neither a plugin class nor anything with hooks, but 5"),
+        (["timeout"], {"timeout": {"idle": 1}}, "timeout.idle", "is not one of its settings"),
+        (["refusing"], None, "refusing.host", "is not reachable"),
+        (["prefixing"], None, "prefixing.host", "is not reachable"),
+        (["grumbling"], None, "grumbling", "no"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    install: Install, plugins: Any, config: Any, path: str, message: str
+) -> None:
+    """Each mistake has a message that says what to do instead."""
+    install(
+        *BUILT_IN,
+        ("rate-limit", "fake_plugins:Plain", "penstock"),
+        ("alias", "fake_plugins:Alias", "acme"),
+        ("hooks", "fake_hooks_module", "acme"),
+        ("ready", "fake_plugins:READY", "acme"),
+        ("number", "fake_plugins:NUMBER", "acme"),
+        ("refusing", "fake_plugins:Refusing", "acme"),
+        ("prefixing", "fake_plugins:Prefixing", "acme"),
+        ("grumbling", "fake_plugins:Grumbling", "acme"),
+    )
+    [(found, said, _)] = problems(plugins, config)
+    assert found == path
+    assert said.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("value", "what", "cause"),
+    [
+        ("module_that_is_not_there:Plugin", "cannot be imported", ModuleNotFoundError),
+        ("fake_plugins:Missing", "cannot be imported", AttributeError),
+        ("fake_plugins:Exploding", "cannot be built", RuntimeError),
+    ],
+)
+def test_a_named_plugin_that_cannot_load_is_fatal(
+    install: Install, value: str, what: str, cause: type[Exception]
+) -> None:
+    """The error names the distribution and has the cause."""
+    install(("stamp", value, "acme-penstock"))
+    with pytest.raises(ConfigurationError) as caught:
+        resolved(["stamp"])
+    [found] = caught.value.problems
+    assert found.path == "stamp"
+    assert found.source == INSTALLED
+    assert found.message.startswith(f"{what} ({value} of distribution acme-penstock 1.0): {cause.__name__}: ")
+    assert isinstance(caught.value.__cause__, cause)
+
+
+def test_without_anything_installed_the_message_says_so(install: Install) -> None:
+    """A broken installation looks like one; a distribution without a name is no obstacle."""
+    assert problems(["retry"]) == [("plugins", "'retry' is not installed; there is nothing", "arguments")]
+    assert problems(["retry"], {"retry": {"use": "a:retry"}}) == [
+        ("retry.use", "'a:retry' is not installed; there is nothing", "arguments")
+    ]
+    install(("plain", "fake_plugins:Plain"))
+    assert [(found.distribution, found.version) for found in discover()] == [("unknown", "unknown")]
+
+
+# -- two distributions with one name -----------------------------------------------------------------
+
+
+CLASH = (*BUILT_IN, ("retry", "fake_plugins:RETRY_NONE", "acme-penstock"))
+
+
+def test_two_distributions_with_one_name_are_an_error_that_names_both(install: Install) -> None:
+    """Nobody's plugin is taken by chance, and the message says how to choose."""
+    install(*CLASH)
+    assert problems(["retry"]) == [
+        (
+            "plugins",
+            (
+                "'retry' is offered by acme-penstock 1.0 and penstock 1.0; "
+                'choose with [retry] use = "acme-penstock:retry"'
+            ),
+            "arguments",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "environ", "chosen"),
+    [
+        ({"retry": {"use": "acme-penstock:retry"}}, {}, RETRY_NONE),
+        ({"retry": {"use": "Acme_Penstock:retry"}}, {}, RETRY_NONE),
+        ({}, {"PENSTOCK_RETRY__USE": "acme-penstock:retry"}, RETRY_NONE),
+        ({"retry": {"use": "penstock:retry"}}, {"PENSTOCK_RETRY__USE": "acme-penstock:retry"}, None),
+        ({"retry": {"use": "penstock:retry", "max_retries": 3}}, {}, None),
+    ],
+)
+def test_the_configuration_chooses_between_distributions(
+    install: Install, config: Any, environ: dict[str, str], chosen: object
+) -> None:
+    """``use`` names distribution and entry point, in a table or in the environment."""
+    install(*CLASH)
+    [retry] = resolved(["retry"], config, **environ)
+    assert retry is chosen or (chosen is None and retry.config == RetryConfig())
+
+
+def test_a_choice_that_is_not_installed_is_refused(install: Install) -> None:
+    """A misspelt choice does not fall back to anything."""
+    install(*BUILT_IN)
+    assert problems(["retry"], PENSTOCK_RETRY__USE="acme:retry") == [
+        (
+            "retry.use",
+            "'acme:retry' is not installed; there is penstock:retry, penstock:timeout",
+            "PENSTOCK_RETRY__USE",
+        )
+    ]
+
+
+# -- order -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "wrong"),
+    [
+        ([], []),
+        (["timeout", "retry", "circuit-breaker", "rate-limit"], []),
+        (["logging", "metrics", "timeout", "retry", "other"], []),
+        (["rate-limit"], []),
+        (["rate-limit", "circuit-breaker"], ["rate-limit in front of circuit-breaker"]),
+        (["circuit-breaker", "retry"], ["circuit-breaker in front of retry"]),
+        (["rate-limit", "retry"], ["rate-limit in front of retry"]),
+        (["rate-limit", "timeout"], ["rate-limit in front of timeout"]),
+        (["retry", "timeout"], ["retry in front of timeout"]),
+        (["timeout", "retry", "logging"], ["timeout and retry in front of logging"]),
+        (["logging", "timeout", "metrics", "retry"], ["timeout in front of metrics"]),
+        (
+            ["rate-limit", "retry", "timeout"],
+            ["rate-limit in front of retry", "rate-limit and retry in front of timeout"],
+        ),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_explained(names: list[str], wrong: list[str]) -> None:
+    """Each pair that defeats its purpose is named with the reason."""
+    found = order_problems(names)
+    assert [problem.partition(":")[0] for problem in found] == wrong
+    assert all(len(problem.partition(": ")[2]) > 20 for problem in found)
+
+
+def test_an_order_that_makes_no_sense_is_warned_about_where_the_client_is_built() -> None:
+    """The warning points at the user's line, however many of ours are between."""
+    inside = str(Path(registry.__file__).parent / "_inside.py")
+    ours = {"resolve_plugins": resolve_plugins}
+    exec(compile("def client(plugins): return resolve_plugins(plugins)", inside, "exec"), ours)
+    with pytest.warns(PluginOrderWarning, match="retry in front of timeout: the deadline") as caught:
+        ours["client"]([Retry(), Timeout()])
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert resolve_plugins([Timeout(), Retry()])
+
+
+# -- dialects ----------------------------------------------------------------------------------------
+
+
+def test_a_dialect_is_an_object_or_a_name(install: Install) -> None:
+    """An object looks nothing up; a class is built, an object behind a name is taken."""
+    assert resolve_dialect(SHOUT) is SHOUT
+    install(("shout", "fake_plugins:Shout", "acme"), ("ready", "fake_plugins:SHOUT", "acme"), group=DIALECTS)
+    assert type(resolve_dialect("shout")) is Shout
+    assert type(resolve_dialect("acme:shout")) is Shout
+    assert resolve_dialect("ready") is SHOUT
+
+
+@pytest.mark.parametrize(
+    ("dialect", "message"),
+    [
+        ("shuot", "'shuot' is not installed (did you mean 'shout'?); there is mute, number, shout, twice"),
+        ("twice", "'twice' is offered by acme 1.0 and other 1.0; choose with dialect='acme:twice'"),
+        ("nobody:shout", "'nobody:shout' is not installed; there is acme:mute, acme:number, acme:shout,"),
+        ("mute", "cannot be built (fake_plugins:Mute of distribution acme 1.0): RuntimeError: no voice"),
+        ("number", "acme:number is not a Dialect but 5"),
+        (Shout, "must be a name or a Dialect object, not the class Shout"),
+        (5, "must be a name or a Dialect object, not 5"),
+    ],
+)
+def test_a_dialect_that_cannot_be_used_is_refused(install: Install, dialect: Any, message: str) -> None:
+    """The same care as for plugins."""
+    install(
+        ("shout", "fake_plugins:Shout", "acme"),
+        ("mute", "fake_plugins:Mute", "acme"),
+        ("number", "fake_plugins:NUMBER", "acme"),
+        ("twice", "fake_plugins:Shout", "acme"),
+        ("twice", "fake_plugins:Shout", "other"),
+        group=DIALECTS,
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        resolve_dialect(dialect)
+    [found] = caught.value.problems
+    assert found.path == "dialect"
+    assert found.message.startswith(message)
+
+
+# -- really installed --------------------------------------------------------------------------------
+
+
+def dist_info(
+    directory: Path, name: str, version: str, entry_points: str, metadata: str | None = None
+) -> None:
+    place = directory / f"{name.replace('-', '_')}-{version}.dist-info"
+    place.mkdir(parents=True)
+    text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" if metadata is None else metadata
+    (place / "METADATA").write_text(text)
+    (place / "entry_points.txt").write_text(entry_points)
+
+
+@pytest.fixture
+def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The distribution of `tests/acme_penstock`, as an installer would register it, twice on the path."""
+    project = tomllib.loads((ACME / "pyproject.toml").read_text())["project"]
+    offered = project["entry-points"][PLUGINS]
+    text = f"[{PLUGINS}]\n" + "".join(f"{name} = {value}\n" for name, value in offered.items())
+    dist_info(tmp_path / "old", project["name"], "0.1", text)
+    dist_info(tmp_path / "new", project["name"], project["version"], text)
+    dist_info(tmp_path / "new", "broken-lines", "1", "[penstock.plugins]\nno equals sign\n")
+    dist_info(tmp_path / "new", "broken-metadata", "1", f"[{PLUGINS}]\nlost = nowhere:Lost\n", metadata="")
+    for directory in (tmp_path / "old", tmp_path / "new", ACME):
+        monkeypatch.syspath_prepend(directory)
+    yield
+    sys.modules.pop("acme_penstock", None)
+
+
+def test_an_installed_distribution_is_found_and_broken_ones_are_passed_over(acme: None) -> None:
+    """Listing imports nothing, never fails, and of two copies sees the one that would be imported."""
+    mine = [(found.id, found.version) for found in discover() if found.distribution == "acme-penstock"]
+    assert mine == [("acme-penstock:acme-stamp", "1.0.0"), ("acme-penstock:retry", "1.0.0")]
+    assert "acme_penstock" not in sys.modules
+    assert {found.id for found in discover(DIALECTS)} >= {"penstock:sse"}
+
+
+def test_a_third_party_plugin_is_used_by_name(acme: None) -> None:
+    """It is configured like a built-in one."""
+    [stamp] = resolved(["acme-stamp"], {"acme-stamp": {"text": "hello"}}, PENSTOCK_ACME_STAMP__HEADER="X-Who")
+    assert (stamp.config.header, stamp.config.text) == ("X-Who", "hello")
+
+
+def test_a_third_party_retry_clashes_with_the_built_in_one_until_chosen(acme: None) -> None:
+    """The error names both distributions; the choice settles it."""
+    [(path, message, _)] = problems(["retry"])
+    assert path == "plugins"
+    assert f"acme-penstock 1.0.0 and penstock {_version()}" in message
+    [retry] = resolved(["retry"], {"retry": {"use": "acme-penstock:retry", "pause": 2}})
+    assert type(retry).__name__ == "PatientRetry"
+    assert retry.config.pause == 2.0
+
+
+def _version() -> str:
+    [built_in] = [found for found in discover() if found.id == "penstock:retry"]
+    return built_in.version
+
+
+def test_the_metadata_of_a_distribution_without_plugins_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsing the metadata of all that is installed would take longer than everything else."""
+
+    class Bare:
+        entry_points: ClassVar[list[EntryPoint]] = [EntryPoint("a", "b", "console_scripts")]
+
+    monkeypatch.setattr("importlib.metadata.distributions", lambda: [Bare()])
+    assert _discovery.installed_entry_points(PLUGINS) == []
+
+
+def test_a_problem_says_where_it_comes_from() -> None:
+    """The text of the error is readable as it is."""
+    with pytest.raises(
+        ConfigurationError, match=r"^plugins: must be a list .* \(from arguments\)$"
+    ) as caught:
+        resolve_plugins("retry")
+    assert caught.value.problems == (Problem("plugins", "must be a list of plugins, not 'retry'"),)
+    assert isinstance(caught.value, penstock.PenstockError)

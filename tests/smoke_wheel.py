@@ -1,0 +1,31 @@
+"""Run by CI with the installed wheel, not by pytest: does what was built work without its sources?"""
+
+import pathlib
+import sys
+
+import penstock
+from penstock.registry import DIALECTS, PLUGINS, discover
+from penstock_faults import FaultServer, faults
+
+BODY = {"model": "m", "max_tokens": 16, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+
+assert "site-packages" in penstock.__file__, f"not the wheel: {penstock.__file__}"
+assert (pathlib.Path(penstock.__file__).parent / "py.typed").is_file()
+plugins = {found.name for found in discover(PLUGINS)}
+dialects = {found.name for found in discover(DIALECTS)}
+assert {"logging", "retry", "timeout", "acme-stamp"} <= plugins, plugins
+assert {"anthropic", "sse"} <= dialects, dialects
+
+with (
+    FaultServer([faults.overloaded()]) as server,
+    penstock.Client(
+        ["timeout", "retry", "acme-stamp"],
+        config={"retry": {"use": "penstock:retry", "initial_delay": 0.01}},
+        dialect="anthropic",
+    ) as client,
+    client.stream("POST", f"{server.url}/v1/messages", json=BODY) as stream,
+):
+    events = list(stream)
+assert events[-1].type == "message_stop"
+assert stream.attempts == 2
+print(f"the wheel works on Python {sys.version.split()[0]}: {len(events)} events, {stream.attempts} attempts")
