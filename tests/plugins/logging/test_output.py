@@ -1,0 +1,206 @@
+"""Where records go, and what a line looks like there."""
+
+import asyncio
+import io
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+from loguru import logger
+
+from penstock.call import Outcome
+from penstock.decisions import Retry
+from penstock_logging import Logging
+
+SUCCESS = Outcome(status="success", attempt=1, duration=1.5)
+TEXT = (
+    "call ended request_id=call-1 attempt=1 phase=before origin=https://api.example.org:443 status=success "
+    "duration=1.5 bytes=0 events=0"
+)
+
+
+def write_one(plugin, call):
+    plugin.on_finish(call, SUCCESS)
+    assert plugin.flush(10)
+
+
+def handlers():
+    return repr(logger)
+
+
+def test_the_application_gets_the_records_by_default(make_plugin, call, entries):
+    """In its own handlers, with the time at which it happened."""
+    before = handlers()
+    write_one(make_plugin(), call)
+    (entry,) = entries
+    assert str(entry) == TEXT + "\n"
+    assert entry.record["time"].timestamp() == 1_700_000_000.25
+    assert (entry.record["name"], entry.record["function"]) == ("penstock", "call-ended")
+    assert handlers() == before
+
+
+def test_a_newcomer_sees_one_line_on_stderr():
+    """No set-up: the handler that loguru has from the start prints it, once, and the exit waits for it."""
+    program = (
+        "from penstock.call import Call, Outcome; from penstock.dialect import Dialect\n"
+        "from penstock.messages import Request; from penstock.clock import SystemClock\n"
+        "from penstock_logging import Logging\n"
+        "request = Request.build('GET', 'http://localhost/')\n"
+        "call = Call(id='call-1', request=request, dialect=Dialect(), clock=SystemClock(), started_at=0.0)\n"
+        "Logging().on_finish(call, Outcome(status='success', attempt=1, duration=1.5))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "call ended request_id=call-1" in done.stderr
+
+
+def test_importing_leaves_loguru_alone():
+    """The library is silent, and does nothing, until the plugin is used."""
+    program = "from loguru import logger; a = repr(logger); import penstock_logging; assert a == repr(logger)"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("place", ["stdout", "stderr"])
+def test_a_stream_of_its_own_gets_each_record_once(make_plugin, call, entries, capsys, place):
+    """And neither the application's handlers nor the one that loguru has from the start get it."""
+    before = handlers()
+    write_one(make_plugin(sink=place), call)
+    printed = capsys.readouterr()
+    (line,) = (printed.out or printed.err).splitlines()
+    assert line.endswith("INFO    " + TEXT)
+    assert bool(printed.out) is (place == "stdout")
+    assert entries == []
+    assert handlers() == before
+
+
+def test_two_plugins_with_one_place_print_each_record_once(make_plugin, call, capsys):
+    """Each writes what its own client does."""
+    first, second = make_plugin(sink="stdout"), make_plugin(sink="stdout")
+    write_one(first, call)
+    write_one(second, call)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_json_is_one_object_per_line(make_plugin, call, capsys):
+    """Under the documented names."""
+    plugin = make_plugin(sink="stdout", json=True)
+    plugin.on_decision(call, Retry(0.5, reason='say "hi" \\ bye'), "retry")
+    write_one(plugin, call)
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first == {
+        "time": "2023-11-14T22:13:20.250Z",
+        "level": "WARNING",
+        "message": "retrying",
+        "penstock": "retry",
+        "request_id": "call-1",
+        "attempt": 1,
+        "phase": "before",
+        "origin": "https://api.example.org:443",
+        "plugin": "retry",
+        "delay": 0.5,
+        "reason": 'say "hi" \\ bye',
+    }
+    assert second["message"] == "call ended"
+
+
+def test_a_file_is_appended_to(make_plugin, call, tmp_path):
+    """In UTF-8, whatever the locale; closing releases it."""
+    path = tmp_path / "logs" / "penstock.log"
+    for _ in range(2):
+        plugin = make_plugin(sink=str(path))
+        plugin.on_decision(call, Retry(reason="naïve"), "retry")
+        plugin.close()
+    assert path.read_text("utf-8").count('reason="naïve"') == 2
+
+
+def test_standard_logging_gets_the_records_when_asked(make_plugin, call, entries, caplog):
+    """Through the logger ``penstock``, whose level counts."""
+    plugin = make_plugin(sink="stdlib")
+    with caplog.at_level(logging.INFO, "penstock"):
+        write_one(plugin, call)
+    with caplog.at_level(logging.ERROR, "penstock"):
+        write_one(plugin, call)
+    (record,) = caplog.records
+    assert (record.name, record.levelname, record.getMessage()) == ("penstock", "INFO", TEXT)
+    assert record.extra["request_id"] == "call-1"
+    assert entries == []
+
+
+def test_text_that_looks_like_percent_formatting_is_literal_in_standard_logging(make_plugin, call, caplog):
+    """Standard logging formats with ``%``; there is nothing for it to format."""
+    plugin = make_plugin(sink="stdlib")
+    plugin.on_decision(call, Retry(reason="100 %s %(name)s"), "retry")
+    assert plugin.flush(10)
+    assert 'reason="100 %s %(name)s"' in caplog.text
+
+
+def test_a_stream_that_cannot_say_it_gets_an_escape(make_plugin, call, monkeypatch):
+    """A character outside of the stream's encoding is no reason to lose the line."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    plugin = make_plugin(sink="stdout")
+    plugin.on_decision(call, Retry(reason="naïve"), "retry")
+    assert plugin.flush(10)
+    assert rb'reason="na\xefve"' in raw.getvalue()
+
+
+def test_a_process_without_streams_is_silent(make_plugin, call, monkeypatch):
+    """As under pythonw: nothing to write to, nothing fails."""
+    monkeypatch.setattr(sys, "stdout", None)
+    plugin = make_plugin(sink="stdout")
+    write_one(plugin, call)
+    assert plugin.failed == 0
+
+
+def test_the_context_of_the_application_belongs_to_the_record(make_plugin, call, entries):
+    """What `contextualize` added where it happened is there, redacted like everything else."""
+    plugin = make_plugin()
+    with logger.contextualize(user="me", session_token="CANARY", nested={"note": ["Bearer CANARY"]}):
+        plugin.on_finish(call, SUCCESS)
+    assert plugin.flush(10)
+    extra = entries[0].record["extra"]
+    assert extra["user"] == "me"
+    assert extra["session_token"] == "***"
+    assert extra["nested"] == {"note": ["Bearer ***"]}
+
+
+def test_a_coroutine_sink_works_without_the_queue(make_plugin, call):
+    """It needs the thread of its event loop."""
+    seen = []
+
+    async def sink(message):
+        seen.append(str(message))
+
+    async def main():
+        handler = logger.add(sink, format="{message}")
+        write_one(make_plugin(queue_size=0), call)
+        await logger.complete()
+        logger.remove(handler)
+
+    asyncio.run(main())
+    assert seen == [TEXT + "\n"]
+
+
+def test_a_plugin_that_nobody_uses_any_more_is_closed(call, tmp_path):
+    """And what it had still to say is written."""
+    path = tmp_path / "log"
+    plugin = Logging(sink=str(path))
+    plugin.on_finish(call, SUCCESS)
+    del plugin
+    assert TEXT in path.read_text()
+
+
+@pytest.mark.parametrize("size", [0, 10])
+def test_a_closed_plugin_is_silent(make_plugin, call, entries, size):
+    """Closing twice is closing once."""
+    plugin = make_plugin(queue_size=size)
+    plugin.close()
+    plugin.close()
+    plugin.on_finish(call, SUCCESS)
+    assert plugin.flush(10)
+    assert entries == []

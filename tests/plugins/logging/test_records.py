@@ -1,0 +1,197 @@
+"""What is recorded, at which level, with which fields."""
+
+import pytest
+
+from penstock.call import Outcome
+from penstock.decisions import GiveUp, Reject, Replay, Retry, Wait
+from penstock.errors import CircuitOpenError, OverloadedError, ServerError
+from penstock.headers import Headers
+from penstock.messages import Event, Response, Usage
+
+OVERLOADED = OverloadedError(
+    "overloaded", status_code=529, retry_after=2.0, kind="overloaded_error", response_id="req_1"
+)
+ERROR_FIELDS = {
+    "error": "OverloadedError",
+    "error_message": "overloaded",
+    "error_kind": "overloaded_error",
+    "status_code": 529,
+    "retry_after": 2.0,
+    "response_id": "req_1",
+}
+COMMON = {
+    "request_id": "call-1",
+    "attempt": 1,
+    "phase": "before",
+    "origin": "https://api.example.org:443",
+}
+
+
+def outcome(status, error=None, attempt=1):
+    return Outcome(status=status, error=error, attempt=attempt, duration=1.5)
+
+
+def only(entries):
+    (entry,) = entries
+    return entry.record["level"].name, entry.record["extra"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "level", "expected"),
+    [
+        (Wait(0.25, "limit"), "DEBUG", {"penstock": "wait", "delay": 0.25, "reason": "limit"}),
+        (Wait(1.0), "WARNING", {"penstock": "wait", "delay": 1.0}),
+        (Reject(OVERLOADED), "WARNING", {"penstock": "reject", **ERROR_FIELDS}),
+        (Retry(0.5, reason="busy"), "WARNING", {"penstock": "retry", "delay": 0.5, "reason": "busy"}),
+        (Retry(0, resume=True), "WARNING", {"penstock": "retry", "delay": 0, "resume": True}),
+        (GiveUp(reason="max"), "INFO", {"penstock": "give-up", "reason": "max"}),
+        (GiveUp(OVERLOADED), "INFO", {"penstock": "give-up", **ERROR_FIELDS}),
+        (Replay([Event(), Event()]), "INFO", {"penstock": "replay", "events": 2}),
+    ],
+    ids=[
+        "short wait",
+        "long wait",
+        "reject",
+        "retry",
+        "resume",
+        "give up",
+        "give up with an error",
+        "replay",
+    ],
+)
+def test_each_decision_has_one_record(make_plugin, call, entries, decision, level, expected):
+    """Who decided what, why, and for how long."""
+    plugin = make_plugin(level="DEBUG")
+    plugin.on_decision(call, decision, "somebody")
+    assert plugin.flush(10)
+    assert only(entries) == (level, {**COMMON, "plugin": "somebody", **expected})
+
+
+@pytest.mark.parametrize("decision", [Retry(1.0), GiveUp()], ids=["retry", "give-up"])
+def test_a_decision_about_a_failure_tells_the_failure(make_plugin, call, entries, decision):
+    """A retry without its cause is of no use to anybody."""
+    plugin = make_plugin()
+    plugin.after_request(call, outcome("failure", OVERLOADED))
+    plugin.on_decision(call, decision, "retry")
+    assert plugin.flush(10)
+    assert only(entries)[1].items() >= ERROR_FIELDS.items()
+
+
+def test_a_decision_after_a_success_knows_no_failure(make_plugin, call, entries):
+    """The error of an earlier attempt does not stick."""
+    plugin = make_plugin()
+    plugin.after_request(call, outcome("failure", OVERLOADED))
+    plugin.after_request(call, outcome("success"))
+    plugin.on_decision(call, Retry(), "odd")
+    assert plugin.flush(10)
+    assert "error" not in only(entries)[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "level"),
+    [
+        ("success", None, "INFO"),
+        ("cancelled", None, "INFO"),
+        ("rejected", CircuitOpenError("open"), "WARNING"),
+        ("failure", ServerError("down"), "ERROR"),
+    ],
+)
+def test_the_end_of_a_call_has_one_record(make_plugin, call, entries, status, error, level):
+    """Its level says how it ended."""
+    plugin = make_plugin()
+    plugin.on_finish(call, outcome(status, error, attempt=3))
+    assert plugin.flush(10)
+    found, fields = only(entries)
+    assert found == level
+    assert fields["status"] == status
+    assert fields["attempt"] == 3
+    assert fields.get("error") == (type(error).__name__ if error else None)
+
+
+def test_the_end_of_a_call_tells_what_it_took(make_plugin, call, entries):
+    """Times, sizes and token counts; a count of zero is a count."""
+    call.committed_at, call.events, call.bytes = 0.75, 9, 1234
+    call.usage = Usage(input_tokens=0, output_tokens=7, final=True)
+    call.response = Response(status_code=200, headers=Headers({"x-request-id": "req_9"}))
+    plugin = make_plugin()
+    plugin.on_finish(call, outcome("success"))
+    assert plugin.flush(10)
+    expected = {
+        "penstock": "call-ended",
+        "status": "success",
+        "duration": 1.5,
+        "time_to_first_event": 0.75,
+        "events": 9,
+        "bytes": 1234,
+        "usage": {"input_tokens": 0, "output_tokens": 7, "final": True},
+        "status_code": 200,
+        "response_id": "req_9",
+    }
+    assert only(entries)[1] == {**COMMON, **expected}
+
+
+def test_attempts_are_recorded_for_those_who_debug(make_plugin, call, entries):
+    """One record at the start of each attempt and one at its end."""
+    plugin = make_plugin(level="DEBUG")
+    assert plugin.before_request(call, call.request) is None
+    plugin.after_request(call, outcome("failure", OVERLOADED))
+    assert plugin.flush(10)
+    assert [entry.record["level"].name for entry in entries] == ["DEBUG", "DEBUG"]
+    started, ended = [entry.record["extra"] for entry in entries]
+    assert started == {**COMMON, "penstock": "attempt-started"}
+    end = {"penstock": "attempt-ended", "status": "failure", "duration": 1.5, "bytes": 0}
+    assert ended == {**COMMON, **end, **ERROR_FIELDS}
+
+
+def test_events_are_recorded_without_their_content(make_plugin, call, entries):
+    """Type, id and size, never the data."""
+    plugin = make_plugin(level="DEBUG", events=True)
+    assert plugin.on_event(call, Event.make("delta", "hello", id="7")) is None
+    assert plugin.flush(10)
+    fields = {"penstock": "event", "event_type": "delta", "event_id": "7", "size": 5}
+    assert only(entries) == ("DEBUG", {**COMMON, **fields})
+    assert "hello" not in str(entries[0])
+
+
+@pytest.mark.parametrize(("headers", "expected"), [((), False), (("X-Team", "Authorization"), True)])
+def test_headers_are_recorded_by_permission_only(make_plugin, make_call, entries, headers, expected):
+    """Values of allowed headers, and credentials not even then."""
+    call = make_call(**{"X-Team": "blue", "X-Other": "private", "Authorization": "Bearer CANARY"})
+    call.response = Response(status_code=200, headers=Headers({"x-team": "red", "x-other": "private"}))
+    plugin = make_plugin(allow_headers=frozenset(headers))
+    plugin.on_finish(call, outcome("success"))
+    assert plugin.flush(10)
+    _, fields = only(entries)
+    if expected:
+        assert fields["request_headers"] == {"x-team": "blue", "authorization": "***"}
+        assert fields["response_headers"] == {"x-team": "red"}
+    else:
+        assert "request_headers" not in fields
+    assert "CANARY" not in str(entries[0])
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [("debug", 6), ("INFO", 3), ("WARNING", 2), ("ERROR", 1), ("CRITICAL", 0)]
+)
+def test_records_below_the_level_are_not_made(make_plugin, call, monkeypatch, level, expected):
+    """They cost a comparison: nothing is taken down, nothing queued."""
+    plugin = make_plugin(level=level, events=True)
+    taken = []
+    monkeypatch.setattr(plugin._queue, "put", taken.append)
+    plugin.before_request(call, call.request)
+    plugin.on_event(call, Event.make("delta"))
+    plugin.after_request(call, outcome("failure", OVERLOADED))
+    plugin.on_decision(call, Retry(), "retry")
+    plugin.on_decision(call, GiveUp(), "retry")
+    plugin.on_finish(call, outcome("failure", OVERLOADED))
+    assert len(taken) == expected
+
+
+def test_an_error_that_is_not_text_is_recorded(make_plugin, call, entries):
+    """A message that somebody made of something else is shown as it prints."""
+    error = ServerError("x")
+    error.message = {"not": "text"}
+    plugin = make_plugin()
+    plugin.on_finish(call, outcome("failure", error))
+    assert plugin.flush(10)
+    assert only(entries)[1]["error_message"] == "{'not': 'text'}"
