@@ -1,0 +1,101 @@
+"""How the fields of a fault are read and checked, whether they come from Python or from a script."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
+from typing import Any, Final, TypeAlias, cast
+
+from attrs import Attribute
+
+Bytes: TypeAlias = bytes | str
+Event: TypeAlias = bytes | str | Mapping[str, Any]
+Check: TypeAlias = Callable[[Any, "Attribute[Any]", Any], None]
+
+
+def sse(type: str, data: Any) -> bytes:
+    """Return one server-sent event; `data` is bytes as they are, or anything that can be written as JSON."""
+    raw = data if isinstance(data, bytes) else json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    return b"event: %b\ndata: %b\n\n" % (type.encode(), raw)
+
+
+# Converters.
+
+
+def as_bytes(value: Bytes) -> bytes:
+    """Read bytes; text is UTF-8."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def as_optional_bytes(value: Bytes | None) -> bytes | None:
+    """Read bytes or None."""
+    return None if value is None else as_bytes(value)
+
+
+def as_text(value: str | None) -> str | None:
+    """Read text or None; a script may have read a number."""
+    return None if value is None else str(value)
+
+
+def as_headers(value: Mapping[str, str] | Iterable[Iterable[Bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+    """Read pairs of name and value, or a mapping. Raises ValueError."""
+    pairs: Iterable[Any] = cast("Mapping[Any, Any]", value).items() if isinstance(value, Mapping) else value
+    try:
+        return tuple((as_bytes(name), as_bytes(text)) for name, text in pairs)
+    except (TypeError, ValueError):
+        raise ValueError(f"'headers' must be pairs of name and value, not {value!r}") from None
+
+
+def as_events(value: Iterable[Event] | None) -> tuple[bytes, ...] | None:
+    """Read events: bytes, text, or JSON objects with a ``type``. Raises ValueError."""
+    if value is None:
+        return None
+    try:
+        return tuple(sse(each["type"], each) if isinstance(each, Mapping) else as_bytes(each) for each in value)
+    except (AttributeError, KeyError, TypeError):
+        raise ValueError(f"'events' must be texts or objects with a 'type', not {value!r}") from None
+
+
+def as_pair(value: Iterable[int] | None) -> tuple[int, int] | None:
+    """Read two numbers or None. Raises ValueError."""
+    try:
+        return None if value is None else as_range([*value])
+    except (TypeError, ValueError):
+        raise ValueError(f"'usage' must be a pair of token counts, not {value!r}") from None
+
+
+def as_range(value: int | Iterable[int]) -> tuple[int, int]:
+    """Read two numbers, or one that stands for both. Raises ValueError."""
+    try:
+        first, second = (value, value) if isinstance(value, int) else value
+        return int(first), int(second)
+    except (TypeError, ValueError):
+        raise ValueError(f"'slice_size' must be a size or a pair of sizes, not {value!r}") from None
+
+
+def shortened(value: object) -> str:
+    """Return the repr of `value`, or the beginning of a long one."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"
+
+
+# Validators.
+
+
+def _check(fits: Callable[[Any], bool], wanted: str) -> Check:
+    def check(fault: Any, attribute: "Attribute[Any]", value: Any) -> None:
+        if not fits(value):
+            raise ValueError(f"{attribute.name!r} must be {wanted}, not {value!r}")
+
+    return check
+
+
+def _number(value: Any) -> bool:
+    return type(value) in {int, float} and isfinite(value)
+
+
+integer: Final = _check(lambda value: type(value) is int, "an integer")
+whole_number: Final = _check(lambda value: value is None or (type(value) is int and value >= 0), "0, 1, 2 ... or None")
+status_code: Final = _check(lambda value: type(value) is int and 200 <= value <= 999, "a final HTTP status")
+seconds: Final = _check(lambda value: _number(value) and value >= 0, "seconds, 0 or more")
+positive: Final = _check(lambda value: _number(value) and value > 0, "a number above 0")
+rising: Final = _check(lambda value: 0 <= value[0] <= value[1], "a size or a pair (smallest, largest)")

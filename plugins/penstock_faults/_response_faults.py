@@ -1,0 +1,117 @@
+"""Faults that a client sees in the head, or in a body that is no stream."""
+
+from typing import Final
+
+from ._catalogue import FILLER, listed
+from ._fault import Fault
+
+_PORTAL: Final = b"<!doctype html><title>Welcome</title><p>Accept the terms to use this network.</p>"
+_HINT: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+
+# Good answers and honest refusals.
+
+
+@listed
+def ok(text: str | None = None, words: int | None = None) -> Fault:
+    """Answer well; `words` makes the answer that long."""
+    return Fault(text=text if words is None else " ".join(["water"] * words))
+
+
+@listed
+def status(code: int = 500, retry_after: float | str | None = None) -> Fault:
+    """Refuse with a status and its usual error object; in a script the number alone will do."""
+    return Fault(status=code, headers=() if retry_after is None else (("retry-after", str(retry_after)),))
+
+
+@listed
+def rate_limited(retry_after: float | str | None = None) -> Fault:
+    """Refuse with 429."""
+    return status(429, retry_after)
+
+
+@listed
+def overloaded(retry_after: float | str | None = None) -> Fault:
+    """Refuse with 529."""
+    return status(529, retry_after)
+
+
+@listed
+def server_error() -> Fault:
+    """Refuse with 500."""
+    return status(500)
+
+
+@listed
+def spend_limit() -> Fault:
+    """Refuse with a 429 that waiting does not cure."""
+    return Fault(status=429, error_code="enforced_spend_limit_reached", message="Spend limit reached")
+
+
+# Heads and bodies that are not what was asked for.
+
+
+@listed
+def captive_portal() -> Fault:
+    """Answer 200 with a page of HTML."""
+    return Fault(body=_PORTAL, content_type="text/html")
+
+
+@listed
+def json_error(type: str = "overloaded_error") -> Fault:
+    """Answer 200 with an error object instead of a stream."""
+    return Fault(body=f'{{"type":"error","error":{{"type":"{type}","message":"Said with a 200"}}}}')
+
+
+@listed
+def no_content() -> Fault:
+    """Answer 204."""
+    return Fault(status=204)
+
+
+@listed
+def no_content_type() -> Fault:
+    """Stream without a Content-Type."""
+    return Fault(content_type=None)
+
+
+@listed
+def redirect(location: str = "/v1/messages", status: int = 307) -> Fault:
+    """Send the client elsewhere; the default is a loop."""
+    return Fault(status=status, headers=(("Location", location),))
+
+
+@listed
+def not_http(data: bytes | str = b"220 smtp.example.org ESMTP\r\n\r\n") -> Fault:
+    """Answer with something that is not HTTP, and close."""
+    return Fault(before_head=True, insert=data, then="close")
+
+
+@listed
+def early_hints(times: int | None = None, interval: float = 0.1) -> Fault:
+    """Send 103 Early Hints, then the answer; without `times`, hints for ever."""
+    return Fault(before_head=True, insert=_HINT, times=times, interval=interval)
+
+
+@listed
+def many_headers(count: int = 5_000) -> Fault:
+    """Answer well under many headers."""
+    return Fault(headers=tuple((f"x-padding-{number}", "x") for number in range(count)))
+
+
+@listed
+def huge_header(size: int = 200_000) -> Fault:
+    """Answer well under one long header."""
+    return Fault(headers=(("x-padding", "x" * size),))
+
+
+@listed
+def both_lengths() -> Fault:
+    """Send Content-Length and Transfer-Encoding together."""
+    return Fault(framing="both")
+
+
+@listed
+def huge_error(size: int = 1_000_000_000, status: int = 500) -> Fault:
+    """Refuse with a body of `size` bytes."""
+    times, rest = divmod(size, FILLER)
+    return Fault(status=status, body=b" " * rest, insert=b" " * FILLER, times=times)

@@ -1,0 +1,174 @@
+"""Faults that come in the middle of a stream, and those of the connection under it.
+
+Where a fault comes `after` some events: the first three are preamble (``message_start``,
+``content_block_start``, ``ping``), text follows.
+"""
+
+from typing import Final, Literal
+
+from ._catalogue import FILLER, listed
+from ._conversation import PING
+from ._fault import Fault
+
+_NOT_JSON: Final = b'event: content_block_delta\ndata: {"type": "content_block_delta", \n\n'
+
+# What is said.
+
+
+@listed
+def error_first(type: str = "overloaded_error") -> Fault:
+    """Answer 200, then an error event and nothing else."""
+    return Fault(error=type, after=0, then="end")
+
+
+@listed
+def error_after(type: str = "overloaded_error", after: int = 5) -> Fault:
+    """Send an error event after some events, then end."""
+    return Fault(error=type, after=after, then="end")
+
+
+@listed
+def omit_terminal() -> Fault:
+    """Send everything but message_stop, and end politely."""
+    return Fault(after=-1, then="end")
+
+
+@listed
+def duplicate(after: int = 4) -> Fault:
+    """Send one event twice."""
+    return Fault(after=after, duplicate=True)
+
+
+@listed
+def garbage(data: bytes | str = _NOT_JSON, after: int = 5) -> Fault:
+    """Put bytes between two events; without `data`, an event whose JSON is broken."""
+    return Fault(insert=data, after=after)
+
+
+# The connection.
+
+
+@listed
+def reset(after: int | None = None) -> Fault:
+    """Reset the connection after some events; without `after`, before anything is sent."""
+    return Fault(before_head=after is None, after=after, then="reset")
+
+
+@listed
+def hang_up() -> Fault:
+    """Close the connection before anything is sent."""
+    return Fault(before_head=True, then="close")
+
+
+@listed
+def cut(after: int = 5, how: Literal["end", "close", "truncate", "bad-chunk", "reset"] = "end") -> Fault:
+    """Stop after some events: politely (end), or without the end of the body (close)."""
+    return Fault(after=after, then=how)
+
+
+@listed
+def truncate(after: int = 5) -> Fault:
+    """Close the connection inside a chunk."""
+    return Fault(after=after, then="truncate")
+
+
+@listed
+def bad_chunk(after: int = 5) -> Fault:
+    """Send a chunk size that is no number."""
+    return Fault(after=after, then="bad-chunk")
+
+
+@listed
+def close_idle() -> Fault:
+    """Answer well, promise keep-alive and close the connection all the same."""
+    return Fault(connection="drop")
+
+
+@listed
+def keep_open(data: bytes | str = b"") -> Fault:
+    """Answer well, send `data` behind the terminal event and keep the socket open."""
+    return Fault(insert=data, then="stall")
+
+
+@listed
+def reset_after_end() -> Fault:
+    """Answer well and reset the connection behind the terminal event."""
+    return Fault(then="reset")
+
+
+# Time.
+
+
+@listed
+def silence() -> Fault:
+    """Take the request and never answer."""
+    return Fault(before_head=True, then="stall")
+
+
+@listed
+def stall(after: int = 5) -> Fault:
+    """Fall silent after some events (0: after the headers) and keep the socket open."""
+    return Fault(after=after, then="stall")
+
+
+@listed
+def pings(after: int = 5, interval: float = 1.0) -> Fault:
+    """Send nothing but pings after some events, for ever."""
+    return Fault(insert=PING, times=None, interval=interval, after=after)
+
+
+@listed
+def comments(after: int = 5, interval: float = 1.0) -> Fault:
+    """Send nothing but comments after some events, for ever."""
+    return Fault(insert=b": keep-alive\n\n", times=None, interval=interval, after=after)
+
+
+@listed
+def drip(after: int = 0, interval: float = 0.1) -> Fault:
+    """Send one byte per interval after some events."""
+    return Fault(after=after, then="drip", interval=interval)
+
+
+@listed
+def slow(bandwidth: float = 1_000.0) -> Fault:
+    """Send so many bytes per second."""
+    return Fault(bandwidth=bandwidth)
+
+
+@listed
+def sliced(smallest: int = 1, largest: int = 16, delay: float = 0.0) -> Fault:
+    """Send in pieces that have nothing to do with events; the seed chooses their sizes."""
+    return Fault(slice_size=(smallest, largest), slice_delay=delay)
+
+
+# Bytes.
+
+
+@listed
+def gzip() -> Fault:
+    """Compress the stream although nobody asked for it."""
+    return Fault(encoding="gzip")
+
+
+@listed
+def gzip_bomb(size: int = 200_000_000) -> Fault:
+    """Compress `size` bytes of nothing into very few."""
+    return Fault(encoding="gzip", events=(b" " * (size % FILLER),), insert=b" " * FILLER, times=size // FILLER)
+
+
+@listed
+def endless_line() -> Fault:
+    """Send a data line without end."""
+    return Fault(events=(b"data: ",), insert=b"x" * FILLER, times=None)
+
+
+@listed
+def endless_data() -> Fault:
+    """Send data lines without the blank line that ends an event."""
+    return Fault(events=(), insert=b"data: water\n" * 4_096, times=None)
+
+
+@listed
+def endless_comment() -> Fault:
+    """Send a comment without end."""
+    return Fault(events=(b": ",), insert=b"x" * FILLER, times=None)
