@@ -1,0 +1,176 @@
+"""The commands and their options. What they do is imported when they are called, so that ``--help`` is quick."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from ._console import complain, tolerate_encodings
+
+app = typer.Typer(
+    name="penstock",
+    help="Consume event streams over HTTP without losing, duplicating or waiting forever for anything.",
+    add_completion=False,
+    no_args_is_help=True,
+    # A traceback with local variables shows what is in them: keys, prompts.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run() -> None:
+    """Run the command line."""
+    tolerate_encodings()
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"penstock {version('penstock')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+@app.command()
+def demo(
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Run this row only; can be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
+    use_async: Annotated[bool, typer.Option("--async", help="Use the AsyncClient, on asyncio.")] = False,
+    seed: Annotated[int, typer.Option(help="Decides the ids and how the bytes are cut into pieces.")] = 0,
+) -> None:
+    """Stream real conversations from a server that fails in every way, and show what becomes of them.
+
+    Exits with 0 when every row ended as required, with 1 otherwise.
+    """
+    from .demo import SCENARIOS, run_demo
+
+    names = [scenario.name for scenario in SCENARIOS]
+    for name in only or ():
+        if name not in names:
+            raise typer.BadParameter(f"there is no row {name!r}; there are {', '.join(names)}", param_hint="--only")
+    rows = [scenario for scenario in SCENARIOS if not only or scenario.name in only]
+    if not run_demo(rows, seed=seed, use_async=use_async, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def plugins(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Show the settings of these.")] = None,
+) -> None:
+    """List the installed plugins and dialects, or show what can be set about some of them."""
+    from ._plugins import list_plugins
+
+    if not list_plugins(names or ()):
+        raise typer.Exit(2)
+
+
+PluginsOption = Annotated[
+    str | None,
+    typer.Option("--plugins", metavar="A,B", help="The plugins to use, outermost first; -NAME removes one."),
+]
+ConfigOption = Annotated[
+    str | None, typer.Option("--config", metavar="FILE", help="A TOML file instead of the one that would be found.")
+]
+DialectOption = Annotated[str, typer.Option(metavar="NAME", help="What the events mean, such as anthropic.")]
+
+
+@app.command()
+def explain(plugins: PluginsOption = None, config: ConfigOption = None, dialect: DialectOption = "sse") -> None:
+    """Show the pipeline that a client would have here, and where each of its settings comes from."""
+    from ._explain import explain as explain_it
+
+    with _configuration_errors():
+        explain_it(_names(plugins), config, dialect)
+
+
+@app.command()
+def stream(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Any endpoint that sends events.")],
+    dialect: DialectOption = "sse",
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", metavar="'K: V'", help="Send it; can be repeated.")
+    ] = None,
+    json_body: Annotated[
+        str | None,
+        typer.Option(metavar="JSON|@FILE|-", help="Send this, or what is in the file or on standard input."),
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="POST with a body and GET without, unless given.")] = None,
+    plugins: PluginsOption = None,
+    config: ConfigOption = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Print the events as they came.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="Print the text alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per event.")] = False,
+) -> None:
+    """Print a stream of events as they arrive: the text where the dialect knows it, else the events.
+
+    Exits with 0 when the stream was complete, 1 when it failed, 2 for bad usage or configuration, 130 after Ctrl-C.
+    """
+    from ._arguments import parse_body, parse_form, parse_headers
+    from ._stream import StreamRequest
+    from ._stream import stream as stream_it
+
+    content = parse_body(json_body)
+    request = StreamRequest(
+        method=method or ("GET" if content is None else "POST"),
+        url=url,
+        headers=parse_headers(header or ()),
+        content=content,
+        dialect=dialect,
+        plugins=_names(plugins),
+        config=config,
+        form=parse_form(raw=raw, text=text, json=as_json),
+    )
+    with _configuration_errors():
+        raise typer.Exit(stream_it(request))
+
+
+@app.command()
+def faults(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="Decides everything that the server says.")] = 0,
+    script: Annotated[
+        str, typer.Option(metavar="SCRIPT", help="One fault per request, such as '429:retry_after=0.2, 2*stall, ok'.")
+    ] = "",
+    show_list: Annotated[bool, typer.Option("--list", help="Show what there is to choose from.")] = False,
+) -> None:
+    """Run the failing server by hand and print each request, until Ctrl-C."""
+    from penstock_faults import ScriptError, parse_script
+
+    from . import _faults
+
+    if show_list:
+        _faults.list_faults()
+        return
+    try:
+        _faults.serve(parse_script(script), port=port, seed=seed)
+    except ScriptError as error:
+        raise typer.BadParameter(str(error), param_hint="--script") from None
+    except OSError as error:
+        raise typer.BadParameter(str(error), param_hint="--port") from None
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+@contextmanager
+def _configuration_errors() -> Generator[None]:
+    from penstock import ConfigurationError
+
+    try:
+        yield
+    except ConfigurationError as error:
+        complain(error)
+        raise typer.Exit(2) from None

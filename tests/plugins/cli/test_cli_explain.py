@@ -1,0 +1,95 @@
+import re
+
+import pytest
+
+from penstock import hookimpl
+
+
+def _row(output: str, setting: str) -> list[str]:
+    line = next(line for line in output.splitlines() if line.startswith(setting))
+    return re.split(r"\s{2,}", line.strip())
+
+
+def test_each_setting_has_its_value_and_its_source(invoke, nowhere, monkeypatch):
+    """Defaults, a file and the environment are told apart."""
+    (nowhere / "penstock.toml").write_text("[retry]\nmax-delay = 9\n")
+    monkeypatch.setenv("PENSTOCK_RETRY__MAX_RETRIES", "7")
+    result = invoke("explain", "--dialect", "anthropic", "--plugins", "timeout,retry")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("dialect: anthropic\nplugins: timeout, retry\n")
+    assert _row(result.stdout, "retry.max_retries") == ["retry.max_retries", "7", "PENSTOCK_RETRY__MAX_RETRIES"]
+    assert _row(result.stdout, "retry.jitter ") == ["retry.jitter", "0.1", "defaults"]
+    assert _row(result.stdout, "retry.max_delay")[:2] == ["retry.max_delay", "9"]
+    assert "penstock.toml" in result.stdout.replace("\n", "")
+
+
+def test_a_list_on_the_command_line_wins(invoke, monkeypatch):
+    """`--plugins` is what is explained, whatever the environment says."""
+    monkeypatch.setenv("PENSTOCK_PLUGINS", "timeout")
+    result = invoke("explain", "--plugins", " retry, ")
+    assert "plugins: retry\n" in result.stdout
+    assert "list: from --plugins" in result.stdout
+    assert "timeout." not in result.stdout
+
+
+def test_a_file_can_be_named(invoke, nowhere):
+    """`--config` reads that file and no other."""
+    (nowhere / "other.toml").write_text('plugins = ["retry"]\n[retry]\nmax_retries = 1\n')
+    result = invoke("explain", "--config", "other.toml")
+    assert _row(result.stdout, "retry.max_retries") == ["retry.max_retries", "1", "other.toml"]
+    assert "list: from other.toml" in result.stdout
+
+
+def test_no_plugins_is_an_empty_pipeline(invoke):
+    """An empty list is no table."""
+    result = invoke("explain", "--plugins", "")
+    assert result.exit_code == 0
+    assert "setting" not in result.stdout
+
+
+def test_an_order_that_makes_no_sense_is_pointed_out(invoke, monkeypatch):
+    """The warning of the registry is part of the explanation."""
+    monkeypatch.setattr("penstock.registry.order_problems", lambda names: ["this order makes no sense"])
+    assert invoke("explain").stdout.count("! this order makes no sense") == 1
+
+
+def test_plugins_without_a_configuration_have_no_rows(invoke, monkeypatch):
+    """A plugin that is no more than hooks is in the pipeline, and not in the table."""
+
+    class Bare:
+        name = "bare"
+
+        @hookimpl
+        def on_event(self, call, event):
+            return None
+
+    monkeypatch.setattr("penstock_cli._explain.resolve_plugins", lambda *_: [Bare()])
+    result = invoke("explain")
+    assert "plugins: bare\n" in result.stdout
+    assert "setting" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--plugins", "tiemout"], "did you mean 'timeout'?"),
+        (["--config", "missing.toml"], "cannot be read"),
+        (["--dialect", "klingon"], "'klingon' is not installed"),
+    ],
+    ids=["plugin", "file", "dialect"],
+)
+def test_what_is_wrong_is_a_list_and_exit_code_2(invoke, arguments, expected):
+    """A configuration that cannot be used is explained, without a traceback."""
+    result = invoke("explain", *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("The configuration cannot be used:\n  - ")
+    assert expected in result.stderr
+
+
+def test_all_problems_are_listed_at_once(invoke, monkeypatch):
+    """Each with its path and its source."""
+    monkeypatch.setenv("PENSTOCK_RETRY__MAX_RETRIES", "many")
+    monkeypatch.setenv("PENSTOCK_TIMEOUT__IDEL", "3")
+    lines = invoke("explain").stderr.splitlines()
+    assert len(lines) == 3
+    assert all("PENSTOCK_" in line for line in lines[1:])

@@ -1,0 +1,170 @@
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import attrs
+import pytest
+
+import penstock.registry
+from penstock import Plugin
+from penstock_cli._fields import Setting, settings_of, shown
+
+
+@attrs.frozen
+class Inner:
+    ratio: float = 0.2
+    api_key: str = attrs.field(default="canary-secret", repr=False)
+
+
+@attrs.frozen
+class Settings:
+    """Of everything one."""
+
+    required: int
+    several: tuple[int, ...] = (1, 2)
+    """What it is for.
+
+    And more.
+    """
+    undocumented: "str | None" = None
+    1 + 1  # noqa: B018  # an expression that documents nothing
+    inner: Inner = attrs.field(factory=Inner)
+    computed: int = attrs.field(default=attrs.Factory(lambda self: self.required, takes_self=True))
+    hidden: str = attrs.field(default="canary-secret", repr=False)
+    token: str = "canary-secret"
+    unsettable: int = attrs.field(default=1, init=False)
+
+
+def _entry(name: str, value: str) -> EntryPoint:
+    return EntryPoint(name, value, "penstock.plugins")
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """Pretend that these are what is installed as plugins."""
+
+    def pretend(*entries: EntryPoint) -> None:
+        real = penstock.registry.installed_entry_points
+        monkeypatch.setattr(
+            penstock.registry, "_entry_points", lambda group: [*entries] if group.endswith("plugins") else real(group)
+        )
+
+    return pretend
+
+
+def test_everything_installed_is_listed(invoke):
+    """Plugins and dialects with where they come from and that they load."""
+    result = invoke("plugins")
+    assert result.exit_code == 0
+    for words in ("retry", "penstock_retry:Retry", "dialect", "anthropic", "✓ loads, used by default"):
+        assert words in result.stdout
+
+
+def test_broken_plugins_are_listed_as_broken(invoke, install):
+    """Listing never fails: what does not import, exits, or is offered twice is shown with its problem."""
+    install(
+        _entry("gone", "no_such_module_of_ours:Thing"),
+        _entry("leaves", "penstock_cli_test_exits:Thing"),
+        _entry("retry", "penstock_retry:Retry"),
+        _entry("retry", "penstock_retry:Retry"),
+    )
+    result = invoke("plugins")
+    assert result.exit_code == 0
+    output = " ".join(result.stdout.split())
+    assert "ModuleNotFoundError" in output
+    assert "offered more" in output
+
+
+def test_a_plugin_that_exits_on_import_does_not_end_the_listing(invoke, install, nowhere, monkeypatch):
+    """Even a module that calls sys.exit is only a line."""
+    (nowhere / "exits_on_import.py").write_text("raise SystemExit(3)\n")
+    monkeypatch.syspath_prepend(nowhere)
+    install(_entry("leaves", "exits_on_import:Thing"))
+    result = invoke("plugins")
+    assert result.exit_code == 0
+    assert "exits when it is" in result.stdout
+
+
+def test_the_settings_of_a_plugin_are_shown_with_defaults_and_words(invoke):
+    """`penstock plugins retry` is the reference of its settings."""
+    result = invoke("plugins", "retry")
+    assert result.exit_code == 0
+    assert "hooks: before_request, should_retry" in result.stdout
+    assert "max_retries = 3  int" in result.stdout
+    assert "Attempts after the first" in result.stdout
+
+
+def test_inherited_settings_have_their_words(invoke):
+    """The documentation of a base class counts."""
+    assert "After the commit: without progress" in invoke("plugins", "timeout").stdout
+
+
+def test_a_dialect_is_shown_without_settings(invoke):
+    """A dialect has a description, and neither hooks nor settings."""
+    result = invoke("plugins", "anthropic")
+    assert result.exit_code == 0
+    assert "hooks" not in result.stdout
+
+
+def test_a_broken_plugin_is_shown_with_its_problem(invoke, install):
+    """Asking for a plugin that does not import shows why."""
+    install(_entry("gone", "no_such_module_of_ours:Thing"))
+    assert "✗ cannot be imported" in invoke("plugins", "gone").stdout
+
+
+def test_a_plugin_without_settings_says_so(invoke, install):
+    """Nothing to configure is said in so many words."""
+    install(_entry("bare", "penstock.plugin:Plugin"), _entry("odd", "penstock:DROP"))
+    assert "hooks: none\nno settings" in invoke("plugins", "bare").stdout
+    assert "no settings" in invoke("plugins", "odd").stdout
+
+
+def test_an_unknown_name_is_an_error_with_a_proposal(invoke):
+    """A typing error is exit code 2 and the nearest name."""
+    result = invoke("plugins", "rety")
+    assert result.exit_code == 2
+    assert "did you mean 'retry'?" in result.stderr
+
+
+def test_fields_are_described_by_type_default_and_first_paragraph():
+    """Names as in a file; nothing secret, and nothing that cannot be set."""
+    assert settings_of(Settings) == [
+        Setting("required", "int", "(required)", ""),
+        Setting("several", "tuple[int, ...]", "[1, 2]", "What it is for."),
+        Setting("undocumented", "str | None", "none", ""),
+        Setting("inner", "Inner", "{ratio = 0.2, api_key = (hidden)}", ""),
+        Setting("computed", "int", "(computed)", ""),
+        Setting("hidden", "str", "(hidden)", ""),
+        Setting("token", "str", "(hidden)", ""),
+    ]
+
+
+def test_a_class_without_source_has_settings_without_words():
+    """In a frozen application there is no source to read."""
+    made: Any = attrs.make_class("Made", {"size": attrs.field(default=3)})
+    assert settings_of(made) == [Setting("size", "", "3", "")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("ratio", 0.20, "0.2"),
+        ("on", True, "true"),
+        ("statuses", frozenset({529, 429}), "[429, 529]"),
+        ("table", {"a": 1, "token": "canary-secret"}, "{a = 1, token = (hidden)}"),
+        ("tokens", 1000, "1000"),
+        ("api_keys", ["canary-secret"], "[(hidden)]"),
+        ("rule", len, "len"),
+        ("text", "x" * 80, f"'{'x' * 59}…"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_values_are_shown_as_in_a_file(name, value, expected):
+    """Text under a name that sounds secret is hidden, numbers never are."""
+    assert shown(name, value) == expected
+
+
+def test_hooks_of_the_base_class_do_not_count(invoke, install):
+    """Only what a plugin overrides is listed as a hook."""
+    assert Plugin.on_event is not None
+    install(_entry("timeout", "penstock_timeout:Timeout"))
+    assert "hooks: before_request\n" in invoke("plugins", "timeout").stdout

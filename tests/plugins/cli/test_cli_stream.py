@@ -1,0 +1,193 @@
+import io
+import json
+import sys
+
+import pytest
+
+import penstock_cli._stream as cli_stream
+from penstock import Attempt, RateLimitError
+from penstock_cli._failure import failure_block
+from penstock_cli._stream import StreamRequest, stream
+from penstock_faults import Fault, faults
+
+BODY = '{"model": "m", "stream": true, "messages": []}'
+TEXT = "Water runs downhill."
+QUIET = ["--plugins", "retry"]
+
+
+@pytest.fixture
+def url(server) -> str:
+    return f"{server.url}/v1/messages"
+
+
+@pytest.fixture
+def ask(invoke, url):
+    """Stream one conversation in Anthropic's dialect."""
+
+    def call(*arguments: str, **options):
+        return invoke("stream", url, "--dialect", "anthropic", "--json-body", BODY, *arguments, **options)
+
+    return call
+
+
+def test_text_is_printed_where_the_dialect_knows_it(ask, server):
+    """Nothing but the words, exactly, and exit code 0."""
+    server.push(faults.ok(TEXT))
+    result = ask()
+    assert (result.exit_code, result.stdout, result.stderr) == (0, TEXT, "")
+
+
+def test_a_body_makes_it_a_post_of_json(ask, server):
+    """The body goes out as it was given."""
+    ask()
+    assert server.requests[0].method == "POST"
+    assert server.requests[0].headers["content-type"] == "application/json"
+    assert server.requests[0].body == BODY.encode()
+
+
+def test_plain_events_are_printed_as_they_came(invoke, url, server):
+    """Without a body it is a GET, without a dialect the events are shown."""
+    server.push(Fault(events=(b"data: one\ndata: two\n\n", b"event: tick\ndata: 3\n\n")))
+    result = invoke("stream", url)
+    assert server.requests[0].method == "GET"
+    assert result.stdout == "data: one\ndata: two\n\nevent: tick\ndata: 3\n\n"
+
+
+def test_text_of_plain_events_is_a_line_each(invoke, url, server):
+    """`--text` leaves the framing away."""
+    server.push(Fault(events=(b"data: one\n\n", b"event: tick\ndata: 3\n\n")))
+    assert invoke("stream", url, "--text").stdout == "one\n3\n"
+
+
+def test_json_is_one_line_per_event(invoke, url, server):
+    """Data that is JSON is JSON, all else is text."""
+    server.push(Fault(events=(b'id: 7\ndata: {"a": 1}\n\n', b"event: tick\ndata: {\n\n")))
+    first, second = map(json.loads, invoke("stream", url, "--json").stdout.splitlines())
+    assert (first["type"], first["data"], first["id"]) == ("message", {"a": 1}, "7")
+    assert (second["type"], second["data"]) == ("tick", "{")
+    assert first["request_id"] == second["request_id"]
+
+
+def test_raw_shows_preamble_and_pings(ask):
+    """`--raw` hides nothing that the client delivers."""
+    assert "event: ping\n" in ask("--raw").stdout
+
+
+def test_headers_and_method_are_sent(invoke, url, server):
+    """`--header` can be repeated; a content type of one's own stays."""
+    invoke("stream", url, "--method", "put", "-H", "X-One: 1", "-H", "content-type: text/x", "--json-body", "1")
+    request = server.requests[0]
+    assert (request.method, request.headers["x-one"], request.headers["content-type"]) == ("PUT", "1", "text/x")
+
+
+@pytest.mark.parametrize("source", ["file", "stdin"])
+def test_a_body_can_come_from_elsewhere(invoke, url, server, nowhere, source):
+    """`@file` and `-` are read."""
+    (nowhere / "body.json").write_text(BODY)
+    given, fed = ("@body.json", None) if source == "file" else ("-", BODY)
+    assert invoke("stream", url, "--json-body", given, input=fed).exit_code == 0
+    assert server.requests[0].body == BODY.encode()
+
+
+def test_a_failure_is_a_readable_block_on_standard_error(ask, server):
+    """Class, message, both ids, phase, each attempt with what followed, a hint; exit code 1."""
+    server.push(faults.status(429, retry_after=0), faults.status(401))
+    result = ask(*QUIET)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("AuthenticationError: HTTP 401")
+    for words in ("request   req_", "the server's: req_01", "phase     headers", "1. RateLimitError 429: retry waited"):
+        assert words in result.stderr
+    assert "2. AuthenticationError 401\n" in result.stderr
+    assert "hint      the server refused the credentials" in result.stderr
+
+
+def test_what_was_delivered_stays_when_the_stream_is_cut(ask, server):
+    """The text so far is on standard output, the error on standard error."""
+    server.push(faults.cut(after=5))
+    result = ask()
+    assert result.exit_code == 1
+    assert len(result.stdout.split()) == 2
+    assert result.stderr.startswith("TruncatedStreamError")
+
+
+def test_credentials_are_never_printed(ask, server):
+    """Not even when the server repeats them."""
+    secret = "canary-4711-secret"
+    server.push(Fault(status=400, message=f"you sent {secret}"))
+    result = ask("-H", f"Authorization: Bearer {secret}")
+    assert server.requests[0].headers["authorization"] == f"Bearer {secret}"
+    assert secret not in result.stdout + result.stderr
+    assert "you sent ***" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--header", "no colon canary-secret"],
+        ["--json-body", "{"],
+        ["--json-body", "@missing.json"],
+        ["--raw", "--json"],
+        ["--plugins", "tiemout"],
+        ["--dialect", "klingon"],
+        ["-H", "X-One: a\nb"],
+    ],
+    ids=["header", "json", "file", "forms", "plugin", "dialect", "injection"],
+)
+def test_bad_usage_is_exit_code_2_and_sends_nothing(invoke, url, server, arguments):
+    """What is wrong with the command line is said before anything is sent, and repeats no secret."""
+    result = invoke("stream", url, *arguments)
+    assert result.exit_code == 2
+    assert result.stderr
+    assert "canary" not in result.stdout + result.stderr
+    assert server.requests == []
+
+
+def test_a_bad_address_is_exit_code_2(invoke):
+    """An address that is none is a matter of usage."""
+    result = invoke("stream", "ftp://example.org")
+    assert result.exit_code == 2
+    assert "must start with http" in result.stderr
+
+
+def test_interrupting_cancels_cleanly(ask, server, monkeypatch):
+    """Ctrl-C is exit code 130, and the connection is closed."""
+    server.push(faults.stall(after=5))
+
+    def interrupt(text: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_stream, "_write", interrupt)
+    result = ask()
+    assert (result.exit_code, result.stderr) == (130, "cancelled\n")
+    server.wait_idle()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_no_escape_sequences_from_the_server(server, url, monkeypatch):
+    """What a server says cannot clear a screen; the prompt gets a line of its own."""
+    server.push(Fault(events=(b"data: \x1b[2Jgone\n\n",)))
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert stream(StreamRequest(method="GET", url=url, form="text")) == 0
+    assert sys.stdout.getvalue() == "�[2Jgone\n\n"
+
+
+def test_a_hint_of_the_server_is_part_of_the_block():
+    """How long the server wants to be left alone, and who gave up why."""
+    error = RateLimitError("slow down", retry_after=86400.0)
+    error.attempts = (
+        Attempt(number=1, error="RateLimitError", status_code=429, decided_by="retry", reason="over the cap"),
+    )
+    block = failure_block(error)
+    assert "wait      86400 s" in block
+    assert "1. RateLimitError 429: retry gave up (over the cap)" in block
+
+
+def test_an_error_of_no_known_class_has_no_hint():
+    """There is nothing to say about what nobody knows."""
+    from penstock import PenstockError
+
+    assert failure_block(PenstockError("odd")) == "PenstockError: odd\n"
