@@ -61,6 +61,13 @@ def contracts(session: nox.Session) -> None:
 
 
 @nox.session(download_python="never")
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    session.install(*nox.project.dependency_groups({"dependency-groups": GROUPS}, "docs"))
+    session.run("sphinx-build", "-W", "-E", "-q", "docs", "docs/_build")
+
+
+@nox.session(download_python="never")
 def wheel(session: nox.Session) -> None:
     """Build the wheel, install it with a third party's plugin, and use it, away from the sources."""
     built = Path(session.create_tmp())
