@@ -57,7 +57,7 @@ class AttemptRun:
     """Whether the body was read to its end, or its stream is complete."""
     _released: bool = field(default=False, init=False)
     _progress: bool = field(default=False, init=False)
-    _held: list[Event] = field(factory=list, init=False)
+    _held: list[Event] = field(factory=list[Event], init=False)
     _held_bytes: int = field(default=0, init=False)
 
     def exchange(self, request: Request) -> Steps:
@@ -87,9 +87,7 @@ class AttemptRun:
             if isinstance(error, TimeoutError):
                 raise
             reached = opening.connect_deadline if opening.phase == "connect" else deadline
-            clock: ClockName = (
-                "connect" if reached == connect and opening.phase == "connect" else "first_event"
-            )
+            clock: ClockName = "connect" if reached == connect and opening.phase == "connect" else "first_event"
             raise self._timed_out(clock, reached, timeouts) from error
         finally:
             call.phase = opening.phase
@@ -166,11 +164,7 @@ class AttemptRun:
     def _keep(self, event: Event) -> bool:
         """Hold `event` back if that is wanted and there is room for it."""
         self._held_bytes += len(event.raw) + len(event.type) + len(event.id)
-        if (
-            not self.hold
-            or len(self._held) >= self.limits.held_events
-            or self._held_bytes > self.limits.held_bytes
-        ):
+        if not self.hold or len(self._held) >= self.limits.held_events or self._held_bytes > self.limits.held_bytes:
             return False
         self._held.append(event)
         return True
@@ -252,9 +246,7 @@ def timed_out(clock: ClockName, seconds: float | None) -> TimeoutError:
         "idle": "no progress in the stream",
         "total": "the call was not complete",
     }
-    error = TimeoutError(
-        f"{wording[clock]} within {seconds:g} s ({clock} timeout)" if seconds else wording[clock]
-    )
+    error = TimeoutError(f"{wording[clock]} within {seconds:g} s ({clock} timeout)" if seconds else wording[clock])
     error.clock, error.seconds = clock, seconds
     return error
 

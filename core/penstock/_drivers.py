@@ -41,11 +41,12 @@ class _Steps:
 class Driver(_Steps):
     """Runs the steps of a call, blocking."""
 
+    _exchange: Exchange | None = None
+
     def __init__(self, steps: Steps, transport: Transport, clock: Clock) -> None:
         super().__init__(steps)
         self._transport = transport
         self._clock = clock
-        self._exchange: Exchange | None = None
 
     def start(self) -> None:
         """Run until the first content event is here, or the stream has ended without one."""
@@ -113,11 +114,12 @@ class Driver(_Steps):
 class AsyncDriver(_Steps):
     """Runs the steps of a call, awaiting."""
 
+    _exchange: AsyncExchange | None = None
+
     def __init__(self, steps: Steps, transport: AsyncTransport, clock: Clock) -> None:
         super().__init__(steps)
         self._transport = transport
         self._clock = clock
-        self._exchange: AsyncExchange | None = None
 
     async def start(self) -> None:
         """Run until the first content event is here, or the stream has ended without one."""

@@ -71,18 +71,20 @@ class Engine:
         call.response = call.usage = None
         run = AttemptRun(call, self._calls, self._limits, self._hold)
         started = call.now()
-        error, interrupt = yield from self._try(run, request)
-        if self.call.phase == "complete":
-            self._conclude("success", None, started)
-        elif interrupt is not None:
-            self._conclude("cancelled", None, started)
-        if interrupt is not None:
-            raise interrupt
-        if error is None:
-            return None
-        error = self._stamped(self._calls.on_error(self._stamped(error)))
-        self._conclude("failure" if run.sent else "rejected", error, started)
-        return (yield from self._after_failure(error))
+        status: Status = "cancelled"
+        error: PenstockError | None = None
+        try:
+            failure, interrupt = yield from self._try(run, request)
+            if interrupt is not None:
+                raise interrupt
+            if failure is not None:
+                error = self._stamped(self._calls.on_error(self._stamped(failure)))
+                status = "failure" if run.sent else "rejected"
+        finally:
+            if self.call.phase == "complete":
+                status = "success"
+            self._conclude(status, error, started)
+        return None if error is None else (yield from self._after_failure(error))
 
     def _try(self, run: AttemptRun, request: Request) -> Steps:
         """Send, deliver, let go. Returns the failure and what interrupted it, None for what did not happen."""
@@ -93,8 +95,8 @@ class Engine:
             self.call.phase = "complete"
         except PenstockError as failure:
             error = failure
-        except GeneratorExit as collected:
-            return None, collected  # this generator may not yield any more; its driver has already let go
+        except GeneratorExit:
+            raise  # a generator that is being collected may not yield; its driver has already let go
         except Exception as bug:  # noqa: BLE001  # a dialect and a transport are plugins too
             error = self._foreign(bug)
         except BaseException as interrupt:  # noqa: BLE001  # raised again when everything is let go
@@ -232,9 +234,7 @@ class Engine:
 
     def _foreign(self, bug: Exception) -> PenstockError:
         name = self.call.dialect.name
-        error = PluginError(
-            f"{type(bug).__name__} from the dialect {name!r} or the transport: it is a bug there"
-        )
+        error = PluginError(f"{type(bug).__name__} from the dialect {name!r} or the transport: it is a bug there")
         error.plugin = name
         error.__cause__ = bug
         return error

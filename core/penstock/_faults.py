@@ -69,9 +69,7 @@ def place(key: object) -> str:
 def wrong(kind: Any, value: Any) -> Refused:
     """Return what to raise when `value` is not a `kind`."""
     wanted = wording(kind)
-    return Refused(
-        Fault("", f"must be {wanted}, not {shown(value)}", f"must be {wanted} (the value is not shown)")
-    )
+    return Refused(Fault("", f"must be {wanted}, not {shown(value)}", f"must be {wanted} (the value is not shown)"))
 
 
 def wording(kind: Any) -> str:

@@ -16,9 +16,7 @@ def check_head(response: Response) -> bool:
     headers = response.headers
     status = response.status_code
     if len(headers.items_raw) > MAX_HEADER_FIELDS:
-        raise StreamError(
-            f"the response has {len(headers.items_raw)} header fields, more than {MAX_HEADER_FIELDS}"
-        )
+        raise StreamError(f"the response has {len(headers.items_raw)} header fields, more than {MAX_HEADER_FIELDS}")
     if "content-length" in headers and "transfer-encoding" in headers:
         # RFC 9112 §6.3: "ought to be handled as an error"; it is how responses are smuggled.
         raise StreamError("the response has both Content-Length and Transfer-Encoding")
@@ -49,9 +47,7 @@ def error_answer(dialect: Dialect, response: Response, body: bytes) -> PenstockE
     content_type = None if given is None else printable(given)[:80]
     # A page may repeat what it was sent.
     start = _SECRET.sub("***", printable(body[:_LOOKED_AT].decode("utf-8", "replace")))[:_SHOWN]
-    wrong = ContentTypeError(
-        f"expected text/event-stream, got {content_type or 'no content type'}: {start!r}"
-    )
+    wrong = ContentTypeError(f"expected text/event-stream, got {content_type or 'no content type'}: {start!r}")
     wrong.content_type = content_type
     wrong.body = start
     return wrong

@@ -5,7 +5,7 @@ one or two microseconds per hook and event, so a client compiles once and calls 
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 from attrs import frozen
@@ -53,11 +53,7 @@ class Hooks:
             names = [name for _, name in bounds]
             if hook == "on_event":
                 for event_type, limited in self.on_event_by_type.items():
-                    names += [
-                        f"{name} ({event_type})"
-                        for function, name in limited
-                        if (function, name) not in bounds
-                    ]
+                    names += [f"{name} ({event_type})" for function, name in limited if (function, name) not in bounds]
             if names:
                 lines.append(f"  {hook:<21}{', '.join(names)}")
         return "\n".join(lines)
@@ -91,8 +87,8 @@ def _found(plugin: object, name: str) -> tuple[Any, dict[str, Any] | None]:
     function = static if inspect.isfunction(static) else getattr(static, "__func__", None)
     if not inspect.isfunction(function):
         return None, None
-    mark = getattr(static, MARK, getattr(function, MARK, None))
-    return function, mark if isinstance(mark, dict) else None
+    mark: Any = getattr(static, MARK, getattr(function, MARK, None))
+    return function, cast("dict[str, Any]", mark) if isinstance(mark, dict) else None
 
 
 def plugin_name(plugin: object) -> str:
@@ -194,9 +190,7 @@ def _misspelt(name: str, *, marked: bool) -> str:
 
 def _bind(manager: pluggy.PluginManager, names: tuple[str, ...]) -> Hooks:
     calls = {hook: _implementations(manager, hook) for hook in HOOKS}
-    bound = {
-        hook: tuple(_bound(hook, impl) for impl in impls if not impl.wrapper) for hook, impls in calls.items()
-    }
+    bound = {hook: tuple(_bound(hook, impl) for impl in impls if not impl.wrapper) for hook, impls in calls.items()}
     wrappers = tuple(_bound("should_retry", impl) for impl in calls["should_retry"] if impl.wrapper)
     limits = [_limit(impl) for impl in calls["on_event"]]
     event_types = sorted({event_type for limit in limits if limit is not None for event_type in limit})

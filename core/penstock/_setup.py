@@ -2,7 +2,6 @@
 
 import os
 import ssl
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, cast, get_args
 
@@ -89,9 +88,17 @@ class Setup:
         request_id: str | None,
     ) -> Engine:
         """Make the engine of one call. Raises ConfigurationError for a request that cannot be sent."""
-        fields = self.headers.merged(Headers.validated(headers))
-        request = Request.build(method, url, headers=fields, json=json, content=content, timeouts=timeouts)
-        call = Call(_checked_id(request_id), request, self.dialect, self.clock, self.clock.monotonic())
+        call_id = _checked_id(request_id)
+        request = Request.build(
+            method,
+            url,
+            headers=self.headers.merged(Headers.validated(headers)),
+            json=json,
+            content=content,
+            timeouts=timeouts,
+            idempotency_key=call_id,
+        )
+        call = Call(call_id, request, self.dialect, self.clock, self.clock.monotonic())
         return Engine(call, self.hooks, self.limits, self.hold)
 
 
@@ -130,7 +137,7 @@ def wrapped(bounds: Sequence[Bound], hook: str, transport: Any) -> Any:
 
 def _checked_id(request_id: Any) -> str:
     if request_id is None:
-        return f"req_{uuid.uuid4().hex}"
+        return f"req_{os.urandom(16).hex()}"
     fits = isinstance(request_id, str) and 0 < len(request_id) <= 128
     if not fits or not request_id.isascii() or not request_id.isprintable():
         raise ConfigurationError.of(Problem("request_id", "must be 1 to 128 printable ASCII characters"))

@@ -127,9 +127,7 @@ def _mapping(converter: "Converter", value: Any, kind: Any) -> dict[Any, Any]:
     key_kind, value_kind = get_args(kind) or (Any, Any)
     places = [place(key) for key in table]
     keys = _each(converter, [(where, key, key_kind) for where, key in zip(places, table, strict=True)])
-    values = _each(
-        converter, [(where, item, value_kind) for where, item in zip(places, table.values(), strict=True)]
-    )
+    values = _each(converter, [(where, item, value_kind) for where, item in zip(places, table.values(), strict=True)])
     return dict(zip(keys, values, strict=True))
 
 

@@ -1,9 +1,10 @@
 """What several sources say of one attrs class -> one object of it, or everything that is wrong, at once."""
 
 import difflib
+import types
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
 
 import attrs
 from attrs import field, frozen
@@ -101,7 +102,8 @@ def _value(kind: Any, stack: Sequence[Given]) -> Any:
         if not given.is_table:
             break
         tables.insert(0, given)
-    inner = [arm for arm in (kind, *get_args(kind)) if attrs.has(arm)]
+    arms = get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
+    inner = [arm for arm in arms if attrs.has(arm)]
     if tables and len(inner) == 1:
         return _build(inner[0], tables)
     if not tables:
@@ -145,9 +147,7 @@ def _build(kind: Any, tables: Sequence[Given]) -> Any:
     return _made(kind, values, {name: stack[-1].source for name, stack in stacks.items()}, last)
 
 
-def _by_field(
-    attributes: Mapping[str, Any], tables: Sequence[Given]
-) -> tuple[dict[str, list[Given]], list[Fault]]:
+def _by_field(attributes: Mapping[str, Any], tables: Sequence[Given]) -> tuple[dict[str, list[Given]], list[Fault]]:
     stacks: dict[str, list[Given]] = {}
     faults: list[Fault] = []
     for table in tables:

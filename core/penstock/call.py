@@ -68,7 +68,7 @@ class Call:
     """Kept from the dialect, cumulative for the present attempt."""
     attempts: tuple[Attempt, ...] = ()
     """The failed attempts so far."""
-    _state: dict[Key[Any], Any] = field(factory=dict, init=False)
+    _state: dict[Key[Any], Any] = field(factory=dict[Key[Any], Any], init=False)
 
     def __attrs_post_init__(self) -> None:
         self.current = self.request

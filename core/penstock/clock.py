@@ -22,11 +22,11 @@ class Clock(Protocol):
         """Return a number in [0, 1)."""
         ...
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, /) -> None:
         """Block the thread."""
         ...
 
-    async def asleep(self, seconds: float) -> None:
+    async def asleep(self, seconds: float, /) -> None:
         """Let other tasks run for so long."""
         ...
 

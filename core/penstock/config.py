@@ -62,9 +62,7 @@ class Settings:
         removed = tuple(Given(entry[1:], source) for entry in entries if _is_removal(entry))
         kept = tuple(entry for entry in entries if not _is_removal(entry))
         names = [given.value for given in removed]
-        idle = [
-            name for name in names if kept and name not in {entry for entry in kept if isinstance(entry, str)}
-        ]
+        idle = [name for name in names if kept and name not in {entry for entry in kept if isinstance(entry, str)}]
         base = kept if kept or not entries else self.plugins
         return evolve(
             self,
@@ -208,9 +206,7 @@ def _find(cwd: str | os.PathLike[str] | None) -> tuple[Mapping[str, Any], str] |
             return _toml(own, folder / "penstock.toml"), str(folder / "penstock.toml")
         shared = _read(folder / "pyproject.toml", optional=True)
         # Other people's files are parsed, and complained about, only when they could speak of us.
-        table = (
-            _project_table(shared, folder / "pyproject.toml") if shared and b"penstock" in shared else None
-        )
+        table = _project_table(shared, folder / "pyproject.toml") if shared and b"penstock" in shared else None
         if table is not None:
             return table, str(folder / "pyproject.toml")
     return None

@@ -1,5 +1,6 @@
 """What a policy may answer. Every decision is a value; a raised exception is a bug in the plugin, not an answer."""
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Final, Literal
 
@@ -27,6 +28,10 @@ def _error(instance: Any, attribute: Any, value: Any) -> None:
 
 def _request(instance: Any, attribute: Any, value: Any) -> None:
     _is_a(Request, value, attribute.name)
+
+
+def _tuple(events: Iterable[Event]) -> tuple[Event, ...]:
+    return tuple(events)
 
 
 def _events(instance: Any, attribute: Any, value: Any) -> None:
@@ -75,7 +80,7 @@ class GiveUp:
 class Replay:
     """Take `events` as the answer: from `before_request` in place of sending, from `should_retry` of failing."""
 
-    events: tuple[Event, ...] = field(converter=tuple, validator=_events)
+    events: tuple[Event, ...] = field(converter=_tuple, validator=_events)
 
 
 class Verdict(Enum):

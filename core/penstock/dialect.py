@@ -96,9 +96,7 @@ class Dialect:
         It has no `status_code`, which is for a response that failed: the status of this one was 200.
         """
         said = error_message(event.raw)
-        return ServerError(
-            f"the server reported an error: {said}" if said else "the server reported an error"
-        )
+        return ServerError(f"the server reported an error: {said}" if said else "the server reported an error")
 
     def error_from_response(self, response: Response, body: bytes) -> PenstockError:
         """Make the error for a status that is not a stream. `body` is what was read of it, 64 KiB at most."""
@@ -139,9 +137,7 @@ def error_for(status_code: int, message: str) -> PenstockError:
     return error
 
 
-def stamped(
-    error: PenstockError, response: Response, response_id_header: str = "x-request-id"
-) -> PenstockError:
+def stamped(error: PenstockError, response: Response, response_id_header: str = "x-request-id") -> PenstockError:
     """Put what the head of the response says on `error`: status, response id, the hints about trying again.
 
     A status of success stays off it: it says nothing about the failure.

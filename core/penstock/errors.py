@@ -200,9 +200,7 @@ class Problem:
 
     def __str__(self) -> str:
         return (
-            f"{self.path}: {self.message} (from {self.source})"
-            if self.path
-            else f"{self.message} (from {self.source})"
+            f"{self.path}: {self.message} (from {self.source})" if self.path else f"{self.message} (from {self.source})"
         )
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import final
+from typing import cast, final
 
 from .errors import ConfigurationError, Problem
 
@@ -27,11 +27,11 @@ HeaderTypes = Mapping[str, str] | Iterable[tuple[str, str]]
 class Headers(Mapping[str, str]):
     """Immutable header fields. Look-up ignores case; repeated fields are joined by ``, `` (RFC 9110 §5.3)."""
 
-    __slots__ = ("_index", "items_raw")
+    __slots__ = ("_checked", "_index", "items_raw")
 
     def __init__(self, fields: HeaderTypes = ()) -> None:
-        pairs = fields.items() if isinstance(fields, Mapping) else fields
-        self.items_raw: tuple[tuple[str, str], ...] = tuple(pairs)
+        self._checked = False
+        self.items_raw: tuple[tuple[str, str], ...] = tuple(_pairs(fields))
         """The fields as they came, repeated ones apart."""
         index: dict[str, str] = {}
         for name, value in self.items_raw:
@@ -42,26 +42,28 @@ class Headers(Mapping[str, str]):
     @classmethod
     def validated(cls, fields: HeaderTypes, source: str = "headers") -> "Headers":
         """Take `fields` that are to be sent. Raises ConfigurationError that lists every bad one, never its value."""
+        if isinstance(fields, Headers) and fields._checked:
+            return fields
         try:
-            pairs = [
-                (name, value) for name, value in (fields.items() if isinstance(fields, Mapping) else fields)
-            ]
+            pairs = [(name, value) for name, value in _pairs(fields)]
         except (TypeError, ValueError):
-            raise ConfigurationError.of(
-                Problem(source, "must be a mapping or pairs of name and value")
-            ) from None
-        problems = [
-            problem for name, value in pairs if (problem := _problem(name, value, source)) is not None
-        ]
+            raise ConfigurationError.of(Problem(source, "must be a mapping or pairs of name and value")) from None
+        problems = [problem for name, value in pairs if (problem := _problem(name, value, source)) is not None]
         if problems:
             raise ConfigurationError.of(*problems)
-        return cls(pairs)
+        headers = cls(pairs)
+        headers._checked = True
+        return headers
 
     def merged(self, other: HeaderTypes) -> "Headers":
         """Return these fields with those of `other` set in place of the ones with the same name."""
-        new = Headers(other)
-        kept = [(name, value) for name, value in self.items_raw if name.lower() not in new._index]
-        return Headers([*kept, *new.items_raw])
+        new = other if isinstance(other, Headers) else Headers(other)
+        if not new:
+            return self
+        kept = [pair for pair in self.items_raw if pair[0].lower() not in new._index]
+        merged = Headers([*kept, *new.items_raw])
+        merged._checked = self._checked and new._checked
+        return merged
 
     def __getitem__(self, name: str) -> str:
         return self._index[name.lower()]
@@ -82,10 +84,12 @@ class Headers(Mapping[str, str]):
         return hash(frozenset(self._index.items()))
 
     def __repr__(self) -> str:
-        shown = ", ".join(
-            f"{name}: {value if _is_safe(name) else '***'}" for name, value in self._index.items()
-        )
+        shown = ", ".join(f"{name}: {value if _is_safe(name) else '***'}" for name, value in self._index.items())
         return f"<Headers {shown}>"
+
+
+def _pairs(fields: HeaderTypes) -> Iterable[tuple[str, str]]:
+    return cast("Mapping[str, str]", fields).items() if isinstance(fields, Mapping) else fields
 
 
 def _is_safe(name: str) -> bool:

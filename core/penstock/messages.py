@@ -1,11 +1,12 @@
 """The values that travel: what is sent, what comes back, what the consumer gets."""
 
+import functools
 from enum import Enum
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from .errors import ConfigurationError, Problem, StreamError
 from .headers import TOKEN, Headers, HeaderTypes
@@ -20,6 +21,9 @@ class _Json(Enum):
 
 _UNREAD: Final[Any] = _Json.UNREAD
 _decode_json = msgspec.json.decode
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+_STREAM = Headers.validated({"Accept": "text/event-stream", "Accept-Encoding": "identity", "Cache-Control": "no-store"})
+_JSON_STREAM = _STREAM.merged(Headers.validated({"Content-Type": "application/json"}))
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -54,9 +58,7 @@ class Request:
     """``scheme://host:port`` in lower case, the port always there."""
 
     def __attrs_post_init__(self) -> None:
-        if not TOKEN.match(self.method):
-            raise ConfigurationError.of(Problem("method", f"{self.method!r} is not an HTTP method"))
-        object.__setattr__(self, "origin", _origin(self.url))
+        object.__setattr__(self, "origin", _checked_origin(self.method, self.url))
 
     @classmethod
     def build(
@@ -68,30 +70,36 @@ class Request:
         json: Any = None,
         content: bytes = b"",
         timeouts: Timeouts | None = None,
+        idempotency_key: str | None = None,
     ) -> "Request":
         """Make a request for an event stream; `json` is encoded and sent as ``application/json``.
 
+        `idempotency_key` is sent as ``Idempotency-Key`` with methods that change something, unless `headers` has one.
         Raises ConfigurationError for a bad method, URL or header and for a body that is not JSON, or is there twice.
         """
         if json is not None and content:
             raise ConfigurationError.of(Problem("content", "cannot be sent together with json"))
+        defaults = _STREAM
         if json is not None:
             content = _encode(json)
-        fields = Headers.validated(headers)
-        defaults = {"Accept": "text/event-stream", "Accept-Encoding": "identity", "Cache-Control": "no-store"}
-        if json is not None:
-            defaults["Content-Type"] = "application/json"
-        return cls(
-            method=method.upper(),
-            url=url,
-            headers=Headers(defaults).merged(fields),
-            content=content,
-            timeouts=timeouts,
-        )
+            defaults = _JSON_STREAM
+        method = method.upper()
+        fields = defaults.merged(Headers.validated(headers))
+        if idempotency_key is not None and method not in _SAFE_METHODS and "idempotency-key" not in fields:
+            fields = fields.merged(Headers.validated([("Idempotency-Key", idempotency_key)]))
+        return cls(method=method, url=url, headers=fields, content=content, timeouts=timeouts)
 
     def with_headers(self, fields: HeaderTypes) -> "Request":
         """Return a copy with `fields` set. Raises ConfigurationError for a bad one."""
-        return evolve(self, headers=self.headers.merged(Headers.validated(fields)))
+        return self._changed(self.headers.merged(Headers.validated(fields)), self.timeouts)
+
+    def with_timeouts(self, timeouts: Timeouts) -> "Request":
+        """Return a copy with these clocks."""
+        return self._changed(self.headers, timeouts)
+
+    def _changed(self, headers: Headers, timeouts: Timeouts | None) -> "Request":
+        # attrs.evolve would cost four times as much, for every attempt of every call.
+        return Request(method=self.method, url=self.url, headers=headers, content=self.content, timeouts=timeouts)
 
     def json(self) -> Any:
         """Return the decoded body. Raises `ValueError` when it is not JSON."""
@@ -130,13 +138,7 @@ class Event:
     @classmethod
     def make(cls, type: str, data: Any = b"", *, id: str = "", request_id: str = "") -> "Event":
         """Make an event of text, of bytes, or of anything that can be written as JSON."""
-        raw = (
-            data
-            if isinstance(data, bytes)
-            else data.encode()
-            if isinstance(data, str)
-            else msgspec.json.encode(data)
-        )
+        raw = data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else msgspec.json.encode(data)
         return cls(type, raw, id, request_id)
 
     @property
@@ -151,27 +153,31 @@ class Event:
                 self._json = _decode_json(self.raw)
             except (ValueError, RecursionError) as error:
                 raise StreamError(
-                    f"the data of event {self.type!r} is not JSON: {error}",
+                    f"the data of event {self.type[:60]!r} is not JSON: {error}",
                     request_id=self.request_id or None,
                 ) from None
         return self._json
 
     def __getitem__(self, name: str) -> Any:
         """Look `name` up in the JSON object. Raises KeyError when it is not there or the data is no object."""
-        value = self.json()
-        if not isinstance(value, dict):
+        value = self._object()
+        if value is None:
             raise KeyError(name)
         return value[name]
 
     def get(self, name: str, default: Any = None) -> Any:
         """Look `name` up in the JSON object, `default` when it is not there."""
-        value = self.json()
-        return value.get(name, default) if isinstance(value, dict) else default
+        value = self._object()
+        return default if value is None else value.get(name, default)
 
     def __contains__(self, name: object) -> bool:
         """Whether the data is a JSON object that has `name`."""
+        value = self._object()
+        return value is not None and name in value
+
+    def _object(self) -> dict[str, Any] | None:
         value = self.json()
-        return isinstance(value, dict) and name in value
+        return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
     def __repr__(self) -> str:
         return f"<Event {self.type} {len(self.raw)} bytes>"
@@ -212,7 +218,16 @@ def _encode(json: Any) -> bytes:
         raise ConfigurationError.of(Problem("json", f"cannot be written as JSON: {error}")) from None
 
 
-def _origin(url: str) -> str:
+def _checked_origin(method: str, url: str) -> str:
+    if not isinstance(method, str) or not isinstance(url, str):  # unhashable things would not get to the cache
+        raise ConfigurationError.of(Problem("url", f"must be a string, not {type(url).__name__}"))
+    return _origin(method, url)
+
+
+@functools.lru_cache(maxsize=512)
+def _origin(method: str, url: str) -> str:
+    if not TOKEN.match(method):
+        raise ConfigurationError.of(Problem("method", f"{method!r} is not an HTTP method"))
     parts, problem = _split(url)
     if problem is not None or parts is None or parts.hostname is None:
         raise ConfigurationError.of(Problem("url", problem or "has no host"))
@@ -221,9 +236,7 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{host}:{port}"
 
 
-def _split(url: object) -> tuple[SplitResult | None, str | None]:
-    if not isinstance(url, str):
-        return None, f"must be a string, not {type(url).__name__}"
+def _split(url: str) -> tuple[SplitResult | None, str | None]:
     if any(character <= " " or character == "\x7f" for character in url):
         return None, "has a space or a control character"
     try:

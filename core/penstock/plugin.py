@@ -32,7 +32,7 @@ def hookimpl(
 
 
 def hookimpl(
-    function: F | None = None,
+    function: Any = None,
     *,
     tryfirst: bool = False,
     trylast: bool = False,
@@ -84,14 +84,10 @@ class Plugin:
     def _configured(cls, config: Any, values: dict[str, Any]) -> Any:
         if config is not None and not isinstance(config, cls.Config):
             wanted = cls.Config.__name__
-            raise ConfigurationError.of(
-                Problem(cls.label(), f"takes a {wanted}, not {type(config).__name__}")
-            )
+            raise ConfigurationError.of(Problem(cls.label(), f"takes a {wanted}, not {type(config).__name__}"))
         fields = {attribute.alias: attribute for attribute in attrs.fields(cls.Config) if attribute.init}
         problems = [
-            Problem(f"{cls.label()}.{name}", "is not one of its settings")
-            for name in values
-            if name not in fields
+            Problem(f"{cls.label()}.{name}", "is not one of its settings") for name in values if name not in fields
         ]
         problems += [
             Problem(f"{cls.label()}.{name}", "is required")
@@ -151,4 +147,4 @@ class Plugin:
         return transport
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.config!r}>"
+        return f"<{type(self).__name__} {getattr(self, 'config', None)!r}>"

@@ -110,9 +110,7 @@ def _frames_to_the_user() -> int:
 def _objects_only(plugins: Sequence[object], config: Config) -> list[object]:
     problems = _repeated(map(plugin_name, plugins))
     if config:
-        problems.append(
-            Problem("config", "has nothing to configure: every plugin is an object, built already")
-        )
+        problems.append(Problem("config", "has nothing to configure: every plugin is an object, built already"))
     if problems:
         raise ConfigurationError.of(*problems)
     return list(plugins)

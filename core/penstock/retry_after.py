@@ -91,9 +91,7 @@ def _date(text: str, now: float) -> float | None:
     match = next((match for pattern in _DATES if (match := pattern.fullmatch(text))), None)
     if match is None:
         return None
-    year, day, hour, minute, second = (
-        int(match[part]) for part in ("year", "day", "hour", "minute", "second")
-    )
+    year, day, hour, minute, second = (int(match[part]) for part in ("year", "day", "hour", "minute", "second"))
     if len(match["year"]) == 2:
         year = _full_year(year, now)
     try:

@@ -37,7 +37,7 @@ class Exchange(Protocol):
         ...
 
     def close(self, *, reusable: bool) -> None:
-        """Let go. With `reusable`, look for the end of the body for DRAIN_SECONDS and keep the connection if it is there.
+        """Let go. With `reusable`, look for the end of the body for DRAIN_SECONDS; there, the connection is kept.
 
         Never raises and never blocks longer than that.
         """

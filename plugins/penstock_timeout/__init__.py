@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from attrs import asdict, evolve, frozen
+from attrs import asdict, frozen
 
 from penstock import decisions
 from penstock.call import Call
@@ -33,4 +33,4 @@ class Timeout(Plugin):
 
     def before_request(self, call: Call, request: Request) -> decisions.BeforeRequest:
         """Put the clocks on a request that has none."""
-        return None if request.timeouts is not None else evolve(request, timeouts=self._timeouts)
+        return None if request.timeouts is not None else request.with_timeouts(self._timeouts)

@@ -6,9 +6,8 @@ second cancellation could interrupt it.
 
 import ssl
 from collections.abc import AsyncIterator, Coroutine, Iterable
-from typing import Any, Self, cast
+from typing import Any, Self
 
-import anyio
 import h11
 import httpcore
 import httpx
@@ -18,23 +17,30 @@ from ..messages import Request, Response
 from ..transport import DRAIN_SECONDS, Opening
 from ._shared import (
     DRAIN_BYTES,
+    PIECE,
     GuardState,
     Ticket,
-    drop_orphans,
+    clean,
+    closed,
     guard_pool,
     http_arguments,
     http_request,
     http_response,
     now,
     proxy_for,
+    settle,
     translated,
 )
 
 
 def finish_now(closing: Coroutine[Any, Any, None]) -> None:
-    """Run a closing coroutine up to its first suspension, which in all backends comes after the socket is closed."""
+    """Run a closing coroutine up to its first wait, which in all backends comes after the socket is closed.
+
+    A bare yield (``asyncio.sleep(0)``) is no wait: anyio closes the transport before it and aborts it after it.
+    """
     try:
-        closing.send(None)
+        while closing.send(None) is None:
+            pass
     except (StopIteration, Exception):  # noqa: BLE001  # it is done, or cannot be
         return
     closing.close()
@@ -45,12 +51,15 @@ class AsyncHTTPTransport:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self._closed = False
         self._by_proxy: dict[str | None, httpx.AsyncHTTPTransport] = {}
         if not connections.trust_env:
             self._http(connections.proxy)
 
     async def open(self, request: Request, opening: Opening) -> "AsyncHTTPExchange":
         """Send `request`. A kept connection that the server has closed meanwhile is replaced once, unseen."""
+        if self._closed:
+            raise closed()
         http = self._http(proxy_for(request, self._connections))
         ticket = Ticket(opening)
         try:
@@ -65,26 +74,24 @@ class AsyncHTTPTransport:
         except Exception as error:
             raise translated(error, ticket) from error
 
-    async def _send(
-        self, http: httpx.AsyncHTTPTransport, request: Request, ticket: Ticket
-    ) -> "AsyncHTTPExchange":
+    async def _send(self, http: httpx.AsyncHTTPTransport, request: Request, ticket: Ticket) -> "AsyncHTTPExchange":
         try:
             response = await http.handle_async_request(http_request(request, ticket))
         except BaseException:
-            for connection in drop_orphans(http._pool):
-                finish_now(connection.aclose())
+            settle(http._pool, ticket)
             raise
-        return AsyncHTTPExchange(response, ticket)
+        return AsyncHTTPExchange(response, ticket, http._pool)
 
     def _http(self, proxy: str | None) -> httpx.AsyncHTTPTransport:
         if proxy not in self._by_proxy:
             http = httpx.AsyncHTTPTransport(**http_arguments(self._connections, proxy))
-            guard_pool(http._pool, Guard, Backend)
+            guard_pool(http._pool, Guard, Backend, lambda: self._closed)
             self._by_proxy[proxy] = http
         return self._by_proxy[proxy]
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections; streams that are open fail."""
+        self._closed = True
         for http in self._by_proxy.values():
             await http.aclose()
 
@@ -92,9 +99,10 @@ class AsyncHTTPTransport:
 class AsyncHTTPExchange:
     """One response under way."""
 
-    def __init__(self, response: httpx.Response, ticket: Ticket) -> None:
+    def __init__(self, response: httpx.Response, ticket: Ticket, pool: Any) -> None:
         self._http = response
         self._ticket = ticket
+        self._pool = pool
         self._body: Body = ticket.body
         self.response: Response = http_response(response)
 
@@ -108,8 +116,9 @@ class AsyncHTTPExchange:
 
     def abort(self) -> None:
         """Close the connection at once and tell the pool, all without awaiting."""
-        self._body.abandon()
-        finish_now(self._http.aclose())
+        # Not by httpx, which asks for the running task: there is none when the garbage collector calls.
+        self._body.guard.kill()
+        settle(self._pool, self._ticket)
 
     async def aclose(self) -> None:
         """Let go; see `penstock.transport.AsyncExchange`."""
@@ -128,19 +137,19 @@ class AsyncHTTPExchange:
         try:
             while seen < DRAIN_BYTES and (chunk := await self._body.read()):
                 seen += len(chunk)
-        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
-            pass  # then it is simply not reused
+        except Exception:  # noqa: BLE001, S110  # then it is simply not reused
+            pass
 
 
 class Guard(GuardState, httpcore.AsyncConnectionInterface):
     """A pooled connection whose end is decided here."""
 
-    stream: "Stream | None" = None
+    wire: "Stream | None" = None
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
         ticket = self.take(request)
         try:
-            response: httpcore.Response = await self.connection.handle_async_request(request)
+            response: Any = await self.connection.handle_async_request(request)
         except httpcore.ConnectionNotAvailable:
             raise
         except BaseException:
@@ -154,11 +163,11 @@ class Guard(GuardState, httpcore.AsyncConnectionInterface):
     def kill(self) -> None:
         """Close the connection now and for good."""
         self.dead = True
-        if self.stream is not None:
-            finish_now(self.stream.inner.aclose())
+        if self.wire is not None:
+            finish_now(self.wire.inner.aclose())
 
     async def aclose(self) -> None:
-        await self.connection.aclose()
+        self.kill()
 
 
 class Body:
@@ -169,7 +178,7 @@ class Body:
     """
 
     def __init__(self, guard: Guard, stream: Any) -> None:
-        self._guard = guard
+        self.guard = guard
         self._stream = stream
         self._next_event = stream._connection._receive_event
         self._ended = False
@@ -188,19 +197,15 @@ class Body:
     def __aiter__(self) -> AsyncIterator[bytes]:
         raise NotImplementedError("read() is the way in")
 
-    def abandon(self) -> None:
-        """Kill the connection, whatever the state of the body."""
-        self._ended = False
-
     async def aclose(self) -> None:
         """Called by the pool just before it forgets the request: must not raise, must not be interrupted."""
-        if not self._ended:
-            self._guard.kill()
+        if not self._ended or self.guard.dead or not clean(self._stream):
+            self.guard.kill()
             return
         try:
             await self._stream.aclose()
         except BaseException as error:  # noqa: BLE001
-            self._guard.kill()
+            self.guard.kill()
             self.interrupt = error
 
 
@@ -219,12 +224,9 @@ class Backend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        left = cast(Ticket, self._guard.ticket).remaining(httpcore.ConnectTimeout)
+        left = self._guard.serving().remaining(httpcore.ConnectTimeout)
         stream = await self._inner.connect_tcp(host, port, left, local_address, socket_options)
         return Stream(self._guard, stream)
-
-    async def sleep(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
 
 
 class Stream(httpcore.AsyncNetworkStream):
@@ -233,18 +235,20 @@ class Stream(httpcore.AsyncNetworkStream):
     def __init__(self, guard: Guard, inner: httpcore.AsyncNetworkStream) -> None:
         self._guard = guard
         self.inner = inner
-        guard.stream = self
+        guard.wire = self
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        ticket = cast(Ticket, self._guard.ticket)
+        ticket = self._guard.serving()
         data = await self.inner.read(max_bytes, ticket.remaining(httpcore.ReadTimeout))
         ticket.received = ticket.received or bool(data)
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        ticket = cast(Ticket, self._guard.ticket)
-        ticket.connected()
-        await self.inner.write(buffer, ticket.remaining(httpcore.WriteTimeout))
+        ticket = self._guard.serving()
+        if self._guard.stands():
+            ticket.connected()
+        for start in range(0, len(buffer), PIECE):
+            await self.inner.write(buffer[start : start + PIECE], ticket.remaining(httpcore.WriteTimeout))
 
     async def aclose(self) -> None:
         # Called by the pool's clean-up as well, which a second cancellation must not interrupt.
@@ -253,10 +257,8 @@ class Stream(httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> Self:
-        ticket = cast(Ticket, self._guard.ticket)
-        self.inner = await self.inner.start_tls(
-            ssl_context, server_hostname, ticket.remaining(httpcore.ConnectTimeout)
-        )
+        ticket = self._guard.serving()
+        self.inner = await self.inner.start_tls(ssl_context, server_hostname, ticket.remaining(httpcore.ConnectTimeout))
         return self
 
     def get_extra_info(self, info: str) -> Any:

@@ -14,10 +14,9 @@ def addresses(host: str, port: int, seconds: float | None) -> list[str]:
     def look_up() -> None:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            answer.set_exception(
-                httpcore.ConnectError(f"the name {host!r} cannot be resolved: {error.strerror}")
-            )
+        except (OSError, UnicodeError) as error:  # IDNA cannot encode every name
+            reason = getattr(error, "strerror", None) or error
+            answer.set_exception(httpcore.ConnectError(f"the name {host!r} cannot be resolved: {reason}"))
         else:
             answer.set_result(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
 

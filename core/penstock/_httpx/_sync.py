@@ -1,9 +1,11 @@
 """The blocking transport."""
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any, Self, cast
+from contextlib import suppress
+from typing import Any, Self
 
 import h11
 import httpcore
@@ -15,15 +17,18 @@ from ..transport import DRAIN_SECONDS, Opening
 from . import _resolve
 from ._shared import (
     DRAIN_BYTES,
+    PIECE,
     GuardState,
     Ticket,
-    drop_orphans,
+    clean,
+    closed,
     guard_pool,
     http_arguments,
     http_request,
     http_response,
     now,
     proxy_for,
+    settle,
     translated,
 )
 
@@ -34,12 +39,15 @@ class HTTPTransport:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._lock = threading.Lock()
+        self._closed = False
         self._by_proxy: dict[str | None, httpx.HTTPTransport] = {}
         if not connections.trust_env:
             self._http(connections.proxy)
 
     def open(self, request: Request, opening: Opening) -> "HTTPExchange":
         """Send `request`. A kept connection that the server has closed meanwhile is replaced once, unseen."""
+        if self._closed:
+            raise closed()
         http = self._http(proxy_for(request, self._connections))
         ticket = Ticket(opening)
         try:
@@ -58,8 +66,7 @@ class HTTPTransport:
         try:
             response = http.handle_request(http_request(request, ticket))
         except BaseException:
-            for connection in drop_orphans(http._pool):
-                connection.close()
+            settle(http._pool, ticket)
             raise
         return HTTPExchange(response, ticket)
 
@@ -67,12 +74,13 @@ class HTTPTransport:
         with self._lock:
             if proxy not in self._by_proxy:
                 http = httpx.HTTPTransport(**http_arguments(self._connections, proxy))
-                guard_pool(http._pool, Guard, Backend)
+                guard_pool(http._pool, Guard, Backend, lambda: self._closed)
                 self._by_proxy[proxy] = http
             return self._by_proxy[proxy]
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; streams that are open fail."""
+        self._closed = True
         for http in self._by_proxy.values():
             http.close()
 
@@ -96,9 +104,11 @@ class HTTPExchange:
 
     def close(self, *, reusable: bool) -> None:
         """Let go; see `penstock.transport.Exchange`."""
-        if reusable:
-            self._drain()
-        self._http.close()
+        try:
+            if reusable:
+                self._drain()
+        finally:
+            self._http.close()
 
     def _drain(self) -> None:
         self._ticket.deadline = now() + DRAIN_SECONDS
@@ -106,19 +116,19 @@ class HTTPExchange:
         try:
             while seen < DRAIN_BYTES and (chunk := self._body.read()):
                 seen += len(chunk)
-        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
-            pass  # then it is simply not reused
+        except Exception:  # noqa: BLE001, S110  # then it is simply not reused
+            pass
 
 
 class Guard(GuardState, httpcore.ConnectionInterface):
     """A pooled connection whose end is decided here."""
 
-    stream: "Stream | None" = None
+    wire: "Stream | None" = None
 
-    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+    def handle_request(self, request: Any) -> httpcore.Response:
         ticket = self.take(request)
         try:
-            response: httpcore.Response = self.connection.handle_request(request)
+            response: Any = self.connection.handle_request(request)
         except httpcore.ConnectionNotAvailable:
             raise
         except BaseException:
@@ -132,11 +142,11 @@ class Guard(GuardState, httpcore.ConnectionInterface):
     def kill(self) -> None:
         """Close the connection now and for good."""
         self.dead = True
-        if self.stream is not None:
-            self.stream.inner.close()
+        if self.wire is not None:
+            self.wire.close()
 
     def close(self) -> None:
-        self.connection.close()
+        self.kill()
 
 
 class Body:
@@ -162,7 +172,7 @@ class Body:
 
     def close(self) -> None:
         """Called by the pool just before it forgets the request."""
-        if self._ended:
+        if self._ended and not self._guard.dead and clean(self._stream):
             self._stream.close()
         else:
             self._guard.kill()
@@ -183,20 +193,20 @@ class Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        ticket = cast(Ticket, self._guard.ticket)
+        ticket = self._guard.serving()
         failure: Exception = httpcore.ConnectError(f"the name {host!r} has no address")
-        for address in _resolve.addresses(host, port, ticket.remaining(httpcore.ConnectTimeout)):
+        addresses = _resolve.addresses(host, port, ticket.remaining(httpcore.ConnectTimeout))
+        for tried, address in enumerate(addresses):
+            left = ticket.remaining(httpcore.ConnectTimeout)
+            # An address where nobody answers must not use up the time of the others.
+            share = None if left is None else left / (len(addresses) - tried)
             try:
-                left = ticket.remaining(httpcore.ConnectTimeout)
-                stream = self._inner.connect_tcp(address, port, left, local_address, socket_options)
-            except httpcore.ConnectError as error:
+                stream = self._inner.connect_tcp(address, port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
                 return Stream(self._guard, stream)
         raise failure
-
-    def sleep(self, seconds: float) -> None:
-        raise NotImplementedError
 
 
 class Stream(httpcore.NetworkStream):
@@ -205,29 +215,33 @@ class Stream(httpcore.NetworkStream):
     def __init__(self, guard: Guard, inner: httpcore.NetworkStream) -> None:
         self._guard = guard
         self.inner = inner
-        guard.stream = self
+        guard.wire = self
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        ticket = cast(Ticket, self._guard.ticket)
+        ticket = self._guard.serving()
         data = self.inner.read(max_bytes, ticket.remaining(httpcore.ReadTimeout))
         ticket.received = ticket.received or bool(data)
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        ticket = cast(Ticket, self._guard.ticket)
-        ticket.connected()
-        self.inner.write(buffer, ticket.remaining(httpcore.WriteTimeout))
+        ticket = self._guard.serving()
+        if self._guard.stands():
+            ticket.connected()
+        for start in range(0, len(buffer), PIECE):
+            self.inner.write(buffer[start : start + PIECE], ticket.remaining(httpcore.WriteTimeout))
 
     def close(self) -> None:
+        # Wakes a thread that is reading, which closing alone does not. Not by the method of ssl.SSLSocket, after
+        # which that thread would read on without TLS.
+        with suppress(OSError):
+            socket.socket.shutdown(self.inner.get_extra_info("socket"), socket.SHUT_RDWR)
         self.inner.close()
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> Self:
-        ticket = cast(Ticket, self._guard.ticket)
-        self.inner = self.inner.start_tls(
-            ssl_context, server_hostname, ticket.remaining(httpcore.ConnectTimeout)
-        )
+        ticket = self._guard.serving()
+        self.inner = self.inner.start_tls(ssl_context, server_hostname, ticket.remaining(httpcore.ConnectTimeout))
         return self
 
     def get_extra_info(self, info: str) -> Any:

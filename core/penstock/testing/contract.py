@@ -1,45 +1,28 @@
 """Holding a plugin to the contract of plugin authors (`penstock.hookspecs`)."""
 
-import random
-import sys
+import gc
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
-import attrs
 from attrs import define, field
 
-from .._hooks import HOOKS, Bound, Hooks, compile_hooks
+from .._hooks import HOOKS, compile_hooks
 from ..client import Client
-from ..decisions import Reject
+from ..decisions import Reject, Replay, Retry, Wait
 from ..dialect import CONTENT, ERROR, PREAMBLE, TERMINAL, Dialect, Kind
-from ..errors import (
-    ConfigurationError,
-    NetworkError,
-    PenstockError,
-    PluginError,
-    ValidationError,
-)
+from ..errors import ConfigurationError, NetworkError, PenstockError, PluginError, ValidationError
 from ..messages import Event, Request, Timeouts
 from ..plugin import Plugin
+from ..stream import Stream
+from ._watch import NEIGHBOUR, Watch, watching
 from .clock import FakeClock
+from .playing import play
 from .script import STALL, Reply, sse
-from .transport import ScriptedTransport
+from .transport import Script, ScriptedTransport
 
-_here = threading.local()
-_FORBIDDEN = (
-    "open",
-    "socket.connect",
-    "socket.getaddrinfo",
-    "socket.sendto",
-    "subprocess.Popen",
-    "time.sleep",
-    "os.system",
-)
-_hooked = threading.Lock()
-_installed: list[bool] = []
+# Far more than virtual time needs: only a plugin that blocks takes so long.
+_PATIENCE = 30.0
 
 
 class ContractDialect(Dialect):
@@ -47,219 +30,255 @@ class ContractDialect(Dialect):
 
     name = "contract"
     has_terminal_event = True
-    _kinds = {"start": PREAMBLE, "stop": TERMINAL, "error": ERROR}
+    _kinds: ClassVar[Mapping[str, Kind]] = {"start": PREAMBLE, "stop": TERMINAL, "error": ERROR}
 
     def classify(self, event: Event) -> Kind:
         """Look the type up."""
         return self._kinds.get(event.type, CONTENT)
 
 
+class _Left(BaseException):
+    """The consumer was cancelled."""
+
+
+def _always(**reply: Any) -> Script:
+    return lambda _: Reply(**reply)
+
+
+def _cancelled(request: Request) -> Reply:
+    raise _Left
+
+
 _GOOD = sse(("start", "{}"), ("delta", "{}"), ("delta", "{}"), ("stop", "{}"))
 _PART = sse(("start", "{}"), ("delta", "{}"))
 
 # What happens to the plugin: every way in which an attempt can end.
-SCENARIOS: dict[str, tuple[Reply, ...]] = {
-    "success": (Reply(body=_GOOD),),
-    "server error": (Reply(status=503),),
-    "throttled": (Reply(status=429, headers={"retry-after": "1"}),),
-    "refused request": (Reply(status=400),),
-    "no connection": (Reply(failure=NetworkError("refused")),),
-    "broken stream": (Reply(body=(_PART, NetworkError("reset"))),),
-    "truncated stream": (Reply(body=_PART),),
-    "error in the stream": (Reply(body=sse(("error", "{}"))),),
-    "stalled stream": (Reply(body=(_PART, STALL)),),
-    "not a stream": (Reply(headers={"content-type": "text/html"}, body=b"<html>"),),
+SCENARIOS: Final[dict[str, Script]] = {
+    "success": _always(body=_GOOD),
+    "server error": _always(status=503),
+    "throttled": _always(status=429, headers={"retry-after": "1"}),
+    "refused request": _always(status=400),
+    "no connection": lambda _: Reply(failure=NetworkError("refused")),
+    "broken stream": lambda _: Reply(body=(_PART, NetworkError("reset"))),
+    "truncated stream": _always(body=_PART),
+    "error in the stream": _always(body=sse(("error", "{}"))),
+    "stalled stream": _always(body=(_PART, STALL)),
+    "not a stream": _always(headers={"content-type": "text/html"}, body=b"<html>"),
+    "cancelled request": _cancelled,
 }
 
 
-@define(eq=False)
-class _Watch:
-    """Notes what a plugin does that it may not."""
+class _Neighbour(Plugin):
+    """Another plugin of the same client, which has its own ideas."""
 
-    problems: list[str] = field(factory=list)
-    before: int = 0
-    after: int = 0
+    name = NEIGHBOUR
 
-    def wrap(self, hook: str, bound: Bound) -> Bound:
-        function, name = bound
 
-        def watched(*payload: Any) -> Any:
-            _here.watch = (self, hook)
-            try:
-                return function(*payload)
-            except Exception as error:
-                self.note(f"{hook} raised {type(error).__name__}: {error}")
-                raise
-            finally:
-                _here.watch = None
+class _Rejects(_Neighbour):
+    def before_request(self, call: Any, request: Request) -> Reject:
+        return Reject(ValidationError("no"))
 
-        return watched, name
 
-    def note(self, problem: str) -> None:
-        if problem not in self.problems:
-            self.problems.append(problem)
+class _Breaks(_Neighbour):
+    def before_request(self, call: Any, request: Request) -> None:
+        raise RuntimeError("a bug")
+
+
+class _Replays(_Neighbour):
+    def before_request(self, call: Any, request: Request) -> Replay:
+        return Replay((Event.make("delta", {}),))
+
+
+class _WaitsTooLong(_Neighbour):
+    def before_request(self, call: Any, request: Request) -> Wait:
+        return Wait(1e6)
+
+
+class _TriesAgain(_Neighbour):
+    def should_retry(self, call: Any, error: PenstockError) -> Retry | None:
+        return Retry(0.5) if call.attempt < 3 else None
+
+
+_NEIGHBOURS: Final[dict[str, Plugin]] = {
+    "rejects": _Rejects(),
+    "has a bug": _Breaks(),
+    "replays": _Replays(),
+    "waits too long": _WaitsTooLong(),
+    "tries again": _TriesAgain(),
+}
 
 
 def check_plugin(make: Callable[[], object], *, held: Callable[[Any], int] | None = None) -> None:
     """Hold the plugin that `make` builds to the contract. Raises AssertionError that lists every breach.
 
-    It goes through attempts that end in every way, in one thread and in several, before and behind other plugins: it
-    must not raise, return what a hook may not return, block, do I/O, or take time and chance from anywhere but the
-    call. `held` says how many things (probes, slots, tokens) the plugin has handed out: 0 is expected after each call.
+    It goes through attempts that end in every way, in one thread and in several, one call within another, before and
+    behind other plugins, blocking and awaiting: it must not raise, return what a hook may not return, block, do I/O,
+    take time and chance from anywhere but the call, or keep a call that has ended. `held` says how many things (probes,
+    slots, tokens) the plugin has handed out: 0 is expected after each call.
     """
-    watch = _Watch()
-    try:
-        hooks = compile_hooks([make()])
-    except ConfigurationError as error:
-        raise AssertionError(f"it cannot be used: {error}") from None
-    if not any(getattr(hooks, hook) for hook in HOOKS) and not hooks.on_event_by_type:
-        watch.note("implements no hook at all: are the methods spelled as in penstock.hookspecs?")
-    _audit()
-    with _real_time_noted():
-        for name in SCENARIOS:
-            plugin = make()
-            _play(name, [plugin], watch)
-            _expect_nothing_held(plugin, held, f"after {name}", watch)
-        _check_neighbours(make, held, watch)
-        _check_threads(make, held, watch)
-        _check_repeatable(make, watch)
-    assert not watch.problems, "the contract of plugins is broken:\n" + "\n".join(
-        f"- {p}" for p in watch.problems
-    )
+    check = _Check(make, held)
+    with watching():
+        worker = threading.Thread(target=check.run, daemon=True)
+        worker.start()
+        worker.join(_PATIENCE)
+    if worker.is_alive():
+        check.watch.note("it does not come to an end: does a hook block, or hold a lock across a call?")
+    if check.bug is not None:
+        raise check.bug
+    problems = "\n".join(f"- {problem}" for problem in check.watch.problems)
+    assert not problems, f"the contract of plugins is broken:\n{problems}"
 
 
-def _play(
-    name: str, plugins: list[object], watch: _Watch, *, leave_after: int | None = None, calls: int = 1
-) -> list[str]:
-    """Make calls in which `name` happens, over and over. Returns the trace of what came of them."""
-    clock = FakeClock()
-    replies = SCENARIOS[name]
-    transport = ScriptedTransport(lambda _: replies[0], clock)
-    client = Client(plugins, transport=transport, clock=clock, dialect=ContractDialect())
-    client._setup.hooks = _watched(client._setup.hooks, watch)
-    trace: list[str] = []
-    timeouts = Timeouts(connect=1, first_event=5, idle=5, total=600)
-    for number in range(calls):
-        stream = client.stream(
-            "POST", "https://api.example.org/x", json={}, timeouts=timeouts, request_id=f"call-{number}"
-        )
+@define(eq=False)
+class _Check:
+    """One plugin being held to the contract."""
+
+    make: Callable[[], object]
+    held: Callable[[Any], int] | None
+    watch: Watch = field(factory=Watch)
+    bug: BaseException | None = None
+    """What went wrong that is not a breach: `make` or `held` raised."""
+
+    def run(self) -> None:
+        """Make all checks."""
         try:
-            with stream:
-                for count, event in enumerate(stream, 1):
-                    trace.append(event.type)
-                    if count == leave_after:
-                        break
-        except PenstockError as error:
-            if isinstance(error, PluginError):
-                watch.note(f"{error.message} ({name})")
-            trace.append(type(error).__name__)
-        trace.append(f"{clock.monotonic():.6f}")
-    if transport.open_exchanges:
-        watch.note(f"a connection was left open after {name}")
-    return trace
+            if self.is_usable():
+                self.endings()
+                self.neighbours()
+                self.interleaved()
+                self.threads()
+                self.repeatable()
+                self.awaiting()
+                self.nothing_kept()
+        except BaseException as error:  # noqa: BLE001  # raised again where the check was asked for
+            self.bug = error
+
+    def is_usable(self) -> bool:
+        """It is a plugin, and implements something."""
+        try:
+            hooks = compile_hooks([self.make()])
+        except ConfigurationError as error:
+            self.watch.note(f"it cannot be used: {error}")
+            return False
+        if not any(getattr(hooks, hook) for hook in (*HOOKS, "on_event_by_type", "retry_wrappers")):
+            self.watch.note("it implements no hook: are the methods spelled as in penstock.hookspecs?")
+        return True
+
+    def endings(self) -> None:
+        """Attempts that end in every way."""
+        for name in SCENARIOS:
+            plugin = self.make()
+            self.play(name, [plugin])
+            self.expect_nothing_held(plugin, f"after {name}")
+        plugin = self.make()
+        self.play("success", [plugin], leave_after=1)
+        self.expect_nothing_held(plugin, "after the consumer left")
+
+    def neighbours(self) -> None:
+        """Before and behind plugins that reject, break, replay, wait and try again."""
+        for what, neighbour in _NEIGHBOURS.items():
+            for place, order in (("in front of", 1), ("behind", -1)):
+                plugin = self.make()
+                self.play("server error", [plugin, neighbour][::order])
+                self.expect_nothing_held(plugin, f"{place} a plugin that {what}")
+
+    def interleaved(self) -> None:
+        """One call in the middle of another, in one thread."""
+        plugin = self.make()
+        self.play("success", [plugin], meanwhile=lambda: self.play("server error", [plugin]))
+        self.expect_nothing_held(plugin, "after one call within another")
+
+    def threads(self) -> None:
+        """One object, many threads."""
+        plugin = self.make()
+        threads = [
+            threading.Thread(target=self.play, args=(name, [plugin]), kwargs={"calls": 5}, daemon=True)
+            for name in ("success", "server error", "broken stream", "success")
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.expect_nothing_held(plugin, "after calls in several threads")
+
+    def repeatable(self) -> None:
+        """The same calls on the same clock and seed give the same trace."""
+        for name in ("server error", "throttled"):
+            if self.play(name, [self.make()], calls=3) != self.play(name, [self.make()], calls=3):
+                self.watch.note(
+                    f"two runs of {name} on the same clock and seed differ: time or chance is not the call's"
+                )
+
+    def awaiting(self) -> None:
+        """The same object serves the awaiting client."""
+        plugin = self.make()
+        try:
+            played = play(SCENARIOS["success"], [plugin], backend="asyncio", dialect=ContractDialect())
+        except PluginError as error:
+            self.watch.note(error.message)
+        else:
+            if isinstance(played.error, PluginError):
+                self.watch.note(f"{played.error.message} (awaiting)")
+        self.expect_nothing_held(plugin, "after an awaiting call")
+
+    def nothing_kept(self) -> None:
+        """A call that has ended is nobody's."""
+        plugin = self.make()
+        for name in ("success", "server error"):
+            self.watch.calls.clear()
+            self.play(name, [plugin])
+            gc.collect()
+            if self.watch.calls:
+                self.watch.note("it keeps a call after its end: what belongs to a call lives in call.set(Key)")
+
+    def play(
+        self,
+        name: str,
+        plugins: Sequence[object],
+        *,
+        leave_after: int | None = None,
+        calls: int = 1,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> list[str]:
+        """Make calls in which `name` happens, over and over. Returns the trace of what came of them."""
+        clock = FakeClock()
+        transport = ScriptedTransport(SCENARIOS[name], clock)
+        trace: list[str] = []
+        try:
+            client = Client(plugins, transport=transport, clock=clock, dialect=ContractDialect())
+            client._setup.hooks = self.watch.watched(client._setup.hooks)
+            timeouts = Timeouts(connect=1, first_event=5, idle=5, total=600)
+            for number in range(calls):
+                stream = client.stream(
+                    "POST", "https://api.example.org/x", timeouts=timeouts, request_id=f"call-{number}"
+                )
+                trace += _consumed(stream, leave_after, meanwhile)
+                trace.append(f"{clock.monotonic():.6f}")
+        except PluginError as error:
+            if error.plugin != NEIGHBOUR:
+                self.watch.note(f"{error.message} ({name})")
+        if transport.open_exchanges:
+            self.watch.note(f"a connection was left open after {name}")
+        return trace
+
+    def expect_nothing_held(self, plugin: object, when: str) -> None:
+        """Ask `held`."""
+        if self.held is not None and (count := self.held(plugin)):
+            self.watch.note(f"{count} taken and not given back {when}")
 
 
-def _watched(hooks: Hooks, watch: _Watch) -> Hooks:
-    changed: dict[str, Any] = {
-        hook: tuple(watch.wrap(hook, bound) for bound in getattr(hooks, hook))
-        for hook in HOOKS
-        if not hook.startswith("wrap_")
-    }
-    by_type = {
-        kind: tuple(watch.wrap("on_event", b) for b in bounds)
-        for kind, bounds in hooks.on_event_by_type.items()
-    }
-    return attrs.evolve(hooks, on_event_by_type=by_type, **changed)
-
-
-class _Refuses(Plugin):
-    """A neighbour that rejects every attempt."""
-
-    name = "contract-refuses"
-
-    def before_request(self, call: Any, request: Request) -> Reject:
-        return Reject(ValidationError("no"))
-
-
-def _check_neighbours(make: Callable[[], object], held: Callable[[Any], int] | None, watch: _Watch) -> None:
-    """Rejected behind it and in front of it, and left in the middle of a stream."""
-    for place, order in (("in front of", 1), ("behind", -1)):
-        plugin = make()
-        _play("success", [plugin, _Refuses()][::order], watch)
-        _expect_nothing_held(plugin, held, f"{place} a plugin that rejects", watch)
-    plugin = make()
-    _play("success", [plugin], watch, leave_after=1)
-    _expect_nothing_held(plugin, held, "after the consumer left", watch)
-
-
-def _check_threads(make: Callable[[], object], held: Callable[[Any], int] | None, watch: _Watch) -> None:
-    """One object, many threads."""
-    plugin = make()
-    threads = [
-        threading.Thread(target=_play, args=(name, [plugin], watch), kwargs={"calls": 5})
-        for name in ("success", "server error", "broken stream", "success")
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    _expect_nothing_held(plugin, held, "after calls in several threads", watch)
-
-
-def _check_repeatable(make: Callable[[], object], watch: _Watch) -> None:
-    """The same calls on the same clock and seed give the same trace."""
-    for name in ("server error", "throttled"):
-        if _play(name, [make()], watch, calls=3) != _play(name, [make()], watch, calls=3):
-            watch.note(
-                f"two runs of {name} on the same clock and seed differ: time or chance is not the call's"
-            )
-
-
-def _expect_nothing_held(plugin: object, held: Callable[[Any], int] | None, when: str, watch: _Watch) -> None:
-    if held is not None and (count := held(plugin)):
-        watch.note(f"{count} taken and not given back {when}")
-
-
-def _audit() -> None:
-    """Let the interpreter tell of I/O and sleeping (PEP 578); a hook like this cannot be taken out again."""
-    with _hooked:
-        if not _installed:
-            _installed.append(True)
-            sys.addaudithook(_on_audit)
-
-
-def _on_audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in _FORBIDDEN:
-        current: tuple[_Watch, str] | None = getattr(_here, "watch", None)
-        if current is not None:
-            current[0].note(f"{current[1]} does I/O or sleeps: {event}")
-
-
-@contextmanager
-def _real_time_noted() -> Iterator[None]:
-    """Note who reads the machine's clocks or chance within a hook."""
-    places = [
-        (time, "monotonic"),
-        (time, "time"),
-        (time, "perf_counter"),
-        (random, "random"),
-        (random, "uniform"),
-    ]
-    originals = [(module, name, getattr(module, name)) for module, name in places]
-    for module, name, original in originals:
-        setattr(module, name, _noting(f"{module.__name__}.{name}", original))
+def _consumed(stream: Stream, leave_after: int | None, meanwhile: Callable[[], object] | None) -> list[str]:
+    trace: list[str] = []
     try:
-        yield
-    finally:
-        for module, name, original in originals:
-            setattr(module, name, original)
-
-
-def _noting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-    def noted(*arguments: Any) -> Any:
-        current: tuple[_Watch, str] | None = getattr(_here, "watch", None)
-        if current is not None:
-            current[0].note(f"{current[1]} takes time or chance from {name}, not from the call")
-        return original(*arguments)
-
-    return noted
+        with stream:
+            for count, event in enumerate(stream, 1):
+                trace.append(event.type)
+                if meanwhile is not None and count == 1:
+                    meanwhile()
+                if count == leave_after:
+                    break
+    except PluginError:
+        raise
+    except (PenstockError, _Left) as error:
+        trace.append(type(error).__name__)
+    return trace

@@ -25,7 +25,7 @@ class Played:
 
     clock: FakeClock
     transport: ScriptedTransport | AsyncScriptedTransport
-    events: list[Event] = field(factory=list)
+    events: list[Event] = field(factory=list[Event])
     """What the consumer got."""
     error: BaseException | None = None
     """What was raised to the consumer."""
@@ -84,8 +84,8 @@ def play(
     `client` holds further arguments of the client, `call` those of `Client.stream`.
     """
     clock = FakeClock() if clock is None else clock
-    settings = {"dialect": dialect, "clock": clock, **(client or {})}
-    arguments = {"json": {"stream": True}, **call}
+    settings: dict[str, Any] = {"dialect": dialect, "clock": clock, **(client or {})}
+    arguments: dict[str, Any] = {"json": {"stream": True}, **call}
     if backend == "sync":
         transport = ScriptedTransport(script, clock)
         with Client(list(plugins), transport=transport, **settings) as sync_client:

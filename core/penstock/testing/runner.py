@@ -5,7 +5,7 @@ import math
 import selectors
 from collections.abc import Awaitable, Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple
 
 import anyio
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import trio.testing
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 Backend = Literal["asyncio", "trio"]
 
 # Nothing real is waited for in virtual time, except a thread that is about to report.
@@ -89,7 +90,7 @@ class _Loop(asyncio.SelectorEventLoop):
         return self._fake.monotonic()
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         if when == math.inf:  # or the loop would look at its clock again and again
             return asyncio.TimerHandle(when, callback, args, self, context)

@@ -1,0 +1,70 @@
+"""Every built-in plugin is held to the contract that every other plugin is held to."""
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pytest
+
+from penstock import Plugin
+from penstock._hooks import HOOKS, compile_hooks
+from penstock.testing import check_plugin
+
+BUILT_IN = [
+    entry
+    for entry in entry_points(group="penstock.plugins")
+    if entry.dist is None or entry.dist.name == "penstock"
+]
+
+# What a plugin needs beyond its defaults, so that all of it is exercised; the first is always the defaults.
+VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "logging": [{}, {"events": True, "level": "DEBUG"}],
+    "retry": [{}, {"max_retries": 5, "jitter_kind": "full"}, {"retry_local": True}],
+    "timeout": [{}, {"total": 20, "count_keepalives": True}],
+    "rate-limit": [{}],
+    "circuit-breaker": [{}, {"failure_threshold": 1}],
+}
+
+every_plugin = pytest.mark.parametrize(
+    ("entry", "values"),
+    [
+        pytest.param(entry, values, id=f"{entry.name}-{number}")
+        for entry in BUILT_IN
+        for number, values in enumerate(VARIANTS.get(entry.name, [{}]))
+    ],
+)
+
+
+def maker(entry: EntryPoint, values: dict[str, Any]) -> Callable[[], Plugin]:
+    cls = entry.load()
+    return lambda: cls(**values)
+
+
+def test_the_built_in_plugins_are_found() -> None:
+    """Or nothing would be tested here."""
+    assert {entry.name for entry in BUILT_IN} >= {"logging", "retry", "timeout"}
+
+
+@every_plugin
+def test_a_built_in_plugin_keeps_the_contract(
+    entry: EntryPoint, values: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """No privilege: the same check that a third party runs. (What `logging` prints is not looked at.)"""
+    check_plugin(maker(entry, values))
+
+
+@every_plugin
+def test_a_built_in_plugin_is_named_as_it_is_registered(entry: EntryPoint, values: dict[str, Any]) -> None:
+    """In lists, in messages and among the decisions it has one name; its configuration can be had."""
+    plugin = maker(entry, values)()
+    assert plugin.name == entry.name
+    assert isinstance(plugin.config, plugin.Config)
+    assert type(plugin).from_config(plugin.config).config == plugin.config
+
+
+@every_plugin
+def test_a_built_in_plugin_acts_somewhere(entry: EntryPoint, values: dict[str, Any]) -> None:
+    """Every one has a hook, and the pipeline says which."""
+    hooks = compile_hooks([maker(entry, values)()])
+    assert entry.name in hooks.describe().partition("\n")[2]
+    assert all(name == entry.name for hook in HOOKS for _, name in getattr(hooks, hook))

@@ -1,0 +1,304 @@
+"""From a failure to the next attempt: who is asked, in which order, and what the history says."""
+
+import pickle
+
+import pytest
+
+from penstock import (
+    AuthenticationError,
+    GiveUp,
+    NetworkError,
+    PenstockError,
+    Plugin,
+    PluginError,
+    Reject,
+    ServerError,
+    ValidationError,
+    hookimpl,
+)
+from penstock import Retry as Again
+from penstock.testing import Reply, sse
+from penstock_retry import Retry
+
+GOOD = Reply(body=sse("good"))
+DOWN = Reply(status=503)
+
+
+def boom(call, payload):
+    raise ZeroDivisionError("boom")
+
+
+def test_hooks_of_a_failure_are_called_in_order(play, spy):
+    """Error, clean-up, verdict, decision; then the next attempt."""
+    play([DOWN, GOOD], [spy, Retry()])
+    attempt = ["before_request", "on_response"]
+    failed = ["on_error", "after_request", "should_retry", "on_decision"]
+    assert spy.hooks == [*attempt, *failed, *attempt, "on_commit", "on_event", "after_request", "on_finish"]
+
+
+@pytest.mark.parametrize("failures", [0, 1, 2, 3])
+def test_E55_success_after_failures(play, failures):
+    """N failures are N + 1 requests with one request id and one idempotency key."""
+    played = play([*[DOWN] * failures, GOOD], [Retry(jitter=0)], request_id="call-1")
+    assert played.error is None
+    assert played.data == ["good"]
+    assert len(played.requests) == failures + 1
+    assert {request.headers["idempotency-key"] for request in played.requests} == {"call-1"}
+    assert {event.request_id for event in played.events} == {played.request_id} == {"call-1"}
+    assert played.clock.slept == [1.0, 2.0, 4.0][:failures]
+    assert [attempt.number for attempt in played.history] == list(range(1, failures + 1))
+
+
+def test_E54_stops_at_max_retries(play):
+    """The history says so."""
+    played = play(lambda _: DOWN, [Retry(max_retries=2, jitter=0)])
+    assert isinstance(played.error, ServerError)
+    assert [(a.number, a.error, a.status_code, a.delay) for a in played.error.attempts] == [
+        (1, "ServerError", 503, 1.0),
+        (2, "ServerError", 503, 2.0),
+        (3, "ServerError", 503, None),
+    ]
+    assert {a.decided_by for a in played.error.attempts} == {"retry"}
+    assert played.error.attempts[-1].reason == "max_retries 2 reached"
+
+
+def test_the_first_answer_wins(play, make_spy):
+    """A policy further in is not asked."""
+    first, second = (
+        make_spy("first", should_retry=GiveUp(reason="enough")),
+        make_spy("second", should_retry=Again()),
+    )
+    played = play([DOWN], [first, second])
+    assert played.penstock_error.attempts[0].decided_by == "first"
+    assert "should_retry" not in second.hooks
+
+
+def test_without_an_opinion_the_failure_surfaces(play, spy):
+    """The history has nobody's name on it."""
+    played = play([DOWN], [spy])
+    (attempt,) = played.penstock_error.attempts
+    assert (attempt.decided_by, attempt.reason, attempt.delay) == (None, "", None)
+    assert "on_decision" not in spy.hooks
+
+
+def test_giving_up_may_name_another_error(play, make_spy):
+    """It is stamped, and the failure is its cause."""
+    spy = make_spy(should_retry=GiveUp(AuthenticationError("token expired")))
+    played = play([DOWN], [spy], request_id="call-1")
+    assert isinstance(played.error, AuthenticationError)
+    assert isinstance(played.error.__cause__, ServerError)
+    assert (played.error.request_id, len(played.error.attempts)) == ("call-1", 1)
+    assert played.outcome.error is played.error
+
+
+def test_a_retry_may_bring_another_request(play, make_spy):
+    """It is sent in place of the one as asked, once; then the one as asked again."""
+    elsewhere = lambda call, error: Again(  # noqa: E731
+        request=call.request.with_headers({"x-try": "2"}) if call.attempt == 1 else None
+    )
+    played = play([DOWN, DOWN, GOOD], [make_spy(should_retry=elsewhere)])
+    assert [request.headers.get("x-try") for request in played.requests] == [None, "2", None]
+
+
+def test_a_patched_request_is_seen_by_the_plugins_behind_and_not_kept(play, make_spy):
+    """`Call.current` is what was sent; each attempt begins with the request as asked."""
+    add = lambda call, request: request.with_headers({"x-attempt": str(call.attempt)})  # noqa: E731
+    first, second = make_spy("first", before_request=add), make_spy("second")
+    played = play([DOWN, GOOD], [first, second, Retry(jitter=0, idempotency_header=None)])
+    assert [request.headers["x-attempt"] for request in played.requests] == ["1", "2"]
+    assert [request.headers["x-attempt"] for request in second.payloads("before_request")] == ["1", "2"]
+    assert "x-attempt" not in first.call.request.headers
+    assert first.call.current is played.requests[-1]
+
+
+def test_on_error_replaces_the_error(play, make_spy):
+    """Policies and the consumer see the replacement, stamped like any other."""
+    spy = make_spy(on_error=lambda call, error: ValidationError("clearer words"))
+    played = play([DOWN], [spy], request_id="call-1")
+    assert isinstance(played.error, ValidationError)
+    assert (played.error.request_id, played.error.phase) == ("call-1", "headers")
+    assert spy.payloads("should_retry") == [played.error]
+    assert spy.payloads("after_request")[0].error is played.error
+
+
+@pytest.mark.parametrize("hook", ["before_request", "on_response", "on_event"])
+def test_a_rejection_fails_the_attempt_with_its_error(play, make_spy, hook):
+    """It is marked as local, told of, and policies may retry it unless part of the stream is out."""
+    rejected = []
+
+    def reject(call, payload):
+        if rejected:
+            return None
+        rejected.append(Reject(NetworkError("no")))
+        return rejected[0]
+
+    spy = make_spy(**{hook: reject}, should_retry=Again())
+    played = play([GOOD, GOOD], [spy])
+    assert spy.payloads("on_decision")[0] == ("spy", rejected[0])
+    assert rejected[0].error.origin == "local"
+    status = "rejected" if hook == "before_request" else "failure"
+    assert spy.statuses("after_request")[0] == status
+    assert (played.error is None) is (hook != "on_event")
+    assert spy.statuses("on_finish") == ["failure" if hook == "on_event" else "success"]
+
+
+def test_a_call_that_was_never_sent_is_rejected(play, make_spy):
+    """Its outcome says so, to `on_finish` too."""
+    spy = make_spy(before_request=lambda call, request: Reject(NetworkError("no")))
+    played = play([], [spy])
+    assert played.outcome.status == "rejected"
+    assert spy.statuses("after_request") == spy.statuses("on_finish") == ["rejected"]
+    assert (played.penstock_error.phase, played.requests) == ("before", [])
+
+
+@pytest.mark.parametrize(
+    ("hook", "phase"),
+    [
+        ("before_request", "before"),
+        ("on_response", "headers"),
+        ("on_commit", "streaming"),
+        ("on_event", "streaming"),
+    ],
+)
+def test_E64_a_hook_that_raises_is_a_plugin_error_and_never_retried(play, make_spy, hook, phase):
+    """It names the plugin and the hook; the bug itself is the cause."""
+    spy, policy = make_spy("broken", **{hook: boom}), make_spy("policy", should_retry=Again())
+    played = play([GOOD], [spy, policy])
+    error = played.error
+    assert isinstance(error, PluginError)
+    assert (error.plugin, error.hook, error.phase) == ("broken", hook, phase)
+    assert isinstance(error.__cause__, ZeroDivisionError)
+    assert "should_retry" not in policy.hooks
+    assert [attempt.error for attempt in error.attempts] == ["PluginError"]
+    assert policy.hooks.count("after_request") == policy.hooks.count("on_finish") == 1
+    assert played.transport.open_exchanges == 0
+
+
+def test_E64_should_retry_that_raises_ends_the_call(play, make_spy):
+    """The attempt is in the history; the bug is the cause, the failure the context."""
+    played = play([DOWN], [make_spy("broken", should_retry=boom)], request_id="call-1")
+    error = played.error
+    assert isinstance(error, PluginError)
+    assert (error.hook, error.request_id, error.phase) == ("should_retry", "call-1", "headers")
+    assert isinstance(error.__cause__, ZeroDivisionError)
+    assert isinstance(error.__context__, ServerError)
+    assert [(attempt.error, attempt.decided_by) for attempt in error.attempts] == [("ServerError", None)]
+
+
+def test_E64_on_error_that_raises_ends_the_call(play, make_spy):
+    """And is not retried."""
+    played = play([DOWN], [make_spy("broken", on_error=boom), Retry()])
+    assert isinstance(played.error, PluginError)
+    assert isinstance(played.error.__context__, ServerError)
+
+
+@pytest.mark.parametrize("hook", ["after_request", "on_finish", "on_decision"])
+def test_E64_a_failing_observer_is_contained(play, make_spy, hook, caplog):
+    """The others still run, the stream goes on, and the standard logger hears of it."""
+    broken, spy = make_spy("broken", **{hook: boom}), make_spy()
+    played = play([DOWN, GOOD], [spy, broken, Retry()])
+    assert played.data == ["good"]
+    assert spy.statuses("after_request") == ["failure", "success"]
+    assert spy.statuses("on_finish") == ["success"]
+    assert f"plugin 'broken' failed in {hook}" in caplog.text
+
+
+def test_after_request_is_called_for_plugins_whose_before_request_was_not(play, make_spy):
+    """The attempt began, so each gives back what it took, if anything; in reverse order."""
+    order: list[str] = []
+    first = make_spy("first", before_request=boom, after_request=lambda call, outcome: order.append("first"))
+    second = make_spy("second", after_request=lambda call, outcome: order.append("second"))
+    play([], [first, second])
+    assert order == ["second", "first"]
+    assert "before_request" not in second.hooks
+
+
+def test_a_wrapper_around_the_verdict_can_overrule_it(play):
+    """As a retry budget does; the decision is then its own."""
+
+    class Budget(Plugin):
+        name = "budget"
+
+        @hookimpl(wrapper=True)
+        def should_retry(self, call, error):
+            answer = yield
+            return GiveUp(reason="spent") if isinstance(answer, Again) else answer
+
+    played = play([DOWN], [Retry(), Budget()])
+    assert [(a.decided_by, a.reason) for a in played.penstock_error.attempts] == [("budget", "spent")]
+
+
+class Broken:
+    """A dialect whose `method` has a bug."""
+
+    def __new__(cls, method):
+        from penstock_anthropic import Anthropic
+
+        def bug(self, *arguments):
+            raise ZeroDivisionError("in the dialect")
+
+        return type("Buggy", (Anthropic,), {"name": "buggy", method: bug})()
+
+
+@pytest.mark.parametrize(
+    ("method", "reply"),
+    [
+        pytest.param("classify", GOOD, id="classify"),
+        pytest.param("usage", Reply(body=sse(("message_start", {}))), id="usage"),
+        pytest.param("error_from_event", Reply(body=sse(("error", {}))), id="error_from_event"),
+        pytest.param("error_from_response", DOWN, id="error_from_response"),
+        pytest.param(
+            "error_from_body",
+            Reply(headers={"content-type": "application/json"}, body=b"{}"),
+            id="error_from_body",
+        ),
+    ],
+)
+def test_a_bug_in_a_dialect_is_a_plugin_error(play, spy, method, reply):
+    """The tree has no other errors; it is not retried and leaves nothing behind."""
+    played = play([reply], [spy, Retry()], dialect=Broken(method))
+    assert isinstance(played.error, PluginError)
+    assert isinstance(played.error.__cause__, ZeroDivisionError)
+    assert (played.error.plugin, played.error.request_id) == ("buggy", played.request_id)
+    assert spy.statuses("after_request") == spy.statuses("on_finish") == ["failure"]
+    assert played.transport.open_exchanges == 0
+
+
+def test_a_bug_in_a_transport_or_a_clock_is_a_plugin_error(play, spy, fake_clock):
+    """A transport raises NetworkError and its like; a clock nothing at all."""
+    played = play([Reply(failure=KeyError("x"))], [spy, Retry()])
+    assert isinstance(played.error, PluginError)
+    assert isinstance(played.error.__cause__, KeyError)
+
+    def stopped(seconds):
+        raise KeyError(seconds)
+
+    fake_clock.sleep = fake_clock.asleep = stopped
+    played = play([DOWN], [spy, Retry()])
+    assert isinstance(played.error, PluginError)
+    assert [attempt.error for attempt in played.error.attempts] == ["ServerError"]
+    assert spy.statuses("on_finish")[-1] == "failure"
+
+
+def test_an_error_that_comes_with_its_own_stamp_keeps_it(play):
+    """The engine adds what is missing."""
+    own = NetworkError("x", request_id="mine", phase="connect", response_id="theirs")
+    played = play([Reply(failure=own)], request_id="call-1")
+    assert (own.request_id, own.phase, own.response_id) == ("mine", "connect", "theirs")
+    assert played.error is own
+
+
+def test_the_id_of_the_response_is_on_the_error(play):
+    """Also on one that has nothing to do with the server: it is what support asks for."""
+    headers = {"content-type": "text/event-stream", "x-request-id": "srv-9"}
+    played = play([Reply(headers=headers, body=[sse("a"), NetworkError("reset")])])
+    assert played.penstock_error.response_id == "srv-9"
+
+
+def test_errors_of_a_call_survive_pickling(play):
+    """With everything that was stamped on them."""
+    played = play(lambda _: DOWN, [Retry(max_retries=1)], request_id="call-1")
+    copy = pickle.loads(pickle.dumps(played.error))
+    assert isinstance(copy, PenstockError)
+    assert vars(copy) == vars(played.error)
+    assert str(copy) == str(played.error)

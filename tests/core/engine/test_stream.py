@@ -1,0 +1,279 @@
+"""What a stream offers, before, during and after the call."""
+
+import gc
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from penstock import AsyncClient, Client, NetworkError, ServerError, Usage
+from penstock.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from penstock_anthropic import Anthropic
+
+START = (
+    "message_start",
+    {"type": "message_start", "message": {"usage": {"input_tokens": 7, "output_tokens": 1}}},
+)
+STOP = ("message_stop", {"type": "message_stop"})
+USED = ("message_delta", {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 42}})
+URL = "https://user.example.org/v1"
+
+
+def delta(text: str) -> tuple[str, dict]:
+    return ("content_block_delta", {"delta": {"type": "text_delta", "text": text}})
+
+
+ANSWER = Reply(body=[sse(START, delta("Hel")), sse(delta("lo")), sse(USED, STOP)])
+
+
+class Sync:
+    """The few things that differ."""
+
+    def __init__(self, replies, clock, plugins=()):
+        self.transport = ScriptedTransport(replies, clock)
+        self.client = Client(list(plugins), transport=self.transport, clock=clock, dialect=Anthropic())
+
+    def stream(self, **arguments):
+        return Plain(self.client.stream("POST", URL, **arguments))
+
+
+class Plain:
+    """A blocking stream with the interface of an awaiting one."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+    async def __aenter__(self):
+        self.stream.__enter__()
+        return self
+
+    async def __aexit__(self, *about):
+        self.stream.__exit__(*about)
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        try:
+            return next(self.stream)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    async def text(self):
+        for piece in self.stream.text():
+            yield piece
+
+
+class Async:
+    """The same for the awaiting client."""
+
+    def __init__(self, replies, clock, plugins=()):
+        self.transport = AsyncScriptedTransport(replies, clock)
+        self.client = AsyncClient(list(plugins), transport=self.transport, clock=clock, dialect=Anthropic())
+
+    def stream(self, **arguments):
+        return self.client.stream("POST", URL, **arguments)
+
+
+@pytest.fixture
+def tell(colour, fake_clock):
+    """Run an async test with a client of each colour."""
+
+    def run_it(story, replies, plugins=()):
+        here = (Sync if colour == "sync" else Async)(replies, fake_clock, plugins)
+        run(story, here, clock=fake_clock, backend="asyncio" if colour == "sync" else colour)
+
+    return run_it
+
+
+def test_a_stream_says_what_it_is(tell):
+    """Before, during and after."""
+
+    async def story(here):
+        stream = here.stream(request_id="call-1")
+        assert (stream.request_id, stream.attempts, stream.history) == ("call-1", 0, ())
+        assert stream.response is stream.outcome is stream.usage is None
+        async with stream:
+            assert stream.response.status_code == 200
+            async for event in stream:
+                assert event.request_id == stream.request_id
+                assert stream.outcome is None
+        assert stream.outcome.status == "success"
+        assert stream.outcome.attempt == stream.attempts == 1
+        assert stream.usage == Usage(input_tokens=7, output_tokens=42, final=True)
+
+    tell(story, [ANSWER])
+
+
+def test_the_text_alone(tell):
+    """What the dialect finds in the events; the rest is passed over, and the outcome is the same."""
+
+    async def story(here):
+        async with here.stream() as stream:
+            assert [piece async for piece in stream.text()] == ["Hel", "lo"]
+        assert stream.outcome.status == "success"
+
+    tell(story, [ANSWER])
+
+
+def test_the_text_can_be_left_and_taken_up_again(tell):
+    """It is a view of the stream, not a second one."""
+
+    async def story(here):
+        async with here.stream() as stream:
+            async for piece in stream.text():
+                assert piece == "Hel"
+                break
+            assert [event.type async for event in stream] == [
+                "content_block_delta",
+                "message_delta",
+                "message_stop",
+            ]
+
+    tell(story, [ANSWER])
+    gc.collect()
+
+
+def test_a_stream_is_entered_once(tell):
+    """The second time would be a second call."""
+
+    async def story(here):
+        stream = here.stream()
+        async with stream:
+            with pytest.raises(RuntimeError, match="entered once"):
+                await stream.__aenter__()
+        with pytest.raises(RuntimeError, match="entered once"):
+            await stream.__aenter__()
+        assert len(here.transport.requests) == 1
+
+    tell(story, [ANSWER])
+
+
+def test_a_stream_that_was_not_entered_cannot_be_read_and_can_be_left(tell, spy):
+    """Nothing was sent; no hook ran."""
+
+    async def story(here):
+        stream = here.stream()
+        with pytest.raises(RuntimeError, match="enter the stream first"):
+            await stream.__anext__()
+        with pytest.raises(RuntimeError, match="enter the stream first"):
+            async for _ in stream.text():
+                pass
+        await stream.__aexit__(None, None, None)
+        assert (here.transport.requests, spy.hooks) == ([], [])
+
+    tell(story, [ANSWER], [spy])
+
+
+def test_a_complete_stream_stays_at_its_end(tell):
+    """Within the block and after it."""
+
+    async def story(here):
+        async with here.stream() as stream:
+            assert len([event async for event in stream]) == 5
+            assert [event async for event in stream] == []
+        assert [event async for event in stream] == []
+
+    tell(story, [ANSWER])
+
+
+def test_what_is_left_of_a_stream_cannot_be_taken_for_the_whole(tell):
+    """Who left early and asks again is told so, and not that this was the end."""
+
+    async def story(here):
+        async with here.stream() as stream:
+            assert (await stream.__anext__()).type == "message_start"
+        with pytest.raises(RuntimeError, match="left before its end"):
+            await stream.__anext__()
+
+    tell(story, [ANSWER])
+
+
+def test_a_failed_stream_fails_again(tell):
+    """The same error, as often as one asks."""
+
+    async def story(here):
+        async with here.stream() as stream:
+            for number in range(3):
+                with pytest.raises(NetworkError, match="reset") as caught:
+                    async for _ in stream:
+                        pass
+                assert caught.value is stream.outcome.error, number
+        stream = here.stream()
+        with pytest.raises(ServerError):
+            await stream.__aenter__()
+        with pytest.raises(ServerError):
+            await stream.__anext__()
+
+    tell(story, [Reply(body=[sse(delta("a")), NetworkError("reset")]), Reply(status=500)])
+
+
+def test_entering_raises_what_fails_before_the_first_content(tell):
+    """The body of the block is never run."""
+
+    async def story(here):
+        with pytest.raises(ServerError):
+            async with here.stream():
+                pytest.fail("not reached")
+        assert here.transport.open_exchanges == 0
+
+    tell(story, [Reply(status=500)])
+
+
+def test_a_repr_shows_neither_query_nor_headers(tell):
+    """Only what identifies the call."""
+
+    async def story(here):
+        stream = here.client.stream(
+            "POST", f"{URL}?key=CANARY", headers={"x-api-key": "CANARY"}, request_id="call-1"
+        )
+        assert repr(stream) == (
+            f"<{type(stream).__name__} <Call call-1 attempt 0 before POST https://user.example.org:443>>"
+        )
+
+    tell(story, [])
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_A13_a_hundred_thousand_events_in_one_piece_let_others_run(backend):
+    """All are delivered, and a second task gets its turns in between."""
+    clock, turns, longest = FakeClock(), 0, 0
+    count = 100_000
+    body = b"data: x\n\n" * count
+    client = AsyncClient([], transport=AsyncScriptedTransport([Reply(body=body)], clock), clock=clock)
+
+    async def other():
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async def main():
+        nonlocal longest
+        seen = last = got = 0
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(other)
+            async with client.stream("GET", URL) as stream:
+                async for _ in stream:
+                    got += 1
+                    if turns != seen:
+                        longest, last, seen = max(longest, got - last), got, turns
+            tasks.cancel_scope.cancel()
+        assert got == count
+
+    run(main, clock=clock, backend=backend)
+    assert turns >= 300
+    assert longest <= 512
+
+
+def test_A13_and_blocking_code_gets_them_all():
+    """Threads need no turns."""
+    clock = FakeClock()
+    client = Client(
+        [], transport=ScriptedTransport([Reply(body=b"data: x\n\n" * 100_000)], clock), clock=clock
+    )
+    with client.stream("GET", URL) as stream:
+        assert sum(1 for _ in stream) == 100_000

@@ -1,0 +1,463 @@
+"""The parts of the HTTP transport that need no server."""
+
+import asyncio
+import gc
+import itertools
+import socket
+import ssl
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import h11
+import httpcore
+import httpx
+import pytest
+
+import penstock
+from penstock._httpx import AsyncHTTPTransport, HTTPTransport, _async, _resolve, _sync
+from penstock._httpx._shared import (
+    PIECE,
+    GuardState,
+    Requests,
+    Ticket,
+    closed,
+    http_arguments,
+    http_request,
+    proxy_for,
+    translated,
+)
+from penstock._setup import Connections
+from penstock.messages import Request
+from penstock.transport import Opening
+
+
+def ticket(deadline: float | None = None) -> Ticket:
+    return Ticket(Opening(connect_deadline=deadline, deadline=deadline))
+
+
+# Names.
+
+
+def test_addresses_come_in_the_order_of_the_system_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """getaddrinfo() may name an address several times."""
+    found = [(0, 0, 0, "", (address, 80)) for address in ("::1", "127.0.0.1", "::1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert _resolve.addresses("x", 80, 1) == ["::1", "127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not known"),
+        (UnicodeError("label too long"), "label too long"),
+        (OSError("no resolver"), "no resolver"),
+    ],
+)
+def test_a_name_that_is_not_found_is_a_connect_error(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    """C34: also without any time limit."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(httpcore.ConnectError, match=rf"'x' cannot be resolved: {reason}"):
+        _resolve.addresses("x", 80, None)
+
+
+def test_a_look_up_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C34: by a daemon thread, which does not keep the process."""
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(10) and [])
+    began = time.monotonic()
+    with pytest.raises(httpcore.ConnectTimeout):
+        _resolve.addresses("x", 80, 0.05)
+    assert time.monotonic() - began < 1
+    (left,) = (each for each in threading.enumerate() if each.name == "penstock-resolver")
+    assert left.daemon
+    over.set()
+    left.join()
+
+
+# Addresses.
+
+
+class Network(httpcore.NetworkBackend):
+    """Connects as it is told, and notes with how much time."""
+
+    def __init__(self, *answers: Any) -> None:
+        self._answers = list(answers)
+        self.tried: list[tuple[str, float | None]] = []
+
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, *_: Any) -> Any:
+        self.tried.append((host, timeout))
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Socket(httpcore.NetworkStream):
+    """Notes what is written."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.written.append(buffer)
+
+
+def guard(deadline: float | None = None) -> Any:
+    made = _sync.Guard()
+    made.ticket = ticket(deadline)
+    return made
+
+
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every name has three addresses."""
+    monkeypatch.setattr(_resolve, "addresses", lambda *_: ["a", "b", "c"])
+
+
+@pytest.mark.usefixtures("three")
+def test_each_address_has_a_share_of_the_time() -> None:
+    """C34: an address where nobody answers leaves time for the next."""
+    wire = Socket()
+    network = Network(httpcore.ConnectTimeout(), httpcore.ConnectError(), wire)
+    stream = _sync.Backend(guard(time.monotonic() + 9), network).connect_tcp("x", 80)
+    assert stream.inner is wire
+    assert [host for host, _ in network.tried] == ["a", "b", "c"]
+    assert [pytest.approx(share, abs=0.5) for share in (3, 4.5, 9)] == [left for _, left in network.tried]
+
+
+@pytest.mark.usefixtures("three")
+def test_the_last_address_says_what_was_wrong() -> None:
+    """C34: when none answers."""
+    network = Network(httpcore.ConnectTimeout(), httpcore.ConnectTimeout(), httpcore.ConnectError("refused"))
+    with pytest.raises(httpcore.ConnectError, match="refused"):
+        _sync.Backend(guard(), network).connect_tcp("x", 80)
+    assert [left for _, left in network.tried] == [None] * 3
+
+
+def test_a_name_without_addresses_is_a_connect_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C34: a resolver may say so."""
+    monkeypatch.setattr(_resolve, "addresses", lambda *_: [])
+    with pytest.raises(httpcore.ConnectError, match="'x' has no address"):
+        _sync.Backend(guard(), Network()).connect_tcp("x", 80)
+
+
+def test_the_deadline_is_looked_at_between_two_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C41: httpcore gives each send() the whole time again."""
+    wire = Socket()
+    wire.write = lambda buffer, timeout=None: wire.written.append(buffer) or time.sleep(0.02)  # type: ignore[method-assign]
+    stream = _sync.Stream(guard(time.monotonic() + 0.1), wire)
+    with pytest.raises(httpcore.WriteTimeout):
+        stream.write(b"x" * PIECE * 50)
+    assert 1 <= len(wire.written) < 50
+
+
+def test_what_was_closed_here_cannot_be_read_or_written() -> None:
+    """A connection that somebody else has closed meanwhile."""
+    dead = guard()
+    dead.dead = True
+    stream = _sync.Stream(dead, Socket())
+    for use in (lambda: stream.read(1), lambda: stream.write(b"x")):
+        with pytest.raises(httpcore.ReadError):
+            use()
+
+
+# Errors.
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"),
+    [
+        (httpcore.ConnectError("refused"), True),
+        (httpcore.ReadError(), True),
+        (httpcore.RemoteProtocolError("nonsense"), True),
+        (httpcore.ProxyError("407 Proxy Authentication Required"), True),
+        (OSError(5, "Input/output error"), True),
+        (httpcore.LocalProtocolError("bad"), False),
+        (httpcore.UnsupportedProtocol("gopher"), False),
+        (h11.LocalProtocolError("Too much data"), False),
+        (httpx.InvalidURL("no"), False),
+        (UnicodeError("label too long"), False),
+    ],
+)
+def test_failures_are_network_errors(error: Exception, retryable: bool) -> None:
+    """Nothing of httpx reaches the caller, wrapped or not."""
+    wrapped = httpx.ConnectError("x")
+    wrapped.__cause__ = error
+    for each in (error, wrapped):
+        made = translated(each, ticket())
+        assert isinstance(made, penstock.NetworkError)
+        assert made.retryable is retryable
+        assert made.message == (str(error) or type(error).__name__)
+
+
+def test_timeouts_are_for_the_engine_to_name() -> None:
+    """Except that of the pool, which only the transport knows."""
+    for error in (httpcore.ConnectTimeout(), httpcore.ReadTimeout(), httpcore.WriteTimeout()):
+        assert type(translated(error, ticket())) is TimeoutError
+    full = translated(httpcore.PoolTimeout(), ticket())
+    assert isinstance(full, penstock.TimeoutError)
+    assert (full.clock, full.origin) == ("connect", "local")
+
+
+def test_a_bug_stays_a_bug() -> None:
+    """What is none of HTTP's failures is not made to look like one."""
+    bug = AttributeError("x")
+    assert translated(bug, ticket()) is bug
+
+
+def _chained(*errors: Exception) -> Exception:
+    for outer, inner in itertools.pairwise(errors):
+        outer.__context__ = inner
+    return errors[0]
+
+
+def test_a_refusal_of_tls_is_not_retried() -> None:
+    """C38: wherever it is in the chain."""
+    refusal = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    refusal.verify_message = "certificate has expired"
+    made = translated(_chained(httpcore.ConnectError(), OSError(), refusal), ticket())
+    assert isinstance(made, penstock.NetworkError)
+    assert (made.message, made.retryable) == ("TLS: certificate has expired", False)
+    vague = translated(_chained(httpcore.ConnectError(), ssl.SSLError()), ticket())
+    assert isinstance(vague, penstock.NetworkError)
+    assert (vague.message, vague.retryable) == ("TLS: handshake failed", False)
+
+
+@pytest.mark.parametrize("error", [ssl.SSLEOFError(8, "EOF"), ssl.SSLZeroReturnError(6, "closed")])
+def test_an_end_within_tls_is_no_refusal(error: Exception) -> None:
+    """C38: the connection was lost, which can get better."""
+    made = translated(_chained(httpcore.ConnectError("lost"), error), ticket())
+    assert isinstance(made, penstock.NetworkError)
+    assert made.retryable
+
+
+# Tickets and guards.
+
+
+def test_a_passed_deadline_is_noticed_before_anything_is_tried() -> None:
+    """Even where the operation would not wait."""
+    with pytest.raises(httpcore.WriteTimeout):
+        ticket(time.monotonic() - 1).remaining(httpcore.WriteTimeout)
+    assert ticket().remaining(httpcore.WriteTimeout) is None
+    with pytest.raises(httpcore.ConnectTimeout):
+        http_request(Request.build("GET", "http://x/"), ticket(time.monotonic() - 1))
+
+
+def test_a_promised_connection_is_nobody_elses() -> None:
+    """httpcore would give an idle connection to every request that waits."""
+
+    class Idle:
+        def is_available(self, *_: Any) -> bool:
+            return True
+
+        is_idle = has_expired = can_handle_request = is_available
+
+        def is_closed(self) -> bool:
+            return False
+
+        def info(self) -> str:
+            return "idle"
+
+    class Waiting:
+        connection: Any = None
+
+        def assign_to_connection(self, connection: Any) -> None:
+            self.connection = connection
+
+    state, one, other = GuardState(), Waiting(), Waiting()
+    state.connection = Idle()
+    requests = Requests()
+    requests.append(one)
+    requests.append(other)
+    assert state.is_available()
+    assert state.is_idle()
+    one.assign_to_connection(state)
+    assert not state.is_available()
+    assert not state.is_idle()
+    assert not state.has_expired()
+    requests.remove(other)
+    assert not state.is_available()
+    requests.remove(one)
+    assert state.is_available()
+    assert repr(state) == "<guarded idle>"
+    state.dead = True
+    assert state.is_closed()
+    assert not state.can_handle_request(httpcore.Origin(b"http", b"x", 80))
+    assert repr(state) == "<guarded DEAD>"
+
+
+def test_the_body_is_read_in_one_way() -> None:
+    """httpcore wants its streams iterable; nobody iterates these."""
+
+    stream = SimpleNamespace(_connection=SimpleNamespace(_receive_event=None))
+    with pytest.raises(NotImplementedError):
+        iter(_sync.Body(_sync.Guard(), stream))
+    with pytest.raises(NotImplementedError):
+        aiter(_async.Body(_async.Guard(), stream))
+
+
+class Streams:
+    """An httpcore stream that gives some h11 events."""
+
+    def __init__(self, *events: Any) -> None:
+        given = iter(events)
+        self._connection = self
+        self._receive_event = lambda: next(given)
+
+
+class AsyncStreams(Streams):
+    """The same, awaiting."""
+
+    def __init__(self, *events: Any) -> None:
+        super().__init__(*events)
+        receive = self._receive_event
+
+        async def areceive() -> Any:
+            return receive()
+
+        self._receive_event: Any = areceive
+
+
+def test_an_empty_piece_of_body_is_not_its_end() -> None:
+    """Only the end reads as nothing, and it stays the end."""
+    events = (h11.Data(data=b""), h11.Data(data=b"x"), h11.Data(data=b""), h11.EndOfMessage())
+    body = _sync.Body(_sync.Guard(), Streams(*events))
+    assert [body.read() for _ in range(3)] == [b"x", b"", b""]
+
+    async def awaiting() -> list[bytes]:
+        body = _async.Body(_async.Guard(), AsyncStreams(*events))
+        return [await body.read() for _ in range(3)]
+
+    assert asyncio.run(awaiting()) == [b"x", b"", b""]
+
+
+def test_a_connection_that_is_not_available_is_not_to_blame() -> None:
+    """The pool closed it between giving it to a request and its use; the request gets another."""
+    request = httpcore.Request("GET", "http://x/", extensions={"penstock": ticket()})
+
+    class Closed:
+        def handle_request(self, _: Any) -> Any:
+            raise httpcore.ConnectionNotAvailable
+
+        async def handle_async_request(self, _: Any) -> Any:
+            raise httpcore.ConnectionNotAvailable
+
+    blocking, awaiting = _sync.Guard(), _async.Guard()
+    blocking.connection = awaiting.connection = Closed()
+    with pytest.raises(httpcore.ConnectionNotAvailable):
+        blocking.handle_request(request)
+    with pytest.raises(httpcore.ConnectionNotAvailable):
+        asyncio.run(awaiting.handle_async_request(request))
+    assert not blocking.dead
+    assert not awaiting.dead
+
+
+def test_finish_now_stops_at_the_first_wait() -> None:
+    """A bare yield is no wait; a failure is as good as an end."""
+    done: list[str] = []
+
+    class Wait:
+        def __await__(self) -> Any:
+            yield "a future"
+
+    async def closing(*, fail: bool = False) -> None:
+        await asyncio.sleep(0)
+        done.append("closed")
+        if fail:
+            raise OSError
+        await Wait()
+        done.append("never")
+
+    _async.finish_now(closing())
+    _async.finish_now(closing(fail=True))
+    assert done == ["closed", "closed"]
+    gc.collect()
+
+
+# Settings.
+
+
+@pytest.mark.parametrize("verify", [True, False, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)])
+def test_verification_is_passed_on(verify: Any) -> None:
+    """True, False and contexts are httpx's own business."""
+    assert http_arguments(Connections(verify=verify), None)["verify"] is verify
+
+
+def test_keep_alive_probes_are_asked_for_where_they_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS has no TCP_KEEPIDLE."""
+    before = len(http_arguments(Connections(), None)["socket_options"])
+    monkeypatch.delattr(socket, "TCP_KEEPIDLE", raising=False)
+    after = http_arguments(Connections(), None)["socket_options"]
+    assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in after
+    assert len(after) == before - 1
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "expected"),
+    [
+        ("http://api.example/", {}, None),
+        ("http://api.example/", {"http_proxy": "http://p:1"}, "http://p:1"),
+        ("https://api.example/", {"http_proxy": "http://p:1"}, None),
+        ("https://api.example/", {"https_proxy": "p:1"}, "http://p:1"),
+        ("https://api.example/", {"all_proxy": "http://p:1"}, "http://p:1"),
+        ("https://api.example/", {"https_proxy": "http://p:1", "no_proxy": ".example"}, None),
+        ("https://api.example/", {"https_proxy": "http://p:1", "no_proxy": "*"}, None),
+        ("https://api.example/", {"https_proxy": ""}, None),
+    ],
+)
+def test_the_environment_chooses_the_proxy_if_it_may(
+    monkeypatch: pytest.MonkeyPatch, url: str, environment: dict[str, str], expected: str | None
+) -> None:
+    """C42: by the scheme of the URL, and not for every host."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    request = Request.build("GET", url)
+    assert proxy_for(request, Connections(trust_env=True)) == expected
+    assert proxy_for(request, Connections()) is None
+    assert proxy_for(request, Connections(trust_env=True, proxy="http://mine")) == "http://mine"
+
+
+def test_a_closed_transport_sends_nothing() -> None:
+    """Whoever closed it would not close what comes now."""
+    request, connections = Request.build("GET", "http://127.0.0.1:9/"), Connections(verify=False)
+    transport = HTTPTransport(connections)
+    transport.close()
+    with pytest.raises(penstock.NetworkError, match="the client is closed"):
+        transport.open(request, Opening())
+
+    async def awaiting() -> None:
+        transport = AsyncHTTPTransport(connections)
+        await transport.aclose()
+        with pytest.raises(penstock.NetworkError, match="the client is closed"):
+            await transport.open(request, Opening())
+
+    asyncio.run(awaiting())
+    assert (closed().retryable, closed().origin) == (False, "local")
+
+
+def test_a_cancellation_while_letting_go_is_raised_afterwards() -> None:
+    """E66: the pool's books come first. (Coverage of 3.11 does not see it where a task is really cancelled.)"""
+
+    class Interrupted:
+        interrupt = asyncio.CancelledError()
+
+        async def read(self) -> bytes:
+            return b""
+
+    mine = ticket()
+    mine.body = Interrupted()
+    response = httpx.Response(200, content=b"")
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(_async.AsyncHTTPExchange(response, mine, None).aclose())
+    assert response.is_closed

@@ -1,0 +1,37 @@
+"""Importing is light: what is not used is not loaded."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("loguru", "cattrs", "typer", "rich", "httpx", "httpcore", "h11", "trio", "pytest", "hypothesis")
+
+
+def loaded(code: str) -> set[str]:
+    """The top-level packages that a fresh interpreter has after `code`."""
+    script = f"import sys\n{code}\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("import penstock", id="penstock"),
+        pytest.param("import penstock.testing", id="testing"),
+        pytest.param(
+            "import penstock\n"
+            "from penstock.testing import play, Reply\n"
+            "class Mine(penstock.Plugin): pass\n"
+            "play([Reply()], [Mine()])",
+            id="a-call-with-objects",
+        ),
+    ],
+)
+def test_nothing_is_imported_that_is_not_used(code: str) -> None:
+    """No plugin, no HTTP library, no command line, no logging."""
+    found = loaded(code)
+    assert "penstock" in found
+    assert not found & set(HEAVY)
+    assert not {name for name in found if name.startswith("penstock_")}
