@@ -22,7 +22,7 @@ __all__ = ["ARGUMENTS", "DEFAULT_PLUGINS", "Given", "Settings", "load_settings",
 
 Config = Mapping[str, Any] | str | os.PathLike[str] | None
 
-DEFAULT_PLUGINS: Final[tuple[str, ...]] = ("timeout", "retry")
+DEFAULT_PLUGINS: Final[tuple[str, ...]] = ("timeout", "retry", "circuit-breaker", "rate-limit")
 """What a client uses when nobody says otherwise, outermost first."""
 
 _PREFIX = "PENSTOCK_"

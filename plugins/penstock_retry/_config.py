@@ -5,8 +5,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from attrs import Attribute, field, frozen
 
-from penstock.headers import Headers
-from penstock.validators import number, one_of, refused, seconds
+from penstock.validators import flag, number, one_of, optional, refused, seconds
 
 JitterKind = Literal["proportional", "full", "equal", "decorrelated", "none"]
 
@@ -26,14 +25,24 @@ def _statuses(instance: Any, attribute: Any, value: frozenset[Any]) -> None:
         raise refused(attribute.name, f"must be HTTP statuses from 400 to 599, not {sorted(bad, key=repr)!r}")
 
 
-def _flag(instance: Any, attribute: Any, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise refused(attribute.name, f"must be true or false, not {value!r}")
+def _budget(instance: Any, attribute: Any, value: Any) -> None:
+    if value is not None and not isinstance(value, RetryBudget):
+        raise refused(attribute.name, f"must be a RetryBudget or None, not {value!r}")
 
 
-def _header_name(instance: Any, attribute: Any, value: Any) -> None:
-    if value is not None:
-        Headers.validated([(value, "")], attribute.name)
+@frozen(kw_only=True)
+class RetryBudget:
+    """How many retries all calls of one `Retry` may start together, so that retrying cannot multiply an outage.
+
+    At any time at most ``ratio * calls + min_per_second * (seconds + window)`` were started.
+    """
+
+    ratio: float = field(default=0.2, validator=number(at_least=0, at_most=100))
+    """Retries for each call. A call counts once the end of its first attempt, or the commit, is known."""
+    min_per_second: float = field(default=10.0, validator=number(at_least=0, at_most=1_000_000))
+    """Retries per second that are there whatever the calls, for programs with few of them."""
+    window: float = field(default=10.0, validator=number(above=0, at_most=86_400))
+    """Seconds for which what is not used is kept: of `min_per_second` so much is in reserve, at least one retry."""
 
 
 @frozen(kw_only=True)
@@ -52,8 +61,11 @@ class RetryConfig:
 
     max_retries: int = field(default=3, validator=number(at_least=0, whole=True))
     """Attempts after the first (guide: ``maxAttempts``, which counts retries too)."""
-    initial_delay: float = field(default=1.0, validator=seconds)
-    """Seconds before the first retry (guide: ``initialDelay``)."""
+    initial_delay: float | None = field(default=None, validator=optional(seconds))
+    """Seconds before the first retry (guide: ``initialDelay``).
+
+    None is one second where the server has too many requests or no capacity (429, 529), half a second otherwise.
+    """
     max_delay: float = field(default=30.0, validator=seconds)
     """No computed delay is longer, the first included; a server's hint may be (guide: ``maxDelay``)."""
     multiplier: float = field(default=2.0, validator=number(at_least=1))
@@ -78,12 +90,12 @@ class RetryConfig:
     """
     max_retry_after: float = field(default=120.0, validator=seconds)
     """Seconds. When the server asks for more, the error surfaces at once and its `retry_after` says so."""
-    respect_should_retry: bool = field(default=True, validator=_flag)
+    respect_should_retry: bool = field(default=True, validator=flag)
     """Whether ``x-should-retry`` overrules `retry_statuses` and `retryable`."""
-    retry_local: bool = field(default=False, validator=_flag)
+    retry_local: bool = field(default=False, validator=flag)
     """Whether refusals by a policy of this client (an open circuit, a full limiter) are waited for."""
-    idempotency_header: str | None = field(default="Idempotency-Key", validator=_header_name)
-    """Carries the id of the call in each attempt, unless the request has it or is a GET or HEAD."""
+    budget: RetryBudget | None = field(default=RetryBudget(), validator=_budget)
+    """What all calls together may retry; None for no limit."""
 
 
 RetryConfig.DEFAULT = RetryConfig()

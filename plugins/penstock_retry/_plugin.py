@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 from penstock import decisions
 from penstock.call import Call, Key
 from penstock.errors import PenstockError, QuotaExceededError
-from penstock.messages import Request
+from penstock.messages import Event
 from penstock.plugin import Plugin
 
-from ._backoff import Backoff, delay
+from ._backoff import Backoff, delay, initial_delay
+from ._budget import Bucket
 from ._config import RetryConfig
 
 BACKOFF: Key[Backoff] = Key("retry.backoff")
@@ -19,7 +20,8 @@ class Retry(Plugin):
 
     It has no opinion on everything else, so that other policies may have one. It waits as long as the
     server asks and never less. It gives up at once, with the failure itself, when the retries are used up,
-    or when the wait would pass `max_retry_after` or the deadline. ``Retry-After: 0`` asks for nothing, so
+    when the wait would pass `max_retry_after` or the deadline, or when the budget that all calls of this
+    object share is spent. ``Retry-After: 0`` asks for nothing, so
     the back-off applies; after any other hint the back-off starts anew.
     """
 
@@ -27,23 +29,31 @@ class Retry(Plugin):
     Config: ClassVar[type[Any]] = RetryConfig
     config: RetryConfig
 
-    def before_request(self, call: Call, request: Request) -> decisions.BeforeRequest:
-        """Add the idempotency key: the id of the call, so the same for each attempt."""
-        name = self.config.idempotency_header
-        if name is None or request.method in {"GET", "HEAD"} or name in request.headers:
-            return None
-        return request.with_headers({name: call.id})
+    def __init__(self, config: RetryConfig | None = None, /, **values: Any) -> None:
+        super().__init__(config, **values)
+        self._bucket = None if self.config.budget is None else Bucket(self.config.budget)
+
+    def on_commit(self, call: Call, event: Event) -> None:
+        """Count a call whose first attempt went well, unless it was answered without being sent."""
+        bucket, now = self._bucket, call.committed_at
+        if bucket is not None and now is not None and call.response is not None and not call.attempts:
+            bucket.deposit(now)
 
     def should_retry(self, call: Call, error: PenstockError) -> decisions.ShouldRetry:
         """Answer for failures before the commit that another attempt can cure; None for the rest."""
-        if call.committed_at is not None or not self._curable(call, error):
+        if call.committed_at is not None:
+            return None
+        # Counted now, not at its start: a call may take longer to fail than the window of the budget is.
+        if self._bucket is not None and not call.attempts and error.origin != "local":
+            self._bucket.deposit(call.now())
+        if not self._curable(call, error):
             return None
         if self.config.respect_should_retry and error.should_retry is False:
             return decisions.GiveUp(reason="x-should-retry: false")
         if call.attempt > self.config.max_retries:
             return decisions.GiveUp(reason=f"max_retries {self.config.max_retries} reached")
         hint = error.retry_after
-        return self._as_asked(call, error, hint) if hint is not None and hint > 0 else self._back_off(call)
+        return self._as_asked(call, error, hint) if hint is not None and hint > 0 else self._back_off(call, error)
 
     def _curable(self, call: Call, error: PenstockError) -> bool:
         if isinstance(error, QuotaExceededError):  # a 429, but waiting cannot help, whatever the server says
@@ -68,28 +78,28 @@ class Retry(Plugin):
         latest = min(hint if exact else hint * (1 + config.jitter), config.max_retry_after)
         latest = latest if remaining is None else min(latest, remaining)
         call.pop(BACKOFF)
-        return self._retry(call, min(hint + (latest - hint) * call.random(), latest), "as asked")
+        return self._retry(call, error, min(hint + (latest - hint) * call.random(), latest), "as asked")
 
-    def _back_off(self, call: Call) -> decisions.ShouldRetry:
+    def _back_off(self, call: Call, error: PenstockError) -> decisions.ShouldRetry:
         backoff, remaining = call.get(BACKOFF) or Backoff(), call.remaining()
-        seconds = delay(self.config, backoff, call.random())
+        seconds = delay(self.config, initial_delay(self.config, error), backoff, call.random())
         if remaining is not None and seconds >= remaining:
             return _too_late(seconds, remaining)
         call.set(BACKOFF, Backoff(backoff.times + 1, seconds))
-        return self._retry(call, seconds, "backed off")
+        return self._retry(call, error, seconds, "backed off")
 
-    def _retry(self, call: Call, seconds: float, how: str) -> decisions.Retry:
+    def _retry(self, call: Call, error: PenstockError, seconds: float, how: str) -> decisions.ShouldRetry:
+        """Take a retry from the budget before the wait, when everything else speaks for it."""
+        # What never left this client is no load, so to try it again is no retry for the server.
+        if self._bucket is not None and error.origin != "local" and not self._bucket.withdraw(call.now()):
+            return decisions.GiveUp(reason="retry budget exhausted")
         return decisions.Retry(seconds, reason=f"retry {call.attempt} of {self.config.max_retries}, {how}")
 
 
 def _is_http(call: Call, error: PenstockError) -> bool:
     """Whether `error` is the status of a response; an error event may carry the status of its HTTP twin."""
     status = error.status_code
-    return (
-        status is not None
-        and status >= 400
-        and (call.response is None or call.response.status_code == status)
-    )
+    return status is not None and status >= 400 and (call.response is None or call.response.status_code == status)
 
 
 def _too_late(seconds: float, remaining: float) -> decisions.GiveUp:

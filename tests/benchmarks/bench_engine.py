@@ -78,7 +78,9 @@ def astream(body: list[bytes]) -> None:
     from penstock import AsyncClient
 
     clock = FakeClock()
-    client = AsyncClient([], transport=AsyncScriptedTransport([Reply(body=body)], clock), clock=clock, dialect=Anthropic())
+    client = AsyncClient(
+        [], transport=AsyncScriptedTransport([Reply(body=body)], clock), clock=clock, dialect=Anthropic()
+    )
 
     async def main() -> None:
         async with client.stream("POST", "https://api.example.org/", content=b"{}") as events:

@@ -138,9 +138,7 @@ def test_the_nearest_file_is_read(tmp_path: Path, files: dict[str, str], found: 
     assert settings.plugins == ((found,) if found else DEFAULT_PLUGINS)
 
 
-def test_a_relative_directory_is_searched_like_any_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_relative_directory_is_searched_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without `cwd` the search begins in the working directory."""
     write(tmp_path / "penstock.toml", "plugins = []")
     monkeypatch.chdir(tmp_path)
@@ -186,9 +184,7 @@ def test_a_named_file_takes_the_place_of_the_search(tmp_path: Path, way: str, na
         ("pyproject.toml", b"[tool]\npenstock = 5", "must be a table, not 5"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named(
-    tmp_path: Path, name: str, data: bytes | None, message: str
-) -> None:
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, name: str, data: bytes | None, message: str) -> None:
     """The error has the path and, where there is one, the position."""
     path = tmp_path / name
     if data is not None:
@@ -200,9 +196,7 @@ def test_a_file_that_cannot_be_used_is_named(
     assert found.message.startswith(message)
 
 
-def test_a_file_that_may_not_be_read_is_not_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_may_not_be_read_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong mode must not look like no configuration."""
 
     def denied(path: Path) -> bytes:
@@ -236,9 +230,7 @@ def test_a_file_that_may_not_be_read_is_not_passed_over(
         ("auto", "either", "auto"),
     ],
 )
-def test_the_environment_is_read_as_toml_and_as_text_where_text_is_wanted(
-    text: str, name: str, result: Any
-) -> None:
+def test_the_environment_is_read_as_toml_and_as_text_where_text_is_wanted(text: str, name: str, result: Any) -> None:
     """Numbers, lists and tables look as in the file; text needs no quotes."""
     settings = loaded(environ={f"PENSTOCK_SOME__{name.upper()}": text})
     assert getattr(config_of(settings), name) == result
@@ -286,9 +278,7 @@ def test_tables_may_be_spelled_with_underscores() -> None:
 def test_a_ready_made_configuration_is_taken_in_python_only(tmp_path: Path) -> None:
     """A preset can stand for a table."""
     assert config_of(loaded({"some": Some(whole=5)})).whole == 5
-    assert loaded({"some": Opaque()}).problems == (
-        Problem("some", "must be a table, not an instance of Opaque"),
-    )
+    assert loaded({"some": Opaque()}).problems == (Problem("some", "must be a table, not an instance of Opaque"),)
     assert problems_of(Some, *loaded({"some": Budget()}).layers("some")) == [
         ("some", "must be a table, not an instance of Budget", ARGUMENTS)
     ]
@@ -306,8 +296,8 @@ def test_a_ready_made_configuration_is_taken_in_python_only(tmp_path: Path) -> N
         (["a", "b"], "c", ["e"], ("e",)),
         ([], "", None, ()),
         (["a", "b"], "-a", None, ("b",)),
-        (["-retry"], "", None, ("timeout",)),
-        (["-retry"], "-timeout", None, ()),
+        (["-retry"], "", None, ("timeout", "circuit-breaker", "rate-limit")),
+        (["-retry"], "-timeout", None, ("circuit-breaker", "rate-limit")),
         (["a", "b"], "-a", ["-b"], ()),
         (["a", "b", "-a"], "", None, ("b",)),
     ],
@@ -389,9 +379,7 @@ def test_a_junk_document_is_settings_or_a_configuration_error(document: dict[Any
             config_of(settings, name)
 
 
-@given(
-    st.dictionaries(NAMES.map(lambda name: f"PENSTOCK_SOME__{name}".upper()), st.text(max_size=9), max_size=4)
-)
+@given(st.dictionaries(NAMES.map(lambda name: f"PENSTOCK_SOME__{name}".upper()), st.text(max_size=9), max_size=4))
 def test_a_junk_environment_is_settings_or_a_configuration_error(environ: dict[str, str]) -> None:
     """Every text is a value or a problem with the variable's name."""
     sources: set[str] = set()

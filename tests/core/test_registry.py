@@ -44,6 +44,14 @@ class Timeout(Plugin):
     name = "timeout"
 
 
+class Breaker(Plugin):
+    name = "circuit-breaker"
+
+
+class Limiter(Plugin):
+    name = "rate-limit"
+
+
 class Alias(Plugin):
     name = "retry"
 
@@ -135,6 +143,11 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Install:
 
 
 BUILT_IN = (("retry", "fake_plugins:Retry", "penstock"), ("timeout", "fake_plugins:Timeout", "penstock"))
+DEFAULTS = (
+    *BUILT_IN,
+    ("circuit-breaker", "fake_plugins:Breaker", "penstock"),
+    ("rate-limit", "fake_plugins:Limiter", "penstock"),
+)
 
 
 def resolved(plugins: Any = None, config: Any = None, **environ: str) -> list[Any]:
@@ -151,9 +164,10 @@ def problems(plugins: Any = None, config: Any = None, **environ: str) -> list[tu
 
 
 def test_the_default_list_is_used_when_nobody_says_otherwise(install: Install) -> None:
-    """``Client()`` has a deadline and retries."""
-    install(*BUILT_IN)
-    timeout, retry = resolved()
+    """``Client()`` has clocks, retries, a breaker and a limiter."""
+    install(*DEFAULTS)
+    timeout, retry, breaker, limiter = resolved()
+    assert (type(breaker), type(limiter)) == (Breaker, Limiter)
     assert isinstance(timeout, Timeout)
     assert isinstance(retry, Retry)
     assert retry.config == RetryConfig()
@@ -172,9 +186,9 @@ def test_names_are_configured_from_all_sources(install: Install, tmp_path: Path)
 
 def test_a_list_of_removals_amends_the_list_below(install: Install) -> None:
     """``plugins=["-retry"]`` is the default list without it."""
-    install(*BUILT_IN)
-    assert [plugin.name for plugin in resolved(["-retry"])] == ["timeout"]
-    assert [plugin.name for plugin in resolved(PENSTOCK_PLUGINS="-timeout")] == ["retry"]
+    install(*DEFAULTS)
+    assert [plugin.name for plugin in resolved(["-retry"])] == ["timeout", "circuit-breaker", "rate-limit"]
+    assert [plugin.name for plugin in resolved(PENSTOCK_PLUGINS="-timeout,-rate-limit")] == ["retry", "circuit-breaker"]
 
 
 def test_objects_alone_read_no_file_no_environment_and_no_entry_point(
@@ -291,13 +305,10 @@ def test_everything_wrong_with_all_plugins_is_one_error(install: Install) -> Non
         (["grumbling"], None, "grumbling", "no"),
     ],
 )
-def test_what_makes_no_sense_is_refused(
-    install: Install, plugins: Any, config: Any, path: str, message: str
-) -> None:
+def test_what_makes_no_sense_is_refused(install: Install, plugins: Any, config: Any, path: str, message: str) -> None:
     """Each mistake has a message that says what to do instead."""
     install(
-        *BUILT_IN,
-        ("rate-limit", "fake_plugins:Plain", "penstock"),
+        *DEFAULTS,
         ("alias", "fake_plugins:Alias", "acme"),
         ("hooks", "fake_hooks_module", "acme"),
         ("ready", "fake_plugins:READY", "acme"),
@@ -482,9 +493,7 @@ def test_a_dialect_that_cannot_be_used_is_refused(install: Install, dialect: Any
 # -- really installed --------------------------------------------------------------------------------
 
 
-def dist_info(
-    directory: Path, name: str, version: str, entry_points: str, metadata: str | None = None
-) -> None:
+def dist_info(directory: Path, name: str, version: str, entry_points: str, metadata: str | None = None) -> None:
     place = directory / f"{name.replace('-', '_')}-{version}.dist-info"
     place.mkdir(parents=True)
     text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" if metadata is None else metadata
@@ -549,9 +558,7 @@ def test_the_metadata_of_a_distribution_without_plugins_is_not_read(monkeypatch:
 
 def test_a_problem_says_where_it_comes_from() -> None:
     """The text of the error is readable as it is."""
-    with pytest.raises(
-        ConfigurationError, match=r"^plugins: must be a list .* \(from arguments\)$"
-    ) as caught:
+    with pytest.raises(ConfigurationError, match=r"^plugins: must be a list .* \(from arguments\)$") as caught:
         resolve_plugins("retry")
     assert caught.value.problems == (Problem("plugins", "must be a list of plugins, not 'retry'"),)
     assert isinstance(caught.value, penstock.PenstockError)

@@ -76,9 +76,7 @@ def delta(**fields: Any) -> Event:
     [
         pytest.param(delta(type="text_delta", text="Hello"), "Hello", id="text"),
         pytest.param(delta(type="text_delta", text=""), "", id="empty"),
-        pytest.param(
-            Event.make("message", {"delta": {"type": "text_delta", "text": "Hello"}}), "Hello", id="unnamed"
-        ),
+        pytest.param(Event.make("message", {"delta": {"type": "text_delta", "text": "Hello"}}), "Hello", id="unnamed"),
         pytest.param(delta(type="thinking_delta", thinking="Hm"), None, id="thinking"),
         pytest.param(delta(type="input_json_delta", partial_json='{"a'), None, id="D52-tool-input"),
         pytest.param(delta(type="new_delta", text="Hello"), None, id="D46-unknown-delta"),
@@ -96,9 +94,7 @@ def test_text_is_that_of_text_deltas(event: Event, text: str | None):
     assert DIALECT.text(event) == text
 
 
-@pytest.mark.parametrize(
-    "raw", [b'{"delta":', b"\xff", b"{" * 100_000], ids=["D49-cut", "D49-bytes", "D49-deep"]
-)
+@pytest.mark.parametrize("raw", [b'{"delta":', b"\xff", b"{" * 100_000], ids=["D49-cut", "D49-bytes", "D49-deep"])
 def test_a_delta_that_is_no_json_is_a_stream_error(raw: bytes):
     """Text that cannot be read is not silently left out."""
     with pytest.raises(StreamError, match="content_block_delta"):
@@ -106,11 +102,7 @@ def test_a_delta_that_is_no_json_is_a_stream_error(raw: bytes):
 
 
 JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=9),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(["type", "delta", "text", "error", "x"]), inner, max_size=4)

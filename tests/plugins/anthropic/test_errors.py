@@ -54,9 +54,7 @@ DOCUMENTED = [
 
 
 @pytest.mark.parametrize(("status", "type", "expected", "retryable"), DOCUMENTED)
-def test_an_answer_is_the_error_of_its_type(
-    status: int, type: str, expected: type[PenstockError], retryable: bool
-):
+def test_an_answer_is_the_error_of_its_type(status: int, type: str, expected: type[PenstockError], retryable: bool):
     """The documented pairs of status and type."""
     error = DIALECT.error_from_response(answer(status), body(type))
     assert error.__class__ is expected
@@ -81,9 +79,7 @@ def test_an_error_event_is_the_class_of_its_http_twin(
     [
         pytest.param(500, "overloaded_error", OverloadedError, True, id="gateway-500-overloaded"),
         pytest.param(400, "rate_limit_error", RateLimitError, True, id="gateway-400-rate-limit"),
-        pytest.param(
-            502, "authentication_error", AuthenticationError, False, id="gateway-502-authentication"
-        ),
+        pytest.param(502, "authentication_error", AuthenticationError, False, id="gateway-502-authentication"),
         pytest.param(500, "invalid_request_error", ValidationError, False, id="gateway-500-invalid"),
         pytest.param(400, "api_error", ServerError, True, id="gateway-400-api"),
         pytest.param(401, "invalid_request_error", AuthenticationError, False, id="generic-401"),
@@ -118,9 +114,7 @@ SPENT = [
 
 
 @pytest.mark.parametrize(("status", "type", "code", "message"), SPENT)
-def test_what_is_spent_is_a_quota_and_not_worth_another_try(
-    status: int, type: str, code: str | None, message: str
-):
+def test_what_is_spent_is_a_quota_and_not_worth_another_try(status: int, type: str, code: str | None, message: str):
     """Waiting cannot cure it, in an answer, in an event or under a 200."""
     raw = body(type, message, details={"error_code": code})
     event = DIALECT.error_from_event(Event("error", raw))
@@ -146,9 +140,7 @@ def test_what_is_spent_is_a_quota_and_not_worth_another_try(
 )
 def test_a_rate_limit_is_one_unless_it_is_known_to_be_spent(details: Any):
     """A ramp limit caps growth and is cured by waiting; what is not known may be."""
-    error = DIALECT.error_from_response(
-        answer(429, retry_after="3"), body("rate_limit_error", details=details)
-    )
+    error = DIALECT.error_from_response(answer(429, retry_after="3"), body("rate_limit_error", details=details))
     assert error.__class__ is RateLimitError
     assert (error.retryable, error.retry_after) == (True, 3.0)
 
@@ -168,9 +160,7 @@ def test_a_rate_limit_is_one_unless_it_is_known_to_be_spent(details: Any):
         pytest.param(500, b"[" * 100_000, ServerError, "HTTP 500: " + "[" * 200, id="B25-deep"),
         pytest.param(429, b'"slow"', RateLimitError, 'HTTP 429: "slow"', id="B25-json-text"),
         pytest.param(502, b'{"error":"down"}', ServerError, "HTTP 502: down", id="B25-error-text"),
-        pytest.param(
-            401, b'{"message":"who?"}', AuthenticationError, "HTTP 401: who?", id="B25-gateway-json"
-        ),
+        pytest.param(401, b'{"message":"who?"}', AuthenticationError, "HTTP 401: who?", id="B25-gateway-json"),
     ],
 )
 def test_an_answer_that_is_not_the_apis_is_still_the_error_of_its_status(
@@ -184,9 +174,7 @@ def test_an_answer_that_is_not_the_apis_is_still_the_error_of_its_status(
 
 def test_an_answer_carries_what_its_head_says():
     """The response id of the head goes before that of the body; both hints are kept (B23, B31)."""
-    response = answer(
-        529, request_id="req_head", retry_after="60", retry_after_ms="1500", x_should_retry="true"
-    )
+    response = answer(529, request_id="req_head", retry_after="60", retry_after_ms="1500", x_should_retry="true")
     error = DIALECT.error_from_response(response, body("overloaded_error"))
     assert (error.response_id, error.retry_after, error.should_retry) == ("req_head", 1.5, True)
     assert DIALECT.error_from_response(answer(529), body("overloaded_error")).response_id == "req_body"
@@ -200,13 +188,9 @@ def test_an_answer_carries_what_its_head_says():
         pytest.param(b'{"type":"er', 'the server reported an error: {"type":"er', id="D49-cut"),
         pytest.param(b"[1]", "the server reported an error: [1]", id="D49-no-object"),
         pytest.param(b'{"error":"down"}', "the server reported an error: down", id="D49-error-text"),
-        pytest.param(
-            b'{"error":{"message":"down","type":7}}', "the server reported an error: down", id="D49-type"
-        ),
+        pytest.param(b'{"error":{"message":"down","type":7}}', "the server reported an error: down", id="D49-type"),
         pytest.param(b'{"error":{"message":"x","type":"new"}}', "new: x", id="D46-unknown-type"),
-        pytest.param(
-            b'{"error":{"message":"a\\nb","type":"x\\u001b[31m"}}', "x [31m: a b", id="E69-one-literal-line"
-        ),
+        pytest.param(b'{"error":{"message":"a\\nb","type":"x\\u001b[31m"}}', "x [31m: a b", id="E69-one-literal-line"),
         pytest.param(b"[" * 100_000, "the server reported an error: " + "[" * 200, id="D49-deep"),
     ],
 )

@@ -39,9 +39,7 @@ def test_all_twelve_headers_are_read():
 def test_a_limit_of_which_nothing_can_be_read_is_left_out():
     """No headers, no statuses; what is usable of one is kept."""
     assert read() == ()
-    assert read(tokens_limit="many", requests_remaining="0") == (
-        RateLimitStatus(kind="requests", remaining=0),
-    )
+    assert read(tokens_limit="many", requests_remaining="0") == (RateLimitStatus(kind="requests", remaining=0),)
 
 
 @pytest.mark.parametrize(

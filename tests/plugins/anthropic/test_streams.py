@@ -40,9 +40,7 @@ class Answers:
     def open(self, request: Request, opening: Opening) -> "Answers":
         status, self.chunks = self.left.pop(0)
         kind = "text/event-stream" if status == 200 else "application/json"
-        self.response = Response(
-            status_code=status, headers=Headers({"Content-Type": kind, "request-id": "req_1"})
-        )
+        self.response = Response(status_code=status, headers=Headers({"Content-Type": kind, "request-id": "req_1"}))
         return self
 
     def read(self, deadline: float | None) -> bytes:

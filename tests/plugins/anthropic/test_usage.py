@@ -45,9 +45,7 @@ ALL = {
             id="D53-input-grows",
         ),
         pytest.param(delta({"input_tokens": 3}), Usage(input_tokens=3), id="D53-delta-without-output"),
-        pytest.param(
-            delta({"output_tokens": 15}, "message"), Usage(output_tokens=15, final=True), id="unnamed"
-        ),
+        pytest.param(delta({"output_tokens": 15}, "message"), Usage(output_tokens=15, final=True), id="unnamed"),
         pytest.param(delta({}), None, id="D53-empty"),
         pytest.param(delta(None), None, id="D53-null"),
         pytest.param(delta([1]), None, id="D53-list"),
@@ -57,9 +55,7 @@ ALL = {
             id="types",
         ),
         pytest.param(start({"input_tokens": -1, "output_tokens": 10**16}), None, id="D53-nonsense"),
-        pytest.param(
-            start({"input_tokens": None, "output_tokens": 2}), Usage(output_tokens=2), id="one-null"
-        ),
+        pytest.param(start({"input_tokens": None, "output_tokens": 2}), Usage(output_tokens=2), id="one-null"),
         pytest.param(Event.make("message_start", {"message": "x"}), None, id="D49-message-is-text"),
         pytest.param(Event.make("message_delta", [1]), None, id="D49-no-object"),
         pytest.param(Event("message_start", b"{"), None, id="D49-cut-start"),
@@ -85,9 +81,7 @@ def test_usage_is_cumulative_and_overwrites_per_field():
     kept = Usage()
     for event in events:
         kept = kept.updated(DIALECT.usage(event) or Usage())
-    assert kept == Usage(
-        input_tokens=25, output_tokens=80, cache_write_tokens=7, cache_read_tokens=9, final=True
-    )
+    assert kept == Usage(input_tokens=25, output_tokens=80, cache_write_tokens=7, cache_read_tokens=9, final=True)
 
 
 @given(

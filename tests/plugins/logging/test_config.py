@@ -46,9 +46,7 @@ def test_levels_and_header_names_ignore_case():
 
 
 @pytest.mark.parametrize("wanted", [False, True])
-@pytest.mark.parametrize(
-    "build", [lambda **v: Logging(**v), lambda **v: Logging.from_config(LoggingConfig(**v))]
-)
+@pytest.mark.parametrize("build", [lambda **v: Logging(**v), lambda **v: Logging.from_config(LoggingConfig(**v))])
 def test_on_event_is_there_only_when_asked_for(build, wanted):
     """A hook that is not overridden costs nothing."""
     plugin = build(events=wanted)

@@ -51,9 +51,7 @@ def test_a_newcomer_sees_one_line_on_stderr():
         "call = Call(id='call-1', request=request, dialect=Dialect(), clock=SystemClock(), started_at=0.0)\n"
         "Logging().on_finish(call, Outcome(status='success', attempt=1, duration=1.5))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
     assert "call ended request_id=call-1" in done.stderr

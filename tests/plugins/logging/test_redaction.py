@@ -223,10 +223,7 @@ def test_values_are_cleaned_wherever_they_are():
     ("name", "hidden"),
     [
         *[(name, True) for name in ("authorization", "X-Api-Key", "cookie", "Set-Cookie", "x-goog-api-key")],
-        *[
-            (name, True)
-            for name in ("proxy-authorization", "x-auth-token", "ocp-apim-subscription-key", "apikey")
-        ],
+        *[(name, True) for name in ("proxy-authorization", "x-auth-token", "ocp-apim-subscription-key", "apikey")],
         *[(name, False) for name in ("content-type", "idempotency-key", "author", "x-monkey", "retry-after")],
     ],
 )

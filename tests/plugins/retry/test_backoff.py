@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from penstock import decisions
 from penstock.call import Call
-from penstock.errors import NetworkError, OverloadedError, ServerError
+from penstock.errors import NetworkError, OverloadedError, PenstockError, RateLimitError, ServerError, TimeoutError
 from penstock_retry import Retry, RetryConfig
 
 MakeCall = Callable[..., Call]
@@ -44,8 +44,40 @@ def test_the_delay_grows_exponentially_to_its_cap(
     make_call: MakeCall, kind: str, settings: dict[str, Any], expected: list[float]
 ) -> None:
     """`min(max_delay, initial_delay * multiplier**n)`; a chance in the middle is no jitter."""
-    retry = Retry(jitter_kind=kind, max_retries=9, **settings)
+    retry = Retry(**{"initial_delay": 1.0, **settings}, jitter_kind=kind, max_retries=9)
     assert delays(retry, make_call(chance=0.5), 7) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        pytest.param(NetworkError("reset"), [0.5, 1.0, 2.0], id="reset"),
+        pytest.param(TimeoutError("connect"), [0.5, 1.0, 2.0], id="timeout"),
+        pytest.param(ServerError("503", status_code=503), [0.5, 1.0, 2.0], id="503"),
+        pytest.param(RateLimitError("429", status_code=429), [1.0, 2.0, 4.0], id="429"),
+        pytest.param(OverloadedError("529", status_code=529), [1.0, 2.0, 4.0], id="529"),
+        pytest.param(OverloadedError("overloaded_error"), [1.0, 2.0, 4.0], id="overloaded-in-the-stream"),
+        pytest.param(ServerError("529", status_code=529), [1.0, 2.0, 4.0], id="529-of-another-dialect"),
+    ],
+)
+@pytest.mark.parametrize("initial", [None, 0.25])
+def test_who_is_throttled_starts_slower(
+    make_call: MakeCall, error: PenstockError, expected: list[float], initial: float | None
+) -> None:
+    """Half a second for what breaks, one second for who has too much to do; `initial_delay` is for both."""
+    retry, call = Retry(jitter=0, initial_delay=initial), make_call()
+    answers = [retry.should_retry(call, error) for call.attempt in (1, 2, 3)]
+    if initial is not None:
+        expected = [0.25, 0.5, 1.0]
+    assert [answer.delay for answer in answers if isinstance(answer, decisions.Retry)] == expected
+
+
+def test_each_failure_has_its_own_class(make_call: MakeCall) -> None:
+    """The exponent is the call's, the base that of the present failure."""
+    retry, call = Retry(jitter=0), make_call()
+    errors = (NetworkError("reset"), OverloadedError("busy"), NetworkError("reset"))
+    answers = [retry.should_retry(call, error) for call.attempt, error in enumerate(errors, 1)]
+    assert [answer.delay for answer in answers if isinstance(answer, decisions.Retry)] == [0.5, 2.0, 2.0]
 
 
 def test_aggressive_delays_are_shorter(make_call: MakeCall) -> None:
@@ -67,7 +99,7 @@ def test_jitter_spreads_evenly_over_its_range(
     make_call: MakeCall, kind: str, low: float, high: float, mean: float
 ) -> None:
     """Bounds, mean and quartiles of the fourth delay are those of the uniform distribution."""
-    retry = Retry(jitter_kind=kind, max_retries=4)
+    retry = Retry(jitter_kind=kind, max_retries=4, initial_delay=1.0, budget=None)
     drawn = sorted(delays(retry, make_call(chance=None, seed=seed), 4)[3] for seed in range(TIMES))
     assert low <= drawn[0]
     assert drawn[-1] <= high
@@ -86,7 +118,7 @@ def test_proportional_jitter_stays_under_the_cap(make_call: MakeCall) -> None:
 
 def test_decorrelated_jitter_draws_from_the_previous_delay(make_call: MakeCall) -> None:
     """Each delay is between `initial_delay` and three times the one before, cut to `max_delay`."""
-    retry = Retry(jitter_kind="decorrelated", max_retries=20)
+    retry = Retry(jitter_kind="decorrelated", initial_delay=1.0, max_retries=20, budget=None)
     assert delays(retry, make_call(chance=0.5), 3) == pytest.approx([2.0, 3.5, 5.75])
     for seed in range(200):
         previous = 1.0
@@ -97,7 +129,7 @@ def test_decorrelated_jitter_draws_from_the_previous_delay(make_call: MakeCall) 
 
 def test_decorrelated_jitter_does_not_pile_up_at_the_cap(make_call: MakeCall) -> None:
     """The bound is cut, not the drawn value, so thousands of clients do not come back in the same instant."""
-    retry = Retry(jitter_kind="decorrelated", max_retries=20)
+    retry = Retry(jitter_kind="decorrelated", initial_delay=1.0, max_retries=20, budget=None)
     drawn = [delays(retry, make_call(chance=None, seed=seed), 12)[-1] for seed in range(TIMES)]
     assert drawn.count(30.0) == 0
     assert 6 < statistics.median(drawn) < 12
@@ -111,7 +143,7 @@ def test_decorrelated_jitter_keeps_under_a_cap_below_the_first_delay(make_call: 
 
 def test_two_calls_do_not_share_a_back_off(make_call: MakeCall) -> None:
     """One plugin object, many calls: each has its own exponent."""
-    retry, one, two = Retry(jitter=0), make_call(), make_call()
+    retry, one, two = Retry(jitter=0, initial_delay=1.0), make_call(), make_call()
     assert delays(retry, one, 2) == [1.0, 2.0]
     assert delays(retry, two, 3) == [1.0, 2.0, 4.0]
     assert delays(retry, one, 1) == [4.0]
@@ -119,7 +151,7 @@ def test_two_calls_do_not_share_a_back_off(make_call: MakeCall) -> None:
 
 def test_B30_a_hint_resets_the_exponent(make_call: MakeCall) -> None:
     """After the server has said when to come back, the back-off starts anew (gRPC's push-back)."""
-    retry, call = Retry(jitter=0, max_retries=9), make_call()
+    retry, call = Retry(jitter=0, initial_delay=1.0, max_retries=9), make_call()
     assert delays(retry, call, 3) == [1.0, 2.0, 4.0]
     assert delays(retry, call, 1, hint=7.0) == [7.0]
     assert delays(retry, call, 2) == [1.0, 2.0]
@@ -128,14 +160,14 @@ def test_B30_a_hint_resets_the_exponent(make_call: MakeCall) -> None:
 @pytest.mark.parametrize("hint", [0.0, -10.0, math.nan], ids=["B30-zero", "B30-negative", "B30-nan"])
 def test_B30_a_hint_that_asks_for_nothing_leaves_the_back_off(make_call: MakeCall, hint: float) -> None:
     """Zero, a date that has passed and nonsense from a foreign plugin do not turn into a hot loop."""
-    assert delays(Retry(jitter=0), make_call(), 3, hint=hint) == [1.0, 2.0, 4.0]
+    assert delays(Retry(jitter=0, initial_delay=1.0), make_call(), 3, hint=hint) == [1.0, 2.0, 4.0]
 
 
 @pytest.mark.parametrize("hint", [0.5, 5.0, 60.0, 119.0, 120.0])
 @pytest.mark.parametrize("kind", KINDS)
 def test_B30_a_hint_is_never_undercut(make_call: MakeCall, kind: str, hint: float) -> None:
     """Jitter goes upwards only, by `jitter` at most and not over `max_retry_after`."""
-    retry = Retry(jitter_kind=kind)
+    retry = Retry(jitter_kind=kind, budget=None)
     drawn = [delays(retry, make_call(chance=None, seed=seed), 1, hint=hint)[0] for seed in range(200)]
     assert min(drawn) >= hint
     assert max(drawn) <= min(hint * 1.1, 120.0)
@@ -144,7 +176,7 @@ def test_B30_a_hint_is_never_undercut(make_call: MakeCall, kind: str, hint: floa
 
 def test_B30_jitter_does_not_carry_a_hint_over_the_deadline(make_call: MakeCall) -> None:
     """What can be waited for is waited for: the spread shrinks to the time that is left."""
-    retry = Retry(jitter=1.0)
+    retry = Retry(jitter=1.0, budget=None)
     for seed in range(200):
         (delay,) = delays(retry, make_call(chance=None, seed=seed, deadline=10.5), 1, hint=10.0)
         assert 10.0 <= delay < 10.5
@@ -153,7 +185,7 @@ def test_B30_jitter_does_not_carry_a_hint_over_the_deadline(make_call: MakeCall)
 configs = st.builds(
     RetryConfig,
     max_retries=st.just(10**9),
-    initial_delay=st.floats(min_value=0, allow_infinity=False),
+    initial_delay=st.none() | st.floats(min_value=0, allow_infinity=False),
     max_delay=st.floats(min_value=0, allow_infinity=False),
     multiplier=st.floats(min_value=1, allow_infinity=False) | st.integers(1, 10**100),
     jitter=st.floats(min_value=0, max_value=1),
@@ -168,10 +200,11 @@ def test_a_delay_is_finite_and_in_range_whatever_is_configured(
     make_call: MakeCall, config: RetryConfig, times: int, chance: float
 ) -> None:
     """Never negative, never above `max_delay`, for any attempt: `2.0 ** 1024` raises, and must not."""
-    from penstock_retry._backoff import Backoff, delay
+    from penstock_retry._backoff import Backoff, delay, initial_delay
 
-    for previous in (None, config.max_delay, min(config.initial_delay, config.max_delay)):
-        seconds = delay(config, Backoff(times, previous), chance)
+    initial = initial_delay(config, NetworkError("reset"))
+    for previous in (None, config.max_delay, min(initial, config.max_delay)):
+        seconds = delay(config, initial, Backoff(times, previous), chance)
         assert math.isfinite(seconds)
         assert 0.0 <= seconds <= config.max_delay
 
@@ -204,7 +237,7 @@ def test_no_wait_is_shorter_than_asked_or_longer_than_allowed(
 
 def test_the_thousandth_delay_is_the_longest(make_call: MakeCall) -> None:
     """Far past the range of a float the cap still holds."""
-    retry = Retry(max_retries=2000, jitter=0)
+    retry = Retry(max_retries=2000, jitter=0, budget=None)
     assert delays(retry, make_call(), 1100)[-1] == 30.0
 
 
@@ -217,7 +250,7 @@ def test_chance_comes_from_the_call(make_call: MakeCall) -> None:
 def test_E61_the_wall_clock_is_not_consulted(make_call: MakeCall) -> None:
     """An hour's jump either way between two failures changes nothing."""
     call = make_call(deadline=100.0)
-    retry = Retry(jitter=0)
+    retry = Retry(jitter=0, initial_delay=1.0)
     for attempt, jump in enumerate((0.0, 3600.0, -7200.0), 1):
         call.attempt = attempt
         call.clock.wall += jump  # type: ignore[attr-defined]

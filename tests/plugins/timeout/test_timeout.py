@@ -37,9 +37,7 @@ def make_call(timeouts: Timeouts | None = None) -> Call:
     [
         pytest.param({}, Timeouts(connect=5.0, first_event=60.0, idle=60.0, total=None), id="default"),
         pytest.param({"total": 2.0}, Timeouts(total=2.0), id="E56-total"),
-        pytest.param(
-            {"idle": None, "first_event": None}, Timeouts(idle=None, first_event=None), id="no-limit"
-        ),
+        pytest.param({"idle": None, "first_event": None}, Timeouts(idle=None, first_event=None), id="no-limit"),
         pytest.param({"count_keepalives": True}, Timeouts(count_keepalives=True), id="keepalives-count"),
     ],
 )
@@ -62,9 +60,7 @@ def test_the_defaults_are_those_of_timeouts() -> None:
 
 
 @pytest.mark.parametrize("name", ["connect", "first_event", "idle", "total"])
-@pytest.mark.parametrize(
-    "value", [0, -1.0, math.nan, math.inf, "60", True], ids=lambda value: f"E63-{value!r}"
-)
+@pytest.mark.parametrize("value", [0, -1.0, math.nan, math.inf, "60", True], ids=lambda value: f"E63-{value!r}")
 def test_E63_a_bad_value_is_refused_by_name(name: str, value: Any) -> None:
     """The error says which clock is wrong, whether the config or the plugin is built."""
     for build in (TimeoutConfig, Timeout):
@@ -80,6 +76,4 @@ def test_the_plugin_has_its_name_and_configuration() -> None:
 
 def test_a_configuration_can_be_structured_from_a_file() -> None:
     """Its annotations are those that cattrs understands."""
-    assert cattrs.structure({"total": 90, "idle": 30.0}, TimeoutConfig) == TimeoutConfig(
-        total=90.0, idle=30.0
-    )
+    assert cattrs.structure({"total": 90, "idle": 30.0}, TimeoutConfig) == TimeoutConfig(total=90.0, idle=30.0)

@@ -1,0 +1,35 @@
+"""What an attempt costs in units of each limit."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from ._gcra import Bucket
+from ._tokens import NO_TOKENS, Tokens
+
+# What a request, a token of input and a token of output count.
+_WEIGHTS: Final = {
+    "requests": (1.0, 0.0, 0.0),
+    "tokens": (0.0, 1.0, 1.0),
+    "input_tokens": (0.0, 1.0, 0.0),
+    "output_tokens": (0.0, 0.0, 1.0),
+}
+
+
+class Costs:
+    """Turns tokens into units, in the order of `buckets`."""
+
+    def __init__(self, buckets: Mapping[str, Bucket]) -> None:
+        self._rows = [(*_WEIGHTS[kind], bucket.burst) for kind, bucket in buckets.items()]
+        self.in_tokens = not buckets.keys() <= {"requests"}
+        """Whether any limit counts tokens."""
+
+    def units(self, certain: Tokens, estimated: Tokens = NO_TOKENS) -> list[float]:
+        """Return the units of one request: all that is certain; of the rest no more than a full burst."""
+        if not self.in_tokens:
+            return [1.0] * len(self._rows)
+        units: list[float] = []
+        for request, input, output, burst in self._rows:
+            known = request + input * certain.input + output * certain.output
+            guessed = known + input * estimated.input + output * estimated.output
+            units.append(guessed if guessed <= burst else max(burst, known))
+        return units
