@@ -14,7 +14,9 @@ def _blocks() -> list[object]:
     return [
         pytest.param(block, id=f"{path.relative_to(ROOT)}-{number}")
         for path in DOCUMENTS
-        for number, block in enumerate(re.findall(r"^```python\n(.*?)^```$", path.read_text("utf-8"), re.M | re.S), 1)
+        for number, block in enumerate(
+            re.findall(r"^```python\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL), 1
+        )
     ]
 
 
@@ -27,9 +29,9 @@ def test_every_python_block_of_the_documents_runs(block: str, tmp_path, monkeypa
 
 def test_the_example_survives_an_overload_and_a_cut(capsys) -> None:
     """The first example ends well after the two faults that it provokes."""
-    example = re.findall(r"^```python\n(.*?)^```$", README, re.M | re.S)[0]
+    example = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)[0]
     exec(compile(example, "README", "exec"), {})
-    assert re.search(r"^3 attempts, \d+ tokens, req_\w+$", capsys.readouterr().out, re.M)
+    assert re.search(r"^3 attempts, \d+ tokens, req_\w+$", capsys.readouterr().out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", ["pip install uv && uv run penstock demo", "pip install uv && uv run pytest"])

@@ -218,8 +218,11 @@ def _encode(json: Any) -> bytes:
         raise ConfigurationError.of(Problem("json", f"cannot be written as JSON: {error}")) from None
 
 
-def _checked_origin(method: str, url: str) -> str:
-    if not isinstance(method, str) or not isinstance(url, str):  # unhashable things would not get to the cache
+def _checked_origin(method: object, url: object) -> str:
+    # Unhashable things would not get to the cache.
+    if not isinstance(method, str):
+        raise ConfigurationError.of(Problem("method", f"must be a string, not {type(method).__name__}"))
+    if not isinstance(url, str):
         raise ConfigurationError.of(Problem("url", f"must be a string, not {type(url).__name__}"))
     return _origin(method, url)
 

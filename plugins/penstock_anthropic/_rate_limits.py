@@ -58,9 +58,7 @@ def _timestamp(text: str) -> float | None:
         days = date(int(match["year"]), int(match["month"]), int(match["day"])) - date(1970, 1, 1)
     except ValueError:  # 30 February, the year 0
         return None
-    local = (
-        days.days * 86_400.0 + int(match["hour"]) * 3600 + int(match["minute"]) * 60 + float(match["second"])
-    )
+    local = days.days * 86_400.0 + int(match["hour"]) * 3600 + int(match["minute"]) * 60 + float(match["second"])
     if match["sign"] is None:
         return local
     offset = int(match["offset_hour"]) * 3600 + int(match["offset_minute"]) * 60

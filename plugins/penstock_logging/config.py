@@ -64,6 +64,4 @@ class LoggingConfig:
 
     def __attrs_post_init__(self) -> None:
         if self.json and self.sink in {None, "stdlib"}:
-            raise refused(
-                "json", "needs a sink of its own: stderr, stdout or a path (others format by themselves)"
-            )
+            raise refused("json", "needs a sink of its own: stderr, stdout or a path (others format by themselves)")

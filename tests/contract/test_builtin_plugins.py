@@ -11,9 +11,7 @@ from penstock._hooks import HOOKS, compile_hooks
 from penstock.testing import check_plugin
 
 BUILT_IN = [
-    entry
-    for entry in entry_points(group="penstock.plugins")
-    if entry.dist is None or entry.dist.name == "penstock"
+    entry for entry in entry_points(group="penstock.plugins") if entry.dist is None or entry.dist.name == "penstock"
 ]
 
 # What a plugin needs beyond its defaults, so that all of it is exercised; the first is always the defaults.

@@ -129,14 +129,10 @@ def test_an_error_without_a_body_says_its_status():
         pytest.param(b"", "", id="B25-empty"),
         pytest.param(b"\r\n \n", "", id="B25-blank"),
         pytest.param(b"\n\nupstream died\nat line 3", "upstream died", id="B25-text"),
-        pytest.param(
-            b"<html>\r\n<head><TITLE>502 Bad Gateway</TITLE></head>", "502 Bad Gateway", id="B25-html-title"
-        ),
+        pytest.param(b"<html>\r\n<head><TITLE>502 Bad Gateway</TITLE></head>", "502 Bad Gateway", id="B25-html-title"),
         pytest.param(b"<!DOCTYPE html>\n<p>no", "<!DOCTYPE html>", id="B25-html-without-title"),
         pytest.param(b"caf\xe9 \xff\xfe", "caf� ��", id="B25-not-utf-8"),
-        pytest.param(
-            b'{"error":{"message":"\\ud83d\\ude00 \\u202e\\u0000x"}}', "\U0001f600 x", id="B25-escapes"
-        ),
+        pytest.param(b'{"error":{"message":"\\ud83d\\ude00 \\u202e\\u0000x"}}', "\U0001f600 x", id="B25-escapes"),
         pytest.param(
             b'{"message":"one\\r\\ntwo \\u001b[31mred\\u2028{0.__class__} <red>"}',
             "one two [31mred {0.__class__} <red>",

@@ -33,9 +33,7 @@ from penstock.errors import (
     ValidationError,
 )
 
-CLASSES = [
-    thing for thing in vars(errors).values() if isinstance(thing, type) and issubclass(thing, PenstockError)
-]
+CLASSES = [thing for thing in vars(errors).values() if isinstance(thing, type) and issubclass(thing, PenstockError)]
 
 # The tree as DESIGN.md §6 draws it: class, parent, retryable, origin.
 TREE: list[tuple[type[PenstockError], type[Exception], bool, str]] = [
@@ -89,11 +87,7 @@ def full(cls: type[PenstockError]) -> PenstockError:
         retry_after=1.5,
         should_retry=False,
         phase="streaming",
-        attempts=(
-            Attempt(
-                number=1, error="ServerError", status_code=503, delay=0.5, decided_by="retry", reason="r"
-            ),
-        ),
+        attempts=(Attempt(number=1, error="ServerError", status_code=503, delay=0.5, decided_by="retry", reason="r"),),
         response_id="resp_1",
         origin="local" if cls.default_origin == "remote" else "remote",
         kind="overloaded_error",
@@ -102,9 +96,7 @@ def full(cls: type[PenstockError]) -> PenstockError:
     return error
 
 
-@pytest.mark.parametrize(
-    ("cls", "parent", "retryable", "origin"), TREE, ids=[cls.__name__ for cls, *_ in TREE]
-)
+@pytest.mark.parametrize(("cls", "parent", "retryable", "origin"), TREE, ids=[cls.__name__ for cls, *_ in TREE])
 def test_the_tree_is_the_documented_one(
     cls: type[PenstockError], parent: type[Exception], retryable: bool, origin: str
 ) -> None:
@@ -182,9 +174,7 @@ def test_configuration_errors_are_value_errors() -> None:
 @pytest.mark.parametrize(
     ("problem", "text"),
     [
-        pytest.param(
-            Problem("retry.jitter", "must be 1"), "retry.jitter: must be 1 (from arguments)", id="place"
-        ),
+        pytest.param(Problem("retry.jitter", "must be 1"), "retry.jitter: must be 1 (from arguments)", id="place"),
         pytest.param(Problem("", "is no TOML", "a.toml"), "is no TOML (from a.toml)", id="no-place"),
     ],
 )

@@ -21,9 +21,7 @@ EVERY_HOOK = pytest.mark.parametrize("hook", HOOKS)
 ARGUMENTS = {hook: list(inspect.signature(getattr(HookSpecs, hook)).parameters)[1:] for hook in HOOKS}
 
 
-def implementing(
-    hook: str, name: str = "probe", body: str = "return None", prefix: str = "", mark: Any = None
-) -> Any:
+def implementing(hook: str, name: str = "probe", body: str = "return None", prefix: str = "", mark: Any = None) -> Any:
     """A plugin class with one hook, written as its author would."""
     source = f"{prefix}def {hook}(self, {', '.join(ARGUMENTS[hook])}):\n    {body}\n"
     space: dict[str, Any] = {}
@@ -90,9 +88,7 @@ def test_tryfirst_and_trylast_move_a_plugin(hook: str) -> None:
         implementing(hook, "first", mark=hookimpl(tryfirst=True))(),
     ]
     wanted = ["first", "a", "b", "last"]
-    assert callers(compile_hooks(plugins), hook) == (
-        wanted[::-1] if hook in {"after_request", "on_finish"} else wanted
-    )
+    assert callers(compile_hooks(plugins), hook) == (wanted[::-1] if hook in {"after_request", "on_finish"} else wanted)
 
 
 # Plugins of every make
@@ -446,7 +442,9 @@ def test_a_class_is_refused(plugin: type) -> None:
     assert refused(plugin) == [(plugin.__name__, "is a class; give an instance of it")]
 
 
-@pytest.mark.parametrize("thing", [object(), 5, types.ModuleType("empty"), lambda: None], ids=repr)
+@pytest.mark.parametrize(
+    "thing", [object(), 5, types.ModuleType("empty"), lambda: None], ids=lambda thing: type(thing).__name__
+)
 def test_what_has_no_hooks_is_refused(thing: object) -> None:
     """A configuration instead of its plugin, a forgotten mark: nothing would ever be called."""
     assert refused(thing)[0][1] == "has no hooks; mark its functions with @hookimpl"

@@ -17,17 +17,9 @@ import pytest
 
 import penstock
 from penstock._httpx import AsyncHTTPTransport, HTTPTransport, _async, _resolve, _sync
-from penstock._httpx._shared import (
-    PIECE,
-    GuardState,
-    Requests,
-    Ticket,
-    closed,
-    http_arguments,
-    http_request,
-    proxy_for,
-    translated,
-)
+from penstock._httpx._pool import GuardState, Requests
+from penstock._httpx._settings import http_arguments, proxy_for
+from penstock._httpx._shared import PIECE, Ticket, closed, http_request, translated
 from penstock._setup import Connections
 from penstock.messages import Request
 from penstock.transport import Opening

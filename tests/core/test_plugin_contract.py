@@ -35,7 +35,7 @@ from penstock import (
 )
 from penstock._hooks import HOOKS
 from penstock.testing import STALL, FakeClock, Played, Reply, ScriptedTransport, sse
-from penstock.testing.contract import ContractDialect
+from penstock.testing._scenarios import ContractDialect
 
 Play = Callable[..., Played]
 
@@ -207,9 +207,7 @@ def test_before_request_may_wait(play: Play) -> None:
     """Then the next plugin is asked, and the request is sent."""
     watcher = Watcher()
     wait = Wait(2.5, "slowly")
-    played = play(
-        [GOOD], [watcher, plugin("a", before_request=always(wait)), plugin("b", before_request=always(wait))]
-    )
+    played = play([GOOD], [watcher, plugin("a", before_request=always(wait)), plugin("b", before_request=always(wait))])
     assert played.transport.sent_at == [1005.0]
     assert played.clock.slept == [2.5, 2.5]
     assert watcher.decisions == [(wait, "a"), (wait, "b")]
@@ -219,18 +217,12 @@ def test_before_request_may_reject(play: Play) -> None:
     """Nothing is sent, plugins behind are not asked, and the error is this client's own."""
     trace: list[str] = []
     error = ValidationError("not today")
-    played = play(
-        [], [Watcher("a", trace), plugin("no", before_request=always(Reject(error))), Watcher("b", trace)]
-    )
+    played = play([], [Watcher("a", trace), plugin("no", before_request=always(Reject(error))), Watcher("b", trace)])
     assert played.error is error
     assert (error.origin, error.phase, played.requests) == ("local", "before", [])
     assert trace == [
         "a before_request 1",
-        *[
-            f"{name} {what}"
-            for what in ("on_decision Reject no", "on_error ValidationError")
-            for name in "ab"
-        ],
+        *[f"{name} {what}" for what in ("on_decision Reject no", "on_error ValidationError") for name in "ab"],
         *[f"{name} after_request rejected" for name in "ba"],
         *[f"{name} should_retry ValidationError" for name in "ab"],
         *[f"{name} on_finish rejected" for name in "ba"],
@@ -267,9 +259,7 @@ def test_before_request_may_replay_nothing(play: Play) -> None:
 def test_before_request_that_would_wait_past_the_deadline_fails_at_once(play: Play) -> None:
     """With the last error if there was one; nobody is asked about it."""
     wait = plugin("wait", before_request=lambda call, _: Wait(50) if call.attempt == 2 else None)
-    request = plugin(
-        "clocks", before_request=lambda _, request: attrs.evolve(request, timeouts=Timeouts(total=10))
-    )
+    request = plugin("clocks", before_request=lambda _, request: attrs.evolve(request, timeouts=Timeouts(total=10)))
     played = play([DOWN], [request, wait, Eager()], dialect=DIALECT)
     assert isinstance(played.error, ServerError)
     assert played.elapsed == 1.0
@@ -281,9 +271,7 @@ def test_before_request_that_would_wait_past_the_deadline_fails_at_once(play: Pl
 def test_on_response_may_reject(play: Play) -> None:
     """The attempt fails, whatever the server said, and may be retried as any other."""
     watcher = Watcher()
-    reject = plugin(
-        "strict", on_response=lambda call, _: Reject(OverloadedError("no")) if call.attempt == 1 else None
-    )
+    reject = plugin("strict", on_response=lambda call, _: Reject(OverloadedError("no")) if call.attempt == 1 else None)
     played = play([GOOD, GOOD], [watcher, reject, Eager()], dialect=DIALECT)
     assert (played.error, played.attempts, len(played.events)) == (None, 2, 4)
     assert [by for _, by in watcher.decisions] == ["strict", "eager"]
@@ -367,9 +355,7 @@ def test_on_event_may_reject(play: Play) -> None:
 def test_on_event_that_rejects_what_another_finishes_leaves_nothing_behind(play: Play) -> None:
     """The next attempt is not finished by the FINISH of an event that was never delivered."""
     finish = plugin("finish", on_event=lambda call, _: FINISH if call.attempt == 1 else None)
-    reject = plugin(
-        "reject", on_event=lambda call, _: Reject(OverloadedError("no")) if call.attempt == 1 else None
-    )
+    reject = plugin("reject", on_event=lambda call, _: Reject(OverloadedError("no")) if call.attempt == 1 else None)
     resume = plugin("resume", should_retry=always(Retry(resume=True)))
     played = play([GOOD, GOOD], [finish, reject, resume], dialect=DIALECT)
     assert played.types == ["start", "delta", "delta", "stop"]
@@ -462,9 +448,7 @@ def test_should_retry_without_an_answer_raises_the_failure(play: Play) -> None:
     assert played.error.attempts[0].decided_by is None
 
 
-@pytest.mark.parametrize(
-    "error", [None, AuthenticationError("other")], ids=["failure-itself", "another-error"]
-)
+@pytest.mark.parametrize("error", [None, AuthenticationError("other")], ids=["failure-itself", "another-error"])
 def test_should_retry_may_give_up(play: Play, error: PenstockError | None) -> None:
     """With the failure itself or with a better error, whose cause it is then."""
     played = play([DOWN], [plugin("no", should_retry=always(GiveUp(error, "enough"))), Eager()])
@@ -495,9 +479,7 @@ def test_should_retry_may_send_another_request(play: Play) -> None:
     stamp = plugin("stamp", before_request=lambda _, request: request.with_headers({"x-stamp": "1"}))
     seen: list[str] = []
     watch = plugin("watch", on_finish=lambda call, _: seen.extend([call.origin, call.current.origin]))
-    played = play(
-        [DOWN, GOOD], [stamp, plugin("r", should_retry=always(Retry(request=other))), watch], dialect=DIALECT
-    )
+    played = play([DOWN, GOOD], [stamp, plugin("r", should_retry=always(Retry(request=other))), watch], dialect=DIALECT)
     assert [request.origin for request in played.requests] == [
         "https://api.example.org:443",
         "https://other.example.org:443",
@@ -540,9 +522,7 @@ def test_should_retry_wrappers_see_and_change_the_answer(play: Play) -> None:
     """From outside in and back; who changed it last is named as the one who decided."""
     seen: list[Any] = []
     watcher = Watcher()
-    budget = Wrapper(
-        "budget", lambda answer: GiveUp(reason="spent") if isinstance(answer, Retry) else answer, seen
-    )
+    budget = Wrapper("budget", lambda answer: GiveUp(reason="spent") if isinstance(answer, Retry) else answer, seen)
     look = Wrapper("look", lambda answer: answer, seen)
     played = play([DOWN], [watcher, look, budget, Eager()], dialect=DIALECT)
     assert seen == ["look ServerError", "budget ServerError", "budget Retry", "look GiveUp"]
@@ -621,9 +601,7 @@ def test_should_retry_wrappers_with_bugs_fail_the_call(play: Play, wrapper: Any)
     assert CANARY not in str(played.error)
 
 
-def test_should_retry_wrappers_that_refuse_to_end_are_reported(
-    play: Play, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_should_retry_wrappers_that_refuse_to_end_are_reported(play: Play, caplog: pytest.LogCaptureFixture) -> None:
     """They had their say: the failure that made them superfluous is what the consumer gets."""
 
     def clinging(self: Any, call: Any, error: Any) -> Any:
@@ -647,9 +625,7 @@ def test_should_retry_wrappers_that_refuse_to_end_are_reported(
 ENDINGS: list[Any] = [
     pytest.param([GOOD], {}, ["success"], "success", id="success"),
     pytest.param([DOWN], {}, ["failure"], "failure", id="failure"),
-    pytest.param(
-        [DOWN, GOOD], {"should_retry": always(Retry())}, ["failure", "success"], "success", id="retried"
-    ),
+    pytest.param([DOWN, GOOD], {"should_retry": always(Retry())}, ["failure", "success"], "success", id="retried"),
     pytest.param(
         [], {"before_request": always(Reject(ValidationError("no")))}, ["rejected"], "rejected", id="rejected"
     ),
@@ -715,9 +691,7 @@ def test_on_decision_is_told_by_whom(play: Play) -> None:
     plugins = [
         watcher,
         plugin("limit", before_request=lambda call, _: Wait(1.0) if call.attempt == 1 else None),
-        plugin(
-            "strict", on_response=lambda call, _: Reject(OverloadedError("no")) if call.attempt == 1 else None
-        ),
+        plugin("strict", on_response=lambda call, _: Reject(OverloadedError("no")) if call.attempt == 1 else None),
         plugin("again", should_retry=always(Retry(2.0))),
     ]
     play([GOOD, BROKEN], plugins, dialect=DIALECT)
@@ -844,9 +818,7 @@ def test_E64_a_bug_fails_the_call_and_is_never_retried(play: Play, hook: str, bu
 @pytest.mark.parametrize("hook", ["on_response", "on_commit", "on_error"])
 def test_E64_a_decision_in_the_wrong_place_is_a_bug(play: Play, hook: str, answer: Any) -> None:
     """It is not obeyed, and not passed over."""
-    played = play(
-        [DOWN if hook == "on_error" else GOOD], [plugin("buggy", **{hook: always(answer)})], dialect=DIALECT
-    )
+    played = play([DOWN if hook == "on_error" else GOOD], [plugin("buggy", **{hook: always(answer)})], dialect=DIALECT)
     assert isinstance(played.error, PluginError)
     assert played.error.hook == hook
 
@@ -878,9 +850,7 @@ def test_E64_a_bug_of_an_observer_is_contained_and_reported(
 
 
 @pytest.mark.parametrize(("bug", "what"), BUGS)
-def test_E64_a_bug_in_wrap_transport_refuses_the_client(
-    play: Play, wrap_hook: str, bug: Any, what: str
-) -> None:
+def test_E64_a_bug_in_wrap_transport_refuses_the_client(play: Play, wrap_hook: str, bug: Any, what: str) -> None:
     """There is no call yet that could fail."""
     with pytest.raises(PluginError, match=f"plugin 'buggy' {what} in {wrap_hook}"):
         play([GOOD], [plugin("buggy", **{wrap_hook: bug})])

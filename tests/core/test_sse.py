@@ -1,7 +1,5 @@
 """The SSE decoder against the shared vectors, FAULTS A1-A15 and its own promises."""
 
-# ruff: noqa: N802 - the names carry the numbers of FAULTS.md
-
 import base64
 import json
 import time
@@ -35,9 +33,7 @@ def decode(chunks: list[bytes], **options) -> Decoded:
     decoder = SSEDecoder(**options)
     events = [event for chunk in chunks for event in decoder.feed(chunk)]
     decoder.close()
-    return Decoded(
-        [(event.type, event.data, event.id) for event in events], decoder.last_event_id, decoder.retry
-    )
+    return Decoded([(event.type, event.data, event.id) for event in events], decoder.last_event_id, decoder.retry)
 
 
 def data_of(*chunks: bytes) -> list[str]:
@@ -205,9 +201,7 @@ def test_A4_event_around_a_discarded_line_is_whole(start: bytes) -> None:
     ("stream", "events"),
     [
         pytest.param(b"data: a\rdata: b\ndata: c\r\n\r\n", ["a\nb\nc"], id="A5-mixed"),
-        pytest.param(
-            b"data: a\r\n\r\ndata: b\r\r\ndata: c\n\r\n", ["a", "b", "c"], id="A5-mixed-blank-lines"
-        ),
+        pytest.param(b"data: a\r\n\r\ndata: b\r\r\ndata: c\n\r\n", ["a", "b", "c"], id="A5-mixed-blank-lines"),
         pytest.param(b"data: a\r\rdata: b\r\r", ["a", "b"], id="A5-cr"),
         pytest.param(b"data: a\r\n\ndata: b\n\r", ["a", "b"], id="A5-crlf-then-lf"),
     ],
@@ -247,9 +241,7 @@ OTHER_LINE_ENDS = {
 }
 
 
-@pytest.mark.parametrize(
-    "character", OTHER_LINE_ENDS.values(), ids=[f"A6-{name}" for name in OTHER_LINE_ENDS]
-)
+@pytest.mark.parametrize("character", OTHER_LINE_ENDS.values(), ids=[f"A6-{name}" for name in OTHER_LINE_ENDS])
 def test_only_cr_and_lf_end_a_line(character: str) -> None:
     """A6: what Python's splitlines takes for a line end is data here."""
     stream = f"data: a{character}b\n\n".encode()
@@ -284,9 +276,7 @@ def test_bom_is_stripped_once(stream: bytes, events: list[str]) -> None:
         pytest.param(b"data: a\xffb\n\n", ["a\ufffdb"], id="A8-invalid-byte"),
         pytest.param(b"data: \xe2\x82\ndata: ok\n\n", ["\ufffd\nok"], id="A8-cut-by-a-newline"),
         pytest.param(b"data: \xe2\x82\r\r", ["\ufffd"], id="A8-cut-by-a-carriage-return"),
-        pytest.param(
-            b"data: \xe2\ndata: \x82\xac\n\n", ["\ufffd\n\ufffd\ufffd"], id="A8-not-joined-over-lines"
-        ),
+        pytest.param(b"data: \xe2\ndata: \x82\xac\n\n", ["\ufffd\n\ufffd\ufffd"], id="A8-not-joined-over-lines"),
         pytest.param(b"data: ok\n\ndata: \xf0\x9f", ["ok"], id="A8-cut-by-the-end"),
         pytest.param(b"da\xffta: lost\ndata: a\n\n", ["a"], id="A8-in-a-field-name"),
         pytest.param("data: \U0001f94c\n\n".encode(), ["\U0001f94c"], id="A8-valid-character-cut-by-chunks"),
@@ -403,9 +393,7 @@ def test_A13_hundred_thousand_events_in_one_chunk(block: bytes) -> None:
     assert [event.raw for event in events] == [b"%d" % i for i in range(count)]
 
 
-@pytest.mark.parametrize(
-    "end", [b"data: b", b"data: b\n", b"event: x\ndata: b\r", b"event: x\ndata: b\r\n", b"da"]
-)
+@pytest.mark.parametrize("end", [b"data: b", b"data: b\n", b"event: x\ndata: b\r", b"event: x\ndata: b\r\n", b"da"])
 def test_A14_event_cut_by_the_end_is_not_delivered(end: bytes) -> None:
     """A14: the end completes nothing."""
     for chunks in every_cut(b"data: a\n\n" + end):
@@ -531,9 +519,7 @@ def test_error_stays() -> None:
     """Once refused, the stream is refused for good, by one error that does not grow."""
     decoder = SSEDecoder(12, request_id="r-1")
     for _ in range(3):
-        with pytest.raises(
-            EventTooLargeError, match=r"^an event is larger than 12 bytes \[request r-1\]$"
-        ) as raised:
+        with pytest.raises(EventTooLargeError, match=r"^an event is larger than 12 bytes \[request r-1\]$") as raised:
             decoder.feed(b"data: 3456789")
         assert raised.value is decoder.error
         assert len(raised.traceback) == 2
@@ -564,16 +550,12 @@ def test_events_carry_the_request_id_by_either_way() -> None:
 def test_equal_types_are_one_object() -> None:
     """An ordinary type is decoded once per stream, not once per event."""
     decoder = SSEDecoder()
-    events = decoder.feed(b"event: delta\ndata: a\n\n" * 3) + decoder.feed(
-        b"id: 1\nevent: delta\ndata: a\n\n"
-    )
+    events = decoder.feed(b"event: delta\ndata: a\n\n" * 3) + decoder.feed(b"id: 1\nevent: delta\ndata: a\n\n")
     assert {event.type for event in events} == {"delta"}
     assert len({id(event.type) for event in events}) == 1
 
 
-@pytest.mark.parametrize(
-    ("count", "length"), [pytest.param(4000, 10, id="many"), pytest.param(60, 8192, id="long")]
-)
+@pytest.mark.parametrize(("count", "length"), [pytest.param(4000, 10, id="many"), pytest.param(60, 8192, id="long")])
 def test_invented_types_are_not_hoarded(count: int, length: int) -> None:
     """A server that makes up types gets them decoded, and takes no memory beyond its events."""
     decoder = SSEDecoder()

@@ -68,9 +68,7 @@ def test_E63_what_is_no_finite_number_is_refused(validator: Validator, value: An
         pytest.param(number(above=0), 0, "must be a finite number above 0, not 0", id="above-edge"),
         pytest.param(number(above=0), 5e-324, None, id="above"),
         pytest.param(number(at_least=1), 1, None, id="at-least-edge"),
-        pytest.param(
-            number(at_least=1), 0.99, "must be a finite number of at least 1, not 0.99", id="at-least"
-        ),
+        pytest.param(number(at_least=1), 0.99, "must be a finite number of at least 1, not 0.99", id="at-least"),
         pytest.param(number(at_most=1), 1.0, None, id="at-most-edge"),
         pytest.param(
             number(at_least=0, at_most=1),
@@ -80,12 +78,8 @@ def test_E63_what_is_no_finite_number_is_refused(validator: Validator, value: An
         ),
         pytest.param(number(whole=True), 2.0, "must be a whole number, not 2.0", id="whole-float"),
         pytest.param(number(whole=True, above=1), 2, None, id="whole"),
-        pytest.param(
-            number(), "x" * 100, f"must be a finite number, not '{'x' * 59}…", id="long-text-is-cut"
-        ),
-        pytest.param(
-            number(), {"key": "secret"}, "must be a finite number, not a table", id="table-not-shown"
-        ),
+        pytest.param(number(), "x" * 100, f"must be a finite number, not '{'x' * 59}…", id="long-text-is-cut"),
+        pytest.param(number(), {"key": "secret"}, "must be a finite number, not a table", id="table-not-shown"),
         pytest.param(number(), 10**5000, "must be a finite number, not a very large number", id="E63-huge"),
         pytest.param(seconds, 0, None, id="seconds-zero"),
         pytest.param(seconds, -0.1, "must be a finite number of at least 0, not -0.1", id="seconds-negative"),

@@ -33,7 +33,7 @@ def ask(play):
     """A call with the policies that everybody has, in the Anthropic dialect."""
 
     def ask(script, **arguments):
-        plugins = [Timeout(connect=5, first_event=60, idle=60), Retry(jitter=0)]
+        plugins = [Timeout(connect=5, first_event=60, idle=60), Retry(initial_delay=1.0, jitter=0)]
         return play(script, plugins, **{"dialect": Anthropic(), **arguments})
 
     return ask
@@ -85,9 +85,7 @@ def test_A3_and_before_the_first_event_by_that_clock(ask, line):
             1.0,
             id="C35-before-headers",
         ),
-        pytest.param(
-            Reply(body=[1.0, NetworkError("reset")]), NetworkError, None, 1.0, id="C35-before-content"
-        ),
+        pytest.param(Reply(body=[1.0, NetworkError("reset")]), NetworkError, None, 1.0, id="C35-before-content"),
         pytest.param(
             Reply(body=[sse(START), NetworkError("bad chunk")]),
             NetworkError,

@@ -25,7 +25,7 @@ URL = "https://api.example.org/v1/messages"
     [
         pytest.param(
             Reply(status=503),
-            [Retry(jitter=0)],
+            [Retry(initial_delay=1.0, jitter=0)],
             ServerError,
             4,
             7.0,
@@ -34,7 +34,7 @@ URL = "https://api.example.org/v1/messages"
         ),
         pytest.param(
             Reply(status=503),
-            [Timeout(total=4), Retry(jitter=0)],
+            [Timeout(total=4), Retry(initial_delay=1.0, jitter=0)],
             ServerError,
             3,
             3.0,
@@ -43,7 +43,7 @@ URL = "https://api.example.org/v1/messages"
         ),
         pytest.param(
             Reply(status=429, headers={"retry-after": "900"}),
-            [Timeout(), Retry(jitter=0)],
+            [Timeout(), Retry(initial_delay=1.0, jitter=0)],
             RateLimitError,
             1,
             0.0,
@@ -52,7 +52,7 @@ URL = "https://api.example.org/v1/messages"
         ),
         pytest.param(
             Reply(connect=STALL),
-            [Timeout(connect=0.5, total=20), Retry(max_retries=99, jitter=0)],
+            [Timeout(connect=0.5, total=20), Retry(max_retries=99, initial_delay=1.0, jitter=0)],
             TimeoutError,
             5,
             17.5,
@@ -128,9 +128,7 @@ def test_E71_the_clock_of_one_call_does_not_touch_another(backend):
     outcomes, failures = [], []
 
     async def consume(number):
-        stream = client.stream(
-            "POST", f"{URL}/{'stall' if number == 50 else number}", timeouts=Timeouts(idle=1)
-        )
+        stream = client.stream("POST", f"{URL}/{'stall' if number == 50 else number}", timeouts=Timeouts(idle=1))
         try:
             async with stream:
                 async for _ in stream:
@@ -188,7 +186,7 @@ def test_a_transport_that_breaks_its_word_does_not_break_the_policies(play):
         Reply(connect=STALL),
         Reply(body=sse(START, DELTA, STOP)),
     ]
-    played = play(replies, [Timeout(), Retry(jitter=0)], dialect=Anthropic())
+    played = play(replies, [Timeout(), Retry(initial_delay=1.0, jitter=0)], dialect=Anthropic())
     assert played.error is None
     assert [a.error for a in played.history] == ["OverloadedError", "NetworkError", "TimeoutError"]
     assert played.elapsed == 1 + 2 + 5 + 4

@@ -49,7 +49,7 @@ def ask(play):
     """A call with the policies that everybody has, in the Anthropic dialect."""
 
     def ask(script, plugins=None, **arguments):
-        plugins = [Timeout(), Retry(jitter=0)] if plugins is None else plugins
+        plugins = [Timeout(), Retry(initial_delay=1.0, jitter=0)] if plugins is None else plugins
         return play(script, plugins, **{"dialect": Anthropic(), **arguments})
 
     return ask
@@ -94,15 +94,11 @@ def test_B18_without_a_content_type_there_is_no_stream(ask):
 
 def test_B18_the_charset_of_a_stream_is_utf_8_whatever_it_says(ask):
     """WHATWG HTML §9.2.6."""
-    reply = Reply(
-        headers={"content-type": "text/event-stream; charset=latin-1"}, body=sse(("new", "ü"), STOP)
-    )
+    reply = Reply(headers={"content-type": "text/event-stream; charset=latin-1"}, body=sse(("new", "ü"), STOP))
     assert ask([reply]).data[0] == "ü"
 
 
-@pytest.mark.parametrize(
-    "status", [pytest.param(status, id=f"B19-{status}") for status in (201, 202, 204, 205, 206)]
-)
+@pytest.mark.parametrize("status", [pytest.param(status, id=f"B19-{status}") for status in (201, 202, 204, 205, 206)])
 def test_B19_a_success_without_a_stream_says_so(ask, status):
     """It is an error, and not an empty answer."""
     error = expect(ask([Reply(status=status)]), StreamError)
@@ -111,9 +107,7 @@ def test_B19_a_success_without_a_stream_says_so(ask, status):
 
 
 @pytest.mark.parametrize("location", ["/elsewhere", "https://evil.example.com/", "", None])
-@pytest.mark.parametrize(
-    "status", [pytest.param(status, id=f"B20-{status}") for status in (301, 302, 303, 307, 308)]
-)
+@pytest.mark.parametrize("status", [pytest.param(status, id=f"B20-{status}") for status in (301, 302, 303, 307, 308)])
 def test_B20_a_redirect_is_an_error_and_no_second_request(ask, status, location):
     """The credentials and the prompt stay here."""
     headers = {} if location is None else {"location": location}
@@ -175,7 +169,7 @@ def test_B22_what_may_pass_is_retried_as_the_policy_says(ask, status, kind, retr
 def test_B23_the_servers_own_verdict_is_honoured(ask, status, verdict, requests):
     """Within our caps."""
     reply = Reply(status=status, headers={"x-should-retry": verdict})
-    played = ask(lambda _: reply, [Retry(max_retries=1, jitter=0)])
+    played = ask(lambda _: reply, [Retry(max_retries=1, initial_delay=1.0, jitter=0)])
     assert len(played.requests) == requests
     assert played.error.should_retry is (verdict == "true")
 
@@ -303,7 +297,7 @@ PAST = "Sun, 06 Nov 1994 08:49:37 GMT"
 def test_B30_never_earlier_than_asked_and_never_beyond_the_cap(ask, fields, wait, hint, jitter):
     """A usable hint is waited for; over the cap the call fails at once with the hint on the error."""
     headers = [("retry-after", field) for field in fields]
-    played = ask([Reply(status=429, headers=headers), GOOD], [Timeout(), Retry(jitter=jitter)])
+    played = ask([Reply(status=429, headers=headers), GOOD], [Timeout(), Retry(initial_delay=1.0, jitter=jitter)])
     if wait is None:
         error = expect(played, RateLimitError)
         assert (error.retry_after, played.elapsed) == (hint, 0.0)

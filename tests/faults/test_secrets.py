@@ -36,9 +36,7 @@ START = ("message_start", {"type": "message_start", "message": {"id": CANARY}})
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": CANARY}})
 STOP = ("message_stop", {"type": "message_stop"})
 # A server that says what it was sent, as debugging proxies do.
-ECHO = msgspec.json.encode(
-    {"error": {"type": "api_error", "message": f"bad headers: Authorization: Bearer {KEY}"}}
-)
+ECHO = msgspec.json.encode({"error": {"type": "api_error", "message": f"bad headers: Authorization: Bearer {KEY}"}})
 PAGE = f"<html><title>{KEY}</title> Bearer {KEY}".encode()
 
 
@@ -140,9 +138,7 @@ def test_E68_a_canary_is_seen_nowhere(fake_clock, tmp_path, caplog, capfd, failu
         max_event_size=500,
     )
     caplog.set_level(logging.DEBUG)
-    stream = client.stream(
-        "POST", URL, headers={"x-call-key": CANARY}, json=PROMPT, timeouts=Timeouts(total=300)
-    )
+    stream = client.stream("POST", URL, headers={"x-call-key": CANARY}, json=PROMPT, timeouts=Timeouts(total=300))
     shown = []
     with pytest.raises(PenstockError) as caught, stream:
         shown.extend(map(repr, stream))
@@ -178,9 +174,7 @@ def test_E69_hostile_values_are_one_line_and_literal(play, fake_clock, tmp_path,
     logger = Logging(level="TRACE", events=True, json=json_lines, sink=str(log))
     body = msgspec.json.encode({"error": {"type": HOSTILE, "message": HOSTILE}, "request_id": HOSTILE})
     head = {"content-type": "text/event-stream", "request-id": "<red>{0.__class__}"}
-    hostile_event = (
-        f"event: <red>{{0.__class__}}\x1b[31m\nid: {HOSTILE.partition(chr(13))[0]}\ndata: x\n\n".encode()
-    )
+    hostile_event = f"event: <red>{{0.__class__}}\x1b[31m\nid: {HOSTILE.partition(chr(13))[0]}\ndata: x\n\n".encode()
     answers = iter([Wait(0.5, reason=HOSTILE)])
     played = play(
         [

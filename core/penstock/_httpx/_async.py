@@ -15,28 +15,15 @@ import httpx
 from .._setup import Connections
 from ..messages import Request, Response
 from ..transport import DRAIN_SECONDS, Opening
-from ._shared import (
-    DRAIN_BYTES,
-    PIECE,
-    GuardState,
-    Ticket,
-    clean,
-    closed,
-    guard_pool,
-    http_arguments,
-    http_request,
-    http_response,
-    now,
-    proxy_for,
-    settle,
-    translated,
-)
+from ._pool import GuardState, clean, guard_pool, settle
+from ._settings import http_arguments, proxy_for
+from ._shared import DRAIN_BYTES, PIECE, Ticket, closed, http_request, http_response, now, translated
 
 
 def finish_now(closing: Coroutine[Any, Any, None]) -> None:
     """Run a closing coroutine up to its first wait, which in all backends comes after the socket is closed.
 
-    A bare yield (``asyncio.sleep(0)``) is no wait: anyio closes the transport before it and aborts it after it.
+    A bare yield (``asyncio.sleep(0)``) is no wait: older anyio closes the transport before one and aborts it after it.
     """
     try:
         while closing.send(None) is None:

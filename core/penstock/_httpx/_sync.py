@@ -15,22 +15,9 @@ from .._setup import Connections
 from ..messages import Request, Response
 from ..transport import DRAIN_SECONDS, Opening
 from . import _resolve
-from ._shared import (
-    DRAIN_BYTES,
-    PIECE,
-    GuardState,
-    Ticket,
-    clean,
-    closed,
-    guard_pool,
-    http_arguments,
-    http_request,
-    http_response,
-    now,
-    proxy_for,
-    settle,
-    translated,
-)
+from ._pool import GuardState, clean, guard_pool, settle
+from ._settings import http_arguments, proxy_for
+from ._shared import DRAIN_BYTES, PIECE, Ticket, closed, http_request, http_response, now, translated
 
 
 class HTTPTransport:

@@ -2,110 +2,24 @@
 
 import gc
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from attrs import define, field
 
 from .._hooks import HOOKS, compile_hooks
 from ..client import Client
-from ..decisions import Reject, Replay, Retry, Wait
-from ..dialect import CONTENT, ERROR, PREAMBLE, TERMINAL, Dialect, Kind
-from ..errors import ConfigurationError, NetworkError, PenstockError, PluginError, ValidationError
-from ..messages import Event, Request, Timeouts
-from ..plugin import Plugin
+from ..errors import ConfigurationError, PenstockError, PluginError
+from ..messages import Timeouts
 from ..stream import Stream
+from ._scenarios import NEIGHBOURS, SCENARIOS, ContractDialect, Left
 from ._watch import NEIGHBOUR, Watch, watching
 from .clock import FakeClock
 from .playing import play
-from .script import STALL, Reply, sse
-from .transport import Script, ScriptedTransport
+from .transport import ScriptedTransport
 
 # Far more than virtual time needs: only a plugin that blocks takes so long.
 _PATIENCE = 30.0
-
-
-class ContractDialect(Dialect):
-    """The dialect of the scenarios: an event of each kind."""
-
-    name = "contract"
-    has_terminal_event = True
-    _kinds: ClassVar[Mapping[str, Kind]] = {"start": PREAMBLE, "stop": TERMINAL, "error": ERROR}
-
-    def classify(self, event: Event) -> Kind:
-        """Look the type up."""
-        return self._kinds.get(event.type, CONTENT)
-
-
-class _Left(BaseException):
-    """The consumer was cancelled."""
-
-
-def _always(**reply: Any) -> Script:
-    return lambda _: Reply(**reply)
-
-
-def _cancelled(request: Request) -> Reply:
-    raise _Left
-
-
-_GOOD = sse(("start", "{}"), ("delta", "{}"), ("delta", "{}"), ("stop", "{}"))
-_PART = sse(("start", "{}"), ("delta", "{}"))
-
-# What happens to the plugin: every way in which an attempt can end.
-SCENARIOS: Final[dict[str, Script]] = {
-    "success": _always(body=_GOOD),
-    "server error": _always(status=503),
-    "throttled": _always(status=429, headers={"retry-after": "1"}),
-    "refused request": _always(status=400),
-    "no connection": lambda _: Reply(failure=NetworkError("refused")),
-    "broken stream": lambda _: Reply(body=(_PART, NetworkError("reset"))),
-    "truncated stream": _always(body=_PART),
-    "error in the stream": _always(body=sse(("error", "{}"))),
-    "stalled stream": _always(body=(_PART, STALL)),
-    "not a stream": _always(headers={"content-type": "text/html"}, body=b"<html>"),
-    "cancelled request": _cancelled,
-}
-
-
-class _Neighbour(Plugin):
-    """Another plugin of the same client, which has its own ideas."""
-
-    name = NEIGHBOUR
-
-
-class _Rejects(_Neighbour):
-    def before_request(self, call: Any, request: Request) -> Reject:
-        return Reject(ValidationError("no"))
-
-
-class _Breaks(_Neighbour):
-    def before_request(self, call: Any, request: Request) -> None:
-        raise RuntimeError("a bug")
-
-
-class _Replays(_Neighbour):
-    def before_request(self, call: Any, request: Request) -> Replay:
-        return Replay((Event.make("delta", {}),))
-
-
-class _WaitsTooLong(_Neighbour):
-    def before_request(self, call: Any, request: Request) -> Wait:
-        return Wait(1e6)
-
-
-class _TriesAgain(_Neighbour):
-    def should_retry(self, call: Any, error: PenstockError) -> Retry | None:
-        return Retry(0.5) if call.attempt < 3 else None
-
-
-_NEIGHBOURS: Final[dict[str, Plugin]] = {
-    "rejects": _Rejects(),
-    "has a bug": _Breaks(),
-    "replays": _Replays(),
-    "waits too long": _WaitsTooLong(),
-    "tries again": _TriesAgain(),
-}
 
 
 def check_plugin(make: Callable[[], object], *, held: Callable[[Any], int] | None = None) -> None:
@@ -176,7 +90,7 @@ class _Check:
 
     def neighbours(self) -> None:
         """Before and behind plugins that reject, break, replay, wait and try again."""
-        for what, neighbour in _NEIGHBOURS.items():
+        for what, neighbour in NEIGHBOURS.items():
             for place, order in (("in front of", 1), ("behind", -1)):
                 plugin = self.make()
                 self.play("server error", [plugin, neighbour][::order])
@@ -279,6 +193,6 @@ def _consumed(stream: Stream, leave_after: int | None, meanwhile: Callable[[], o
                     break
     except PluginError:
         raise
-    except (PenstockError, _Left) as error:
+    except (PenstockError, Left) as error:
         trace.append(type(error).__name__)
     return trace

@@ -31,7 +31,9 @@ def leave_at_each_await(make_spy, cancel, backend):
         spy = make_spy(before_request=lambda call, request: Wait(0.5))
         clock = FakeClock()
         transport = AsyncScriptedTransport([FAILING, GOOD], clock)
-        client = AsyncClient([spy, Retry(jitter=0)], transport=transport, clock=clock, dialect=Anthropic())
+        client = AsyncClient(
+            [spy, Retry(initial_delay=1.0, jitter=0)], transport=transport, clock=clock, dialect=Anthropic()
+        )
         stream = client.stream("POST", URL)
         got = []
 
@@ -206,7 +208,9 @@ def test_E57_an_interrupt_in_any_blocking_call_leaves_nothing_behind(make_spy):
         spy = make_spy(before_request=lambda call, request: Wait(0.5))
         clock = FakeClock()
         transport = ScriptedTransport([FAILING, GOOD], clock)
-        client = Client([spy, Retry(jitter=0)], transport=transport, clock=clock, dialect=Anthropic())
+        client = Client(
+            [spy, Retry(initial_delay=1.0, jitter=0)], transport=transport, clock=clock, dialect=Anthropic()
+        )
         stream = client.stream("POST", URL)
         with pytest.MonkeyPatch.context() as patch:
             interrupt(at, patch)
@@ -235,9 +239,7 @@ def test_E57_an_interrupt_in_any_blocking_call_leaves_nothing_behind(make_spy):
         pytest.param(False, OSError, "success", id="complete-failed"),
     ],
 )
-def test_letting_go_cannot_fail_a_call_but_can_be_interrupted(
-    colour, fake_clock, make_spy, leave_early, error, status
-):
+def test_letting_go_cannot_fail_a_call_but_can_be_interrupted(colour, fake_clock, make_spy, leave_early, error, status):
     """An interrupt during the close is not lost; any other failure of it is nobody's business."""
     from penstock.testing import play
 

@@ -35,9 +35,7 @@ def total(seconds: float) -> Timeouts:
             "headers",
             id="C40-no-head-connect-counts",
         ),
-        pytest.param(
-            Reply(body=[STALL]), CLOCKS, "first_event", 10, 10, "first_event", id="C40-after-the-head"
-        ),
+        pytest.param(Reply(body=[STALL]), CLOCKS, "first_event", 10, 10, "first_event", id="C40-after-the-head"),
         pytest.param(
             Reply(latency=4.0, body=[STALL]),
             CLOCKS,
@@ -116,9 +114,7 @@ def total(seconds: float) -> Timeouts:
         pytest.param(Reply(connect=STALL), total(2), "total", 2, 2, "connect", id="total-connect"),
         pytest.param(Reply(latency=STALL), total(5), "total", 5, 5, "headers", id="total-head"),
         pytest.param(Reply(body=[STALL]), total(5), "total", 5, 5, "first_event", id="total-first-event"),
-        pytest.param(
-            Reply(body=[1.0, sse(DELTA), STALL]), total(15), "total", 15, 15, "streaming", id="total-idle"
-        ),
+        pytest.param(Reply(body=[1.0, sse(DELTA), STALL]), total(15), "total", 15, 15, "streaming", id="total-idle"),
         pytest.param(
             Reply(body=[*[1.0, sse(DELTA)] * 99]),
             total(30.5),
@@ -212,9 +208,7 @@ def test_every_event_that_is_no_keepalive_is_progress(talk, event):
 
 def test_D45_pings_are_seen_by_hooks_and_feed_no_clock(talk, spy):
     """They are delivered, held with the preamble before the commit, and are no progress."""
-    played = talk(
-        [Reply(body=[sse(PING, START, PING, DELTA, PING), 15.0, sse(PING), STALL])], [spy], timeouts=CLOCKS
-    )
+    played = talk([Reply(body=[sse(PING, START, PING, DELTA, PING), 15.0, sse(PING), STALL])], [spy], timeouts=CLOCKS)
     assert played.types == ["ping", "message_start", "ping", "content_block_delta", "ping", "ping"]
     assert [event.type for event in spy.payloads("on_event")] == played.types
     assert [event.type for event in spy.payloads("on_commit")] == ["content_block_delta"]
@@ -242,14 +236,14 @@ def test_the_total_clock_runs_while_the_consumer_thinks(talk, fake_clock):
 def test_the_first_event_clock_begins_anew_with_each_attempt(talk):
     """Connect and first event are per attempt, total is not."""
     replies = [Reply(body=[STALL]), Reply(connect=STALL), Reply(body=[9.0, sse(DELTA, STOP)])]
-    played = talk(replies, [Retry(jitter=0)], timeouts=CLOCKS)
+    played = talk(replies, [Retry(initial_delay=1.0, jitter=0)], timeouts=CLOCKS)
     assert played.error is None
     assert played.elapsed == 10 + 1 + 3 + 2 + 9
 
 
 def test_the_total_clock_runs_during_backoff(talk):
     """A retry that begins just before the deadline gets what is left."""
-    played = talk([Reply(status=500), Reply(body=[STALL])], [Retry(jitter=0)], timeouts=total(4))
+    played = talk([Reply(status=500), Reply(body=[STALL])], [Retry(initial_delay=1.0, jitter=0)], timeouts=total(4))
     assert (played.penstock_error.clock, played.elapsed) == ("total", 4.0)
     assert [attempt.number for attempt in played.penstock_error.attempts] == [1, 2]
 
@@ -271,7 +265,7 @@ def test_without_clocks_the_plugins_count_and_then_the_defaults(talk, plugins, e
 
 def test_the_total_of_the_plugin_counts_from_the_beginning_of_the_call(talk):
     """Not from when the plugin was asked."""
-    played = talk([Reply(status=500), Reply(body=[STALL])], [Timeout(total=5), Retry(jitter=0)])
+    played = talk([Reply(status=500), Reply(body=[STALL])], [Timeout(total=5), Retry(initial_delay=1.0, jitter=0)])
     assert (played.penstock_error.clock, played.penstock_error.seconds, played.elapsed) == ("total", 5, 5.0)
 
 
@@ -296,7 +290,7 @@ def test_E61_deadlines_do_not_notice_the_wall_clock(talk, make_spy, fake_clock, 
         after_request=lambda call, outcome: fake_clock.jump_wall(jump),
         on_response=lambda call, response: fake_clock.jump_wall(jump),
     )
-    plugins = [spy, Retry(jitter=0)]
+    plugins = [spy, Retry(initial_delay=1.0, jitter=0)]
     played = talk([Reply(status=503), Reply(body=[sse(DELTA), STALL])], plugins, timeouts=CLOCKS)
     assert (played.penstock_error.clock, played.elapsed) == ("idle", 21.0)
     played = talk([Reply(status=503), Reply(body=[sse(DELTA), STALL])], plugins, timeouts=total(9))

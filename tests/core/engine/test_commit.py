@@ -63,9 +63,7 @@ def test_preamble_is_held_until_the_first_content_event(talk, spy, fake_clock):
         pytest.param([], TruncatedStreamError, id="empty"),
         pytest.param([sse(START), NetworkError("reset")], NetworkError, id="reset"),
         pytest.param([sse(START, PING), STALL], TimeoutError, id="first-event-timeout"),
-        pytest.param(
-            [sse(START), b"event: content_block_delta\ndata: {"], TruncatedStreamError, id="cut-event"
-        ),
+        pytest.param([sse(START), b"event: content_block_delta\ndata: {"], TruncatedStreamError, id="cut-event"),
     ],
 )
 def test_a_failure_before_the_commit_is_retried_unseen(talk, spy, body, error):
@@ -130,9 +128,7 @@ def test_commit_on_the_first_event_holds_nothing(talk, spy):
 
 def test_commit_on_the_first_event_tells_of_the_first_one_even_if_it_is_a_ping(talk, spy):
     """`on_commit` has no content event to show when there is none among what is delivered first."""
-    played = talk(
-        [Reply(body=[sse(PING, START), 1.0, sse(delta("a"), STOP)])], [spy], client={"commit": "first-event"}
-    )
+    played = talk([Reply(body=[sse(PING, START), 1.0, sse(delta("a"), STOP)])], [spy], client={"commit": "first-event"})
     assert played.error is None
     assert len(spy.payloads("on_commit")) == 1
 

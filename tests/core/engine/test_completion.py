@@ -34,9 +34,7 @@ def test_C44_nothing_after_the_terminal_event_can_fail_the_call(talk, spy, after
     assert (spy.statuses("after_request"), spy.statuses("on_finish")) == (["success"], ["success"])
 
 
-@pytest.mark.parametrize(
-    "garbage", [sse(DELTA), b"\xff\xfe", b"data: " + b"x" * 2000], ids=["events", "bytes", "long"]
-)
+@pytest.mark.parametrize("garbage", [sse(DELTA), b"\xff\xfe", b"data: " + b"x" * 2000], ids=["events", "bytes", "long"])
 def test_C44_nor_what_is_in_the_same_piece(talk, spy, garbage):
     """Events behind the terminal one are not delivered."""
     played = talk([Reply(body=sse(DELTA, STOP) + garbage)], [spy], client={"max_event_size": 1000})
@@ -71,9 +69,7 @@ def test_A14_an_event_that_the_end_cuts_is_not_delivered(talk):
     assert isinstance(played.error, TruncatedStreamError)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", sse("a", "b"), sse("a", "b") + b"data: cut"], ids=["empty", "two", "cut"]
-)
+@pytest.mark.parametrize("body", [b"", sse("a", "b"), sse("a", "b") + b"data: cut"], ids=["empty", "two", "cut"])
 def test_plain_sse_ends_with_the_body(play, spy, body):
     """A dialect without terminal events says so; then the end is the end, also of a stream without events."""
     played = play([Reply(body=body)], [spy])
@@ -113,9 +109,7 @@ def test_an_event_that_was_too_large_is_told_of_at_the_end_too(play):
 
 def test_a_break_right_after_the_terminal_event_is_a_success(talk, spy):
     """The consumer has everything."""
-    played = talk(
-        [Reply(body=[sse(START, DELTA, STOP), STALL])], [spy], consume=lambda e: e.type != "message_stop"
-    )
+    played = talk([Reply(body=[sse(START, DELTA, STOP), STALL])], [spy], consume=lambda e: e.type != "message_stop")
     assert played.outcome.status == "success"
     assert spy.statuses("after_request") == spy.statuses("on_finish") == ["success"]
 
@@ -181,9 +175,7 @@ def test_a_changed_terminal_event_is_still_the_last(talk, make_spy):
     from penstock import Event
 
     spy = make_spy(on_event=lambda call, event: Event.make(f"new_{event.type}"))
-    played = talk(
-        [Reply(body=sse(DELTA, STOP))], [spy], consume=lambda event: event.type != "new_message_stop"
-    )
+    played = talk([Reply(body=sse(DELTA, STOP))], [spy], consume=lambda event: event.type != "new_message_stop")
     assert played.types == ["new_content_block_delta", "new_message_stop"]
     assert played.outcome.status == "success"
 
@@ -191,9 +183,7 @@ def test_a_changed_terminal_event_is_still_the_last(talk, make_spy):
 @pytest.mark.parametrize("count", [255, 256, 257, 512])
 def test_success_does_not_depend_on_the_number_of_events_in_a_piece(talk, count):
     """A turn for other tasks is given between events, not behind the last one."""
-    played = talk(
-        [Reply(body=sse(*[DELTA] * (count - 1), STOP))], consume=lambda event: event.type != "message_stop"
-    )
+    played = talk([Reply(body=sse(*[DELTA] * (count - 1), STOP))], consume=lambda event: event.type != "message_stop")
     assert len(played.events) == count
     assert played.outcome.status == "success"
 

@@ -72,7 +72,7 @@ def test_a_limiters_wait_over_the_deadline_surfaces_the_last_error(play, make_sp
     """What failed before is what the consumer needs to know; no policy is asked again."""
     spy = make_spy(before_request=lambda call, request: Wait(5.0) if call.attempt == 2 else None)
     reply = Reply(status=429, headers={"retry-after": "1"})
-    played = play([reply], [spy, Retry(jitter=0)], timeouts=total(4))
+    played = play([reply], [spy, Retry(initial_delay=1.0, jitter=0)], timeouts=total(4))
     assert isinstance(played.error, RateLimitError)
     assert (played.error.retry_after, played.elapsed) == (1.0, 1.0)
     assert spy.statuses("after_request") == ["failure", "rejected"]
@@ -84,9 +84,7 @@ def test_a_limiters_wait_over_the_deadline_surfaces_the_last_error(play, make_sp
 
 def test_a_limiters_wait_within_the_deadline_is_waited_for(play, make_spy):
     """Several waits add up, in the order of the plugins; each is told of."""
-    one, two = (
-        make_spy(name, before_request=Wait(seconds)) for name, seconds in (("one", 1.0), ("two", 0.5))
-    )
+    one, two = (make_spy(name, before_request=Wait(seconds)) for name, seconds in (("one", 1.0), ("two", 0.5)))
     played = play([Reply(body=sse("a"))], [one, two], timeouts=total(2))
     assert played.error is None
     assert played.elapsed == 1.5

@@ -96,9 +96,7 @@ def replies(draw: st.DrawFn, attempt: int) -> Reply:
         "latency": draw(st.sampled_from([0.0, 0.5, STALL])),
     }
     if sort == "status":
-        headers = draw(
-            st.sampled_from([{}, {"retry-after": "2"}, {"retry-after": "500"}, {"x-should-retry": "false"}])
-        )
+        headers = draw(st.sampled_from([{}, {"retry-after": "2"}, {"retry-after": "500"}, {"x-should-retry": "false"}]))
         status = draw(st.sampled_from([204, 302, 400, 401, 404, 429, 500, 503, 529]))
         return Reply(**slow, status=status, headers=headers, body=draw(bodies(attempt)))
     if sort == "failure":

@@ -72,9 +72,7 @@ def test_a_status_is_judged_before_the_content_type():
 
 def test_E68_a_page_that_repeats_a_key_does_not_get_it_into_the_error(play):
     """Also when the cut would leave half of it."""
-    page = (
-        b"<html>" + b"." * 185 + b" sk-ant-api03-CANARY0123456789 eyJhbGciOiJIUzI1NiJ9.CANARY Bearer CANARY"
-    )
+    page = b"<html>" + b"." * 185 + b" sk-ant-api03-CANARY0123456789 eyJhbGciOiJIUzI1NiJ9.CANARY Bearer CANARY"
     played = play([Reply(headers={"content-type": "text/html"}, body=page)])
     assert isinstance(played.error, ContentTypeError)
     assert "CANARY" not in str(vars(played.error))

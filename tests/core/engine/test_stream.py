@@ -227,9 +227,7 @@ def test_a_repr_shows_neither_query_nor_headers(tell):
     """Only what identifies the call."""
 
     async def story(here):
-        stream = here.client.stream(
-            "POST", f"{URL}?key=CANARY", headers={"x-api-key": "CANARY"}, request_id="call-1"
-        )
+        stream = here.client.stream("POST", f"{URL}?key=CANARY", headers={"x-api-key": "CANARY"}, request_id="call-1")
         assert repr(stream) == (
             f"<{type(stream).__name__} <Call call-1 attempt 0 before POST https://user.example.org:443>>"
         )
@@ -272,8 +270,6 @@ def test_A13_a_hundred_thousand_events_in_one_piece_let_others_run(backend):
 def test_A13_and_blocking_code_gets_them_all():
     """Threads need no turns."""
     clock = FakeClock()
-    client = Client(
-        [], transport=ScriptedTransport([Reply(body=b"data: x\n\n" * 100_000)], clock), clock=clock
-    )
+    client = Client([], transport=ScriptedTransport([Reply(body=b"data: x\n\n" * 100_000)], clock), clock=clock)
     with client.stream("GET", URL) as stream:
         assert sum(1 for _ in stream) == 100_000

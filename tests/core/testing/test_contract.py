@@ -347,9 +347,7 @@ def test_a_bug_for_the_awaiting_client_alone_is_caught() -> None:
 def test_one_error_object_for_several_rejections_is_caught() -> None:
     """The engine stamps each with the id of its call."""
     error = ServerError("no")
-    assert "before_request rejects several times with one error object" in breaches(
-        probing(lambda _: Reject(error))
-    )
+    assert "before_request rejects several times with one error object" in breaches(probing(lambda _: Reject(error)))
 
 
 # Giving back
@@ -385,13 +383,9 @@ class Greedy(Slots):
         pytest.param(Leaky, "1 taken and not given back after server error", id="only-on-success"),
         pytest.param(Leaky, "1 taken and not given back after the consumer left", id="not-on-cancel"),
         pytest.param(Leaky, "1 taken and not given back after cancelled request", id="not-before-the-head"),
-        pytest.param(
-            Leaky, "1 taken and not given back in front of a plugin that rejects", id="not-on-rejection"
-        ),
+        pytest.param(Leaky, "1 taken and not given back in front of a plugin that rejects", id="not-on-rejection"),
         pytest.param(Leaky, "not given back after calls in several threads", id="threads"),
-        pytest.param(
-            OncePerCall, "2 taken and not given back in front of a plugin that tries again", id="attempts"
-        ),
+        pytest.param(OncePerCall, "2 taken and not given back in front of a plugin that tries again", id="attempts"),
         pytest.param(Greedy, "-1 taken and not given back behind a plugin that rejects", id="never-taken"),
     ],
 )

@@ -83,9 +83,7 @@ async def _after_a_while() -> None:
 
 
 @BACKENDS
-@pytest.mark.parametrize(
-    "hang", [_event, _for_ever, _several, _after_a_while], ids=lambda it: it.__name__.strip("_")
-)
+@pytest.mark.parametrize("hang", [_event, _for_ever, _several, _after_a_while], ids=lambda it: it.__name__.strip("_"))
 @pytest.mark.usefixtures("short_grace")
 def test_a_hang_is_an_error(backend: Any, hang: Any) -> None:
     """Where a test without virtual time would wait until somebody kills it."""

@@ -136,9 +136,7 @@ NO_CLOCKS = Timeouts(connect=None, first_event=None, idle=None)
 
 
 @pytest.mark.parametrize("reply", [Reply(connect=STALL), Reply(body=[STALL])], ids=["head", "body"])
-def test_a_stall_that_nothing_ends_is_an_error(
-    play: Play, reply: Reply, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stall_that_nothing_ends_is_an_error(play: Play, reply: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
     """And no hang: blocking code is told by the transport, async code by the runner."""
     monkeypatch.setattr("penstock.testing.runner._GRACE", 0.02)
     monkeypatch.setattr("penstock.testing.runner._GLANCES", 2)
@@ -172,9 +170,7 @@ def test_a_read_past_the_deadline_times_out() -> None:
     ],
     ids=["all-read", "not-wanted", "nothing-left", "bytes-left", "not-ended"],
 )
-def test_a_connection_is_kept_when_its_body_was_read(
-    left: tuple[Any, ...], reusable: bool, kept: bool
-) -> None:
+def test_a_connection_is_kept_when_its_body_was_read(left: tuple[Any, ...], reusable: bool, kept: bool) -> None:
     """And when that is wanted; in both colours alike."""
     clock = FakeClock()
     transport = ScriptedTransport([Reply(body=(b"a", *left))], clock)

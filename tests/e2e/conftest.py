@@ -1,0 +1,270 @@
+"""One client against real sockets, in each colour: the same test runs blocking, under asyncio and under trio."""
+
+import contextlib
+import gc
+import logging
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import anyio.from_thread
+import pytest
+from attrs import define, field
+
+import penstock
+from penstock.messages import Timeouts
+from penstock.testing.playing import Colour
+
+PATIENT = Timeouts(connect=10, first_event=10, idle=10, total=20)
+
+
+@define(eq=False)
+class Seen:
+    """What came of one call."""
+
+    events: list[penstock.Event] = field(factory=list)
+    error: BaseException | None = None
+    elapsed: float = 0.0
+    """Seconds from before the request to after the clean-up."""
+    stream: Any = None
+
+    @property
+    def types(self) -> list[str]:
+        return [event.type for event in self.events]
+
+    @property
+    def status(self) -> str:
+        return str(self.stream.outcome.status)
+
+    def failed(self, kind: type[BaseException], within: float = 5.0) -> Any:
+        """Return the error, which must be exactly of this class and must have come in time."""
+        assert type(self.error) is kind, f"expected {kind.__name__}, got {self.error!r}"
+        assert self.status == "failure"
+        assert self.error.request_id == self.stream.request_id
+        assert self.elapsed < within
+        return self.error
+
+    def succeeded(self, within: float = 5.0) -> "Seen":
+        assert self.error is None, repr(self.error)
+        assert self.status == "success"
+        assert self.elapsed < within
+        return self
+
+
+class Caller:
+    """A client and whatever runs it: a pool of threads, or an event loop in a thread of its own."""
+
+    def __init__(self, colour: Colour, arguments: dict[str, Any]) -> None:
+        self.colour = colour
+        # Loading the certificates of the system for each client would be most of the time of these tests.
+        empty = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        settings = {"plugins": [], "dialect": "anthropic", "verify": empty, **arguments}
+        self._stack = contextlib.ExitStack()
+        if colour == "sync":
+            self._threads = self._stack.enter_context(ThreadPoolExecutor(128))
+            self.client: Any = penstock.Client(**settings)
+        else:
+            self.portal = self._stack.enter_context(anyio.from_thread.start_blocking_portal(colour))
+            self.client = penstock.AsyncClient(**settings)
+
+    def start(self, url: str, consume: Callable[[penstock.Event], Any] | None = None, **call: Any) -> "Future[Seen]":
+        """Begin a call; `consume` sees each event, and leaves the stream by returning False."""
+        call = {"json": {"stream": True}, "timeouts": PATIENT, **call}
+        stream = self.client.stream(call.pop("method", "POST"), url, **call)
+        if self.colour == "sync":
+            return self._threads.submit(_play, stream, consume)
+        return self.portal.start_task_soon(_aplay, stream, consume)
+
+    def call(self, url: str, consume: Callable[[penstock.Event], Any] | None = None, **call: Any) -> Seen:
+        """Make a call."""
+        return self.start(url, consume, **call).result(30)
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Run an async function in the loop of the client."""
+        return self.portal.call(function, *arguments)
+
+    @property
+    def pool(self) -> Any:
+        """The pool of connections without a proxy."""
+        return self.client._transport._by_proxy[None]._pool
+
+    def expect_nothing_held(self) -> None:
+        """No pool may have a request, or a connection that is neither idle nor gone."""
+        for http in self.client._transport._by_proxy.values():
+            assert http._pool._requests == []
+            assert [each for each in http._pool._connections if not each.is_idle()] == []
+
+    def close(self) -> None:
+        if self.colour == "sync":
+            self.client.close()
+        else:
+            self.portal.call(self.client.aclose)
+        self._stack.close()
+
+
+def _play(stream: Any, consume: Callable[[penstock.Event], Any] | None) -> Seen:
+    seen = Seen(stream=stream)
+    began = time.monotonic()
+    try:
+        with stream:
+            for event in stream:
+                seen.events.append(event)
+                if consume is not None and consume(event) is False:
+                    break
+    except BaseException as error:
+        seen.error = error
+    seen.elapsed = time.monotonic() - began
+    return seen
+
+
+async def _aplay(stream: Any, consume: Callable[[penstock.Event], Any] | None) -> Seen:
+    seen = Seen(stream=stream)
+    began = time.monotonic()
+    try:
+        async with stream:
+            async for event in stream:
+                seen.events.append(event)
+                if consume is not None and consume(event) is False:
+                    break
+    except Exception as error:
+        seen.error = error
+    seen.elapsed = time.monotonic() - began
+    return seen
+
+
+@pytest.fixture(scope="module")
+def nothing_left() -> Iterator[None]:
+    """What a module leaves open warns when it is over, and warnings are errors."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+def connect(nothing_left: None, colour: Colour, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Caller]]:
+    """Make clients. When the test is over no pool may hold anything, and nobody may have logged a warning."""
+    callers: list[Caller] = []
+
+    def make(**arguments: Any) -> Caller:
+        callers.append(Caller(colour, arguments))
+        return callers[-1]
+
+    with contextlib.ExitStack() as stack:
+        try:
+            yield make
+        finally:
+            for caller in callers:
+                stack.callback(caller.close)
+        for caller in callers:
+            caller.expect_nothing_held()
+    for phase in ("setup", "call"):
+        noise = [record for record in caplog.get_records(phase) if record.levelno >= logging.WARNING]
+        assert noise == []
+
+
+@pytest.fixture
+def caller(connect: Callable[..., Caller]) -> Caller:
+    """A client that speaks Anthropic's dialect and has no plugins."""
+    return connect()
+
+
+class RawServer:
+    """Accepts on loopback and hands each socket, with its number from 1, to `serve` in a thread of its own."""
+
+    def __init__(self, serve: Callable[[socket.socket, int], None], backlog: int = 64) -> None:
+        self._serve = serve
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        self._sockets: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self.stop = threading.Event()
+        self.connections = 0
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1/messages"
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while not self.stop.is_set():
+                client, _ = self._listener.accept()
+                self.connections += 1
+                self._sockets.append(client)
+                thread = threading.Thread(target=self._guarded, args=(client, self.connections), daemon=True)
+                thread.start()
+                self._threads.append(thread)
+
+    def _guarded(self, client: socket.socket, number: int) -> None:
+        with contextlib.suppress(OSError, EOFError), client:
+            self._serve(client, number)
+
+    def close(self) -> None:
+        self.stop.set()
+        for each in (self._listener, *self._sockets):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in (self._acceptor, *self._threads):
+            thread.join(5)
+            assert not thread.is_alive()
+        for each in self._sockets:
+            each.close()
+
+
+@pytest.fixture
+def raw() -> Iterator[type["Raw"]]:
+    """`Raw.server(serve)` and its tools, for what an HTTP server would not say."""
+    yield Raw
+    while Raw.servers:
+        Raw.servers.pop().close()
+
+
+class Raw:
+    """Plain bytes."""
+
+    servers: list[RawServer] = []  # noqa: RUF012
+
+    HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+    EVENT = b'event: content_block_delta\ndata: {"type":"content_block_delta"}\n\n'
+    STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+    @classmethod
+    def server(cls, serve: Callable[[socket.socket, int], None], **options: Any) -> RawServer:
+        cls.servers.append(RawServer(serve, **options))
+        return cls.servers[-1]
+
+    @staticmethod
+    def request(client: socket.socket) -> bytes:
+        """Read one request. Raises EOFError when the client has left."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += Raw.some(client)
+        head, _, body = data.partition(b"\r\n\r\n")
+        lines = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+        while len(body) < int(lines.get(b"content-length", b"0")):
+            body += Raw.some(client)
+        return head + b"\r\n\r\n" + body
+
+    @staticmethod
+    def some(client: socket.socket) -> bytes:
+        data = client.recv(65536)
+        if not data:
+            raise EOFError
+        return data
+
+    @staticmethod
+    def whole(*events: bytes, extra: bytes = b"") -> bytes:
+        """A complete answer."""
+        body = b"".join(events) or Raw.EVENT + Raw.STOP
+        return Raw.HEAD + b"Content-Length: %d\r\n%b\r\n%b" % (len(body), extra, body)
+
+    @staticmethod
+    def chunk(data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data)
+
+    @staticmethod
+    def reset(client: socket.socket) -> None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()

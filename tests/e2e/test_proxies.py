@@ -1,0 +1,204 @@
+"""FAULTS C42: proxies, asked for and not asked for."""
+
+import contextlib
+import select
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import trustme
+
+import penstock
+from penstock.messages import Timeouts
+from penstock_faults import FaultServer, faults
+
+PATH = "/v1/messages"
+NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set proxy variables; there are no others."""
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+    def put(**values: str) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+
+    return put
+
+
+class Proxy:
+    """A forward proxy: absolute URLs and CONNECT."""
+
+    def __init__(self, raw: Any, refuse: bytes = b"", hang: bool = False) -> None:
+        self.lines: list[bytes] = []
+        self.heads: list[bytes] = []
+        self._refuse, self._hang = refuse, hang
+        self._raw = raw
+        self.server = raw.server(self._serve)
+        self.url = self.server.url.removesuffix(PATH)
+
+    def _serve(self, client: socket.socket, number: int) -> None:
+        data = self._raw.request(client)
+        line, _, rest = data.partition(b"\r\n")
+        self.lines.append(line)
+        self.heads.append(rest.lower())
+        if self._hang:
+            self._raw.some(client)
+        if self._refuse:
+            client.sendall(self._refuse)
+            return
+        method, target, version = line.split(b" ")
+        if method == b"CONNECT":
+            host, _, port = target.partition(b":")
+            head = b""
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        else:
+            address, _, path = target.removeprefix(b"http://").partition(b"/")
+            host, _, port = address.partition(b":")
+            head = b" ".join([method, b"/" + path, version]) + b"\r\n" + rest
+        with socket.create_connection((host.decode(), int(port))) as upstream:
+            upstream.sendall(head)
+            self._pump(client, upstream)
+
+    def _pump(self, one: socket.socket, other: socket.socket) -> None:
+        while not self.server.stop.is_set():
+            for each in select.select([one, other], [], [], 0.5)[0]:
+                data = self._raw.some(each)
+                (other if each is one else one).sendall(data)
+
+
+@pytest.fixture
+def dead_port() -> int:
+    """A port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_the_environment_is_not_trusted(connect: Any, environment: Callable[..., None], dead_port: int) -> None:
+    """C42: whoever sets a variable does not get the prompts."""
+    dead = f"http://127.0.0.1:{dead_port}"
+    environment(HTTP_PROXY=dead, http_proxy=dead, ALL_PROXY=dead)
+    with FaultServer() as server:
+        connect().call(server.url + PATH).succeeded()
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_the_environment_is_trusted_when_asked(
+    connect: Any, raw: Any, environment: Callable[..., None], variable: str, scheme: str
+) -> None:
+    """C42: with or without the scheme, as curl takes it."""
+    proxy = Proxy(raw)
+    environment(**{variable: scheme + proxy.url.removeprefix("http://")})
+    with FaultServer() as server:
+        connect(trust_env=True).call(server.url + PATH).succeeded()
+        assert proxy.lines == [f"POST {server.url}{PATH} HTTP/1.1".encode()]
+
+
+def test_a_dead_proxy_of_the_environment_is_used_when_asked(
+    connect: Any, environment: Callable[..., None], dead_port: int
+) -> None:
+    """C42: the opposite, to be sure that the test above tests something."""
+    environment(http_proxy=f"http://127.0.0.1:{dead_port}")
+    with FaultServer() as server:
+        connect(trust_env=True).call(server.url + PATH).failed(penstock.NetworkError)
+        assert server.requests == []
+
+
+def test_the_environment_may_except_hosts(connect: Any, environment: Callable[..., None], dead_port: int) -> None:
+    """C42: no_proxy."""
+    environment(http_proxy=f"http://127.0.0.1:{dead_port}", no_proxy="127.0.0.1")
+    with FaultServer() as server:
+        connect(trust_env=True).call(server.url + PATH).succeeded()
+
+
+def test_a_configured_proxy_is_used_whatever_the_environment_says(
+    connect: Any, raw: Any, environment: Callable[..., None], dead_port: int
+) -> None:
+    """C42: arguments win; credentials go to the proxy."""
+    environment(http_proxy=f"http://127.0.0.1:{dead_port}", no_proxy="*")
+    proxy = Proxy(raw)
+    with FaultServer() as server:
+        for trust_env in (False, True):
+            caller = connect(proxy=proxy.url.replace("http://", "http://me:pw@"), trust_env=trust_env)
+            caller.call(server.url + PATH).succeeded()
+    assert len(proxy.lines) == 2
+    assert all(b"proxy-authorization: basic " in head for head in proxy.heads)
+
+
+@pytest.fixture(scope="module")
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Those of a server and of a client that trusts it."""
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.configure_trust(client)
+    return server, client
+
+
+def test_a_tunnel_is_used_again(connect: Any, raw: Any, contexts: Any) -> None:
+    """TLS through a proxy."""
+    proxy = Proxy(raw)
+    with FaultServer(ssl_context=contexts[0]) as server:
+        caller = connect(proxy=proxy.url, verify=contexts[1])
+        for _ in range(3):
+            caller.call(server.url + PATH).succeeded()
+        assert proxy.lines == [f"CONNECT {server.url.removeprefix('https://')} HTTP/1.1".encode()]
+
+
+def test_a_tunnel_that_does_not_open_is_a_connect_timeout(connect: Any, raw: Any, contexts: Any) -> None:
+    """C34: the way to the server includes the tunnel."""
+    proxy = Proxy(raw, hang=True)
+    seen = connect(proxy=proxy.url, verify=contexts[1]).call(
+        "https://127.0.0.1:9/", timeouts=Timeouts(connect=0.25, first_event=5, idle=5)
+    )
+    error = seen.failed(penstock.TimeoutError, within=0.75)
+    assert (error.clock, error.phase) == ("connect", "connect")
+
+
+def test_silence_behind_a_tunnel_is_a_first_event_timeout(connect: Any, raw: Any, contexts: Any) -> None:
+    """C40: from the handshake on, the clocks are the usual ones."""
+    proxy = Proxy(raw)
+    with FaultServer([faults.silence()], ssl_context=contexts[0]) as server:
+        seen = connect(proxy=proxy.url, verify=contexts[1]).call(
+            server.url + PATH, timeouts=Timeouts(connect=0.3, first_event=0.5, idle=5)
+        )
+        error = seen.failed(penstock.TimeoutError, within=1.4)
+        assert (error.clock, error.phase) == ("first_event", "headers")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", b"nonsense\r\n\r\n"],
+)
+def test_a_proxy_that_refuses_is_a_network_error(connect: Any, raw: Any, contexts: Any, answer: bytes) -> None:
+    """C34: what it says is in the message."""
+    proxy = Proxy(raw, refuse=answer)
+    connect(proxy=proxy.url, verify=contexts[1]).call("https://127.0.0.1:9/").failed(penstock.NetworkError)
+
+
+@pytest.mark.parametrize(
+    "proxy", ["nonsense", "ftp://127.0.0.1", "socks5://me:secret@127.0.0.1", "http://", "http://[::1"]
+)
+def test_a_proxy_that_cannot_be_one_is_a_configuration_error(proxy: str) -> None:
+    """C42: said when the client is built, without the password."""
+    for client in (penstock.Client, penstock.AsyncClient):
+        with pytest.raises(penstock.ConfigurationError, match="proxy: must be") as caught:
+            client([], proxy=proxy)
+        assert "secret" not in str(caught.value)
+
+
+def test_a_bad_proxy_in_the_environment_is_a_configuration_error(
+    connect: Any, environment: Callable[..., None]
+) -> None:
+    """C42: found when the first request asks for it."""
+    environment(http_proxy="ftp://127.0.0.1")
+    seen = connect(trust_env=True).call("http://127.0.0.1:9/")
+    with contextlib.suppress(KeyError):
+        seen.failed(penstock.ConfigurationError)

@@ -1,0 +1,168 @@
+"""What must not type-check. Never run: mypy, strict, must complain about each line marked ``# error``, and no other."""
+
+from typing import Any
+
+from penstock import (
+    DROP,
+    AsyncClient,
+    Call,
+    Client,
+    Event,
+    GiveUp,
+    Headers,
+    Key,
+    Outcome,
+    PenstockError,
+    Plugin,
+    Reject,
+    Replay,
+    Request,
+    Response,
+    Retry,
+    Timeouts,
+    Usage,
+    Wait,
+    hookimpl,
+)
+from penstock.testing import Reply, play, run
+
+URL = "https://api.example.org/v1/messages"
+
+
+# Consuming
+
+
+def arguments(client: Client) -> None:
+    client.stream("POST")  # error
+    client.stream("POST", URL, {"x-api-key": "a"})  # error
+    client.stream("POST", URL, headers={"x-api-key": 1})  # error
+    client.stream("POST", URL, headers={b"x-api-key": b"a"})  # error
+    client.stream("POST", URL, content="text")  # error
+    client.stream("POST", URL, timeouts=30)  # error
+    client.stream("POST", URL, timeout=30)  # error
+    client.stream("POST", URL, follow_redirects=True)  # error
+    Client("retry")
+    Client([], dialect=5)  # error
+    Client([], commit="never")  # error
+    Client([], retries=3)  # error
+    Timeouts(5)  # error
+    Timeouts(read=5)  # error
+    Timeouts(idle="5")  # error
+
+
+def wrong_colour(client: Client, other: AsyncClient) -> None:
+    with other.stream("GET", URL):  # error
+        pass
+    with client.stream("GET", URL) as stream:
+        stream.aclose()  # error
+
+
+async def wrong_colour_awaiting(client: Client, other: AsyncClient) -> None:
+    async with client.stream("GET", URL):  # error
+        pass
+    async with other.stream("GET", URL) as stream:
+        for _ in stream:  # error
+            pass
+
+
+def read_only(call: Call, request: Request, response: Response, event: Event, usage: Usage, outcome: Outcome) -> None:
+    request.url = URL  # error
+    response.status_code = 200  # error
+    usage.input_tokens = 1  # error
+    outcome.status = "success"  # error
+    request.headers["a"] = "b"  # error
+    event["a"] = 1  # error
+    call.origin = "x"  # error
+    Retry(1.0).delay = 2.0  # error
+
+
+def comparisons(outcome: Outcome, error: PenstockError) -> bool:
+    return outcome.status == "ok" or error.origin == "server" or error.phase == "body"  # error
+
+
+def keys(call: Call, started: Key[float]) -> None:
+    call.set(started, "now")  # error
+    number: int | None = call.get(started)  # error
+    text: str = call.pop(started)  # error
+    print(number, text)
+
+
+# Decisions
+
+
+def decisions() -> None:
+    Wait()  # error
+    Wait("1")  # error
+    Reject()  # error
+    Reject("no")  # error
+    Reject(ValueError("no"))  # error
+    Retry(request=URL)  # error
+    GiveUp(ValueError("no"))  # error
+    Replay(["event"])  # error
+    Replay(events=5)  # error
+    PenstockError("no", phase="body")  # error
+    PenstockError("no", 429)  # error
+    Headers({"a": None})  # error
+
+
+# Plugins
+
+
+class Answers(Plugin):
+    """Each hook has its own answers."""
+
+    def before_request(self, call: Call, request: Request) -> Retry:  # error
+        return Retry()
+
+    def on_response(self, call: Call, response: Response) -> Wait:  # error
+        return Wait(1)
+
+    def on_event(self, call: Call, event: Event) -> bool:  # error
+        return True
+
+    def should_retry(self, call: Call, error: PenstockError) -> bool:  # error
+        return True
+
+    def on_finish(self, call: Call, outcome: Outcome) -> str:  # error
+        return ""
+
+
+class Arguments(Plugin):
+    """And its own arguments."""
+
+    def before_request(self, call: Call) -> None:  # error
+        pass
+
+    def on_event(self, call: Call, data: str) -> None:  # error
+        pass
+
+    async def on_error(self, call: Call, error: PenstockError) -> None:  # error
+        pass
+
+    def after_request(self, call: Call, outcome: Outcome, more: int) -> None:  # error
+        pass
+
+
+class Marked(Plugin):
+    """A mark does not hide what it marks."""
+
+    @hookimpl(tryfirst=True)
+    def on_event(self, call: Call, event: Event) -> int:  # error
+        return 1
+
+    @hookimpl(first=True)  # error
+    def on_finish(self, call: Call, outcome: Outcome) -> None:
+        pass
+
+    def on_decision(self, call: Call, decision: Any, plugin: str) -> None:
+        print(DROP.reason)  # error
+
+
+# Testing
+
+
+def tested() -> None:
+    play([Reply(status="200")])  # error
+    play([Reply()], backend="twisted")  # error
+    Reply(500)  # error
+    run(lambda: 5)  # error

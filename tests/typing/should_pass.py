@@ -1,0 +1,256 @@
+"""What users and plugin authors write. Never run: mypy and pyright, both strict, must accept every line."""
+
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, assert_type
+
+from attrs import evolve, field, frozen
+
+import penstock
+from penstock import (
+    DROP,
+    FINISH,
+    AsyncClient,
+    AsyncTransport,
+    Attempt,
+    Call,
+    Client,
+    ConfigurationError,
+    Dialect,
+    Event,
+    GiveUp,
+    Headers,
+    Key,
+    Kind,
+    Outcome,
+    PenstockError,
+    Plugin,
+    RateLimitError,
+    Reject,
+    Replay,
+    Request,
+    Response,
+    Retry,
+    TimeoutError,
+    Timeouts,
+    Transport,
+    Usage,
+    Wait,
+    hookimpl,
+)
+from penstock.decisions import BeforeRequest, Decision, OnEvent, ShouldRetry
+from penstock.testing import STALL, FakeClock, Played, Reply, ScriptedTransport, check_plugin, play, run, sse
+from penstock.validators import number, optional, seconds
+
+URL = "https://api.example.org/v1/messages"
+
+
+# Consuming
+
+
+def blocking(config: Mapping[str, Any], key: str) -> str:
+    with Client(["timeout", "retry"], config=config, dialect="anthropic", headers={"x-api-key": key}) as client:
+        with client.stream("POST", URL, json={"stream": True}, timeouts=Timeouts(total=30)) as stream:
+            for event in stream:
+                assert_type(event, Event)
+                assert_type(event.type, str)
+                print(stream.request_id, event.type, event.json(), event["delta"], event.get("index", 0))
+        assert_type(stream.outcome, Outcome | None)
+        assert_type(stream.usage, Usage | None)
+        assert_type(stream.history, tuple[Attempt, ...])
+        assert_type(client.describe(), str)
+        with client.stream("GET", URL, headers=[("accept", "*/*")], request_id="mine") as stream:
+            return "".join(stream.text())
+
+
+async def awaiting() -> list[str]:
+    async with (
+        AsyncClient(None, config="penstock.toml", commit="first-event") as client,
+        client.stream("POST", URL, content=b"{}") as stream,
+    ):
+        async for event in stream:
+            assert_type(event, Event)
+        return [piece async for piece in stream.text()]
+
+
+def failing(client: Client) -> float | None:
+    try:
+        with client.stream("GET", URL) as stream:
+            list(stream)
+    except RateLimitError as error:
+        return assert_type(error.retry_after, float | None)
+    except TimeoutError as error:
+        return error.seconds if error.clock in {"idle", "total"} else None
+    except ConfigurationError as error:
+        print(*(problem.path for problem in error.problems))
+    except PenstockError as error:
+        print(error.request_id, error.status_code, error.phase, error.origin == "local", error.retryable)
+        for attempt in error.attempts:
+            print(attempt.number, attempt.error, attempt.delay, attempt.decided_by)
+    return None
+
+
+def configured_by_a_file() -> Client:
+    return Client(config=Path("penstock.toml"), verify=False, proxy="http://localhost:8080", max_connections=10)
+
+
+# Writing plugins
+
+
+@frozen(kw_only=True)
+class StampConfig:
+    header: str = "x-stamp"
+    pause: float = field(default=0.0, validator=seconds)
+    size: int | None = field(default=None, validator=optional(number(at_least=1, whole=True)))
+
+
+class Stamp(Plugin):
+    """Overrides some hooks, each as narrow as it likes."""
+
+    name: ClassVar[str] = "stamp"
+    Config: ClassVar[type[Any]] = StampConfig
+    config: StampConfig
+    STARTED: ClassVar[Key[float]] = Key("stamp.started")
+
+    def before_request(self, call: Call, request: Request) -> Request:
+        call.set(self.STARTED, call.now())
+        return request.with_headers({self.config.header: call.id})
+
+    def after_request(self, call: Call, outcome: Outcome) -> None:
+        started = call.pop(self.STARTED)
+        assert_type(started, float | None)
+        assert_type(call.get(self.STARTED, 1.0), float | None)
+
+    def should_retry(self, call: Call, error: PenstockError) -> Retry | None:
+        remaining = call.remaining()
+        if remaining is not None and remaining < 1.0:
+            return None
+        return Retry(call.random(), request=evolve(call.request, url=URL), resume=True, reason="stamped")
+
+
+class Everything(Plugin):
+    """All hooks, with all their answers."""
+
+    def before_request(self, call: Call, request: Request) -> BeforeRequest:
+        if call.attempt == 1:
+            return Wait(1.5, "slowly")
+        return Reject(PenstockError("no")) if call.deadline is None else Replay([Event.make("a", {"b": 1})])
+
+    def on_response(self, call: Call, response: Response) -> Reject | None:
+        return None if response.headers.get("x-ok") else Reject(RateLimitError("no", retry_after=1.0))
+
+    def on_commit(self, call: Call, event: Event) -> None:
+        print(call.committed_at, call.phase)
+
+    def on_event(self, call: Call, event: Event) -> OnEvent:
+        if event.type == "drop":
+            return DROP
+        return FINISH if event.type == "enough" else evolve(event, raw=b"{}")
+
+    def on_error(self, call: Call, error: PenstockError) -> PenstockError | None:
+        return None
+
+    def should_retry(self, call: Call, error: PenstockError) -> ShouldRetry:
+        return GiveUp(error, "no") if error.retryable else Replay(event for event in [Event()])
+
+    def on_finish(self, call: Call, outcome: Outcome) -> None:
+        print(outcome.status, outcome.error, outcome.duration, call.usage, call.bytes)
+
+    def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
+        match decision:
+            case Wait(seconds, reason) | Retry(seconds, reason=reason):
+                print(plugin, seconds, reason)
+            case Reject(error):
+                print(plugin, error)
+            case GiveUp() | Replay():
+                print(plugin)
+
+    def wrap_transport(self, transport: Transport) -> Transport:
+        return transport
+
+    def wrap_async_transport(self, transport: AsyncTransport) -> AsyncTransport:
+        return transport
+
+
+class Ordered(Plugin):
+    """Marks keep the type of what they mark."""
+
+    @hookimpl(tryfirst=True, events={"delta"})
+    def on_event(self, call: Call, event: Event) -> None:
+        print(event.data)
+
+    @hookimpl
+    def on_finish(self, call: Call, outcome: Outcome) -> None:
+        assert_type(self.on_event(call, Event()), None)
+
+
+class Plain:
+    """No base class: the functions are marked."""
+
+    @hookimpl(wrapper=True)
+    def should_retry(self, call: Call, error: PenstockError) -> Generator[None, ShouldRetry, ShouldRetry]:
+        answer = yield
+        return answer
+
+    @hookimpl(specname="on_finish")
+    def finished(self, outcome: Outcome) -> None:
+        print(outcome.status)
+
+
+@hookimpl
+def on_commit(call: Call, event: Event) -> None:
+    """A module is a plugin, too."""
+
+
+class Spoken(Dialect):
+    """What the events of another API mean."""
+
+    name = "spoken"
+    has_terminal_event = True
+
+    def classify(self, event: Event) -> Kind:
+        return Kind.TERMINAL if event.type == "end" else Kind.CONTENT
+
+    def usage(self, event: Event) -> Usage | None:
+        return Usage(output_tokens=event["tokens"], final=True)
+
+    def text(self, event: Event) -> str | None:
+        return event.data
+
+
+def built() -> Client:
+    stamp = Stamp(header="x-other")
+    assert_type(stamp.config, StampConfig)
+    assert_type(Stamp.from_config(StampConfig()), Stamp)
+    return Client([Stamp(StampConfig(), pause=1.0), Everything(), Plain(), "retry"], dialect=Spoken())
+
+
+# Testing
+
+
+def tested() -> None:
+    clock = FakeClock(seed=7)
+    played = play([Reply(status=503), Reply(body=[sse(("a", {"b": 1}), "text"), 1.5, STALL])], [Stamp()], clock=clock)
+    assert_type(played, Played)
+    assert played.types == ["a"]
+    assert played.penstock_error.status_code == 503
+    check_plugin(Stamp, held=lambda plugin: len(plugin.name))
+    transport: Transport = ScriptedTransport(lambda request: Reply(body=request.content), clock)
+    Client([], transport=transport, clock=clock).close()
+
+    async def main(number: int) -> str:
+        return str(number)
+
+    assert_type(run(main, 1, backend="trio"), str)
+
+
+# Values
+
+
+def values(headers: Headers) -> Iterator[str]:
+    yield from headers
+    yield headers["a"]
+    yield from (name for name, _ in headers.items_raw)
+    request = penstock.Request.build("POST", URL, headers=headers, json=[1])
+    yield request.origin
+    yield from {Retry(1.0): "hashable"}.values()
