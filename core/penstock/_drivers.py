@@ -24,10 +24,11 @@ class _Steps:
 
     def __init__(self, steps: Steps) -> None:
         self._generator = steps
+        self._send: Callable[[object], Effect | Event] = steps.send  # bound once: it is called for every event
 
     def send(self, result: object) -> Step:
         try:
-            return cast(Step, self._generator.send(result))
+            return self._send(result)
         except (StopIteration, Leave):
             return None
 
@@ -60,7 +61,10 @@ class Driver(_Steps):
 
     def next_event(self) -> Event | None:
         """Return the next event, None at the end. Raises the error of a call that failed."""
-        step = self.send(None)
+        try:
+            step: Step = self._send(None)
+        except StopIteration:
+            return None
         while step.__class__ is not Event and step is not None:
             step = self._perform(step)
         return cast("Event | None", step)  # type: ignore[redundant-cast]  # mypy narrows by __class__, pyright does not
@@ -129,7 +133,10 @@ class AsyncDriver(_Steps):
 
     async def next_event(self) -> Event | None:
         """Return the next event, None at the end. Raises the error of a call that failed."""
-        step = self.send(None)
+        try:
+            step: Step = self._send(None)
+        except StopIteration:
+            return None
         while step.__class__ is not Event and step is not None:
             step = await self._perform(step)
         return cast("Event | None", step)  # type: ignore[redundant-cast]  # mypy narrows by __class__, pyright does not
