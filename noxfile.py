@@ -1,4 +1,4 @@
-"""The checks of this project: ``nox -l`` lists them, ``nox -s tests`` runs one. They need `uv` and download no Python."""
+"""The checks of this project: ``nox -l`` lists them, ``nox -s tests`` runs one. They need `uv`, and fetch no Python."""
 
 from pathlib import Path
 
