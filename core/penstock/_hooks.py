@@ -165,8 +165,8 @@ def _refusals(manager: _Manager, name: str, plugin: object) -> Iterable[Problem]
 
 def _refusal(manager: _Manager, plugin: object, attribute: str, function: Any, mark: dict[str, Any]) -> str:
     hook = mark.get("specname") or attribute
-    if not manager.is_hook(hook):
-        return "" if mark.get("optionalhook") or function is None else _misspelt(hook, marked=bool(mark))
+    if not manager.is_hook(hook) and not mark.get("optionalhook"):
+        return "" if function is None else _misspelt(hook, marked=bool(mark))
     if isinstance(plugin, Plugin) and attribute in vars(plugin):
         return "is set on the object; a hook is a method of its class"
     if function is None:

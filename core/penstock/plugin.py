@@ -27,6 +27,7 @@ def hookimpl(
     trylast: bool = False,
     wrapper: bool = False,
     specname: str | None = None,
+    optional: bool = False,
     events: Collection[str] | None = None,
 ) -> Callable[[F], F]: ...
 
@@ -38,20 +39,29 @@ def hookimpl(
     trylast: bool = False,
     wrapper: bool = False,
     specname: str | None = None,
+    optional: bool = False,
     events: Collection[str] | None = None,
 ) -> Any:
     """Mark a function as a hook, or set the options of one.
 
     `tryfirst` and `trylast` order it among the plugins, `wrapper` makes it a generator around `should_retry`, `events`
-    limits `on_event` to those event types. Methods of a `Plugin` need the mark for the options only. Raises TypeError
+    limits `on_event` to those event types. `optional` is for a hook that another plugin specifies and that is just a
+    function where that plugin is not there. Methods of a `Plugin` need the mark for the options only. Raises TypeError
     when `events` is a lone string.
     """
     if isinstance(events, str):
         raise TypeError(f"events must be a collection of event types: {{{events!r}}}")
 
     def mark(function: F) -> F:
-        options = {"tryfirst": tryfirst, "trylast": trylast, "wrapper": wrapper, "specname": specname}
-        setattr(function, MARK, {**options, "events": None if events is None else frozenset(events)})
+        options = {
+            "tryfirst": tryfirst,
+            "trylast": trylast,
+            "wrapper": wrapper,
+            "specname": specname,
+            "optionalhook": optional,
+            "events": None if events is None else frozenset(events),
+        }
+        setattr(function, MARK, options)
         return function
 
     return mark if function is None else mark(function)

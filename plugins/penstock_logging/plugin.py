@@ -4,9 +4,10 @@ import weakref
 from typing import Any, ClassVar, Self
 
 from penstock.call import Call, Outcome
+from penstock.clock import Clock, SystemClock
 from penstock.decisions import Decision
 from penstock.messages import Event, Request
-from penstock.plugin import Plugin
+from penstock.plugin import Plugin, hookimpl
 
 from . import records
 from ._output import Output
@@ -43,6 +44,8 @@ class Logging(Plugin):
         """Take a configuration, or its values. Raises ConfigurationError for a file that cannot be opened."""
         super().__init__(config, **values)
         self._threshold = LEVELS[self.config.level]
+        # Of the latest call: a circuit changes without one, and its record has the time of the records around it.
+        self._clock: Clock = SystemClock()
         output = Output(self.config)
         self._queue = BoundedQueue(output.write, self.config.queue_size, on_closed=output.close)
         # Runs once: on close(), when the plugin is no longer used, or at exit.
@@ -68,6 +71,7 @@ class Logging(Plugin):
 
     def before_request(self, call: Call, request: Request) -> None:
         """Record that an attempt begins."""
+        self._clock = call.clock
         if self._wants("DEBUG"):
             self._log(call, "DEBUG", records.common(call, "attempt-started"))
 
@@ -91,6 +95,13 @@ class Logging(Plugin):
         if self._wants(level):
             fields = records.common(call, "call-ended")
             self._log(call, level, fields | records.of_call(call, outcome, self.config.allow_headers))
+
+    @hookimpl(optional=True)
+    def on_circuit_state_change(self, circuit: str, key: str, old: str, new: str, failure_count: int) -> None:
+        """Record that a circuit opened, closed or tries again. The circuit breaker specifies this hook."""
+        if self._wants("WARNING"):
+            fields = records.of_circuit(circuit, key, old, new, failure_count)
+            self._queue.put(Record("WARNING", self._clock.time(), fields))
 
     def _wants(self, level: str) -> bool:
         return LEVELS[level] >= self._threshold

@@ -1,7 +1,7 @@
 """The records: what each says, at which level, with which fields. None has content of requests or events.
 
-Every record has `penstock` (its kind), `request_id`, `attempt`, `phase` and `origin`. Fields without a value
-are left out.
+Every record has `penstock` (its kind), `request_id`, `attempt`, `phase` and `origin`; that of a circuit, which belongs
+to no call, has only the first. Fields without a value are left out.
 
 | kind            | level                                 | further fields                                   |
 |-----------------|---------------------------------------|--------------------------------------------------|
@@ -16,9 +16,10 @@ are left out.
 | call-ended      | INFO; rejected WARNING; failure ERROR | status, duration, time_to_first_event, events,   |
 |                 |                                       | bytes, usage, request_headers, response_headers, |
 |                 |                                       | those of an error                                |
+| circuit         | WARNING                               | circuit, key, old, new, failure_count            |
 
 Those of an error: error (its class), error_message, error_kind (the API's name of it), status_code,
-retry_after, response_id. Times are seconds.
+retry_after, response_id; of a circuit that refuses also circuit and key. Times are seconds.
 """
 
 from contextvars import Context, copy_context
@@ -29,7 +30,7 @@ from attrs import field, frozen
 
 from penstock.call import Call, Key, Outcome
 from penstock.decisions import Decision, GiveUp, Reject, Replay, Retry, Wait
-from penstock.errors import PenstockError
+from penstock.errors import CircuitOpenError, PenstockError
 from penstock.headers import Headers
 from penstock.messages import Event, Response
 
@@ -48,6 +49,7 @@ MESSAGES: Final = {
     "give-up": "giving up",
     "replay": "answered from memory",
     "call-ended": "call ended",
+    "circuit": "circuit changed",
 }
 CALL_LEVELS: Final = {"success": "INFO", "cancelled": "INFO", "rejected": "WARNING", "failure": "ERROR"}
 
@@ -133,7 +135,7 @@ def of_error(error: PenstockError | None) -> dict[str, Any]:
     """Return the fields that describe `error`."""
     if error is None:
         return {}
-    return {
+    fields = {
         "error": type(error).__name__,
         "error_message": str(error.message),
         "error_kind": error.kind,
@@ -141,6 +143,15 @@ def of_error(error: PenstockError | None) -> dict[str, Any]:
         "retry_after": error.retry_after,
         "response_id": error.response_id,
     }
+    if isinstance(error, CircuitOpenError):
+        fields |= {"circuit": _text(error.circuit), "key": _text(error.key)}
+    return fields
+
+
+def of_circuit(circuit: str, key: str, old: str, new: str, failure_count: int) -> dict[str, Any]:
+    """Return the fields of the record of a circuit that changed its state."""
+    names = {"circuit": _text(circuit), "key": _text(key), "old": _text(old), "new": _text(new)}
+    return {"penstock": "circuit", **names, "failure_count": failure_count}
 
 
 def of_attempt(call: Call, outcome: Outcome) -> dict[str, Any]:
@@ -167,6 +178,11 @@ def of_call(call: Call, outcome: Outcome, allowed: frozenset[str]) -> dict[str, 
 def of_event(event: Event) -> dict[str, Any]:
     """Return the fields that identify an event; its data is not among them."""
     return {"event_type": event.type, "event_id": event.id, "size": len(event.raw)}
+
+
+def _text(value: object) -> str | None:
+    """Return a name that others have chosen, as it prints: an enumeration or a key may be of any class."""
+    return None if value is None else str(value)
 
 
 def _last_error(call: Call) -> dict[str, Any]:

@@ -19,8 +19,24 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "logging": [{}, {"events": True, "level": "DEBUG"}],
     "retry": [{}, {"max_retries": 5, "jitter_kind": "full"}, {"retry_local": True}],
     "timeout": [{}, {"total": 20, "count_keepalives": True}],
-    "rate-limit": [{}],
-    "circuit-breaker": [{}, {"failure_threshold": 1}],
+    "rate-limit": [
+        {},
+        {"requests": 2, "tokens": 100_000},
+        {"requests": 1, "max_wait": 0},
+        {"tokens": 1, "max_wait": 0},
+    ],
+    "circuit-breaker": [
+        {},
+        {"failure_threshold": 1},
+        {"failure_threshold": 1, "half_open_success_threshold": 1},
+        {"initial_state": "forced_open"},
+    ],
+}
+
+# What a plugin has handed out.
+HELD: dict[str, Callable[[Any], int]] = {
+    "circuit-breaker": lambda plugin: sum(it.in_flight + it.probes for it in plugin.snapshot().values()),
+    "rate-limit": lambda plugin: sum(it.waiting + it.in_flight for it in plugin.snapshot().values()),
 }
 
 every_plugin = pytest.mark.parametrize(
@@ -40,7 +56,7 @@ def maker(entry: EntryPoint, values: dict[str, Any]) -> Callable[[], Plugin]:
 
 def test_the_built_in_plugins_are_found() -> None:
     """Or nothing would be tested here."""
-    assert {entry.name for entry in BUILT_IN} >= {"logging", "retry", "timeout"}
+    assert {entry.name for entry in BUILT_IN} == {*VARIANTS}
 
 
 @every_plugin
@@ -48,7 +64,7 @@ def test_a_built_in_plugin_keeps_the_contract(
     entry: EntryPoint, values: dict[str, Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """No privilege: the same check that a third party runs. (What `logging` prints is not looked at.)"""
-    check_plugin(maker(entry, values))
+    check_plugin(maker(entry, values), held=HELD.get(entry.name))
 
 
 @every_plugin

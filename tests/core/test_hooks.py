@@ -557,6 +557,64 @@ def test_an_added_hook_that_nobody_adds_is_just_a_method() -> None:
     assert compile_hooks([Listener("a", [])]).names == ("a",)
 
 
+class Optional(Plugin):
+    """Listens to a plugin that need not be there, under a name of its own choice."""
+
+    name = "optional"
+
+    def __init__(self, heard: list[str]) -> None:
+        super().__init__()
+        self.heard = heard
+
+    @hookimpl(specname="on_circuit_state_change", optional=True)
+    def listen(self, state: str) -> None:
+        self.heard.append(state)
+
+
+def test_an_optional_hook_is_called_where_it_is_specified() -> None:
+    """In any order of the two plugins."""
+    for step in (1, -1):
+        heard: list[str] = []
+        breaker = Breaker()
+        compile_hooks([breaker, Optional(heard)][::step])
+        breaker.relay.on_circuit_state_change(circuit="x", state="open")
+        assert heard == ["open"]
+
+
+def test_an_optional_hook_is_just_a_function_where_nobody_specifies_it() -> None:
+    """Of a `Plugin`, and of a plain object, where any other mark would be refused."""
+    plain = types.SimpleNamespace(on_circuit_state_change=hookimpl(optional=True)(lambda state: None))
+    hooks = compile_hooks([Optional([]), plain])
+    assert hooks.names == ("optional", "SimpleNamespace")
+    assert all(getattr(hooks, hook) == () for hook in HOOKS)
+    plain.on_circuit_state_change = hookimpl(lambda state: None)
+    assert refused(plain) == [("SimpleNamespace.on_circuit_state_change", "is not a hook")]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["specified", "not-specified"])
+def test_an_optional_hook_that_cannot_be_one_is_refused_in_any_case(there: bool) -> None:
+    """Not only on the day when the other plugin is added."""
+
+    class Wrong(Plugin):
+        @hookimpl(optional=True)
+        async def on_circuit_state_change(self, state: str) -> None: ...
+
+    problem = ("Wrong.on_circuit_state_change", "is a coroutine function; hooks are synchronous")
+    assert refused(Wrong(), *[Breaker()] * there) == [problem]
+
+
+def test_an_optional_hook_takes_the_arguments_that_there_are() -> None:
+    """As every other."""
+
+    class Wrong(Plugin):
+        @hookimpl(optional=True)
+        def on_circuit_state_change(self, colour: str) -> None: ...
+
+    ((path, message),) = refused(Wrong(), Breaker())
+    assert path == "Wrong"
+    assert "colour" in message
+
+
 def test_each_client_has_its_own_callers() -> None:
     """Whoever listens in one client hears nothing of another."""
     heard: list[Any] = []

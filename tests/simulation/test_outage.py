@@ -2,8 +2,8 @@
 
 Each client is a program of its own: its plugins, its circuit, its budget. It makes a call every 15 s or so (7.5 to
 22.5 s, evenly), which is some 65 calls per second for all. The upstream answers after 50 ms; from second 15 until
-second 75 with a 503. The run ends after second 155: some 10 000 calls, a few seconds of real time, of which a third goes
-into building the clients.
+second 75 with a 503. The run ends after second 155: some 10 000 calls, a few seconds of real time, of which a third
+goes into building the clients.
 
 Of the budget a client has one retry in reserve, and a further one every 100 s. With the default floor of ten per second
 no budget of so small a program would ever run out, and the breakers would be alone in holding the load down.

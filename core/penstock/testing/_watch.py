@@ -63,6 +63,11 @@ class Watch:
         if problem not in self.problems:
             self.problems.append(problem)
 
+    def forget_tracebacks(self) -> None:
+        """Let go of the frames that rejections were raised through: they hold the call, which no plugin asked for."""
+        for error in self._errors:
+            error.__traceback__ = None
+
     def watched(self, hooks: Hooks) -> Hooks:
         """Return `hooks` with every function that may not do I/O under watch."""
         changed: dict[str, Any] = {

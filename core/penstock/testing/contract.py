@@ -141,6 +141,7 @@ class _Check:
         for name in ("success", "server error"):
             self.watch.calls.clear()
             self.play(name, [plugin])
+            self.watch.forget_tracebacks()
             gc.collect()
             if self.watch.calls:
                 self.watch.note("it keeps a call after its end: what belongs to a call lives in call.set(Key)")

@@ -7,6 +7,7 @@ import pytest
 
 from .clock import FakeClock
 from .playing import BACKENDS, Colour, Played, play
+from .sweep import cancel_sweep
 
 
 @pytest.fixture
@@ -26,3 +27,14 @@ def colour(request: pytest.FixtureRequest) -> Colour:
 def play_fixture(colour: Colour, fake_clock: FakeClock) -> Callable[..., Played]:
     """`penstock.testing.play` in each colour, on `fake_clock`."""
     return functools.partial(play, backend=colour, clock=fake_clock)
+
+
+@pytest.fixture(
+    name="cancel_sweep",
+    params=[("asyncio", "scope"), ("asyncio", "task"), ("trio", "scope")],
+    ids=["asyncio-scope", "asyncio-task", "trio-scope"],
+)
+def cancel_sweep_fixture(request: pytest.FixtureRequest) -> Callable[..., int]:
+    """`penstock.testing.cancel_sweep` under asyncio, by scope and by task, and under trio."""
+    backend, by = request.param
+    return functools.partial(cancel_sweep, backend=backend, by=by)

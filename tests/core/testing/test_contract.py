@@ -25,6 +25,7 @@ from penstock import (
     Reject,
     Replay,
     Request,
+    Response,
     Retry,
     ServerError,
     Wait,
@@ -134,7 +135,42 @@ def module() -> types.ModuleType:
     return made
 
 
-@pytest.mark.parametrize("make", [Slots, Budget, Again, Wraps, module], ids=lambda it: it.__name__)
+class Refuses(Plugin):
+    """Rejects whatever comes, and remembers why."""
+
+    name = "refuses"
+    last: PenstockError | None = None
+
+    def before_request(self, call: Call, request: Request) -> Reject:
+        self.last = NetworkError("no")
+        return Reject(self.last)
+
+
+class RefusesEvents(Plugin):
+    """Rejects in the middle of the stream."""
+
+    name = "refuses-events"
+
+    def on_event(self, call: Call, event: Event) -> Reject:
+        return Reject(NetworkError("no"))
+
+
+class RefusesAnswers(Plugin):
+    """Rejects every response, with an error that has been raised before."""
+
+    name = "refuses-answers"
+
+    def on_response(self, call: Call, response: Response) -> Reject:
+        try:
+            raise NetworkError("no")
+        except NetworkError as error:
+            return Reject(error)
+
+
+KEEPS = [Slots, Budget, Again, Wraps, Refuses, RefusesEvents, RefusesAnswers, module]
+
+
+@pytest.mark.parametrize("make", KEEPS, ids=lambda it: it.__name__)
 def test_a_plugin_that_keeps_the_contract_passes(make: Callable[[], Any]) -> None:
     """Whatever it decides."""
     check_plugin(make, held=lambda plugin: getattr(plugin, "taken", 0))
@@ -347,7 +383,8 @@ def test_a_bug_for_the_awaiting_client_alone_is_caught() -> None:
 def test_one_error_object_for_several_rejections_is_caught() -> None:
     """The engine stamps each with the id of its call."""
     error = ServerError("no")
-    assert "before_request rejects several times with one error object" in breaches(probing(lambda _: Reject(error)))
+    problem = "- before_request rejects several times with one error object: the engine writes into it"
+    assert breaches(probing(lambda _: Reject(error))) == problem
 
 
 # Giving back

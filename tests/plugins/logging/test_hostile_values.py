@@ -8,7 +8,7 @@ import pytest
 from penstock import errors
 from penstock.call import Outcome
 from penstock.decisions import GiveUp, Reject, Replay, Retry, Wait
-from penstock.errors import PenstockError
+from penstock.errors import CircuitOpenError, PenstockError
 from penstock.headers import Headers
 from penstock.messages import Event, Response
 
@@ -57,10 +57,14 @@ def everything(plugin, call, text):
     ]
     for decision in [*decisions, Replay([Event(text)])]:
         plugin.on_decision(call, decision, text)
+    refusal = CircuitOpenError(text)
+    refusal.circuit, refusal.key = text, text
+    plugin.on_decision(call, Reject(refusal), text)
+    plugin.on_circuit_state_change(circuit=text, key=text, old=text, new=text, failure_count=1)
     plugin.on_finish(call, failure)
     assert plugin.flush(30)
     assert plugin.failed == 0
-    return 10
+    return 12
 
 
 def lines_of(entries, capsys, caplog):
@@ -114,6 +118,7 @@ def test_e69_every_record_is_one_literal_line(make_plugin, make_call, entries, c
     shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
     for line in lines:
         assert line.rstrip("\n").isprintable()
-        found = json.loads(line)["request_id"] if "json" in sink else line.replace('\\"', '"')
-        assert shown in found
+        fields = json.loads(line) if "json" in sink else {}
+        found = [fields[name] for name in ("request_id", "circuit", "key") if name in fields]
+        assert all(shown in text for text in found or [line.replace('\\"', '"')])
         assert '" error="forged' not in line

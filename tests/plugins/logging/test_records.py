@@ -1,5 +1,8 @@
 """What is recorded, at which level, with which fields."""
 
+import time
+from enum import StrEnum
+
 import pytest
 
 from penstock.call import Outcome
@@ -7,6 +10,8 @@ from penstock.decisions import GiveUp, Reject, Replay, Retry, Wait
 from penstock.errors import CircuitOpenError, OverloadedError, ServerError
 from penstock.headers import Headers
 from penstock.messages import Event, Response, Usage
+from penstock.testing import Reply, play
+from penstock_circuit_breaker import CircuitBreaker
 
 OVERLOADED = OverloadedError(
     "overloaded", status_code=529, retry_after=2.0, kind="overloaded_error", response_id="req_1"
@@ -25,6 +30,13 @@ COMMON = {
     "phase": "before",
     "origin": "https://api.example.org:443",
 }
+
+
+class Open(StrEnum):
+    """The states, as the breaker gives them."""
+
+    CLOSED = "closed"
+    OPEN = "open"
 
 
 def outcome(status, error=None, attempt=1):
@@ -130,6 +142,64 @@ def test_the_end_of_a_call_tells_what_it_took(make_plugin, call, entries):
     assert only(entries)[1] == {**COMMON, **expected}
 
 
+def test_a_change_of_a_circuit_has_one_record(make_plugin, entries):
+    """It belongs to no call: which circuit, from what to what, after how many failures."""
+    plugin = make_plugin(level="WARNING")
+    origin = "https://api.example.org:443"
+    plugin.on_circuit_state_change("upstream", origin, Open.CLOSED, Open.OPEN, 0)
+    assert plugin.flush(10)
+    expected = {"circuit": "upstream", "key": origin, "old": "closed", "new": "open", "failure_count": 0}
+    assert only(entries) == ("WARNING", {"penstock": "circuit", **expected})
+    assert entries[0].startswith("circuit changed circuit=upstream key=https://api.example.org:443 old=closed new=open")
+    assert "request_id" not in entries[0]
+
+
+def test_a_change_of_a_circuit_has_the_time_of_the_fact(make_plugin, call, entries):
+    """By the clock of the calls around it; the machine's when there was none yet."""
+    plugin = make_plugin(level="WARNING")
+    before = time.time()
+    plugin.on_circuit_state_change("default", "a", "closed", "open", 5)
+    plugin.before_request(call, call.request)
+    plugin.on_circuit_state_change("default", "a", "open", "closed", 0)
+    assert plugin.flush(10)
+    first, second = [entry.record["time"].timestamp() for entry in entries]
+    assert before <= first + 1e-3
+    assert first <= time.time()
+    assert second == call.time() == 1_700_000_000.25
+
+
+def test_a_key_of_any_class_is_recorded_as_it_prints(make_plugin, entries):
+    """And one that looks like a credential is not recorded."""
+    plugin = make_plugin(level="WARNING")
+    for key in (("a", 1), "sk-ant-api03-CANARY7c1fQ", "0123456789abcdef0123456789abcdef"):
+        plugin.on_circuit_state_change("default", key, "closed", "open", 5)
+    assert plugin.flush(10)
+    assert [entry.record["extra"]["key"] for entry in entries] == ["('a', 1)", "***", "***"]
+
+
+def test_a_refusal_of_a_circuit_says_which(make_plugin, call, entries):
+    """At the decision, at the end of the attempt and at the end of the call."""
+    error = CircuitOpenError("open", retry_after=3.0)
+    error.circuit, error.key = "upstream", "tenant-7"
+    plugin = make_plugin(level="DEBUG")
+    plugin.on_decision(call, Reject(error), "circuit-breaker")
+    plugin.after_request(call, outcome("rejected", error))
+    plugin.on_finish(call, outcome("rejected", error))
+    assert plugin.flush(10)
+    fields = {"circuit": "upstream", "key": "tenant-7", "error": "CircuitOpenError", "retry_after": 3.0}
+    assert [entry.record["extra"].items() >= fields.items() for entry in entries] == [True] * 3
+
+
+def test_a_breaker_in_the_same_client_is_heard_and_none_is_needed(make_plugin, entries):
+    """Once, however many clients the two share."""
+    breaker, plugin = CircuitBreaker(failure_threshold=1), make_plugin(level="WARNING")
+    for plugins in ([plugin, breaker], [plugin, breaker], [plugin]):
+        play([Reply(status=503)], plugins)
+    assert plugin.flush(10)
+    changes = [entry.record["extra"] for entry in entries if entry.record["extra"]["penstock"] == "circuit"]
+    assert [(change["old"], change["new"], change["failure_count"]) for change in changes] == [("closed", "open", 1)]
+
+
 def test_attempts_are_recorded_for_those_who_debug(make_plugin, call, entries):
     """One record at the start of each attempt and one at its end."""
     plugin = make_plugin(level="DEBUG")
@@ -171,7 +241,7 @@ def test_headers_are_recorded_by_permission_only(make_plugin, make_call, entries
 
 
 @pytest.mark.parametrize(
-    ("level", "expected"), [("debug", 6), ("INFO", 3), ("WARNING", 2), ("ERROR", 1), ("CRITICAL", 0)]
+    ("level", "expected"), [("debug", 7), ("INFO", 4), ("WARNING", 3), ("ERROR", 1), ("CRITICAL", 0)]
 )
 def test_records_below_the_level_are_not_made(make_plugin, call, monkeypatch, level, expected):
     """They cost a comparison: nothing is taken down, nothing queued."""
@@ -183,6 +253,7 @@ def test_records_below_the_level_are_not_made(make_plugin, call, monkeypatch, le
     plugin.after_request(call, outcome("failure", OVERLOADED))
     plugin.on_decision(call, Retry(), "retry")
     plugin.on_decision(call, GiveUp(), "retry")
+    plugin.on_circuit_state_change("default", "a", "closed", "open", 5)
     plugin.on_finish(call, outcome("failure", OVERLOADED))
     assert len(taken) == expected
 

@@ -1,0 +1,107 @@
+"""What the default policies and logging add to one call: ``python tests/benchmarks/bench_policies.py``.
+
+The target is 15 µs above the bare engine, on the kind of machine where a bare function call takes some 40 ns. On a busy
+machine a figure of its own says nothing: each round measures all cases in turns, and forwards and backwards in turns; a
+cost is the median of the differences to the bare engine within a round.
+"""
+
+import gc
+import time
+from collections.abc import Callable
+from statistics import median, quantiles
+
+from penstock import Client, SystemClock
+from penstock.testing import FakeClock, Reply, ScriptedTransport, sse
+from penstock_anthropic import Anthropic
+from penstock_circuit_breaker import CircuitBreaker
+from penstock_logging import Logging
+from penstock_rate_limit import RateLimit
+from penstock_retry import Retry
+from penstock_timeout import Timeout
+
+ROUNDS, CALLS = 301, 20
+DELTA = ("content_block_delta", '{"type":"content_block_delta","delta":{"type":"text_delta","text":"some words"}}')
+BODY = sse(DELTA, ("message_stop", '{"type":"message_stop"}'))
+
+LISTS: dict[str, Callable[[], list[object]]] = {
+    "timeout": lambda: [Timeout()],
+    "retry": lambda: [Retry()],
+    "circuit-breaker": lambda: [CircuitBreaker()],
+    "rate-limit, no limits": lambda: [RateLimit()],
+    "rate-limit, requests": lambda: [RateLimit(requests=1e9)],
+    "logging, WARNING": lambda: [Logging(level="WARNING")],
+    "the default list": lambda: [Timeout(), Retry(), CircuitBreaker(), RateLimit()],
+    "the default list, logging": lambda: [
+        Logging(level="WARNING"),
+        Timeout(),
+        Retry(),
+        CircuitBreaker(),
+        RateLimit(),
+    ],
+    "the same, requests limited": lambda: [
+        Logging(level="WARNING"),
+        Timeout(),
+        Retry(),
+        CircuitBreaker(),
+        RateLimit(requests=1e9),
+    ],
+}
+
+
+def calls(plugins: list[object]) -> Callable[[], None]:
+    """Some whole calls of one client: an event and the end."""
+    transport = ScriptedTransport(lambda _: Reply(body=BODY), FakeClock())
+    client = Client(plugins, transport=transport, clock=SystemClock(), dialect=Anthropic())
+
+    def some() -> None:
+        for _ in range(CALLS):
+            with client.stream("POST", "https://api.example.org/", content=b"{}") as events:
+                for _ in events:
+                    pass
+        transport.requests.clear()
+        transport.exchanges.clear()
+        transport.sent_at.clear()
+
+    return some
+
+
+def functions() -> None:
+    """As many function calls: the yardstick."""
+
+    def nothing() -> None:
+        return None
+
+    for _ in range(CALLS * 100):
+        nothing()
+
+
+def measured(case: Callable[[], object]) -> float:
+    """Return the microseconds of one of its calls."""
+    started = time.perf_counter()
+    case()
+    return (time.perf_counter() - started) / CALLS * 1e6
+
+
+def main() -> None:
+    """Print the figures."""
+    bare, unit = "the bare engine", "a hundred bare function calls"
+    cases: dict[str, Callable[[], None]] = {unit: functions, bare: calls([])}
+    cases |= {name: calls(plugins()) for name, plugins in LISTS.items()}
+    figures: dict[str, list[float]] = {name: [] for name in cases}
+    gc.collect()
+    gc.freeze()
+    for number in range(ROUNDS):
+        for name in list(cases)[:: 1 if number % 2 else -1]:
+            figures[name].append(measured(cases[name]))
+    print(f"microseconds per call, medians of {ROUNDS} rounds")
+    for name in (unit, bare):
+        print(f"  {median(figures[name]):8.2f}  {name}")
+    print("above the bare engine (first and third quartile)")
+    for name in LISTS:
+        above = [it - base for it, base in zip(figures[name], figures[bare], strict=True)]
+        first, middle, third = quantiles(above, n=4)
+        print(f"  {middle:8.2f}  ({first:6.2f} to {third:6.2f})  {name}")
+
+
+if __name__ == "__main__":
+    main()
