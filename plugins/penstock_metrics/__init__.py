@@ -1,0 +1,1 @@
+"""What a program that streams should know of itself: totals, rates, percentiles, states."""

@@ -1,0 +1,1 @@
+"""Calls as OpenTelemetry traces and metrics."""
