@@ -98,8 +98,16 @@ class Request:
         return self._changed(self.headers, timeouts)
 
     def _changed(self, headers: Headers, timeouts: Timeouts | None) -> "Request":
-        # attrs.evolve would cost four times as much, for every attempt of every call.
-        return Request(method=self.method, url=self.url, headers=headers, content=self.content, timeouts=timeouts)
+        # Method and URL are checked already, and this is done for every attempt of every call.
+        changed = object.__new__(Request)
+        put = object.__setattr__
+        put(changed, "method", self.method)
+        put(changed, "url", self.url)
+        put(changed, "headers", headers)
+        put(changed, "content", self.content)
+        put(changed, "timeouts", timeouts)
+        put(changed, "origin", self.origin)
+        return changed
 
     def json(self) -> Any:
         """Return the decoded body. Raises `ValueError` when it is not JSON."""
