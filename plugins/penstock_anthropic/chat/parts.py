@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Self
 
@@ -15,8 +16,18 @@ Block = dict[str, Any]
 """A content block as the API writes it."""
 
 
+class Part(ABC):
+    """A part of a message. A class of your own needs `to_block` only."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def to_block(self) -> Block:
+        """Return the block of the API."""
+
+
 @frozen
-class TextPart:
+class TextPart(Part):
     """Text. `citations` are those of an answer, as the API gave them."""
 
     text: str = field(validator=text)
@@ -34,7 +45,7 @@ class TextPart:
 
 
 @frozen(kw_only=True)
-class ImagePart:
+class ImagePart(Part):
     """A picture: its bytes with their media type, or a URL.
 
     Raises ConfigurationError unless it is exactly one of them.
@@ -69,7 +80,7 @@ class ImagePart:
 
 
 @frozen
-class ToolCallPart:
+class ToolCallPart(Part):
     """The model wants a tool to be used (``tool_use``). Answer it with a `ToolResultPart` that has its `id`."""
 
     id: str = field(validator=name)
@@ -91,7 +102,7 @@ def _result(content: "str | Iterable[str | Part]") -> "str | tuple[Part, ...]":
 
 
 @frozen
-class ToolResultPart:
+class ToolResultPart(Part):
     """What a tool returned (``tool_result``): text, or parts (texts and images)."""
 
     tool_call_id: str = field(validator=name)
@@ -113,7 +124,7 @@ class ToolResultPart:
 
 
 @frozen
-class ThinkingPart:
+class ThinkingPart(Part):
     """What the model thought, with the signature that lets the API recognise it. Send it back as it came."""
 
     thinking: str = field(validator=text)
@@ -130,7 +141,7 @@ class ThinkingPart:
 
 
 @frozen
-class OtherPart:
+class OtherPart(Part):
     """A block that has no class here, kept as it is: documents, results of server tools, what is yet to come."""
 
     block: Mapping[str, Any]
@@ -140,9 +151,6 @@ class OtherPart:
         return dict(self.block)
 
 
-Part = TextPart | ImagePart | ToolCallPart | ToolResultPart | ThinkingPart | OtherPart
-
-_CLASSES: Final = (TextPart, ImagePart, ToolCallPart, ToolResultPart, ThinkingPart, OtherPart)
 _READERS: Final[dict[str, Callable[[Mapping[str, Any]], Part]]] = {
     "text": TextPart.of,
     "image": ImagePart.of,
@@ -168,8 +176,8 @@ def part_of(block: Mapping[str, Any]) -> Part:
 
 def parts(content: "str | Part | Iterable[str | Part]") -> tuple[Part, ...]:
     """Return `content` as parts; a string is a `TextPart`. Raises ConfigurationError for anything else."""
-    listed = [content] if isinstance(content, str | Part) else content
+    listed = [content] if isinstance(content, (str, Part)) else content
     made = tuple(TextPart(each) if isinstance(each, str) else each for each in listed)
     for each in made:
-        must_be("content", each, _CLASSES, "text or parts")
+        must_be("content", each, Part, "text or parts")
     return made
