@@ -1,5 +1,6 @@
 """What the chunks of Chat Completions are, which come as events without a name."""
 
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -28,6 +29,7 @@ class _Choice(msgspec.Struct, gc=False):
 
 class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice]
+    type: Any = None
     error: Any = None
     usage: Any = None
 
@@ -42,7 +44,7 @@ def kind_of(event: Event) -> Kind:
         chunk = _decode(event.raw)
     except (ValueError, RecursionError):
         return _kind_by_data(event)
-    if chunk.error is None and chunk.usage is None:
+    if chunk.error is None and chunk.usage is None and chunk.type is None:
         for choice in chunk.choices:
             delta = choice.delta
             if delta.content or delta.reasoning_content or delta.tool_calls or delta.reasoning:
@@ -54,9 +56,9 @@ def text_of(event: Event) -> str | None:
     """Return the text of an event that is unnamed or a `TEXT_DELTA`. Raises StreamError without JSON."""
     if is_done(event):
         return None
-    if TEXT_DELTA in {event.type, event.get("type")}:
+    if event.type == TEXT_DELTA or event.get("type") == TEXT_DELTA:
         return _text(event.get("delta"))
-    for choice in _choices(event):
+    for choice in map(as_object, _choices(event) or ()):
         if choice.get("index", 0) == 0:
             return _text(as_object(choice.get("delta")).get("content"))
     return None
@@ -87,8 +89,8 @@ def _kind_by_data(event: Event) -> Kind:
 
 def _is_preamble(event: Event) -> bool:
     """Whether this is a chunk in which the model has said nothing: no choices, or none with more than a role."""
-    choices = event.get("choices")
-    return isinstance(choices, list) and not any(map(_says_something, cast("list[Any]", choices)))
+    choices = _choices(event)
+    return choices is not None and not any(map(_says_something, choices))
 
 
 def _says_something(choice: Any) -> bool:
@@ -102,6 +104,6 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _choices(event: Event) -> list[dict[str, Any]]:
-    choices = event.get("choices")
-    return [as_object(choice) for choice in cast("list[Any]", choices)] if isinstance(choices, list) else []
+def _choices(event: Event) -> Sequence[Any] | None:
+    choices: Any = event.get("choices")
+    return cast("Sequence[Any]", choices) if isinstance(choices, list) else None
