@@ -82,7 +82,7 @@ def _described(body: bytes) -> tuple[dict[str, Any], str]:
     if isinstance(error, dict):
         # Not the body: without words in the error, that would be what the model said.
         return as_object(error), _words(as_object(error).get("message"))
-    if document.get("type") in _EVENTS and error is None:
+    if _name(document.get("type")) in _EVENTS and error is None:
         return document, _words(document.get("message"))
     return document, error_message(body)
 
