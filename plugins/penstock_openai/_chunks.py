@@ -56,9 +56,10 @@ def text_of(event: Event) -> str | None:
     """Return the text of an event that is unnamed or a `TEXT_DELTA`. Raises StreamError without JSON."""
     if is_done(event):
         return None
-    if event.type == TEXT_DELTA or event.get("type") == TEXT_DELTA:
-        return _text(event.get("delta"))
-    for choice in map(as_object, _choices(event) or ()):
+    document = as_object(event.json())
+    if event.type == TEXT_DELTA or document.get("type") == TEXT_DELTA:
+        return _text(document.get("delta"))
+    for choice in map(as_object, _choices(document) or ()):
         if choice.get("index", 0) == 0:
             return _text(as_object(choice.get("delta")).get("content"))
     return None
@@ -73,23 +74,24 @@ def _kind_by_data(event: Event) -> Kind:
     if is_done(event):
         return TERMINAL
     try:
-        kind = event.get("type")
+        document = as_object(event.json())
     except StreamError:
         return CONTENT
+    kind = document.get("type")
     if isinstance(kind, str) and kind in KINDS:
         return KINDS[kind]
     # As the vendor's own SDK sees it: an object or a text, beside chunks or in one, but not null.
-    if event.get("error"):
+    if document.get("error"):
         return ERROR
-    counted = isinstance(event.get("usage"), dict)
-    if _is_preamble(event):
+    counted = isinstance(document.get("usage"), dict)
+    if _is_preamble(document):
         return _PREAMBLE_USAGE if counted else PREAMBLE
     return _CONTENT_USAGE if counted else CONTENT
 
 
-def _is_preamble(event: Event) -> bool:
+def _is_preamble(document: dict[str, Any]) -> bool:
     """Whether this is a chunk in which the model has said nothing: no choices, or none with more than a role."""
-    choices = _choices(event)
+    choices = _choices(document)
     return choices is not None and not any(map(_says_something, choices))
 
 
@@ -104,6 +106,6 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _choices(event: Event) -> Sequence[Any] | None:
-    choices: Any = event.get("choices")
+def _choices(document: dict[str, Any]) -> Sequence[Any] | None:
+    choices: Any = document.get("choices")
     return cast("Sequence[Any]", choices) if isinstance(choices, list) else None
