@@ -57,8 +57,8 @@ class BlockInProgress:
     def stop(self) -> None:
         """Note that the block is whole. Raises StreamError, with the position, when its input is no JSON object."""
         self.is_open = False
-        piece = "".join(self._pieces)
-        if not self.takes_input or not piece:
+        piece = "".join(self._pieces) if self.takes_input else ""
+        if not piece:
             return
         try:
             value: Any = msgspec.json.decode(piece)
