@@ -63,9 +63,9 @@ class BlockInProgress:
         try:
             value: Any = msgspec.json.decode(piece)
         except (ValueError, RecursionError) as error:
-            raise StreamError(f"the input of the {self.type} is not JSON: {error}") from None
+            raise StreamError(f"the input is not JSON: {error}") from None
         if not isinstance(value, dict):
-            raise StreamError(f"the input of the {self.type} is JSON, but no object (byte 0)")
+            raise StreamError("the input is JSON, but no object (byte 0)")
         self._input = cast("dict[str, Any]", value)
 
     def block(self) -> ContentBlock:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, TypeAlias
 from attrs import Factory, field, frozen
 
 from penstock import StreamError, Usage
+from penstock.dialect import one_line
 
 from ._tagged import Block, Tagged
 from ._usage import usage_of
@@ -126,7 +127,8 @@ class Message(Tagged):
         """
         for index, block in enumerate(self.content):
             if isinstance(block, PartialToolUseBlock):
-                raise StreamError(f"block {index} of the message is a partial {block.type}, which cannot be sent")
+                kind = one_line(block.type, 40)
+                raise StreamError(f"block {index} of the message is a partial {kind}, which cannot be sent")
         return {"role": self.role, "content": [_written(block) for block in self.content]}
 
 

@@ -7,6 +7,7 @@ import attrs
 from attrs import define, field
 
 from penstock import Event, StreamError, TruncatedStreamError
+from penstock.dialect import one_line
 
 from ._assembly import BlockInProgress
 from ._blocks import ContentBlock, Message, TextBlock, ThinkingBlock
@@ -34,7 +35,7 @@ from ._usage import usage_of
 @final
 @define(eq=False)
 class MessageBuilder:
-    """Fold the events of one stream into its message. Takes the time of the events, however many there are.
+    """Fold the events of one stream into its message, in a time that grows with their number and not faster.
 
     With `strict`, an order of events that the API does not have is a StreamError: a block that is not open, a
     second start, anything after the end. Without, such an event does what it can: text of a block that never
@@ -83,9 +84,10 @@ class MessageBuilder:
         return it
 
     def snapshot(self) -> Message:
-        """Return the message as far as it is here, costs what it is long. The call of a tool that is open is partial.
+        """Return the message as far as it is here; takes longer the longer that is.
 
-        Its id is empty before ``message_start``, its `stop_reason` None until the API says why it stopped.
+        The call of a tool that is still open is a PartialToolUseBlock. The id is empty before ``message_start``,
+        `stop_reason` is None until the API says why it stopped.
         """
         blocks = tuple(block.block() for _, block in sorted(self._blocks.items()))
         return attrs.evolve(self._message, content=blocks)
@@ -96,7 +98,7 @@ class MessageBuilder:
             self._truncated("there was no message_stop")
         for index, block in self._blocks.items():
             if block.is_open:
-                self._truncated(f"block {index} ({block.type[:40]}) was not finished")
+                self._truncated(f"block {index} ({one_line(block.type, 40)}) was not finished")
         if self._message.stop_reason is None:
             self._truncated("there was no stop_reason")
         return self.snapshot()
@@ -113,7 +115,7 @@ class MessageBuilder:
             raise self._error(why)
 
     def _error(self, why: str) -> StreamError:
-        where = f"event {self._count} ({self._event.type[:40]})"
+        where = f"event {self._count} ({one_line(self._event.type, 40)})"
         return StreamError(f"{where}: {why}", request_id=self._event.request_id or None)
 
     def _message_start(self, event: MessageStart) -> None:

@@ -313,6 +313,11 @@ def test_a_start_that_comes_late_is_taken_all_the_same() -> None:
             "block 0 (hologram) was not finished",
             id="D51-unknown-block-open",
         ),
+        pytest.param(
+            [begin(), start(0, type="a\r\n\x1b[31m" + "b" * 99), *END],
+            "block 0 (a [31m" + "b" * 34 + ") was not finished",
+            id="E69-one-literal-line",
+        ),
         pytest.param([*HELLO[:5], HELLO[-1]], "there was no stop_reason", id="D51-no-message-delta"),
         pytest.param([*HELLO[:5], change(None), HELLO[-1]], "there was no stop_reason", id="D51-stop-reason-null"),
     ],
@@ -358,9 +363,7 @@ def test_input_that_is_no_json_object_is_an_error_and_stays_as_it_came(pieces: l
     """The error has the position and not the payload. Without strictness the block stays a partial one."""
     events = [begin(), TOOL, *(part(0, piece) for piece in pieces)]
     strict, lenient = fold(events), fold([*events, stop(0), *END], strict=False)
-    with pytest.raises(
-        StreamError, match=rf"event \d+ \(content_block_stop\): block 0: the input of the tool_use {said}"
-    ) as caught:
+    with pytest.raises(StreamError, match=rf"event \d+ \(content_block_stop\): block 0: the input {said}") as caught:
         strict.add(stop(0))
     assert CANARY not in f"{caught.value}{caught.value.__cause__}"
     partial = PartialToolUseBlock(ToolUseBlock(id="toolu_1", name="measure", input={}), "".join(pieces))
