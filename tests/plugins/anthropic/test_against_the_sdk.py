@@ -101,7 +101,8 @@ def blocks(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         return {"type": kind, "text": ""}, draw(st.permutations(deltas))
     if kind == "thinking":
         deltas = [{"type": "thinking_delta", "thinking": piece} for piece in draw(pieces(draw(TEXT)))]
-        return {"type": kind, "thinking": "", "signature": ""}, [*deltas, {"type": "signature_delta", "signature": "s"}]
+        deltas += [{"type": "signature_delta", "signature": it} for it in draw(st.lists(TEXT, max_size=2))]
+        return {"type": kind, "thinking": "", "signature": ""}, deltas
     if kind == "redacted_thinking":
         return {"type": kind, "data": draw(TEXT)}, []
     written = draw(INPUT.map(json.dumps) | st.just(""))

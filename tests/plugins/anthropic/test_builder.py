@@ -145,6 +145,7 @@ def test_each_event_is_returned_typed() -> None:
                 start(0, type="thinking", thinking="", signature=None),
                 delta(0, type="thinking_delta", thinking="a"),
                 delta(0, type="thinking_delta", thinking="b"),
+                delta(0, type="signature_delta", signature="replaced"),
                 delta(0, type="signature_delta", signature="s"),
                 stop(0),
             ],
