@@ -49,7 +49,7 @@ FLOW = [
     pytest.param(
         [(400, "invalid_request_error", "max_tokens: must be positive")],
         {},
-        "HTTP 400: invalid_request_error: max_tokens: must be positive",
+        "HTTP 400 invalid_request_error: max_tokens: must be positive",
         id="not-retryable",
     ),
 ]
@@ -67,8 +67,7 @@ def test_the_flow_of_the_guide_works_as_it_is_written(chat, failed, script, argu
     """Each failure ends where the guide wants it."""
     application = Application(chat, chat.generator(_replies(failed, script), proxy=True, **arguments))
     application.handle_chat("Hello")
-    (text,) = application.shown
-    assert text.replace("HTTP 400 ", "HTTP 400: ") == shown or text == shown
+    assert application.shown == [shown]
 
 
 def test_an_open_circuit_is_shown_as_unavailable(chat, failed) -> None:
