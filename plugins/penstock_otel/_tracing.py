@@ -1,0 +1,101 @@
+"""The plugin that makes spans."""
+
+import logging
+from typing import Any, ClassVar, Final
+
+from penstock import Call, Outcome, Plugin, Request
+from penstock.decisions import Decision
+
+from ._api import SpanKind, set_span_in_context, tracer
+from ._config import TracingConfig
+from ._content import content
+from ._request import body_of, identifier, settings
+from ._semconv import CALL_ID, REQUEST_MODEL, names
+from ._spans import SPANS, CallSpans, traceparent
+
+_log = logging.getLogger("penstock")
+_UNSEEN: Final[Any] = object()
+
+
+class Tracing(Plugin):
+    """Makes a span for each call and one below it for each attempt, with the decisions as events.
+
+    ``plugins=["otel-tracing", ...]``: it belongs in front of the list, so that it sees what the others decide. Without
+    an SDK, and for a call that is not sampled, it does next to nothing.
+    """
+
+    name: ClassVar[str] = "otel-tracing"
+    Config: ClassVar[type[Any]] = TracingConfig
+    config: TracingConfig
+
+    def __init__(self, config: TracingConfig | None = None, /, **values: Any) -> None:
+        super().__init__(config, **values)
+        self._names = names(self.config.semconv)
+        self._identify = identifier(self._names, self.config.provider_name, self.config.operation_name)
+        self._tracer = tracer(self.config.tracer_provider)
+
+    def before_request(self, call: Call, request: Request) -> Request | None:
+        """Start the span of the attempt, and let the request carry it.
+
+        Processors and samplers are the application's. When one raises that is reported, and the call goes on.
+        """
+        try:
+            spans = self._spans(call)
+            if spans is None:
+                return None
+            span = spans.begin(call, request, call.now())
+            headers = traceparent(span) if self.config.propagate and span.is_recording() else None
+            return request.with_headers(headers) if headers else None
+        except Exception as error:  # noqa: BLE001
+            _log.error("plugin %r failed in before_request; the call goes on", self.name, exc_info=error)
+            return None
+
+    def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
+        """Add an event to the span of the attempt."""
+        spans = self._spans(call)
+        if spans is not None:
+            spans.decided(call, decision, plugin)
+
+    def after_request(self, call: Call, outcome: Outcome) -> None:
+        """Write down how the attempt ended. Its span ends with the decision that follows."""
+        spans = self._spans(call)
+        if spans is not None:
+            spans.conclude(call, outcome)
+
+    def on_finish(self, call: Call, outcome: Outcome) -> None:
+        """End the span of the call."""
+        spans = self._spans(call)
+        if spans is not None:
+            spans.finish(call, outcome)
+
+    def _spans(self, call: Call) -> CallSpans | None:
+        """Return the spans of `call`, None when they go nowhere.
+
+        They begin with whichever hook is the first: a plugin in front may refuse a call before it comes here.
+        """
+        spans = call.get(SPANS, _UNSEEN)
+        if spans is _UNSEEN:
+            call.set(SPANS, None)
+            spans = self._begin(call)
+            call.set(SPANS, spans)
+        return spans
+
+    def _begin(self, call: Call) -> CallSpans | None:
+        request = call.request
+        identity = self._identify(request.url, request.origin, call.dialect.name)
+        name = identity.operation or request.method
+        wall = int((call.time() - call.now()) * 1e9)
+        started = wall + int(call.started_at * 1e9)
+        span = self._tracer.start_span(name, None, SpanKind.CLIENT, identity.attributes, start_time=started)
+        if not span.is_recording():
+            return None
+        span.set_attribute(CALL_ID, call.id)
+        if identity.operation is not None:
+            body = body_of(call)
+            span.set_attributes(settings(body, self._names))
+            if body.model_name is not None:
+                span.update_name(f"{name} {body.model_name}")
+                span.set_attribute(REQUEST_MODEL, body.model_name)
+            if self.config.capture_content:
+                span.set_attributes(content(request, self._names))
+        return CallSpans(span, set_span_in_context(span), self._tracer, self._names, wall)
