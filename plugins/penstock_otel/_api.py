@@ -60,7 +60,7 @@ def is_off(instrument: Histogram) -> bool:
     The API has no question for it. Its stand-in for a provider that is not set yet keeps None where the real instrument
     will be; an instrument without that place is a real one.
     """
-    return isinstance(instrument, NoOpHistogram) or getattr(instrument, "_real_instrument", instrument) is None
+    return getattr(instrument, "_real_instrument", instrument) is None or isinstance(instrument, NoOpHistogram)
 
 
 def _version() -> str | None:

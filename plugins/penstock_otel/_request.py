@@ -108,18 +108,23 @@ def settings(body: Body, names: semconv.Names) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field, attribute in semconv.NUMBERS.items():
         value = getattr(body, field)
-        if type(value) in {int, float}:
+        if type(value) is float or _is_whole(value):
             found[attribute] = value
     for other in (body.max_completion_tokens, body.max_output_tokens):
-        if type(other) is int:
+        if _is_whole(other):
             found.setdefault(semconv.NUMBERS["max_tokens"], other)
-    if type(body.n) is int and body.n != 1:
+    if _is_whole(body.n) and body.n != 1:
         found[semconv.CHOICE_COUNT] = body.n
     if names.stream and isinstance(body.stream, bool):
         found[names.stream] = body.stream
     if stop := _texts(body.stop_sequences) or _texts(body.stop):
         found[semconv.STOP_SEQUENCES] = stop
     return found
+
+
+def _is_whole(value: Any) -> bool:
+    # An exporter sends 64 bits, and loses the whole batch with a number that needs more.
+    return type(value) is int and -(2**63) <= value < 2**63
 
 
 def _texts(value: Any) -> list[str]:

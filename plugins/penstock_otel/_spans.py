@@ -17,6 +17,7 @@ from penstock import (
     Request,
     Retry,
     TimeoutError,
+    Usage,
     Wait,
 )
 from penstock.decisions import Decision
@@ -26,7 +27,8 @@ from . import _semconv as semconv
 from ._api import Context, Span, SpanKind, Status, StatusCode, Tracer, inject, set_span_in_context
 from ._request import input_tokens, output_tokens, server
 
-_NAME: Final = re.compile(r"[\w.-]{1,64}\Z", re.ASCII)
+# As APIs name their errors; anything else may be a text that quotes what was sent.
+_KIND: Final = re.compile(r"[a-z_]{1,64}\Z")
 
 EVENTS: Final[dict[type, str]] = {
     Wait: "penstock.wait",
@@ -49,7 +51,8 @@ class CallSpans:
     context: Context
     """With `span` in it: the parent of the attempts."""
     _tracer: Tracer
-    _names: semconv.Names
+    _names: semconv.Names | None
+    """None for a call of no model."""
     _wall: int
     """Unix nanoseconds at monotonic zero, so that a wall clock that jumps bends no span."""
     _attempt: Span | None = field(default=None, init=False)
@@ -96,11 +99,10 @@ class CallSpans:
                 semconv.EVENTS: call.events,
                 semconv.BYTES: call.bytes,
                 **_response(call),
-                **self._usage(call),
             }
         )
-        if self._names.time_to_first_chunk and call.committed_at is not None:
-            self.span.set_attribute(self._names.time_to_first_chunk, call.committed_at - call.started_at)
+        if self._names is not None:
+            self.span.set_attributes(_consumed(call, self._names))
         _judge(self.span, outcome)
         self.span.end(self._at(call.started_at + outcome.duration))
 
@@ -119,18 +121,6 @@ class CallSpans:
         if call.committed_at is not None and not self._committed:
             self._committed = True
             span.add_event(semconv.FIRST_EVENT, timestamp=self._at(call.committed_at))
-
-    def _usage(self, call: Call) -> dict[str, int]:
-        usage = call.usage
-        if usage is None:
-            return {}
-        counts = {
-            semconv.INPUT_TOKENS: input_tokens(call, usage),
-            semconv.OUTPUT_TOKENS: output_tokens(usage),
-            self._names.cache_read: usage.cache_read_tokens,
-            self._names.cache_write: usage.cache_write_tokens,
-        }
-        return {name: count for name, count in counts.items() if name is not None and count is not None}
 
     def _at(self, moment: float) -> int:
         return self._wall + int(moment * 1e9)
@@ -153,7 +143,7 @@ def error_attributes(error: PenstockError) -> dict[str, Any]:
         found[semconv.PHASE] = error.phase
     if isinstance(error, TimeoutError) and error.clock is not None:
         found[semconv.CLOCK] = error.clock
-    if error.kind is not None and _NAME.match(error.kind):
+    if error.kind is not None and _KIND.match(error.kind):
         found[semconv.KIND] = error.kind
     return found
 
@@ -179,6 +169,18 @@ def _response(call: Call) -> dict[str, Any]:
     id = one_line(response.headers.get(name, ""))
     header = {semconv.HTTP_RESPONSE_HEADER + name.lower(): [id]} if id else {}
     return {semconv.HTTP_STATUS: response.status_code, **header}
+
+
+def _consumed(call: Call, names: semconv.Names) -> dict[str, Any]:
+    usage = call.usage or Usage()
+    found = {
+        names.time_to_first_chunk: None if call.committed_at is None else call.committed_at - call.started_at,
+        semconv.INPUT_TOKENS: input_tokens(call, usage),
+        semconv.OUTPUT_TOKENS: output_tokens(usage),
+        names.cache_read: usage.cache_read_tokens,
+        names.cache_write: usage.cache_write_tokens,
+    }
+    return {name: value for name, value in found.items() if name is not None and value is not None}
 
 
 def _said(decision: Decision) -> dict[str, Any]:

@@ -6,15 +6,16 @@ from typing import Any, ClassVar, Final
 from penstock import Call, Outcome, Plugin, Request
 from penstock.decisions import Decision
 
-from ._api import SpanKind, set_span_in_context, tracer
+from ._api import Span, SpanKind, set_span_in_context, tracer
 from ._config import TracingConfig
 from ._content import content
-from ._request import body_of, identifier, settings
+from ._request import Identity, body_of, identifier, settings
 from ._semconv import CALL_ID, REQUEST_MODEL, names
 from ._spans import SPANS, CallSpans, traceparent
 
 _log = logging.getLogger("penstock")
 _UNSEEN: Final[Any] = object()
+_CLIENT: Final = SpanKind.CLIENT
 
 
 class Tracing(Plugin):
@@ -74,28 +75,32 @@ class Tracing(Plugin):
         They begin with whichever hook is the first: a plugin in front may refuse a call before it comes here.
         """
         spans = call.get(SPANS, _UNSEEN)
-        if spans is _UNSEEN:
-            call.set(SPANS, None)
-            spans = self._begin(call)
-            call.set(SPANS, spans)
-        return spans
+        return self._begin(call) if spans is _UNSEEN else spans
 
     def _begin(self, call: Call) -> CallSpans | None:
-        request = call.request
+        call.set(SPANS, None)  # also where what follows fails: it is not tried again
+        request, clock = call.request, call.clock
         identity = self._identify(request.url, request.origin, call.dialect.name)
         name = identity.operation or request.method
-        wall = int((call.time() - call.now()) * 1e9)
+        wall = int((clock.time() - clock.monotonic()) * 1e9)
         started = wall + int(call.started_at * 1e9)
-        span = self._tracer.start_span(name, None, SpanKind.CLIENT, identity.attributes, start_time=started)
+        span = self._tracer.start_span(name, None, _CLIENT, identity.attributes, None, started)
         if not span.is_recording():
             return None
+        self._describe(span, call, name, identity)
+        used = None if identity.operation is None else self._names
+        spans = CallSpans(span, set_span_in_context(span), self._tracer, used, wall)
+        call.set(SPANS, spans)
+        return spans
+
+    def _describe(self, span: Span, call: Call, name: str, identity: Identity) -> None:
         span.set_attribute(CALL_ID, call.id)
-        if identity.operation is not None:
-            body = body_of(call)
-            span.set_attributes(settings(body, self._names))
-            if body.model_name is not None:
-                span.update_name(f"{name} {body.model_name}")
-                span.set_attribute(REQUEST_MODEL, body.model_name)
-            if self.config.capture_content:
-                span.set_attributes(content(request, self._names))
-        return CallSpans(span, set_span_in_context(span), self._tracer, self._names, wall)
+        if identity.operation is None:
+            return
+        body = body_of(call)
+        span.set_attributes(settings(body, self._names))
+        if body.model_name is not None:
+            span.update_name(f"{name} {body.model_name}")
+            span.set_attribute(REQUEST_MODEL, body.model_name)
+        if self.config.capture_content:
+            span.set_attributes(content(call.request, self._names))
