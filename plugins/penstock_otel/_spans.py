@@ -61,28 +61,31 @@ class CallSpans:
     """When the attempt ended; its span stays open for the decision that follows."""
     _committed: bool = field(default=False, init=False)
 
-    def begin(self, call: Call, request: Request, moment: float) -> Span:
-        """Start the span of the present attempt; that of the one before ends."""
+    def attempt(self, call: Call, request: Request, began: float) -> Span:
+        """Return the span of the present attempt, new with whichever hook is the first; that of the one before ends."""
+        if self._attempt is not None and self._number == call.attempt:
+            return self._attempt
         self._end_attempt()
         attributes = {semconv.HTTP_METHOD: request.method, semconv.ATTEMPT: call.attempt, **server(request.origin)}
         if call.attempt > 1:
             attributes[semconv.HTTP_RESEND_COUNT] = call.attempt - 1
         self._number = call.attempt
         self._attempt = self._tracer.start_span(
-            request.method, self.context, SpanKind.CLIENT, attributes, start_time=self._at(moment)
+            request.method, self.context, SpanKind.CLIENT, attributes, start_time=self._at(began)
         )
         return self._attempt
 
     def decided(self, call: Call, decision: Decision, plugin: str) -> None:
         """Add the event of a decision to the attempt that it is about."""
-        span = self._present(call, call.now())
-        moment = self._at(call.now()) if self._ended is None else self._ended
+        now = call.now()
+        span = self.attempt(call, call.current, now)
+        moment = self._at(now) if self._ended is None else self._ended
         span.add_event(EVENTS[type(decision)], {semconv.PLUGIN: plugin, **_said(decision)}, moment)
 
     def conclude(self, call: Call, outcome: Outcome) -> None:
         """Write down how the attempt ended."""
         now = call.now()
-        span = self._present(call, now - outcome.duration)
+        span = self.attempt(call, call.current, now - outcome.duration)
         self._note_commit(call, span)
         span.set_attributes({semconv.OUTCOME: outcome.status, **_response(call)})
         _judge(span, outcome)
@@ -105,12 +108,6 @@ class CallSpans:
             self.span.set_attributes(_consumed(call, self._names))
         _judge(self.span, outcome)
         self.span.end(self._at(call.started_at + outcome.duration))
-
-    def _present(self, call: Call, began: float) -> Span:
-        """Return the span of the present attempt; it is missing when a plugin in front stopped the attempt."""
-        if self._attempt is not None and self._number == call.attempt:
-            return self._attempt
-        return self.begin(call, call.current, began)
 
     def _end_attempt(self) -> None:
         if self._attempt is not None:

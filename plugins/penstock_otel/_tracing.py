@@ -44,7 +44,7 @@ class Tracing(Plugin):
             spans = self._spans(call)
             if spans is None:
                 return None
-            span = spans.begin(call, request, call.now())
+            span = spans.attempt(call, request, call.now())
             headers = traceparent(span) if self.config.propagate and span.is_recording() else None
             return request.with_headers(headers) if headers else None
         except Exception as error:  # noqa: BLE001

@@ -261,6 +261,15 @@ def test_a_refusal_in_front_of_the_plugin_is_seen_too(recorded: Recorded) -> Non
     assert recorded.tree == [("chat claude-x", "rejected", []), ("POST", "rejected", ["reject"])]
 
 
+def test_a_wait_in_front_of_the_plugin_is_seen_too(recorded: Recorded) -> None:
+    """The span of the attempt begins with it, and the request carries that span."""
+    limit, clock = RateLimit(requests=1, per=10), FakeClock()
+    called([answer()], [limit], clock=clock)
+    played = called([answer()], [limit, recorded.tracing()], clock=clock)
+    assert recorded.tree == [("chat claude-x", "success", []), ("POST", "success", ["wait", "first_event"])]
+    assert format(recorded.attempts[0].context.span_id, "016x") in played.requests[0].headers["traceparent"]
+
+
 def test_a_bug_in_front_of_the_plugin_is_seen_too(recorded: Recorded) -> None:
     """A plugin that raises makes no decision, but an attempt that ended."""
 
