@@ -72,7 +72,7 @@ class Metrics(Plugin):
                 each = max(0.0, outcome.duration - waited) / (call.events - 1)
                 instruments.output_chunk.record(each, attributes, context)
         usage = call.usage or Usage()
-        spent = (input_tokens(call, usage), output_tokens(usage))
+        spent = (input_tokens(usage), output_tokens(usage))
         if instruments.token_usage is not None:
             for kind, count in zip(("input", "output"), spent, strict=True):
                 if count is not None:

@@ -133,13 +133,10 @@ def _texts(value: Any) -> list[str]:
     return [text for text in cast("list[object]", value) if isinstance(text, str)] if isinstance(value, list) else []
 
 
-def input_tokens(call: Call, usage: Usage) -> int | None:
-    """Return the tokens of the input, those read from and written to a cache included, as the conventions want it.
-
-    Anthropic counts them apart (https://platform.claude.com/docs/en/build-with-claude/prompt-caching).
-    """
-    if usage.input_tokens is None or call.dialect.name != "anthropic":
-        return usage.input_tokens
+def input_tokens(usage: Usage) -> int | None:
+    """Return all tokens of the input, as the conventions count them; a `Usage` has the cached ones apart."""
+    if usage.input_tokens is None:
+        return None
     return usage.input_tokens + (usage.cache_read_tokens or 0) + (usage.cache_write_tokens or 0)
 
 

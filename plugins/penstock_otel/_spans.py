@@ -172,7 +172,7 @@ def _consumed(call: Call, names: semconv.Names) -> dict[str, Any]:
     usage = call.usage or Usage()
     found = {
         names.time_to_first_chunk: None if call.committed_at is None else call.committed_at - call.started_at,
-        semconv.INPUT_TOKENS: input_tokens(call, usage),
+        semconv.INPUT_TOKENS: input_tokens(usage),
         semconv.OUTPUT_TOKENS: output_tokens(usage),
         names.cache_read: usage.cache_read_tokens,
         names.cache_write: usage.cache_write_tokens,
