@@ -8,6 +8,7 @@ try:
     from opentelemetry.metrics import Counter, Histogram, Meter, MeterProvider, NoOpHistogram, get_meter_provider
     from opentelemetry.propagate import inject
     from opentelemetry.trace import (
+        NoOpTracer,
         Span,
         SpanKind,
         Status,
@@ -34,8 +35,9 @@ __all__ = (
     "StatusCode",
     "Tracer",
     "inject",
-    "is_off",
+    "measures_nothing",
     "meter",
+    "records_nothing",
     "set_span_in_context",
     "tracer",
 )
@@ -54,12 +56,17 @@ def meter(provider: MeterProvider | None) -> Meter:
     return (provider or get_meter_provider()).get_meter(SCOPE, _version())
 
 
-def is_off(instrument: Histogram) -> bool:
-    """Whether what `instrument` is given goes nowhere.
+# The API has no question for whether anybody listens. Its stand-ins for a provider that is not set yet keep the real
+# thing in an attribute; what has no such attribute is the real thing. A look costs less than asking for a span.
 
-    The API has no question for it. Its stand-in for a provider that is not set yet keeps None where the real instrument
-    will be; an instrument without that place is a real one.
-    """
+
+def records_nothing(tracer: Tracer) -> bool:
+    """Whether a span of `tracer` goes nowhere, whatever it is."""
+    return type(getattr(tracer, "_tracer", tracer)) is NoOpTracer
+
+
+def measures_nothing(instrument: Histogram) -> bool:
+    """Whether what `instrument` is given goes nowhere."""
     return getattr(instrument, "_real_instrument", instrument) is None or isinstance(instrument, NoOpHistogram)
 
 

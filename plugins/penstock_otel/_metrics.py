@@ -6,7 +6,7 @@ from penstock import Call, Outcome, Plugin, Retry, Usage, hookimpl
 from penstock.decisions import Decision
 
 from . import _semconv as semconv
-from ._api import Context, is_off, meter
+from ._api import Context, measures_nothing, meter
 from ._config import MetricsConfig
 from ._instruments import Instruments
 from ._request import body_of, identifier, input_tokens, output_tokens
@@ -32,7 +32,7 @@ class Metrics(Plugin):
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
         """Count a retry, by the error that it is about."""
-        if isinstance(decision, Retry) and not is_off(self._instruments.duration):
+        if isinstance(decision, Retry) and not measures_nothing(self._instruments.duration):
             about = call.attempts[-1].error if call.attempts else "_OTHER"
             attributes = self._attributes(call) | {semconv.ERROR_TYPE: about}
             self._instruments.retries.add(1, attributes, _context(call))
@@ -40,7 +40,7 @@ class Metrics(Plugin):
     def on_finish(self, call: Call, outcome: Outcome) -> None:
         """Record what the call took."""
         instruments = self._instruments
-        if is_off(instruments.duration):
+        if measures_nothing(instruments.duration):
             return
         attributes, context = self._attributes(call), _context(call)
         if outcome.status == "cancelled":

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 from penstock import Call, Outcome, Plugin, Request
 from penstock.decisions import Decision
 
-from ._api import Span, SpanKind, set_span_in_context, tracer
+from ._api import Span, SpanKind, records_nothing, set_span_in_context, tracer
 from ._config import TracingConfig
 from ._content import content
 from ._request import Identity, body_of, identifier, settings
@@ -79,6 +79,8 @@ class Tracing(Plugin):
 
     def _begin(self, call: Call) -> CallSpans | None:
         call.set(SPANS, None)  # also where what follows fails: it is not tried again
+        if records_nothing(self._tracer):
+            return None
         request, clock = call.request, call.clock
         identity = self._identify(request.url, request.origin, call.dialect.name)
         name = identity.operation or request.method
