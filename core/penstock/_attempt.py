@@ -97,7 +97,7 @@ class AttemptRun:
     def _body(self, timeouts: Timeouts, started: float) -> Steps:
         """Read until the stream is complete, against the first-event clock and then the idle clock."""
         call = self.call
-        decoder = SSEDecoder(self.limits.max_event_size, request_id=call.id)
+        decoder = SSEDecoder(self.limits.max_event_size, request_id=call.id, dialect=call.dialect)
         read = Read()
         clock: ClockName = "first_event"
         left = None if timeouts.first_event is None else started + timeouts.first_event - call.now()

@@ -38,7 +38,7 @@ class HookCalls:
             answer = function(self.call, payload)
         except Exception as error:
             raise plugin_error(plugin, hook, f"raised {type(error).__name__}") from error
-        return _checked(answer, plugin, hook, allowed)
+        return None if answer is None else _checked(answer, plugin, hook, allowed)
 
     def on_response(self, response: Response) -> None:
         """Raise what a plugin rejects the response with."""
@@ -142,16 +142,21 @@ class HookCalls:
         """Tell the observers."""
         for function, observer in self._hooks.on_decision:
             try:
-                _checked(function(self.call, decision, plugin), observer, "on_decision", ())
+                answer = function(self.call, decision, plugin)
+                if answer is not None:
+                    _checked(answer, observer, "on_decision", ())
             except Exception as error:  # noqa: BLE001  # an observer must not harm the stream
                 _report(observer, "on_decision", error)
 
     def _tell(self, bounds: tuple[Bound, ...], hook: str, outcome: Outcome) -> None:
-        for bound in bounds:
+        call = self.call
+        for function, plugin in bounds:
             try:
-                self.ask(bound, hook, outcome, ())
-            except PluginError as error:
-                _report(bound[1], hook, error.__cause__ or error)
+                answer = function(call, outcome)
+                if answer is not None:
+                    _checked(answer, plugin, hook, ())
+            except Exception as error:  # noqa: BLE001  # the other plugins have to give back what they took, too
+                _report(plugin, hook, error)
 
     def _obey(self, answer: Reject | None, plugin: str) -> None:
         if answer is not None:
@@ -173,7 +178,7 @@ def plugin_error(plugin: str, hook: str, what: str) -> PluginError:
 
 
 def _checked(answer: Any, plugin: str, hook: str, allowed: tuple[type, ...]) -> Any:
-    if answer is not None and not isinstance(answer, allowed):
+    if not isinstance(answer, allowed):
         if inspect.iscoroutine(answer):
             answer.close()  # or it would warn that it was never awaited
         raise plugin_error(plugin, hook, f"returned {type(answer).__name__}")

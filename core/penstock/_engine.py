@@ -15,6 +15,7 @@ from .decisions import GiveUp, Reject, Replay, Retry, ShouldRetry, Wait
 from .errors import Attempt, PenstockError, PluginError, TruncatedStreamError
 from .messages import Request
 
+_ANSWERS = (Request, Wait, Reject, Replay)
 ENGINE = "engine"
 """Who decides where the engine's own rules do."""
 
@@ -127,8 +128,9 @@ class Engine:
 
     def _before(self, request: Request) -> Steps:
         """Return the request to send, or the replay to give instead."""
+        ask = self._calls.ask
         for bound in self._hooks.before_request:
-            answer = self._calls.ask(bound, "before_request", request, (Request, Wait, Reject, Replay))
+            answer = ask(bound, "before_request", request, _ANSWERS)
             if answer is None:
                 continue
             if isinstance(answer, Request):

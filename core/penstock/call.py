@@ -1,5 +1,6 @@
 """What a plugin sees of one call, and where it keeps what belongs to that call."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, final
 
 from attrs import define, field, frozen
@@ -68,19 +69,18 @@ class Call:
     """Kept from the dialect, cumulative for the present attempt."""
     attempts: tuple[Attempt, ...] = ()
     """The failed attempts so far."""
+    now: Callable[[], float] = field(init=False)
+    """Returns the monotonic time in seconds. The clock's own function: policies ask it several times per attempt."""
     _state: dict[Key[Any], Any] = field(factory=dict[Key[Any], Any], init=False)
 
     def __attrs_post_init__(self) -> None:
         self.current = self.request
+        self.now = self.clock.monotonic
 
     @property
     def origin(self) -> str:
         """``scheme://host:port`` of the request."""
         return self.request.origin
-
-    def now(self) -> float:
-        """Return the monotonic time in seconds."""
-        return self.clock.monotonic()
 
     def time(self) -> float:
         """Return the wall time in Unix seconds: for dates only, never for measuring."""

@@ -2,7 +2,7 @@
 
 import re
 from enum import IntFlag
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, Self, cast
 
 from attrs import frozen
 
@@ -119,6 +119,17 @@ class Dialect:
     def text(self, event: Event) -> str | None:
         """Return the piece of text that `event` carries, None when it carries none."""
         return event.data
+
+    def typed(self, event: Event) -> Any:
+        """Return `event` as an object of a class of this API, the event itself when there is none for it.
+
+        Raises StreamError when the data does not fit its class.
+        """
+        return event
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # Every event refers to its dialect, which may hold what cannot be copied.
+        return self
 
 
 def error_class(status_code: int) -> type[PenstockError]:

@@ -2,7 +2,7 @@
 
 import functools
 from enum import Enum
-from typing import Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -11,6 +11,9 @@ from attrs import define, field, frozen
 from .errors import ConfigurationError, Problem, StreamError
 from .headers import TOKEN, Headers, HeaderTypes
 from .validators import flag, optional_seconds
+
+if TYPE_CHECKING:
+    from .dialect import Dialect
 
 
 class _Json(Enum):
@@ -98,8 +101,16 @@ class Request:
         return self._changed(self.headers, timeouts)
 
     def _changed(self, headers: Headers, timeouts: Timeouts | None) -> "Request":
-        # attrs.evolve would cost four times as much, for every attempt of every call.
-        return Request(method=self.method, url=self.url, headers=headers, content=self.content, timeouts=timeouts)
+        # Method and URL are checked already, and this is done for every attempt of every call.
+        changed = object.__new__(Request)
+        put = object.__setattr__
+        put(changed, "method", self.method)
+        put(changed, "url", self.url)
+        put(changed, "headers", headers)
+        put(changed, "content", self.content)
+        put(changed, "timeouts", timeouts)
+        put(changed, "origin", self.origin)
+        return changed
 
     def json(self) -> Any:
         """Return the decoded body. Raises `ValueError` when it is not JSON."""
@@ -133,13 +144,16 @@ class Event:
     id: str = ""
     """The last event id at the time of the event."""
     request_id: str = field(default="", eq=False)
+    _dialect: "Dialect | None" = field(default=None, eq=False)
     _json: Any = field(default=_UNREAD, init=False, eq=False)
 
     @classmethod
-    def make(cls, type: str, data: Any = b"", *, id: str = "", request_id: str = "") -> "Event":
+    def make(
+        cls, type: str, data: Any = b"", *, id: str = "", request_id: str = "", dialect: "Dialect | None" = None
+    ) -> "Event":
         """Make an event of text, of bytes, or of anything that can be written as JSON."""
         raw = data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else msgspec.json.encode(data)
-        return cls(type, raw, id, request_id)
+        return cls(type, raw, id, request_id, dialect)
 
     @property
     def data(self) -> str:
@@ -157,6 +171,14 @@ class Event:
                     request_id=self.request_id or None,
                 ) from None
         return self._json
+
+    def typed(self) -> Any:
+        """Return the event as an object of its dialect's own class, made anew each time.
+
+        It is the event itself for a dialect without such classes, for a type that the dialect does not know, and
+        when the event was made without a dialect. Raises StreamError, with the place, when the data does not fit.
+        """
+        return self if self._dialect is None else self._dialect.typed(self)
 
     def __getitem__(self, name: str) -> Any:
         """Look `name` up in the JSON object. Raises KeyError when it is not there or the data is no object."""

@@ -5,12 +5,15 @@ Line ends, colons and field names are ASCII, and no UTF-8 decoder takes an ASCII
 however broken the input. So lines and fields are split as bytes, and text is decoded when it is asked for.
 """
 
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from attrs import define, field
 
 from .errors import EventTooLargeError
 from .messages import Event
+
+if TYPE_CHECKING:
+    from .dialect import Dialect
 
 MAX_RETRY: Final = 24 * 60 * 60 * 1000
 """The longest reconnection time, in milliseconds, that is believed: a day."""
@@ -27,7 +30,7 @@ _MAX_TYPE_LENGTH: Final = 64
 @final
 @define(eq=False, repr=False)
 class SSEDecoder:
-    """Decode one event stream; `request_id` is stamped on its events.
+    """Decode one event stream; `request_id` and `dialect` are stamped on its events.
 
     `max_event_size` bounds the bytes of the ``data``, ``event``, ``id`` and ``retry`` lines of one block,
     without line ends. Comments and unknown fields are thrown away as they come and count against nothing.
@@ -35,6 +38,7 @@ class SSEDecoder:
 
     max_event_size: int = 1024 * 1024
     request_id: str = field(default="", kw_only=True)
+    dialect: "Dialect | None" = field(default=None, kw_only=True)
     last_event_id: str = field(default="", init=False)
     """The cursor: the id as of the last complete block."""
     retry: int | None = field(default=None, init=False)
@@ -109,12 +113,13 @@ class SSEDecoder:
         *blocks, rest = data.split(b"\n\n")
         if blocks and (self._line or self._size):
             self._read_lines(blocks.pop(0) + b"\n\n", events)
+        request_id, dialect = self.request_id, self.dialect
         for block in blocks:
             # A shortcut for the ordinary block: at most an event line seen before, then one data line.
             head, found, value = block.partition(b"data:")
             type = self._types.get(head)
             if type is not None and found and _LF not in value and len(block) <= self.max_event_size:
-                events.append(Event(type, value.removeprefix(b" "), self._id, self.request_id))
+                events.append(Event(type, value.removeprefix(b" "), self._id, request_id, dialect))
             else:
                 self._read_lines(block + b"\n\n", events)
         if rest:
@@ -184,7 +189,7 @@ class SSEDecoder:
         if self._data:
             # 3. "If the data buffer's last character is a U+000A LINE FEED (LF) character, then remove" it.
             self._data.pop()
-            events.append(Event(self._type, bytes(self._data), self._id, self.request_id))
+            events.append(Event(self._type, bytes(self._data), self._id, self.request_id, self.dialect))
         # 7. "Set the data buffer and the event type buffer to the empty string."
         self._data.clear()
         self._type = "message"

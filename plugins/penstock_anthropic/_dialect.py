@@ -22,6 +22,9 @@ from penstock.messages import Event, Response, Usage
 
 from ._errors import error_of
 from ._rate_limits import rate_limits
+from ._structure import UNNAMED, typed
+from ._tagged import TypedEvent
+from ._usage import usage_of
 
 _KINDS: Final[dict[str, Kind]] = {
     "message_start": PREAMBLE | USAGE,
@@ -34,10 +37,6 @@ _KINDS: Final[dict[str, Kind]] = {
     "message_stop": TERMINAL,
     "error": ERROR,
 }
-# What an event without a name is called (WHATWG HTML §9.2.6).
-_UNNAMED: Final = "message"
-# A larger count is nonsense.
-_MOST_TOKENS: Final = 10**15
 
 
 class Anthropic(Dialect):
@@ -56,7 +55,7 @@ class Anthropic(Dialect):
         try:
             return _KINDS[event.type]
         except KeyError:
-            return _kind_by_data(event) if event.type == _UNNAMED else CONTENT
+            return _kind_by_data(event) if event.type == UNNAMED else CONTENT
 
     def error_from_event(self, event: Event) -> PenstockError:
         """Make the error that an ``error`` event reports: the class of its HTTP twin. Never raises.
@@ -90,23 +89,24 @@ class Anthropic(Dialect):
             kind, counts = _usage(event)
         except StreamError:
             return None
-        output_tokens = _count(counts.get("output_tokens"))
-        usage = Usage(
-            input_tokens=_count(counts.get("input_tokens")),
-            output_tokens=output_tokens,
-            cache_read_tokens=_count(counts.get("cache_read_input_tokens")),
-            cache_write_tokens=_count(counts.get("cache_creation_input_tokens")),
-            final=kind == "message_delta" and output_tokens is not None,
-        )
+        usage = usage_of(counts, final=kind == "message_delta")
         return None if usage == Usage() else usage
 
     def text(self, event: Event) -> str | None:
         """Return the text of a ``text_delta``, None for all else. Raises StreamError if that is not JSON."""
-        if event.type not in {"content_block_delta", _UNNAMED}:
+        if event.type not in {"content_block_delta", UNNAMED}:
             return None
         delta = as_object(event.get("delta"))
         text = delta.get("text")
         return text if delta.get("type") == "text_delta" and isinstance(text, str) else None
+
+    def typed(self, event: Event) -> TypedEvent | Event:
+        """Return `event` as an object of its class, an event of an unknown type itself.
+
+        Unknown blocks and deltas within it are the JSON objects as they came. Raises StreamError, with the place
+        and without the data, when the data is not what such an event has.
+        """
+        return typed(event)
 
 
 def _kind_by_data(event: Event) -> Kind:
@@ -122,11 +122,7 @@ def _kind_by_data(event: Event) -> Kind:
 
 def _usage(event: Event) -> tuple[Any, dict[str, Any]]:
     """Return the type of `event` and the counts that an event of that type has."""
-    kind = event.get("type") if event.type == _UNNAMED else event.type
+    kind = event.get("type") if event.type == UNNAMED else event.type
     if kind == "message_start":
         return kind, as_object(as_object(event.get("message")).get("usage"))
     return kind, as_object(event.get("usage")) if kind == "message_delta" else {}
-
-
-def _count(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None

@@ -9,6 +9,9 @@ from penstock.headers import Headers
 from penstock.retry_after import LONGEST
 
 _LIMITS: Final = ("requests", "tokens", "input-tokens", "output-tokens")
+_NAMES: Final = frozenset(
+    f"anthropic-ratelimit-{limit}-{what}" for limit in _LIMITS for what in ("limit", "remaining", "reset")
+)
 
 # `\d` and `int` take the digits of every script, underscores and signs.
 _COUNT = re.compile("[0-9]{1,15}")
@@ -25,6 +28,8 @@ def rate_limits(headers: Headers, received_at: float) -> tuple[RateLimitStatus, 
 
     A reset is read against the ``Date`` of the response, without a valid one against `received_at`.
     """
+    if _NAMES.isdisjoint(headers):  # an answer of somebody else, and this is asked for every one
+        return ()
     now = sent_at(headers, received_at)
     found = (_limit(headers, f"anthropic-ratelimit-{name}", name.replace("-", "_"), now) for name in _LIMITS)
     return tuple(status for status in found if status is not None)

@@ -82,7 +82,7 @@ class Circuits:
         return circuit.in_flight == 0 and circuit.state is self.state
 
     def _expired(self, circuit: Circuit, now: float) -> bool:
-        return self._at_rest(circuit) and now - circuit.last_used >= self.config.idle_expiry
+        return now - circuit.last_used >= self.config.idle_expiry and self._at_rest(circuit)
 
     def _lapsed(self, circuit: Circuit, now: float) -> bool:
         """Whether it would let the next call pass, but has long waited for one: a host that is gone for good."""

@@ -122,19 +122,21 @@ class CircuitBreaker(Plugin):
         Never waits for the lock: the garbage collector may end an abandoned call in the very thread that holds it.
         Whoever holds it comes here afterwards, to count and to tell.
         """
+        lock = self._lock
         while self._ended:
-            if not self._lock.acquire(blocking=False):
+            if not lock.acquire(False):
                 return
             try:
                 self._take_back()
             finally:
-                self._lock.release()
+                lock.release()
         if self._changes:
             self._notifier.tell()
 
     def _take_back(self) -> None:
-        while self._ended:
-            permit, result, now, random = self._ended.popleft()
+        ended = self._ended
+        while ended:
+            permit, result, now, random = ended.popleft()
             permit.circuit.record(permit, result, now, random)
 
     def _judged(self, call: Call, outcome: Outcome, permit: Permit) -> Result:

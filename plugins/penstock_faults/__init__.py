@@ -1,4 +1,4 @@
-"""A server that fails as it is told to: HTTP/1.1 on loopback, the Anthropic Messages stream, scripted faults.
+"""A server that fails as it is told to: HTTP/1.1 on loopback, the streams of Anthropic and OpenAI.
 
     with FaultServer([faults.rate_limited(retry_after=0.2), faults.cut(after=5)]) as server:
         ...  # any client, against server.url

@@ -59,7 +59,7 @@ class Fault:
     error: str | None = field(default=None, converter=as_text)
     """The type of the error object; with a 200, an ``error`` event of this type at the turning point."""
     error_code: str | None = field(default=None, converter=as_text)
-    """``error.details.error_code``."""
+    """``error.details.error_code``; of Chat Completions ``error.code``."""
     message: str | None = field(default=None, converter=as_text)
     """``error.message``."""
 

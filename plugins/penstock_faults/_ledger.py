@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from attrs import evolve
 
-from ._answer import answer_to, fitting
+from ._answer import answer_to, fitting, voice_for
 from ._conversation import Reply, reply_to
 from ._fault import Fault
 from ._plan import Step, plan
@@ -58,12 +58,13 @@ class Ledger:
             request = evolve(request, number=next(self._numbers))
             queued = self._queue.popleft() if self._takes(request, refusal) else None
         fault = fitting(request, refusal or queued or self._choice(request))
-        reply = reply_to(request, fault, self._seed)
+        voice = voice_for(request)
+        reply = reply_to(request, fault, voice, self._seed)
         with self._lock:
             self._entries.append((request, reply))
         now = EPOCH + request.number if self._clock is None else self._clock()
         slices = Random(f"{self._seed}:{request.number}:slices")  # noqa: S311 - a script, not a secret
-        return plan(fault, answer_to(request, fault, reply, now), slices)
+        return plan(fault, answer_to(request, fault, voice, reply, now), slices)
 
     def _takes(self, request: ReceivedRequest, refusal: Fault | None) -> bool:
         return bool(self._queue) and refusal is None and request.asked_fault() is None

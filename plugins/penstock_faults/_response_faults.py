@@ -4,6 +4,7 @@ from typing import Final
 
 from ._catalogue import FILLER, listed
 from ._fault import Fault
+from ._messages import SPENT
 
 _PORTAL: Final = b"<!doctype html><title>Welcome</title><p>Accept the terms to use this network.</p>"
 _HINT: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
@@ -44,7 +45,7 @@ def server_error() -> Fault:
 @listed
 def spend_limit() -> Fault:
     """Refuse with a 429 that waiting does not cure."""
-    return Fault(status=429, error_code="enforced_spend_limit_reached", message="Spend limit reached")
+    return Fault(status=429, error_code=SPENT, message="Spend limit reached")
 
 
 # Heads and bodies that are not what was asked for.

@@ -24,7 +24,9 @@ from ._wire import Peer
 
 @final
 class FaultServer:
-    """An HTTP/1.1 server on loopback that streams like the Anthropic Messages API and fails as it is told to.
+    """An HTTP/1.1 server on loopback that streams like Anthropic or OpenAI and fails as it is told to.
+
+    ``POST …/v1/messages`` is answered as the Messages API does, ``POST …/chat/completions`` as Chat Completions.
 
     Requests take the faults of `script` in order, then `default`; a callable is asked for each request. A
     request may choose for itself with the header ``x-penstock-fault: stall`` or the query ``?fault=stall``.

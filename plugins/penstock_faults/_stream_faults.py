@@ -1,16 +1,14 @@
 """Faults that come in the middle of a stream, and those of the connection under it.
 
-Where a fault comes `after` some events: the first three are preamble (``message_start``,
-``content_block_start``, ``ping``), text follows.
+Where a fault comes `after` some events: the first three are preamble, text follows. Of Messages they are
+``message_start``, ``content_block_start`` and ``ping``, of Chat Completions a comment, the role and a comment.
 """
 
-from typing import Final, Literal
+from typing import Literal
 
 from ._catalogue import FILLER, listed
-from ._conversation import PING
 from ._fault import Fault
-
-_NOT_JSON: Final = b'event: content_block_delta\ndata: {"type": "content_block_delta", \n\n'
+from ._messages import NOT_JSON, PING
 
 # What is said.
 
@@ -29,7 +27,7 @@ def error_after(type: str = "overloaded_error", after: int = 5) -> Fault:
 
 @listed
 def omit_terminal() -> Fault:
-    """Send everything but message_stop, and end politely."""
+    """Send everything but the terminal event, and end politely."""
     return Fault(after=-1, then="end")
 
 
@@ -40,7 +38,7 @@ def duplicate(after: int = 4) -> Fault:
 
 
 @listed
-def garbage(data: bytes | str = _NOT_JSON, after: int = 5) -> Fault:
+def garbage(data: bytes | str = NOT_JSON, after: int = 5) -> Fault:
     """Put bytes between two events; without `data`, an event whose JSON is broken."""
     return Fault(insert=data, after=after)
 
@@ -113,7 +111,7 @@ def stall(after: int = 5) -> Fault:
 
 @listed
 def pings(after: int = 5, interval: float = 1.0) -> Fault:
-    """Send nothing but pings after some events, for ever."""
+    """Send nothing but pings after some events, for ever; comments in an API that has no pings."""
     return Fault(insert=PING, times=None, interval=interval, after=after)
 
 

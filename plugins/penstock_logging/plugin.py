@@ -84,7 +84,10 @@ class Logging(Plugin):
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Record how an attempt ended, and keep its error for the decision about it."""
-        call.set(LAST_ERROR, records.of_error(outcome.error))
+        if outcome.error is None:
+            call.pop(LAST_ERROR)
+        else:
+            call.set(LAST_ERROR, records.of_error(outcome.error))
         if self._wants("DEBUG"):
             fields = records.common(call, "attempt-ended")
             self._log(call, "DEBUG", fields | records.of_attempt(call, outcome))

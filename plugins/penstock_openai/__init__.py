@@ -1,1 +1,5 @@
-"""What the events, errors and headers of OpenAI's APIs, and of the many servers that speak like them, mean."""
+"""What the events, errors and headers of the OpenAI APIs, and of those that are compatible, mean."""
+
+from ._dialect import OpenAI
+
+__all__ = ["OpenAI"]

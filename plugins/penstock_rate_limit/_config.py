@@ -53,9 +53,9 @@ class RateLimitConfig:
     By default a token of input for each four bytes of the body, and ``max_tokens`` of output.
     """
     learn_from_headers: bool = field(default=True, validator=flag)
-    """Whether what the server says is left (of a limit that is set here) counts when it is less.
+    """Whether what the server says is left counts when it is less, of the limits that are set here.
 
-    And whether the gate closes for as long as the server has no request left.
+    And whether the gate closes while the server has no request left. Without any limit set nothing is learned.
     """
     gate_on_429: bool = field(default=True, validator=flag)
     """Whether a 429 makes all calls of the key wait for as long as it says."""

@@ -4,14 +4,13 @@ from collections.abc import Hashable
 from threading import Lock
 from typing import Any, ClassVar, Final
 
-from attrs import define
-
 from penstock import (
     Call,
     Clock,
     Event,
     Key,
     Outcome,
+    PenstockError,
     Plugin,
     QuotaExceededError,
     RateLimitError,
@@ -34,16 +33,7 @@ from ._tokens import NO_TOKENS, Tokens, checked, estimate, input_of, spent, was_
 _NOTHING: Final = 1e-9
 
 
-@define(eq=False)
-class _Hold:
-    """What an attempt holds until it ends."""
-
-    place: Place
-    estimated: Tokens
-    events_before: int
-
-
-_HOLD: Key[_Hold] = Key("rate-limit.hold")
+_PLACE: Key[Place] = Key("rate-limit.place")
 
 
 class RateLimit(Plugin):
@@ -62,86 +52,94 @@ class RateLimit(Plugin):
     def __init__(self, config: RateLimitConfig | None = None, /, **values: Any) -> None:
         super().__init__(config, **values)
         self._costs = Costs(self.config.buckets())
+        self._learns = self.config.learn_from_headers and bool(self._costs)
         self._lock = Lock()
         self._keys = Keys(self._queue, self.config.max_keys)
         self._clock: Clock = SystemClock()
 
     def before_request(self, call: Call, request: Request) -> Wait | Reject | None:
         """Take a place in the queue, or refuse the call."""
-        config = self.config
-        key = call.origin if config.key is None else config.key(call)
-        estimated = self._estimated(call)
-        units = self._costs.units(NO_TOKENS, estimated)
+        costs = self._costs
+        key = self._key(call)
+        estimated = self._estimated(call) if costs.in_tokens else NO_TOKENS
+        units = costs.units(NO_TOKENS, estimated)
         with self._lock:
             self._clock = call.clock
             now = call.now()
             queue = self._keys.get(key, now)
             at = queue.next_turn(units, now)
             wait = at - now
+            if wait <= _NOTHING and not units:
+                return None  # without limits there is nothing to take, only a gate to wait at
             refusal = self._refusal(call, wait, wait) if wait > _NOTHING else None
             if refusal is None:
-                call.set(_HOLD, _Hold(queue.enter(units, now, at), estimated, call.events))
+                call.set(_PLACE, queue.enter(units, now, at, estimated, call.events))
         return refusal or (Wait(wait, "rate limit") if wait > _NOTHING else None)
 
     @hookimpl(specname="before_request", trylast=True)
     def look_again(self, call: Call, request: Request) -> Wait | Reject | None:
         """Just before sending: wait on if the gate has closed in the meantime."""
-        hold = call.get(_HOLD)
-        if hold is None:
+        place = call.get(_PLACE)
+        if place is None and self._costs:
             return None
-        place, now = hold.place, call.now()
-        wait = max(place.at, place.queue.gate) - now
+        queue = self._keys.find(self._key(call)) if place is None else place.queue
+        now = call.now()
+        if queue is None or (queue.gate <= now and (place is None or place.at <= now)):
+            return None
+        since, at = (now, now) if place is None else (place.arrived_at, place.at)
+        wait = max(at, queue.gate) - now
         if wait <= _NOTHING:
             return None
-        return self._refusal(call, wait, now + wait - place.arrived_at) or Wait(wait, "the gate has closed")
+        return self._refusal(call, wait, now + wait - since) or Wait(wait, "the gate has closed")
 
     def on_response(self, call: Call, response: Response) -> None:
         """Learn what the server says is left."""
-        hold = call.get(_HOLD)
-        if hold is None or not self.config.learn_from_headers:
+        place = call.get(_PLACE) if self._learns else None
+        statuses = () if place is None else call.dialect.rate_limits(response.headers, response.received_at)
+        if place is None or not statuses:
             return
-        statuses = call.dialect.rate_limits(response.headers, response.received_at)
-        if not statuses:
-            return
-        place, queue = hold.place, hold.place.queue
         # A window at most: whatever the server says, it is asked again then.
         closed = min(closed_for(statuses), self.config.per)
         with self._lock:
             now = call.now()
-            if queue.learn(place, left(statuses), now) and closed > 0.0:
-                queue.close_gate(now + closed, now)
+            if place.queue.learn(place, left(statuses), now) and closed > 0.0:
+                place.queue.close_gate(now + closed, now)
 
     def on_commit(self, call: Call, event: Event) -> None:
         """Settle the input, if the server has counted it: that is certain from the start."""
         if not self._costs.in_tokens or call.usage is None or call.usage.input_tokens is None:
             return
-        hold = call.get(_HOLD)
-        if hold is None:
+        place = call.get(_PLACE)
+        if place is None:
             return
         real = Tokens(input_of(call.usage, 0.0))
-        units = self._costs.units(real, Tokens(0, hold.estimated.output))
+        units = self._costs.units(real, Tokens(0, place.estimated.output))
         with self._lock:
-            hold.place.queue.settle(hold.place, units, call.now())
+            place.queue.settle(place, units, call.now())
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Settle what the attempt took, and close the gate if the server asks for it."""
-        hold = call.pop(_HOLD)
-        if hold is None:
-            return
-        place, queue = hold.place, hold.place.queue
-        units = None
-        if was_sent(call):
-            units = self._costs.units(spent(call, hold.estimated, hold.events_before))
-        closed = _asked_to_wait(outcome) if self.config.gate_on_429 else 0.0
+        place = call.pop(_PLACE)
+        closed = 0.0 if outcome.error is None else self._asked_to_wait(outcome.error)
+        if place is not None:
+            self._leave(call, place)
+        if closed > 0.0:
+            key = self._key(call)
+            with self._lock:
+                now = call.now()
+                self._keys.get(key, now).close_gate(now + closed, now)
+
+    def _leave(self, call: Call, place: Place) -> None:
+        queue, sent = place.queue, was_sent(call)
+        units = place.charged
+        if sent and self._costs.in_tokens:
+            units = self._costs.units(spent(call, place.estimated, place.events_before))
         with self._lock:
-            now = call.now()
-            if units is None:
-                queue.cancel(place, now)
-            else:
-                queue.settle(place, units, now)
+            if sent:
+                queue.settle(place, units, call.now())
                 queue.leave(place)
-            if closed > 0.0:
-                queue.close_gate(now + closed, now)
+            else:
+                queue.cancel(place, call.now())
 
     def snapshot(self) -> dict[Hashable, KeyState]:
         """Return the state of each key that is remembered, at this moment."""
@@ -159,10 +157,17 @@ class RateLimit(Plugin):
         return Queue(tuple(buckets), tuple(buckets.values()))
 
     def _estimated(self, call: Call) -> Tokens:
-        if not self._costs.in_tokens:
-            return NO_TOKENS
         function = self.config.estimate
         return estimate(call) if function is None else checked(function(call))
+
+    def _key(self, call: Call) -> Hashable:
+        key = self.config.key
+        return call.request.origin if key is None else key(call)
+
+    def _asked_to_wait(self, error: PenstockError) -> float:
+        """Return the seconds that a 429 from the server asks for; a quota that is used up cannot be waited for."""
+        asks = isinstance(error, RateLimitError) and not isinstance(error, QuotaExceededError)
+        return error.retry_after or 0.0 if asks and error.origin != "local" and self.config.gate_on_429 else 0.0
 
     def _refusal(self, call: Call, wait: float, altogether: float) -> Reject | None:
         """Return the refusal of a call that would have to wait too long, None when it may wait."""
@@ -174,11 +179,3 @@ class RateLimit(Plugin):
         else:
             return None
         return Reject(RateLimitError(f"rate limit: the next turn is in {wait:.3g} s, {why}", retry_after=wait))
-
-
-def _asked_to_wait(outcome: Outcome) -> float:
-    """Return the seconds that a 429 from the server asks for; a quota that is used up cannot be waited for."""
-    error = outcome.error
-    if not isinstance(error, RateLimitError) or isinstance(error, QuotaExceededError):
-        return 0.0
-    return 0.0 if error.origin == "local" else error.retry_after or 0.0

@@ -7,6 +7,7 @@ from math import inf
 from attrs import define, field, frozen
 
 from ._gcra import Bucket
+from ._tokens import NO_TOKENS, Tokens
 
 
 @frozen(kw_only=True)
@@ -18,7 +19,7 @@ class KeyState:
     waiting: int
     """Calls that have a place in the queue."""
     in_flight: int
-    """Calls whose time has come, and which have not ended."""
+    """Calls whose time has come, and which have not ended; without limits they leave no trace and are not counted."""
     gate: float
     """Seconds until the gate that a 429 closed opens; 0.0 when it is open."""
 
@@ -33,6 +34,10 @@ class Place:
     """When it is this one's turn. It moves, later, only when the gate closes."""
     charged: list[float]
     """Units, for each bucket of the queue."""
+    estimated: Tokens = NO_TOKENS
+    """What the attempt is thought to take."""
+    events_before: int = 0
+    """Events that the call had delivered when it came."""
     mark: int = 0
     """Of the charge; 0 while it waits."""
 
@@ -71,9 +76,11 @@ class Queue:
                 at = earliest
         return at
 
-    def enter(self, units: list[float], now: float, at: float) -> Place:
+    def enter(
+        self, units: list[float], now: float, at: float, estimated: Tokens = NO_TOKENS, events_before: int = 0
+    ) -> Place:
         """Take the place that `next_turn` named."""
-        place = Place(self, now, at, units)
+        place = Place(self, now, at, units, estimated, events_before)
         if at > now:
             if self._waiting:
                 ends = self._planned()

@@ -50,7 +50,7 @@ LISTS: dict[str, Callable[[], list[object]]] = {
 
 def calls(plugins: list[object]) -> Callable[[], None]:
     """Some whole calls of one client: an event and the end."""
-    transport = ScriptedTransport(lambda _: Reply(body=BODY), FakeClock())
+    transport = ScriptedTransport(lambda _: Reply(body=BODY), FakeClock(start=0.0))
     client = Client(plugins, transport=transport, clock=SystemClock(), dialect=Anthropic())
 
     def some() -> None:

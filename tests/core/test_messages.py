@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import ConfigurationError, Event, Headers, Request, Response, StreamError, Timeouts, Usage
+from penstock import ConfigurationError, Dialect, Event, Headers, Request, Response, StreamError, Timeouts, Usage
 
 CANARY = "sk-canary-1234567890"
 URL = "https://api.example.org/v1"
@@ -293,7 +294,10 @@ def test_other_json_has_no_names(raw: bytes) -> None:
         event["a"]
 
 
-@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+TWINS = [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))]
+
+
+@pytest.mark.parametrize("twin", TWINS)
 @pytest.mark.parametrize("read_before", [False, True])
 def test_events_can_be_copied(twin: Any, read_before: bool) -> None:
     """Whether their JSON was decoded before or not."""
@@ -319,6 +323,41 @@ def test_a_changed_event_is_decoded_again() -> None:
     event = Event("a", b"1")
     event.json()
     assert attrs.evolve(event, raw=b"2").json() == 2
+
+
+class Shouting(Dialect):
+    """A dialect with objects of its own, and with something that can be neither copied nor pickled twice."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def typed(self, event: Event) -> Any:
+        return event.type.upper()
+
+    def __reduce__(self) -> Any:
+        return Shouting, ()
+
+
+def test_a_typed_event_is_what_its_dialect_makes_of_it() -> None:
+    """Without a dialect, and with one that has no classes, it is the event itself."""
+    event = Event("a", b"1", dialect=Shouting())
+    assert event.typed() == "A"
+    assert Event.make("b", dialect=Shouting()).typed() == "B"
+    for plain in (Event("a", b"1"), Event("a", b"1", dialect=Dialect())):
+        assert plain.typed() is plain
+
+
+@pytest.mark.parametrize("twin", [*TWINS, lambda it: attrs.evolve(it, raw=b"2")])
+def test_a_copy_of_an_event_keeps_its_dialect(twin: Any) -> None:
+    """Pickled, copied or changed: what the event means is still known."""
+    assert twin(Event("a", b"1", "7", "req_1", Shouting())).typed() == "A"
+
+
+def test_the_dialect_is_no_part_of_what_an_event_says() -> None:
+    """It is in neither the comparison nor the repr."""
+    event = Event("a", b"1", dialect=Shouting())
+    assert event == Event("a", b"1")
+    assert repr(event) == repr(Event("a", b"1"))
 
 
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=9)

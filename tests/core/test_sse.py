@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
+from penstock.dialect import Dialect
 from penstock.errors import EventTooLargeError
 from penstock.messages import Event
 from penstock.sse import MAX_RETRY, SSEDecoder
@@ -538,13 +539,21 @@ def test_error_without_a_request_has_no_request_id() -> None:
 # --- events
 
 
-def test_events_carry_the_request_id_by_either_way() -> None:
+class Lengths(Dialect):
+    """Sees nothing in an event but how long it is."""
+
+    def typed(self, event: Event) -> int:
+        return len(event.raw)
+
+
+def test_events_carry_the_request_id_and_the_dialect_by_either_way() -> None:
     """The ordinary block and any other are stamped alike."""
-    decoder = SSEDecoder(request_id="r-1")
+    decoder = SSEDecoder(request_id="r-1", dialect=Lengths())
     events = decoder.feed(b"data: a\n\nevent: x\ndata\n\nevent: x\ndata: c\n\ndata: d\n")
     events += decoder.feed(b"\n")
     assert [event.type for event in events] == ["message", "x", "x", "message"]
     assert {event.request_id for event in events} == {"r-1"}
+    assert [event.typed() for event in events] == [1, 0, 1, 1]
 
 
 def test_equal_types_are_one_object() -> None:

@@ -1,9 +1,12 @@
-"""The vendor's own SDK, as the independent judge of the fault server's conversation."""
+"""The vendor's own SDK, as the independent judge of the fault server's conversation, and of what we make of it."""
 
 import anthropic
 import anyio
+import attrs
 import pytest
 
+from penstock import Client
+from penstock_anthropic import MessageBuilder
 from penstock_faults import Fault, FaultServer, faults
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
@@ -78,6 +81,29 @@ def test_async_raw_stream(server, backend):
             return [event.delta.text async for event in stream if event.type == "content_block_delta"]
 
     assert "".join(anyio.run(main, backend=backend)) == server.replies[0].text
+
+
+def test_the_message_of_a_stream_is_the_sdks(client, server, request):
+    """Field by field; a second server with the same seed says the same again."""
+    with client.messages.stream(**ASK) as stream:
+        theirs = stream.get_final_message().to_dict()
+    builder = MessageBuilder()
+    (reply,) = server.replies
+    fault = attrs.evolve(fault_of(request), usage=(reply.input_tokens, reply.output_tokens))
+    with (
+        FaultServer([fault]) as other,
+        Client(dialect="anthropic") as penstock,
+        penstock.stream("POST", f"{other.url}/v1/messages", json={**ASK, "stream": True}) as events,
+    ):
+        for event in events:
+            builder.add(event)
+    ours = builder.message().to_dict()
+    assert {name: ours.get(name) for name in {*ours, *theirs}} == {name: theirs.get(name) for name in {*ours, *theirs}}
+
+
+def fault_of(request):
+    """The fault that the server was made with."""
+    return request.node.callspec.params["server"]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def blocking(config: Mapping[str, Any], key: str) -> str:
             for event in stream:
                 assert_type(event, Event)
                 assert_type(event.type, str)
+                assert_type(event.typed(), Any)
                 print(stream.request_id, event.type, event.json(), event["delta"], event.get("index", 0))
         assert_type(stream.outcome, Outcome | None)
         assert_type(stream.usage, Usage | None)
@@ -216,6 +217,9 @@ class Spoken(Dialect):
 
     def text(self, event: Event) -> str | None:
         return event.data
+
+    def typed(self, event: Event) -> int:
+        return len(event.data)
 
 
 def built() -> Client:

@@ -6,7 +6,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from penstock import AsyncClient, Client, NetworkError, ServerError, Usage
+from penstock import AsyncClient, Client, Dialect, Kind, NetworkError, ServerError, Usage
 from penstock.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
 from penstock_anthropic import Anthropic
 
@@ -135,6 +135,23 @@ def test_the_text_can_be_left_and_taken_up_again(tell):
 
     tell(story, [ANSWER])
     gc.collect()
+
+
+def test_the_events_of_a_call_know_its_dialect(play):
+    """Whatever their block looked like, and also those that were held until the commit."""
+
+    class Numbered(Dialect):
+        has_terminal_event = True
+
+        def classify(self, event):
+            return {"a": Kind.PREAMBLE, "z": Kind.TERMINAL}.get(event.type, Kind.CONTENT)
+
+        def typed(self, event):
+            return int(event.data)
+
+    body = [b"event: a\ndata: 1\n\nid: 7\ndata: 2\n", b"\nevent: z\ndata: 3\n\n"]
+    played = play([Reply(body=body)], dialect=Numbered())
+    assert [event.typed() for event in played.events] == [1, 2, 3]
 
 
 def test_a_stream_is_entered_once(tell):

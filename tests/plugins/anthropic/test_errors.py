@@ -91,6 +91,8 @@ def test_an_error_event_is_the_class_of_its_http_twin(
         pytest.param(429, "brand_new_error", RateLimitError, True, id="unknown-type-429"),
         pytest.param(403, "brand_new_error", AuthenticationError, False, id="unknown-type-403"),
         pytest.param(503, None, ServerError, True, id="no-type-503"),
+        pytest.param(408, None, ValidationError, True, id="B22-no-type-408"),
+        pytest.param(408, "timeout_error", ServerError, True, id="B22-408-timeout"),
         pytest.param(429, ["rate_limit_error"], RateLimitError, True, id="type-is-list"),
     ],
 )

@@ -42,6 +42,12 @@ def test_a_limit_of_which_nothing_can_be_read_is_left_out():
     assert read(tokens_limit="many", requests_remaining="0") == (RateLimitStatus(kind="requests", remaining=0),)
 
 
+def test_headers_without_limits_are_not_looked_into(monkeypatch):
+    """The rate-limit policy asks about every answer, so not even their date is read."""
+    monkeypatch.setattr("penstock_anthropic._rate_limits.sent_at", None)
+    assert DIALECT.rate_limits(Headers({"Date": "Sun, 01 Mar 2026 12:00:00 GMT", "retry-after": "1"}), NOW) == ()
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [

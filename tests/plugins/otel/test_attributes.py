@@ -6,27 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import Dialect, Retry, Usage
-from penstock.dialect import CONTENT, USAGE
+from penstock import Retry
 from penstock.plugin import Plugin
 from penstock.testing import Reply, play, sse
 from penstock_anthropic import Anthropic
+from penstock_openai import OpenAI
 from penstock_otel._request import Body, settings
 from penstock_otel._semconv import TABLE
 
 from .conftest import BODY, DELTA, HEADERS, START, Recorded, answer
-
-
-class OpenAI(Dialect):
-    """Named as the dialect is; each event is content and counts tokens."""
-
-    name = "openai"
-
-    def classify(self, event: Any) -> Any:
-        return CONTENT | USAGE
-
-    def usage(self, event: Any) -> Usage:
-        return Usage(input_tokens=100, output_tokens=5, cache_read_tokens=60, final=True)
 
 
 def attributes(recorded: Recorded) -> dict[str, Any]:
@@ -107,11 +95,15 @@ def test_a_placeholder_is_not_taken_for_a_count(recorded: Recorded) -> None:
 
 
 def test_the_dialect_tells_whose_api_it_is(recorded: Recorded) -> None:
-    """Cached tokens are part of the input there, too: a dialect gives them apart."""
-    play([Reply(body=sse("{}"))], [recorded.tracing()], dialect=OpenAI(), json={"model": "gpt-x"})
+    """Cached tokens are part of the input there, too."""
+    piece = {"choices": [{"delta": {"content": "Hi"}}]}
+    counts = {"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 60}}
+    script = [Reply(body=sse(("", piece), ("", {"choices": [], "usage": counts}), "[DONE]"))]
+    play(script, [recorded.tracing()], dialect=OpenAI(), json={"model": "gpt-x"})
     assert recorded.call.name == "chat gpt-x"
     assert recorded.call.attributes["gen_ai.provider.name"] == "openai"
-    assert recorded.call.attributes["gen_ai.usage.input_tokens"] == 160
+    assert recorded.call.attributes["gen_ai.usage.input_tokens"] == 100
+    assert recorded.call.attributes["gen_ai.usage.output_tokens"] == 5
     assert recorded.call.attributes["gen_ai.usage.cache_read.input_tokens"] == 60
 
 

@@ -163,10 +163,22 @@ def test_headers_can_be_ignored(play: Play) -> None:
 def test_no_request_left_closes_the_gate_until_one_is(
     play: Play, fields: dict[str, str], gate: float, code: int
 ) -> None:
-    """With no limits configured too, and whatever the status."""
-    policy = RateLimit()
+    """Whatever the status."""
+    policy = RateLimit(requests=1000)
     play([answer(code=code, requests_remaining="0", **fields)], [policy], dialect=Anthropic())
     assert policy.snapshot()[KEY].gate == pytest.approx(gate)
+
+
+def test_without_limits_of_its_own_it_learns_nothing(play: Play) -> None:
+    """There is nothing to shrink, and to read the headers of each answer would cost more than all the rest."""
+
+    class Unread(Anthropic):
+        def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
+            raise AssertionError("nobody needs them")
+
+    policy = RateLimit()
+    played = play([answer(requests_remaining="0", requests_reset=stamp(60))], [policy], dialect=Unread())
+    assert (played.error, policy.snapshot()[KEY].gate) == (None, 0.0)
 
 
 def test_a_dialect_without_limits_teaches_nothing(play: Play) -> None:
@@ -181,6 +193,6 @@ def test_E61_resets_are_read_against_the_server_s_date(play: Play, fake_clock: F
     fake_clock.jump_wall(3600.0)
     date = {"date": datetime.fromtimestamp(WALL, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")}
     reply = answer(requests_limit="2", requests_remaining="0", requests_reset=stamp(10))
-    policy = RateLimit()
+    policy = RateLimit(requests=1000)
     play([Reply(headers={**dict(reply.headers), **date}, body=STREAM)], [policy], dialect=Anthropic())
     assert policy.snapshot()[KEY].gate == pytest.approx(5.0)

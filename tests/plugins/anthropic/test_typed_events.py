@@ -1,0 +1,369 @@
+"""Events as objects: nothing is guessed, nothing is lost."""
+
+import copy
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock import Event, StreamError, Usage
+from penstock.testing import Reply, play
+from penstock_anthropic import (
+    Anthropic,
+    CitationsDelta,
+    ContentBlockDelta,
+    ContentBlockStart,
+    ContentBlockStop,
+    ErrorEvent,
+    InputJsonDelta,
+    Message,
+    MessageDelta,
+    MessageStart,
+    MessageStop,
+    Ping,
+    RedactedThinkingBlock,
+    SignatureDelta,
+    StopDelta,
+    TextBlock,
+    TextDelta,
+    ThinkingBlock,
+    ThinkingDelta,
+    ToolUseBlock,
+    TypedEvent,
+)
+
+CANARY = "canary-7f3a"
+MESSAGE = {"type": "message", "id": "msg_1", "role": "assistant", "model": "m", "content": []}
+CITATION = {"type": "char_location", "cited_text": "water"}
+
+
+def made(type: str, **fields: Any) -> Event:
+    return Event.make(type, {"type": type, **fields}, request_id="call-1", dialect=Anthropic())
+
+
+def start(**block: Any) -> Event:
+    return made("content_block_start", index=0, content_block=block)
+
+
+def delta(**fields: Any) -> Event:
+    return made("content_block_delta", index=0, delta=fields)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        pytest.param(
+            made("message_start", message=MESSAGE),
+            MessageStart(Message(id="msg_1", role="assistant", model="m", content=())),
+            id="message-start",
+        ),
+        pytest.param(start(type="text", text=""), ContentBlockStart(0, TextBlock("")), id="text"),
+        pytest.param(
+            start(type="text", text="a", citations=[CITATION]),
+            ContentBlockStart(0, TextBlock("a", (CITATION,))),
+            id="text-with-citations",
+        ),
+        pytest.param(
+            start(type="tool_use", id="t", name="f", input={}),
+            ContentBlockStart(0, ToolUseBlock(id="t", name="f", input={})),
+            id="tool-use",
+        ),
+        pytest.param(
+            start(type="thinking", thinking="", signature=""),
+            ContentBlockStart(0, ThinkingBlock("", "")),
+            id="thinking",
+        ),
+        pytest.param(
+            start(type="redacted_thinking", data="x"),
+            ContentBlockStart(0, RedactedThinkingBlock("x")),
+            id="redacted-thinking",
+        ),
+        pytest.param(
+            start(type="hologram", frames=[1]),
+            ContentBlockStart(0, {"type": "hologram", "frames": [1]}),
+            id="D46-unknown-block",
+        ),
+        pytest.param(delta(type="text_delta", text="a"), ContentBlockDelta(0, TextDelta("a")), id="text-delta"),
+        pytest.param(
+            delta(type="input_json_delta", partial_json='{"a'),
+            ContentBlockDelta(0, InputJsonDelta('{"a')),
+            id="D52-input-json-delta",
+        ),
+        pytest.param(
+            delta(type="thinking_delta", thinking="hm"), ContentBlockDelta(0, ThinkingDelta("hm")), id="thinking-delta"
+        ),
+        pytest.param(
+            delta(type="signature_delta", signature="s"),
+            ContentBlockDelta(0, SignatureDelta("s")),
+            id="signature-delta",
+        ),
+        pytest.param(
+            delta(type="citations_delta", citation=CITATION),
+            ContentBlockDelta(0, CitationsDelta(CITATION)),
+            id="citations-delta",
+        ),
+        pytest.param(
+            delta(type="new_delta", text=[1]),
+            ContentBlockDelta(0, {"type": "new_delta", "text": [1]}),
+            id="D46-unknown-delta",
+        ),
+        pytest.param(
+            delta(type="text_delta", text="a", probability=0.5),
+            ContentBlockDelta(0, TextDelta("a", extra={"probability": 0.5})),
+            id="D46-unknown-field",
+        ),
+        pytest.param(made("content_block_stop", index=3), ContentBlockStop(3), id="block-stop"),
+        pytest.param(
+            made("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": 5}),
+            MessageDelta(StopDelta("end_turn", extra={"stop_sequence": None}), {"output_tokens": 5}),
+            id="message-delta",
+        ),
+        pytest.param(made("message_delta", delta={}), MessageDelta(StopDelta()), id="D53-no-usage"),
+        pytest.param(made("message_stop"), MessageStop(), id="message-stop"),
+        pytest.param(made("ping", extra=1), Ping(extra={"extra": 1}), id="D45-ping-with-a-field-called-extra"),
+        pytest.param(made("error", error={"type": "x"}), ErrorEvent({"type": "x"}), id="D48-error"),
+    ],
+)
+def test_an_event_is_an_object_of_its_class_and_goes_back_to_its_json(event: Event, expected: TypedEvent) -> None:
+    """What is not known is kept where it was; a name that a proxy dropped is in the data."""
+    typed = event.typed()
+    assert typed == expected
+    assert typed.to_dict() == event.json()
+    assert attrs.evolve(event, type="message").typed() == expected
+
+
+@pytest.mark.parametrize("name", ["weather_report", "message"], ids=["D46-named", "D46-unnamed"])
+def test_an_event_of_an_unknown_type_stays_itself(name: str) -> None:
+    """Whatever it holds, whether it has its name or not."""
+    event = Event.make(name, {"type": "weather_report", "sky": "clear"}, dialect=Anthropic())
+    assert event.typed() is event
+    odd = Event("weather_report", b"no JSON", dialect=Anthropic())
+    assert odd.typed() is odd
+
+
+@pytest.mark.parametrize(
+    ("type", "raw", "said"),
+    [
+        pytest.param("ping", b'{"type":"ping"', "is not JSON", id="D49-cut"),
+        pytest.param("ping", b'{"type":ping}', r"is not JSON: .*\(byte 8\)", id="D49-no-json"),
+        pytest.param("ping", b'{"type":"pi\xff"}', "is not JSON", id="D49-bytes"),
+        pytest.param("ping", b"[" * 100_000, "is not JSON", id="D49-deep"),
+        pytest.param("ping", b"", "is not JSON", id="D49-empty"),
+        pytest.param("ping", b"[1]", r"must be an object, not a list @ \$ ", id="D49-list"),
+        pytest.param("message", b"null", r"must be an object, not null @ \$ ", id="D49-unnamed-null"),
+        pytest.param("ping", b"{}", r"has no type @ \$.type", id="D49-no-type"),
+        pytest.param("message", b"{}", r"has no type @ \$.type", id="D49-unnamed-no-type"),
+        pytest.param("ping", b'{"type":["ping"]}', r"has no type @ \$.type", id="D49-type-is-list"),
+        pytest.param("ping", b'{"type":"message_stop"}', r"type of another event @ \$.type", id="D49-other-type"),
+    ],
+)
+def test_data_that_is_not_the_object_of_its_event_is_a_stream_error(type: str, raw: bytes, said: str) -> None:
+    """The error has the position and the request id."""
+    event = Event(type, raw, "", "call-1", Anthropic())
+    with pytest.raises(StreamError, match=said) as caught:
+        event.typed()
+    assert caught.value.request_id == "call-1"
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        pytest.param(
+            made("content_block_stop", index=CANARY), "must be an integer, not text @ $.index", id="D49-index-is-text"
+        ),
+        pytest.param(
+            made("content_block_stop", index=True), "must be an integer, not true or false @ $.index", id="D49-bool"
+        ),
+        pytest.param(
+            made("content_block_stop", index=0.0), "must be an integer, not a number @ $.index", id="D49-float"
+        ),
+        pytest.param(made("content_block_stop"), "is missing @ $.index", id="D49-no-index"),
+        pytest.param(
+            made("content_block_delta", index=0, delta=[CANARY]),
+            "must be an object, not a list @ $.delta",
+            id="D49-delta-is-list",
+        ),
+        pytest.param(delta(text=CANARY), "has no type @ $.delta", id="D49-delta-without-type"),
+        pytest.param(delta(type="text_delta"), "is missing @ $.delta.text", id="D49-no-text"),
+        pytest.param(
+            delta(type="text_delta", text=None), "must be text, not null @ $.delta.text", id="D49-text-is-null"
+        ),
+        pytest.param(
+            delta(type="input_json_delta", partial_json={CANARY: 1}),
+            "must be text, not an object @ $.delta.partial_json",
+            id="D49-json-is-object",
+        ),
+        pytest.param(
+            start(type="tool_use", id="t", name="f", input=CANARY),
+            "must be an object, not text @ $.content_block.input",
+            id="D49-input-is-text",
+        ),
+        pytest.param(
+            start(type="text", text="", citations=[{}, CANARY]),
+            "must be an object, not text @ $.content_block.citations[1]",
+            id="D49-citation-is-text",
+        ),
+        pytest.param(
+            made("message_start", message={**MESSAGE, "content": [{"type": "text", "text": 7}]}),
+            "must be text, not an integer @ $.message.content[0].text",
+            id="D49-within-the-message",
+        ),
+        pytest.param(
+            made("message_start", message={**MESSAGE, "content": CANARY}),
+            "must be a list, not text @ $.message.content",
+            id="D49-content-is-text",
+        ),
+        pytest.param(
+            made("message_start", message={**MESSAGE, "type": CANARY}),
+            "must have the type 'message' @ $.message",
+            id="D49-message-of-another-type",
+        ),
+        pytest.param(
+            made("message_delta", delta={"stop_reason": [CANARY]}, usage=CANARY),
+            "must be text, not a list @ $.delta.stop_reason; must be an object, not text @ $.usage",
+            id="D49-two-faults",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_place_and_never_shown(event: Event, said: str) -> None:
+    """Every fault at once; the data may be a secret."""
+    with pytest.raises(StreamError) as caught:
+        event.typed()
+    assert caught.value.message == f"the data of event {event.type!r} does not fit: {said}"
+    assert CANARY not in f"{caught.value!r}{caught.value.__cause__}"
+
+
+def test_every_event_of_a_rich_stream_goes_back_to_its_json(rich_events: list[Event]) -> None:
+    """All but the unknown one have a class."""
+    unknown = [event for event in rich_events if event.typed() is event]
+    assert [event.type for event in unknown] == ["weather_report"]
+    for event in rich_events:
+        assert event in unknown or event.typed().to_dict() == event.json()
+
+
+def test_the_events_of_a_call_are_typed(rich: bytes) -> None:
+    """The dialect comes with them."""
+    played = play([Reply(body=rich)], dialect="anthropic")
+    assert isinstance(played.events[0].typed(), MessageStart)
+    assert isinstance(played.events[-1].typed(), MessageStop)
+
+
+def test_the_usage_of_a_message_start_is_a_placeholder_and_kept_whole() -> None:
+    """Counts that this library does not know stay in `raw_usage`."""
+    counts = {"input_tokens": 9, "output_tokens": 1, "service_tier": "standard"}
+    message = made("message_start", message={**MESSAGE, "usage": counts}).typed().message
+    assert message.usage == Usage(input_tokens=9, output_tokens=1)
+    assert message.raw_usage == counts
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_typed_events_can_be_copied(twin: Any, rich_events: list[Event]) -> None:
+    """Among processes, too."""
+    for event in rich_events:
+        assert twin(event.typed()) == event.typed()
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 9)
+    | st.text(max_size=5)
+    | st.floats(allow_nan=False, allow_infinity=False, width=16),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+NAMES = st.sampled_from(["extra", "usage", "citations", "stop_reason", "raw_usage", "caller", "x"])
+EXTRA = st.dictionaries(NAMES, JSON, max_size=3)
+OBJECT = st.dictionaries(st.text(max_size=5), JSON, max_size=3)
+
+
+def shaped(type: str | None, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """An object of these fields and of whatever else does not stand in their way."""
+    tag = {} if type is None else {"type": st.just(type)}
+    known = st.fixed_dictionaries({**tag, **fields})
+    return st.tuples(EXTRA, known).map(lambda both: {**both[0], **both[1]})
+
+
+def optional(kind: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | kind
+
+
+TEXT = st.text(max_size=5)
+BLOCKS = st.one_of(
+    shaped("text", text=TEXT, citations=optional(st.lists(OBJECT, max_size=2))),
+    shaped("tool_use", id=TEXT, name=TEXT, input=OBJECT),
+    shaped("thinking", thinking=TEXT, signature=optional(TEXT)),
+    shaped("redacted_thinking", data=TEXT),
+    shaped("hologram"),
+)
+DELTAS = st.one_of(
+    shaped("text_delta", text=TEXT),
+    shaped("input_json_delta", partial_json=TEXT),
+    shaped("thinking_delta", thinking=TEXT),
+    shaped("signature_delta", signature=TEXT),
+    shaped("citations_delta", citation=OBJECT),
+    shaped("new_delta"),
+)
+MESSAGES = shaped(
+    "message",
+    id=TEXT,
+    role=TEXT,
+    model=TEXT,
+    content=st.lists(BLOCKS, max_size=2),
+    stop_reason=optional(TEXT),
+    stop_sequence=optional(TEXT),
+    usage=optional(OBJECT),
+)
+INDEX = st.integers(0, 9)
+EVENTS = st.one_of(
+    shaped("message_start", message=MESSAGES),
+    shaped("content_block_start", index=INDEX, content_block=BLOCKS),
+    shaped("content_block_delta", index=INDEX, delta=DELTAS),
+    shaped("content_block_stop", index=INDEX),
+    shaped(
+        "message_delta",
+        delta=shaped(None, stop_reason=optional(TEXT), stop_sequence=optional(TEXT)),
+        usage=optional(OBJECT),
+    ),
+    shaped("message_stop"),
+    shaped("ping"),
+    shaped("error", error=OBJECT),
+)
+
+
+@given(EVENTS)
+def test_whatever_an_event_has_comes_back(value: dict[str, Any]) -> None:
+    """Known fields, unknown ones, null, and nothing in their place."""
+    assert made(**value).typed().to_dict() == value
+
+
+@given(EVENTS, st.data())
+def test_an_event_with_one_thing_changed_fits_or_is_a_stream_error(value: dict[str, Any], data: st.DataObject) -> None:
+    """Never another error, and never a loss."""
+    inner = data.draw(st.sampled_from([value, *(it for it in value.values() if isinstance(it, dict))]))
+    if inner:
+        inner[data.draw(st.sampled_from(sorted(inner)))] = data.draw(JSON)
+    event = Event.make("message", value, dialect=Anthropic())
+    try:
+        typed = event.typed()
+    except StreamError as error:
+        said = error.message
+    else:
+        said = " @ $" if typed is event or typed.to_dict() == event.json() else "something was lost"
+    assert " @ $" in said
+
+
+def test_the_dialect_is_imported_without_cattrs() -> None:
+    """It is loaded with the first typed event."""
+    script = (
+        "import sys, penstock, penstock_anthropic as it\n"
+        "assert 'cattrs' not in sys.modules\n"
+        "penstock.Event.make('ping', {'type': 'ping'}, dialect=it.Anthropic()).typed()\n"
+        "assert 'cattrs' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
