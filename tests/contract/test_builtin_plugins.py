@@ -17,6 +17,8 @@ BUILT_IN = [
 # What a plugin needs beyond its defaults, so that all of it is exercised; the first is always the defaults.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "logging": [{}, {"events": True, "level": "DEBUG"}],
+    "otel-metrics": [{}, {"operation_name": "chat", "semconv": "latest"}],
+    "otel-tracing": [{}, {"operation_name": "chat", "capture_content": True}],
     "retry": [{}, {"max_retries": 5, "jitter_kind": "full"}, {"retry_local": True}],
     "timeout": [{}, {"total": 20, "count_keepalives": True}],
     "rate-limit": [
