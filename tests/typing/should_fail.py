@@ -25,6 +25,7 @@ from penstock import (
     hookimpl,
 )
 from penstock.testing import Reply, play, run
+from penstock_anthropic import ChatMessage, ContentGenerator, ProxyModeHandler
 
 URL = "https://api.example.org/v1/messages"
 
@@ -166,3 +167,16 @@ def tested() -> None:
     play([Reply()], backend="twisted")  # error
     Reply(500)  # error
     run(lambda: 5)  # error
+
+
+# Chatting
+
+
+def chatted(generator: ContentGenerator) -> None:
+    ContentGenerator("claude")  # error
+    ContentGenerator(model="claude", timeout=5)  # error
+    ContentGenerator.proxy(URL, auth_token=b"token")  # error
+    ProxyModeHandler(URL, retries=3)  # error
+    ChatMessage.user(5)  # error
+    generator.send_request(["Hello"])  # error
+    generator.send_request("Hello", "earlier")  # error

@@ -41,6 +41,17 @@ from penstock import (
 from penstock.decisions import BeforeRequest, Decision, OnEvent, ShouldRetry
 from penstock.testing import STALL, FakeClock, Played, Reply, ScriptedTransport, check_plugin, play, run, sse
 from penstock.validators import number, optional, seconds
+from penstock_anthropic import (
+    AnthropicConfig,
+    AsyncContentGenerator,
+    ChatMessage,
+    ContentGenerator,
+    ImagePart,
+    ProxyModeHandler,
+    RefreshAuth,
+)
+from penstock_anthropic import Reply as ReplyToUser
+from penstock_retry import RetryConfig
 
 URL = "https://api.example.org/v1/messages"
 
@@ -258,3 +269,32 @@ def values(headers: Headers) -> Iterator[str]:
     request = penstock.Request.build("POST", URL, headers=headers, json=[1])
     yield request.origin
     yield from {Retry(1.0): "hashable"}.values()
+
+
+# Chatting
+
+
+def chatted(history: list[ChatMessage | ReplyToUser]) -> None:
+    config = AnthropicConfig(max_tokens=9, headers={"X-A": "b"}, betas=["one"])
+    with ContentGenerator(model="claude", api_key="key", config=config, max_connections=5) as generator:
+        reply = generator.send_request("Hello", history, temperature=0.5)
+        assert_type(reply, ReplyToUser)
+        history += [ChatMessage.user("Hello", ImagePart(url=URL)), reply]
+        with generator.stream_request(ChatMessage.tool_result("id", "ok"), history) as stream:
+            assert_type(next(stream.text()), str)
+            assert_type(next(stream.events()), Event)
+            assert_type(stream.reply(), ReplyToUser)
+    handler = ProxyModeHandler(URL, token_provider=lambda: "token", retry_config=RetryConfig.AGGRESSIVE)
+    ContentGenerator.with_handler(handler, system="Be brief.")
+
+
+async def achatted() -> None:
+    async def token() -> str:
+        return "token"
+
+    async with AsyncContentGenerator.proxy(URL, token_provider=token, plugins=[RefreshAuth(token)]) as generator:
+        assert_type(await generator.send_request("Hello"), ReplyToUser)
+        async with generator.stream_request("Hello") as stream:
+            async for piece in stream.text():
+                assert_type(piece, str)
+            assert_type(await stream.reply(), ReplyToUser)
