@@ -17,7 +17,6 @@ _ORDER: Final[tuple[tuple[tuple[str, ...], str, str], ...]] = (
     (("rate-limit", "retry"), "timeout", "the deadline is not known yet when they decide how long to wait"),
     (_POLICIES, "logging", _UNSEEN),
     (_POLICIES, "metrics", _UNSEEN),
-    (_POLICIES, "otel-tracing", _UNSEEN),
 )
 """Those in the first place must not be in front of the second, because."""
 
