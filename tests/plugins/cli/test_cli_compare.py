@@ -92,7 +92,7 @@ def test_a_consumer_that_never_ends_is_given_up():
 
 def test_a_hang_of_our_own_is_not_as_required():
     """Whatever else is right about it."""
-    cell = Run(give_up=0.1).one(_row(script="stall:after=5"), MESSAGES, MESSAGES.ours())
+    cell = Run(give_up=0.5).one(_row(script="stall:after=5"), MESSAGES, MESSAGES.ours())
     assert any(problem.startswith("status: 'running'") for problem in cell.problems)
 
 
