@@ -77,7 +77,7 @@ def expect_the_same(cell: Cell, consumer: Consumer, said: list[str]) -> None:
     if not alike or cell.words != said[1]:
         pytest.fail(
             f"{consumer} ends '{cell.scenario.title}' with {end}, {cell.words} words; docs/why.md says {said[0]}, "
-            f"{said[1]} of {VERSIONS}. If its behaviour has changed, measure again: penstock demo --compare"
+            f"{said[1]} (measured with {VERSIONS}). If it has changed, measure again: penstock demo --compare"
         )
 
 
