@@ -2,7 +2,7 @@
 
 import json as jsonlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from ._stream import Form
+    from .demo import Scenario
 
 
 def parse_headers(lines: Iterable[str]) -> list[tuple[str, str]]:
@@ -44,3 +45,12 @@ def parse_form(*, raw: bool, text: bool, json: bool) -> "Form":
     if raw + text + json > 1:
         raise typer.BadParameter("choose one of --raw, --text and --json")
     return "raw" if raw else "text" if text else "json" if json else "auto"
+
+
+def chosen(names: Sequence[str] | None, rows: "Sequence[Scenario]") -> "list[Scenario]":
+    """Return the rows of these names, in their own order; all of them when none is named."""
+    known = [row.name for row in rows]
+    for name in names or ():
+        if name not in known:
+            raise typer.BadParameter(f"there is no row {name!r}; there are {', '.join(known)}", param_hint="--only")
+    return [row for row in rows if not names or row.name in names]

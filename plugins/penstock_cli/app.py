@@ -49,19 +49,27 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
     use_async: Annotated[bool, typer.Option("--async", help="Use the AsyncClient, on asyncio.")] = False,
     seed: Annotated[int, typer.Option(help="Decides the ids and how the bytes are cut into pieces.")] = 0,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Put the anthropic and openai SDKs through it too, side by side.")
+    ] = False,
 ) -> None:
     """Stream real conversations from a server that fails in every way, and show what becomes of them.
 
-    Exits with 0 when every row ended as required, with 1 otherwise.
+    Exits with 0 when every row ended as required, with 1 otherwise. Nothing is required of an SDK.
     """
-    from .demo import SCENARIOS, run_demo
+    from ._arguments import chosen
 
-    names = [scenario.name for scenario in SCENARIOS]
-    for name in only or ():
-        if name not in names:
-            raise typer.BadParameter(f"there is no row {name!r}; there are {', '.join(names)}", param_hint="--only")
-    rows = [scenario for scenario in SCENARIOS if not only or scenario.name in only]
-    if not run_demo(rows, seed=seed, use_async=use_async, as_json=as_json):
+    if compare:
+        from .compare import ROWS, run_compare
+
+        if use_async:
+            raise typer.BadParameter("the comparison is one of blocking clients, without --async")
+        good = run_compare(chosen(only, ROWS), seed=seed, as_json=as_json)
+    else:
+        from .demo import SCENARIOS, run_demo
+
+        good = run_demo(chosen(only, SCENARIOS), seed=seed, use_async=use_async, as_json=as_json)
+    if not good:
         raise typer.Exit(1)
 
 

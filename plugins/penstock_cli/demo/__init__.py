@@ -3,6 +3,6 @@
 from ._command import run_demo
 from ._expect import Expect
 from ._scenarios import SCENARIOS, Scenario
-from ._trial import Trial
+from ._trial import Trial, error_label
 
-__all__ = ("SCENARIOS", "Expect", "Scenario", "Trial", "run_demo")
+__all__ = ("SCENARIOS", "Expect", "Scenario", "Trial", "error_label", "run_demo")
