@@ -74,8 +74,16 @@ def test_a_pipe_gets_wide_plain_text():
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("plain ✓", "plain ✓"), ("a\n\tb", "a\n\tb"), ("\x1b[2Jgone\r", "�[2Jgone�"), ("\x9b31m", "�31m")],
-    ids=["plain", "lines", "escape", "c1"],
+    [
+        ("plain ✓", "plain ✓"),
+        ("a\n\tb", "a\n\tb"),
+        ("\x1b[2Jgone\r", "�[2Jgone�"),
+        ("\x9b31m", "�31m"),
+        ("user\u202egnp.exe", "user�gnp.exe"),
+        ("10\u00a0€\u202f!\u3000\u200c", "10\u00a0€\u202f!\u3000\u200c"),
+        ("👩\u200d🚀", "👩\u200d🚀"),
+    ],
+    ids=["plain", "lines", "escape", "c1", "bidi", "spaces", "joined"],
 )
 def test_nothing_reaches_a_terminal_that_it_would_obey(text, shown):
     """Escape sequences from a server are shown as what they are."""
