@@ -55,8 +55,7 @@ def once(server: Server, session: Session, screen: Screen, question: str) -> int
 
 def converse(server: Server, session: Session, screen: Screen) -> int:
     """Answer questions and obey commands until the user leaves. Returns the exit code."""
-    model = "" if session.model is None else f"{session.model} at "
-    screen.note(f"{model}{server.where}. /help shows the commands, Ctrl-D leaves.")
+    screen.note(f"{_introduction(server, session)}/help shows the commands, Ctrl-D leaves.")
     while (line := screen.ask()) is not None:
         done = interpret(session, line)
         if done.said:
@@ -66,6 +65,12 @@ def converse(server: Server, session: Session, screen: Screen) -> int:
         if done.leave:
             break
     return 0
+
+
+def _introduction(server: Server, session: Session) -> str:
+    if server.is_embedded:  # has been introduced
+        return ""
+    return f"{server.where}. " if session.model is None else f"{session.model} at {server.where}. "
 
 
 def _answer(server: Server, session: Session, turn: Turn, screen: Screen) -> None:

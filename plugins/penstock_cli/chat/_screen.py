@@ -1,8 +1,7 @@
 """What a conversation looks like: answers on standard output as they come, all else on standard error."""
 
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, field
@@ -12,6 +11,12 @@ from penstock import AuthenticationError, PenstockError, TimeoutError, Truncated
 
 from .._console import console, printable, say
 from .._failure import Hints, failure_block
+
+try:
+    # Importing it is what gives `input` line editing and a history; no file is kept of that.
+    import readline
+except ImportError:  # a Python without it
+    readline = None  # type: ignore[assignment]
 
 PROMPT: Final = "> "
 
@@ -73,7 +78,8 @@ class Screen:
 
     def _print(self, text: str, style: str) -> None:
         self.end_line()
-        console(stderr=True).print(Text(printable(text), style), soft_wrap=True)
+        out = console(stderr=True)
+        out.print(Text(printable(text), style), soft_wrap=not out.is_terminal)
 
 
 def _write(text: str) -> None:
@@ -81,15 +87,6 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _nothing() -> str:
-    return ""
-
-
-_typed: Callable[[], str] = _nothing
-"""Returns what stands behind the prompt. Without readline nobody knows, and a line that is given up is an empty one."""
-
-with suppress(ImportError):
-    # Importing it is what gives `input` line editing and a history; no file is kept of that.
-    import readline
-
-    _typed = readline.get_line_buffer
+def _typed() -> str:
+    """Return what stands behind the prompt; without readline nobody knows, and that counts as nothing."""
+    return "" if readline is None else readline.get_line_buffer()

@@ -84,26 +84,32 @@ def _retry(session: Session, argument: str) -> Done:
 
 def _save(session: Session, argument: str) -> Done:
     messages = [*session.instructions(), *session.history]
-    return _with_file("/save", argument, lambda path: write(path, messages), lambda: len(messages), "written to")
+
+    def save(path: Path) -> str:
+        write(path, messages)
+        return f"{_count(len(messages), 'message')} written to {path}."
+
+    return _with_file("/save", argument, save)
 
 
 def _load(session: Session, argument: str) -> Done:
-    return _with_file(
-        "/load", argument, lambda path: session.replace(read(path)), lambda: len(session.history), "read from"
-    )
+    def load(path: Path) -> str:
+        messages = read(path)
+        session.replace(messages)
+        return f"{_count(len(messages), 'message')} read from {path}."
+
+    return _with_file("/load", argument, load)
 
 
-def _with_file(name: str, argument: str, act: Callable[[Path], None], count: Callable[[], int], verb: str) -> Done:
+def _with_file(name: str, argument: str, act: Callable[[Path], str]) -> Done:
     if not argument:
         return Done(said=f"Name a file: {name} FILE.")
     try:
-        path = Path(argument).expanduser()
-        act(path)
+        return Done(said=act(Path(argument).expanduser()))
     except FileProblem as problem:
         return Done(said=f"{problem}.")
     except RuntimeError:  # ~nobody
         return Done(said=f"{argument}: there is no such home directory.")
-    return Done(said=f"{_count(count(), 'message')} {verb} {path}.")
 
 
 def _quit(session: Session, argument: str) -> Done:
