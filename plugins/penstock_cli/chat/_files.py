@@ -34,9 +34,11 @@ def write(path: Path, messages: Sequence[ChatMessage]) -> None:
 def read(path: Path) -> list[ChatMessage]:
     """Return the messages in `path`. Raises FileProblem that names the first message that is none."""
     try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
         raise FileProblem(f"{path} cannot be read: {_reason(error)}") from None
+    try:
+        document = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise FileProblem(f"{path} is not JSON: {error}") from None
     if not isinstance(document, list):
