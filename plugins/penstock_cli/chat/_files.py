@@ -20,10 +20,11 @@ def write(path: Path, messages: Sequence[ChatMessage]) -> None:
     """
     text = json.dumps([message.to_dict() for message in messages], ensure_ascii=False, indent=2)
     try:
+        content = f"{text}\n".encode()
         if path.exists():
             read(path)
         part = path.with_name(f"{path.name}.part")
-        part.write_text(f"{text}\n", "utf-8")
+        part.write_bytes(content)
         part.replace(path)
     except FileProblem as problem:
         raise FileProblem(f"{path} is there already, and is no conversation") from problem

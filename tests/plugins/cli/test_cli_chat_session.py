@@ -249,6 +249,7 @@ def test_text_that_cannot_be_written_leaves_the_file_alone(nowhere):
     """Half a character, which only a program can make, is refused, and what was saved before is still there."""
     path = nowhere / "talk.json"
     write(path, CONVERSATION)
-    with pytest.raises(FileProblem, match="cannot be written: .*surrogates"):
+    with pytest.raises(FileProblem, match=r"cannot be written: .*surrogates"):
         write(path, [ChatMessage.user("\ud800")])
     assert read(path) == CONVERSATION
+    assert list(nowhere.iterdir()) == [path]
