@@ -9,6 +9,7 @@ import pytest
 import typer
 
 import penstock_cli.chat._screen as cli_screen
+from penstock_anthropic import ChatMessage
 from penstock_cli.chat import ChatRequest, chat
 from penstock_cli.chat._backend import ChatCompletions, Messages
 from penstock_cli.chat._server import connected
@@ -103,8 +104,9 @@ def test_chat_completions_are_asked_for_their_counts(invoke, compatible, server)
     assert body(server)["stream_options"] == {"include_usage": True}
 
 
-def test_a_failure_is_shown_as_by_stream(invoke, way, server):
+def test_a_failure_is_shown_as_by_stream(invoke, way, server, monkeypatch):
     """Class, request id, phase, attempts, a hint that fits; exit code 1."""
+    monkeypatch.setenv("PENSTOCK_RETRY__INITIAL_DELAY", "0.001")
     server.push(faults.status(429, retry_after=0), faults.status(401))
     result = invoke("chat", "Hi", "--plugins", "retry", *way)
     assert (result.exit_code, result.stdout) == (1, "")
@@ -160,6 +162,15 @@ def test_why_a_completion_ended_is_read_from_its_chunks(invoke, server, compatib
     server.push(Fault(events=(chunk, b'data: {"choices": null}\n\n', b"data: [DONE]\n\n")))
     result = invoke("chat", "Hi", *compatible)
     assert (result.exit_code, result.stdout, result.stderr) == (0, out, err)
+
+
+def test_a_completion_can_be_read_at_once(server):
+    """Without a look at its pieces."""
+    server.push(faults.ok(TEXT))
+    request = ChatRequest(dialect="openai", base_url=f"{server.url}/v1/")
+    with connected(request, {}) as connection, connection.backend.ask([], ChatMessage.user("Hi"), None) as asked:
+        answer = asked.reply()
+    assert (answer.message, answer.stop_reason) == (ChatMessage.assistant(TEXT), "stop")
 
 
 def interrupting(text: str) -> None:
