@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -41,6 +42,21 @@ class Talk:
     def type(self, text: str) -> None:
         """Press keys."""
         os.write(self.fd, text.encode())
+
+    def press(self, key: str) -> None:
+        """Press a key once the program waits for one.
+
+        Between prompt and waiting, Python's readline keeps a Ctrl-C to itself until the next line.
+        """
+        deadline = monotonic() + DEADLINE
+        while not self.is_waiting():
+            assert monotonic() < deadline, f"never waited: {self}"
+        self.type(key)
+
+    def is_waiting(self) -> bool:
+        """Whether the process sleeps; where nobody can tell, it does."""
+        status = Path(f"/proc/{self.process.pid}/stat")
+        return not status.exists() or status.read_text().rpartition(") ")[2].startswith("S")
 
     def until(self, pattern: str) -> str:
         """Return what is shown up to the first match of `pattern`; what is behind it is kept for later."""
@@ -92,7 +108,7 @@ def test_a_whole_conversation(talk: Talk, server: FaultServer):
     assert "Water runs.\r\n" in talk.until("> $")
     talk.type("Slowly\n")
     talk.until(r"Slowly\r\n\w+ \w+")
-    talk.type(CTRL_C)
+    talk.press(CTRL_C)
     talk.until("cancelled\r\n")
     talk.until("> ")
     talk.type("Wrongly\n")
@@ -114,7 +130,7 @@ def test_leaving_from_an_empty_prompt(talk: Talk, server: FaultServer, key: str)
     """Also when the prompt was not empty the last time."""
     talk.type("Where to?\n")
     talk.until("\r\n.*\r\n> $")
-    talk.type(key)
+    talk.press(key)
     assert talk.leaves() == 0
 
 
@@ -123,7 +139,7 @@ def test_giving_up_a_half_typed_line(talk: Talk, server: FaultServer):
     pytest.importorskip("readline")
     talk.type("half a li")
     talk.until("half a li")
-    talk.type(CTRL_C)
+    talk.press(CTRL_C)
     talk.until("> ")
     talk.type("/quit\n")
     assert talk.leaves() == 0
