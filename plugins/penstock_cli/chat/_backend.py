@@ -155,7 +155,8 @@ def _given(**parameters: Any) -> dict[str, Any]:
 def _plain(number: int, message: ChatMessage) -> dict[str, str]:
     for part in message.parts:
         if not isinstance(part, TextPart):
-            raise refused(f"message {number}", f"has a {part.to_block()['type']}, and this server is sent text only")
+            kind = part.to_block().get("type", "block")
+            raise refused(f"message {number}", f"has a {kind}, and this server is sent text only")
     return {"role": message.role, "content": message.text}
 
 

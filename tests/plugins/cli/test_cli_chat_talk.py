@@ -12,7 +12,6 @@ import pytest
 import penstock_anthropic
 import penstock_cli.chat._screen as cli_screen
 from penstock import CircuitOpenError, ConfigurationError
-from penstock_anthropic import ChatMessage, ToolCallPart
 from penstock_cli.chat import ChatRequest, chat
 from penstock_faults import Fault, FaultServer, faults
 
@@ -193,12 +192,17 @@ def test_a_server_writes_text_and_nothing_else_to_the_terminal(converse, server)
     assert "\x1b[2J" not in err
 
 
-def test_what_a_server_cannot_be_sent_is_said(converse, server, nowhere):
+@pytest.mark.parametrize(
+    ("block", "kind"),
+    [({"type": "tool_use", "id": "t", "name": "warmth", "input": {}}, "tool_use"), ({"odd": 1}, "block")],
+    ids=["tool", "odd"],
+)
+def test_what_a_server_cannot_be_sent_is_said(converse, server, nowhere, block, kind):
     """A conversation with tools in it is no text; it is kept, and the program goes on."""
-    talk = [ChatMessage.user("How warm?"), ChatMessage.assistant(ToolCallPart("t", "warmth", {}))]
-    (nowhere / "talk.json").write_text(json.dumps([message.to_dict() for message in talk]))
+    talk = [{"role": "user", "content": "How warm?"}, {"role": "assistant", "content": [block]}]
+    (nowhere / "talk.json").write_text(json.dumps(talk))
     _, _, err = converse("/load talk.json", "next", "/save talk.json", **openai(server))
-    assert "message 2: has a tool_use, and this server is sent text only" in err
+    assert f"message 2: has a {kind}, and this server is sent text only" in err
     assert "2 messages written" in err
     assert server.requests == []
 
