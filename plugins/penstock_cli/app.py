@@ -139,7 +139,7 @@ def stream(
 @app.command()
 def chat(
     question: Annotated[
-        str | None, typer.Argument(metavar="[QUESTION]", help="Without it: a conversation, or standard input.")
+        str | None, typer.Argument(metavar="QUESTION", help="Without it: a conversation, or standard input.")
     ] = None,
     model: Annotated[
         str | None, typer.Option(metavar="NAME", help="Anthropic: claude-sonnet-4-5 unless given; others choose.")
