@@ -3,7 +3,7 @@
 import io
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 100
 """Columns of a table that goes into a file or a pipe."""
+
+# Not printable in Python's eyes, but text: line feed and tab, the spaces of many languages (Unicode category Zs), and
+# the two joiners, without which Persian and many emoji come apart.
+_HARMLESS: Final = frozenset(
+    "\n\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000\u200c\u200d"
+)
 
 
 def console(*, stderr: bool = False) -> "Console":
@@ -32,10 +38,10 @@ def tolerate_encodings() -> None:
 
 
 def printable(text: str) -> str:
-    """Return `text` without what a terminal would obey: everything unprintable but line feeds and tabs."""
+    """Return `text` without what a terminal would obey: control characters, marks that turn text around."""
     if text.isprintable():
         return text
-    return "".join(character if character.isprintable() or character in "\n\t" else "\ufffd" for character in text)
+    return "".join(character if character.isprintable() or character in _HARMLESS else "\ufffd" for character in text)
 
 
 def complain(error: "ConfigurationError") -> None:

@@ -23,7 +23,9 @@ from penstock import (
 
 from ._console import printable
 
-_HINTS: Final[tuple[tuple[type[PenstockError], str], ...]] = (
+Hints = tuple[tuple[type[PenstockError], str], ...]
+
+_HINTS: Final[Hints] = (
     (TruncatedStreamError, "what was printed is incomplete; for a stream without a terminal event use --dialect sse"),
     (TimeoutError, "the clocks are settings of the timeout plugin: PENSTOCK_TIMEOUT__IDLE=120 and the like"),
     (NetworkError, "is the address right, and can this machine reach it?"),
@@ -40,15 +42,18 @@ _HINTS: Final[tuple[tuple[type[PenstockError], str], ...]] = (
 )
 
 
-def failure_block(error: PenstockError, secrets: Sequence[str] = ()) -> str:
-    """Return the lines, without any of `secrets` and without anything that a terminal would obey."""
-    text = "\n".join(_lines(error)) + "\n"
+def failure_block(error: PenstockError, secrets: Sequence[str] = (), hints: Hints = ()) -> str:
+    """Return the lines, without any of `secrets` and without anything that a terminal would obey.
+
+    `hints` are those of a command, before the general ones.
+    """
+    text = "\n".join(_lines(error, (*hints, *_HINTS))) + "\n"
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return printable(text)
 
 
-def _lines(error: PenstockError) -> Iterator[str]:
+def _lines(error: PenstockError, hints: Hints) -> Iterator[str]:
     yield f"{type(error).__name__}: {error.message}"
     if error.request_id:
         server = f" (the server's: {error.response_id})" if error.response_id else ""
@@ -59,7 +64,7 @@ def _lines(error: PenstockError) -> Iterator[str]:
         yield f"  wait      {error.retry_after:g} s, says the server"
     for number, attempt in enumerate(error.attempts):
         yield f"  {'attempts' if not number else '':9} {_attempt(attempt)}"
-    hint = next((words for kind, words in _HINTS if isinstance(error, kind)), None)
+    hint = next((words for kind, words in hints if isinstance(error, kind)), None)
     if hint:
         yield f"  hint      {hint}"
 

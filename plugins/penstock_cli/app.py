@@ -145,6 +145,54 @@ def stream(
 
 
 @app.command()
+def chat(
+    question: Annotated[
+        str | None, typer.Argument(metavar="QUESTION", help="Without it: a conversation, or standard input.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Anthropic: claude-sonnet-4-5 unless given; others choose.")
+    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="The longest answer; 4096 unless given.")] = None,
+    system: Annotated[str | None, typer.Option(metavar="TEXT", help="What instructs the model.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="A backend of your own that speaks the Messages API.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(metavar="TOKEN", help="For the backend; better PENSTOCK_TOKEN, which nobody sees.")
+    ] = None,
+    dialect: Annotated[str, typer.Option(metavar="NAME", help="anthropic, or openai with --base-url.")] = "anthropic",
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The API, such as http://127.0.0.1:11434/v1 for openai.")
+    ] = None,
+    plugins: PluginsOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Talk to a model: one question, or a conversation in the terminal.
+
+    Asks Anthropic when ANTHROPIC_API_KEY is set, the --endpoint or the --base-url that is given, else a server of
+    its own that makes its answers up. Exits with 0, with 1 when an answer failed, 2 for bad usage or configuration,
+    130 after Ctrl-C.
+    """
+    from .chat import ChatRequest
+    from .chat import chat as chat_it
+
+    request = ChatRequest(
+        question=question,
+        model=model,
+        max_tokens=max_tokens,
+        system=system,
+        endpoint=endpoint,
+        token=token,
+        dialect=dialect,
+        base_url=base_url,
+        plugins=_names(plugins),
+        config=config,
+    )
+    with _configuration_errors():
+        raise typer.Exit(chat_it(request))
+
+
+@app.command()
 def faults(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     seed: Annotated[int, typer.Option(help="Decides everything that the server says.")] = 0,

@@ -163,7 +163,8 @@ _UNREADABLE: Final = (KeyError, TypeError, AttributeError, ValueError, binascii.
 
 def part_of(block: Mapping[str, Any]) -> Part:
     """Return the part for a block of the API: of a class here if nothing of the block is lost by that."""
-    reader = _READERS.get(block.get("type", ""))
+    kind = block.get("type")
+    reader = _READERS.get(kind) if isinstance(kind, str) else None
     if reader is not None:
         try:
             part = reader(block)

@@ -18,7 +18,7 @@ def test_help_names_every_command(invoke):
     for arguments in (["--help"], []):
         result = invoke(*arguments)
         output = result.stdout + result.stderr
-        assert all(name in output for name in ("demo", "plugins", "explain", "stream", "faults"))
+        assert all(name in output for name in ("demo", "plugins", "explain", "stream", "chat", "faults"))
 
 
 def test_help_imports_neither_a_client_nor_a_server():
@@ -74,8 +74,16 @@ def test_a_pipe_gets_wide_plain_text():
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("plain ✓", "plain ✓"), ("a\n\tb", "a\n\tb"), ("\x1b[2Jgone\r", "�[2Jgone�"), ("\x9b31m", "�31m")],
-    ids=["plain", "lines", "escape", "c1"],
+    [
+        ("plain ✓", "plain ✓"),
+        ("a\n\tb", "a\n\tb"),
+        ("\x1b[2Jgone\r", "�[2Jgone�"),
+        ("\x9b31m", "�31m"),
+        ("user\u202egnp.exe", "user�gnp.exe"),
+        ("10\u00a0€\u202f!\u3000\u200c", "10\u00a0€\u202f!\u3000\u200c"),
+        ("👩\u200d🚀", "👩\u200d🚀"),
+    ],
+    ids=["plain", "lines", "escape", "c1", "bidi", "spaces", "joined"],
 )
 def test_nothing_reaches_a_terminal_that_it_would_obey(text, shown):
     """Escape sequences from a server are shown as what they are."""
