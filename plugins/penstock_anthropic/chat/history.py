@@ -36,9 +36,11 @@ def system_text(*texts: str | None, history: Iterable[ChatMessage] = ()) -> str:
 
 
 def written(messages: Iterable[ChatMessage]) -> list[dict[str, Any]]:
-    """Return `messages` as the API writes them, those of the same role in a row as one."""
+    """Return `messages` as the API writes them, those of the same role in a row as one, and none without content."""
     merged: list[dict[str, Any]] = []
     for message in messages:
+        if not message.parts:
+            continue
         one = message.to_dict()
         if merged and merged[-1]["role"] == one["role"]:
             merged[-1]["content"] += one["content"]

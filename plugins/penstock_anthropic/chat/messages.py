@@ -25,7 +25,7 @@ class ChatMessage:
     parts: tuple[Part, ...] = field(converter=_parts)
 
     def __attrs_post_init__(self) -> None:
-        if not self.parts:
+        if not self.parts and self.role != "assistant":  # the model may have nothing to say
             raise refused("parts", "a message must say something")
         if self.role == "system" and not all(isinstance(part, TextPart) for part in self.parts):
             raise refused("parts", "a system message is text")

@@ -189,6 +189,17 @@ def test_unknown_blocks_and_citations_come_back_as_they_were(chat, answer) -> No
     ]
 
 
+def test_an_answer_may_be_empty(chat, answer) -> None:
+    """The model has nothing to say, and in the history it says nothing."""
+    nothing = events(("message_start", {"message": MESSAGE}), ENDED, END)
+    generator = chat.generator([nothing, answer()])
+    reply = chat.send(generator, "Hello")
+    assert (reply.text, reply.content, reply.message.parts) == ("", (), ())
+    chat.send(generator, "Again", [ChatMessage.user("Hello"), reply])
+    texts = [block["text"] for message in chat.bodies[1]["messages"] for block in message["content"]]
+    assert (len(chat.bodies[1]["messages"]), texts) == (1, ["Hello", "Again"])
+
+
 # As a stream.
 
 
@@ -286,7 +297,8 @@ def events(*types_and_fields) -> Script:
     return Script(body=sse(*((kind, {"type": kind, **fields}) for kind, fields in types_and_fields)))
 
 
-START = ("message_start", {"message": {"id": "m", "type": "message", "role": "assistant", "model": "x", "content": []}})
+MESSAGE = {"id": "m", "type": "message", "role": "assistant", "model": "x", "content": []}
+START = ("message_start", {"message": MESSAGE})
 BLOCK = ("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})
 DELTA = ("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": "x"}})
 STOP = ("content_block_stop", {"index": 0})
