@@ -15,6 +15,7 @@ from ._screen import Screen
 from ._server import Server, connected
 from ._session import Session, Turn
 from ._slash import interpret
+from ._waiting import Waiting
 
 _USUAL_ENDS = frozenset({None, "end_turn", "stop_sequence", "stop"})
 
@@ -26,8 +27,10 @@ def chat(request: ChatRequest) -> int:
     """
     try:
         question = _question(request)
-        with connected(request, os.environ) as server:
-            screen = Screen(server.secrets)
+        screen = Screen()
+        observers = [Waiting(screen.note)] if sys.stderr.isatty() else []
+        with connected(request, os.environ, observers) as server:
+            screen.secrets = server.secrets
             session = Session(model=server.model, system=request.system)
             if server.is_embedded:
                 screen.note(f"No {ANTHROPIC_KEY}, --endpoint or --base-url: {server.where} makes the answers up.")

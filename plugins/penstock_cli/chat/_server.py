@@ -34,10 +34,10 @@ class Server:
 
 
 @contextmanager
-def connected(request: ChatRequest, environ: Mapping[str, str]) -> Generator[Server]:
+def connected(request: ChatRequest, environ: Mapping[str, str], observers: Sequence[object] = ()) -> Generator[Server]:
     """Give the server that `request` means. Raises BadParameter and ConfigurationError; nothing is sent yet."""
     way = request.way(environ)
-    policies = resolve_plugins(request.plugins, request.config)
+    policies = [*observers, *resolve_plugins(request.plugins, request.config)]
     with ExitStack() as stack:
         if way == "embedded":
             from penstock_faults import FaultServer
