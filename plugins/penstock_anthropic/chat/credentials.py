@@ -73,9 +73,7 @@ class Credentials(Plugin):
         return request.with_headers(self._fields if provider is None else self._checked(await _awaited(provider)))
 
     def _checked(self, token: Any) -> Headers:
-        if not isinstance(token, str) or not token:
-            raise refused("token", f"must be a text that is not empty, not {type(token).__name__}")
-        return Headers.validated({self._header: f"{self._scheme}{token}"})
+        return _fields(self._header, self._scheme, token)
 
     def __repr__(self) -> str:
         return f"<Credentials {self._header}: ***>"
@@ -152,7 +150,7 @@ class RefreshAuth(Plugin):
 
     def _renew(self, token: str | None) -> None:
         if token is not None:
-            self._fields = Headers.validated({"Authorization": f"Bearer {token}"})
+            self._fields = _fields("Authorization", "Bearer ", token)
         self._generation += 1
 
     def _with(self, request: Request) -> Request:
@@ -194,6 +192,12 @@ class _AsyncTransport:
 
     async def aclose(self) -> None:
         await self.inner.aclose()
+
+
+def _fields(header: str, scheme: str, token: Any) -> Headers:
+    if not isinstance(token, str) or not token:
+        raise refused("token", f"must be a text that is not empty, not {type(token).__name__}")
+    return Headers.validated({header: f"{scheme}{token}"})
 
 
 def _asked(function: Callable[[], Any]) -> Any:

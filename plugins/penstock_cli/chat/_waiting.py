@@ -28,6 +28,7 @@ class Waiting(Plugin):
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
         """Tell of a wait that begins."""
         if isinstance(decision, Retry) and decision.delay >= _LONG:
-            self._tell(f"{call.get(_FAILURE)}, trying again in {decision.delay:.1f} s")
+            failure = call.get(_FAILURE)
+            self._tell(f"{failure}, trying again in {decision.delay:.1f} s")
         elif isinstance(decision, Wait) and decision.seconds >= _LONG:
             self._tell(f"waiting {decision.seconds:.1f} s, as {plugin} asks")

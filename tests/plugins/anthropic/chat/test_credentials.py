@@ -8,8 +8,9 @@ import anyio
 import pytest
 
 from penstock import AuthenticationError, Client, ConfigurationError, Plugin, RateLimitError
-from penstock.testing import FakeClock, ScriptedTransport, check_plugin
-from penstock_anthropic import ContentGenerator, DirectModeHandler, ProxyModeHandler, RefreshAuth
+from penstock.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, check_plugin, run, sse
+from penstock_anthropic import AsyncContentGenerator, ContentGenerator, DirectModeHandler, ProxyModeHandler, RefreshAuth
+from penstock_anthropic.chat.credentials import Credentials
 
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
 
@@ -245,8 +246,6 @@ def test_many_calls_that_were_refused_together_refresh_once() -> None:
     refusals = threading.Barrier(callers)
 
     def answer_to(request):
-        from penstock.testing import Reply, sse
-
         if request.headers["authorization"] == "Bearer old":
             refusals.wait(10)
             return Reply(status=401)
@@ -268,6 +267,47 @@ def test_many_calls_that_were_refused_together_refresh_once() -> None:
     assert refreshed == [1]
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_many_tasks_that_were_refused_together_refresh_once(answer, backend) -> None:
+    """The first of them does it, the others wait for it."""
+    clock, refreshed = FakeClock(), []
+
+    def answer_to(request):
+        fresh = request.headers["authorization"] == "Bearer new"
+        return answer() if fresh else Reply(status=401, latency=1.0)
+
+    async def refresh() -> str:
+        await anyio.sleep(2.0)
+        refreshed.append(clock.monotonic())
+        return "new"
+
+    async def main() -> None:
+        async with (
+            AsyncContentGenerator.proxy(
+                "https://x.org",
+                auth_token="old",
+                plugins=[RefreshAuth(refresh)],
+                transport=AsyncScriptedTransport(answer_to, clock),
+                clock=clock,
+            ) as generator,
+            anyio.create_task_group() as group,
+        ):
+            for _ in range(8):
+                group.start_soon(generator.send_request, "Hello")
+
+    run(main, clock=clock, backend=backend)
+    assert refreshed == [pytest.approx(1003.0)]
+
+
+@pytest.mark.parametrize("token", [5, "", "a\nb"], ids=str)
+def test_a_refresh_that_returns_no_token_fails_the_call(chat, failed, token) -> None:
+    """As a provider would."""
+    generator = chat.generator([refused(failed)], proxy=True, plugins=[RefreshAuth(lambda: token)])
+    with pytest.raises(ConfigurationError):
+        chat.send(generator, "Hello")
+    assert len(chat.requests) == 1
+
+
 def test_refreshing_needs_a_function() -> None:
     """A text would be a token."""
     with pytest.raises(ConfigurationError, match="refresh"):
@@ -286,6 +326,7 @@ def test_it_keeps_the_contract_of_plugins() -> None:
         DirectModeHandler("sk-ant-canary", "x"),
         ProxyModeHandler("https://x.org/a", "jwt-canary"),
         RefreshAuth(lambda: "canary"),
+        Credentials("x-api-key", "canary"),
     ],
     ids=lambda thing: type(thing).__name__,
 )
