@@ -17,6 +17,7 @@ BUILT_IN = [
 # What a plugin needs beyond its defaults, so that all of it is exercised; the first is always the defaults.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "logging": [{}, {"events": True, "level": "DEBUG"}],
+    "metrics": [{}, {"max_series": 1, "buckets": (1, 2.5)}],
     "retry": [{}, {"max_retries": 5, "jitter_kind": "full"}, {"retry_local": True}],
     "timeout": [{}, {"total": 20, "count_keepalives": True}],
     "rate-limit": [
@@ -35,6 +36,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 
 # What a plugin has handed out.
 HELD: dict[str, Callable[[Any], int]] = {
+    "metrics": lambda plugin: plugin.snapshot().total.streams_in_flight,
     "circuit-breaker": lambda plugin: sum(it.in_flight + it.probes for it in plugin.snapshot().values()),
     "rate-limit": lambda plugin: sum(it.waiting + it.in_flight for it in plugin.snapshot().values()),
 }
