@@ -49,6 +49,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
     use_async: Annotated[bool, typer.Option("--async", help="Use the AsyncClient, on asyncio.")] = False,
     seed: Annotated[int, typer.Option(help="Decides the ids and how the bytes are cut into pieces.")] = 0,
+    metrics: Annotated[bool, typer.Option("--metrics", help="Count, and end with what was counted.")] = False,
 ) -> None:
     """Stream real conversations from a server that fails in every way, and show what becomes of them.
 
@@ -61,7 +62,9 @@ def demo(
         if name not in names:
             raise typer.BadParameter(f"there is no row {name!r}; there are {', '.join(names)}", param_hint="--only")
     rows = [scenario for scenario in SCENARIOS if not only or scenario.name in only]
-    if not run_demo(rows, seed=seed, use_async=use_async, as_json=as_json):
+    with _configuration_errors():
+        good = run_demo(rows, seed=seed, use_async=use_async, as_json=as_json, metrics=metrics)
+    if not good:
         raise typer.Exit(1)
 
 
@@ -159,6 +162,26 @@ def faults(
         raise typer.BadParameter(str(error), param_hint="--script") from None
     except OSError as error:
         raise typer.BadParameter(str(error), param_hint="--port") from None
+
+
+@app.command()
+def top(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A metrics endpoint, such as :9464.")],
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once and exit.")] = False,
+) -> None:
+    """Watch what a running process counts: rates, percentiles, errors, circuits, until Ctrl-C.
+
+    With --once it exits with 1 when the endpoint does not answer; without, it keeps trying.
+    """
+    from .top import endpoint
+    from .top import top as show
+
+    try:
+        address = endpoint(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="URL") from None
+    raise typer.Exit(show(address, interval=interval, once=once))
 
 
 def _names(text: str | None) -> list[str] | None:
