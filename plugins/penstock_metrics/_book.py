@@ -22,7 +22,7 @@ from ._labels import OTHER, Labels, Names, text_of
 from ._series import Series
 from ._values import MetricsSnapshot, SeriesSnapshot
 
-_ENOUGH: Final = 64
+_ENOUGH: Final = 128
 """Records that are added up in one go."""
 
 Record = tuple[Names | None, Callable[..., None], tuple[Any, ...]]

@@ -30,18 +30,19 @@ def need_digests() -> None:
 class Distribution:
     """Times of one kind, of one series."""
 
-    __slots__ = ("_bounds", "_counts", "_digest", "_sum")
+    __slots__ = ("_bounds", "_counts", "_digest", "_sum", "_update")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds = bounds
         self._counts = [0] * (len(bounds) + 1)
         self._digest = _digest()
+        self._update = self._digest.update
         self._sum = 0.0
 
     def add(self, seconds: float) -> None:
         """Count one."""
         self._counts[bisect_left(self._bounds, seconds)] += 1
-        self._digest.update(seconds)
+        self._update(seconds)
         self._sum += seconds
 
     def absorb(self, other: "Distribution") -> None:

@@ -74,7 +74,11 @@ class Series:
             self.first_event.add(first_event)
         self.events += events
         self.bytes += received
-        self.learn(usage, dialect, response)
+        if usage is not None:
+            self.spend(usage)
+        head = self.head
+        if response is not None and (head is None or response.received_at >= head[1].received_at):
+            self.head = (dialect, response)
 
     def call_ended(
         self, status: Status, error: str | None, duration: float, first_event: float | None, events: int, received: int
@@ -93,18 +97,22 @@ class Series:
     def attempt_ended(self, status: Status, usage: Usage | None, dialect: Dialect, response: Response | None) -> None:
         """Count an attempt that was no success."""
         self.attempts[status] += 1
-        self.learn(usage, dialect, response)
-
-    def learn(self, usage: Usage | None, dialect: Dialect, response: Response | None) -> None:
-        """Keep what the server says of its tokens and limits."""
         if usage is not None:
-            tokens = self.tokens[usage.final]
-            tokens["input"] += usage.input_tokens or 0
-            tokens["output"] += usage.output_tokens or 0
-            tokens["cache_read"] += usage.cache_read_tokens or 0
-            tokens["cache_write"] += usage.cache_write_tokens or 0
+            self.spend(usage)
         if response is not None and (self.head is None or response.received_at >= self.head[1].received_at):
             self.head = (dialect, response)
+
+    def spend(self, usage: Usage) -> None:
+        """Count tokens."""
+        tokens = self.tokens[usage.final]
+        if usage.input_tokens:
+            tokens["input"] += usage.input_tokens
+        if usage.output_tokens:
+            tokens["output"] += usage.output_tokens
+        if usage.cache_read_tokens:
+            tokens["cache_read"] += usage.cache_read_tokens
+        if usage.cache_write_tokens:
+            tokens["cache_write"] += usage.cache_write_tokens
 
     def attempt_failed(self, error: str, stalled: bool, truncated: bool) -> None:
         """Count how an attempt failed."""
