@@ -94,20 +94,23 @@ class Book:
         records, known = self._records, self._known
         for _ in range(len(records)):
             names, function, arguments = records.popleft()
-            target = self._circuits if names is None else known.get(names) or self._find(names)
-            function(target, *arguments)
+            try:
+                target = self._circuits if names is None else known.get(names) or self._find(names)
+                function(target, *arguments)
+            except Exception as error:  # noqa: BLE001  # of a dialect's odd numbers: the other records are good
+                _log.error("something could not be counted; the rest is", exc_info=error)
 
     def _find(self, names: Names) -> Series:
         series = self._known.get(names)
         if series is not None:
             return series
-        labels = wanted = Labels.of(names)
+        labels = Labels.of(names)
         if labels not in self._series and len(self._series) >= self.config.max_series:
             labels = Labels(OTHER, OTHER, OTHER)
         series = self._series.get(labels)
         if series is None:
             series = self._series[labels] = Series(self.config.buckets)
-        if labels == wanted and labels.model == text_of(names[1]):  # or they would not be few
+        if labels == Labels(names[0], text_of(names[1]), names[2]):  # or they would not be few
             self._known[names] = series
         return series
 

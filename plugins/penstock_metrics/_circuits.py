@@ -5,13 +5,13 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from ._labels import OTHER
+from ._labels import OTHER, shown
 
 CLOSED: Final = "closed"
 _MOST_CIRCUITS: Final = 100
 _MOST_KEYS: Final = 1000
 # A key of one's own making may be a tenant or a token: only an origin is shown, and the breaker as a whole.
-_SHOWN: Final = re.compile(r"https?://[^\s/@?#]{1,255}|\*")
+_ORIGIN: Final = re.compile(r"https?://[^\s/@?#]{1,255}|\*")
 
 
 @frozen(kw_only=True)
@@ -46,13 +46,13 @@ class Circuits:
 
     def changed(self, circuit: str, key: str, old: str, new: str) -> None:
         """Take note of a change."""
-        shown = (circuit, key if _SHOWN.fullmatch(key) else OTHER)
-        if shown not in self._states and len(self._states) >= _MOST_CIRCUITS:
-            shown = (OTHER, OTHER)
-        transition = (shown[0], shown[1], old, new)
+        names = (shown(circuit), shown(key) if _ORIGIN.fullmatch(key) else OTHER)
+        if names not in self._states and len(self._states) >= _MOST_CIRCUITS:
+            names = (OTHER, OTHER)
+        transition = (names[0], names[1], shown(old), shown(new))
         self._transitions[transition] = self._transitions.get(transition, 0) + 1
-        states = self._states.setdefault(shown, {})
-        name = f"{circuit} {key}" if shown[1] == OTHER else key
+        states = self._states.setdefault(names, {})
+        name = f"{circuit} {key}" if names[1] == OTHER else key
         states.pop(name, None)
         if new != CLOSED:
             if len(states) >= _MOST_KEYS:

@@ -15,8 +15,10 @@ Names = tuple[str, bytes | str, str]
 # What looks like a key or a token has come into the field by mistake.
 _MODEL: Final = re.compile(r"(?!(?:[srp]k-|eyJ))[A-Za-z0-9][\w.:/@+-]{0,99}", re.ASCII)
 _LONGEST: Final = 100
+_LONGEST_LABEL: Final = 300
 _BEGIN: Final = b'{"model":"'
 _BEGINS: Final = len(_BEGIN)
+_WITHIN: Final = _BEGINS + _LONGEST + 1
 
 
 class _Body(msgspec.Struct):
@@ -41,7 +43,12 @@ class Labels:
         """Return the labels of a call: those that may be shown."""
         dialect, model, origin = names
         text = text_of(model)
-        return cls(dialect, text if _MODEL.fullmatch(text) else OTHER, origin)
+        return cls(shown(dialect), text if _MODEL.fullmatch(text) else OTHER, shown(origin))
+
+
+def shown(text: str) -> str:
+    """Return `text` as a label can be: it can always be encoded, and is not endless."""
+    return text[:_LONGEST_LABEL].encode("utf-8", "replace").decode()
 
 
 def text_of(model: bytes | str) -> str:
@@ -56,7 +63,7 @@ def model_of(content: bytes) -> bytes | str:
     stands there.
     """
     if content.startswith(_BEGIN):
-        end = content.find(b'"', _BEGINS, _BEGINS + _LONGEST + 1)
+        end = content.find(b'"', _BEGINS, _WITHIN)
         if end > _BEGINS:
             return content[_BEGINS:end]
     if not content:

@@ -105,14 +105,10 @@ class Series:
     def spend(self, usage: Usage) -> None:
         """Count tokens."""
         tokens = self.tokens[usage.final]
-        if usage.input_tokens:
-            tokens["input"] += usage.input_tokens
-        if usage.output_tokens:
-            tokens["output"] += usage.output_tokens
-        if usage.cache_read_tokens:
-            tokens["cache_read"] += usage.cache_read_tokens
-        if usage.cache_write_tokens:
-            tokens["cache_write"] += usage.cache_write_tokens
+        counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
+        for kind, number in zip(_KINDS, counts, strict=True):
+            if number is not None and number > 0:  # a counter never falls
+                tokens[kind] += number
 
     def attempt_failed(self, error: str, stalled: bool, truncated: bool) -> None:
         """Count how an attempt failed."""

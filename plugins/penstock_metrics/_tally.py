@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from penstock import PenstockError, TimeoutError
 
-from ._labels import OTHER
+from ._labels import OTHER, shown
 
 MOST: Final = 50
 """Names that a tally keeps apart."""
@@ -15,8 +15,8 @@ Tally = dict[str, Any]
 
 def count(tally: Tally, name: str, amount: float = 1) -> None:
     """Add `amount` to what `name` has; to what ``other`` has when there are too many names."""
-    if name not in tally and len(tally) >= MOST:
-        name = OTHER
+    if name not in tally:
+        name = shown(name) if len(tally) < MOST else OTHER
     tally[name] = tally.get(name, 0) + amount
 
 

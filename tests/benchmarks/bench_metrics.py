@@ -1,10 +1,10 @@
 """What counting adds: ``python tests/benchmarks/bench_metrics.py``.
 
 The target is 5 µs for a call and 0.05 µs for a content event, on the kind of machine where a bare function call takes
-some 40 ns. Adding up is included: a round has as many calls as are added up in one go. On a busy machine a figure of its
-own says nothing: each round measures all cases in turns, and forwards and backwards in turns; a cost is the median of
-the differences to the bare engine within a round. Between the calls of an engine the caches grow cold, so the hooks are
-measured by themselves, too: what they cost at best.
+some 40 ns. Adding up is included: a round has as many calls as are added up in one go. On a busy machine a figure of
+its own says nothing: each round measures all cases in turns, and forwards and backwards in turns; a cost is the median
+of the differences to the bare engine within a round. Between the calls of an engine the caches grow cold, so the hooks
+are measured by themselves, too: what they cost at best.
 """
 
 import gc

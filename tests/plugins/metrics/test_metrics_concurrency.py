@@ -230,3 +230,16 @@ def test_a_subscriber_can_be_there_twice():
     leave()
     play([GOOD], [metrics])
     assert len(told) == 1
+
+
+def test_odd_numbers_of_a_dialect_cost_nothing_but_themselves(caplog):
+    """What is no number is reported, what is negative is left out; everything else is counted."""
+    metrics = Metrics()
+    for usage in (Usage(input_tokens="many"), Usage(input_tokens=-5, output_tokens=3, final=True)):
+        call = Call("id", REQUEST, DIALECT, CLOCK, 0.0)
+        call.attempt, call.usage = 1, usage
+        metrics.before_request(call, REQUEST)
+        metrics.on_finish(call, SUCCESS)
+    it = total(metrics)
+    assert (it.calls["success"], it.tokens["final"]["input"], it.tokens["final"]["output"]) == (2, 0, 3)
+    assert caplog.text.count("something could not be counted") == 1

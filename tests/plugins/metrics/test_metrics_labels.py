@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
-from penstock import NetworkError, Plugin, Reject, ServerError, Wait
+from penstock import Dialect, NetworkError, Plugin, Reject, ServerError, Wait
 from penstock.testing import STALL, Reply, play, sse
 from penstock_circuit_breaker import CircuitBreaker
 from penstock_metrics import Labels, Metrics, PrometheusCollector
@@ -155,6 +155,29 @@ def test_circuits_are_bounded():
     assert len(snapshot.circuits) <= 101
     assert sum(each.count for each in snapshot.transitions) == 6000
     assert sum(map(len, metrics._book._circuits._states.values())) <= 101 * 1000
+
+
+def test_what_cannot_be_encoded_does_not_break_the_exposition():
+    """Half a character in an address, a dialect, a plugin's or a circuit's name is a question mark."""
+
+    class Odd(Dialect):
+        name = "odd\ud800"
+
+    class Waiting(Plugin):
+        name = "waiting\ud800"
+
+        def before_request(self, call, request):
+            return Wait(0.1)
+
+    metrics = Metrics()
+    play([Reply(body=sse("x"))], [metrics, Waiting()], dialect=Odd(), url="https://h\ud800.example.org/")
+    metrics.on_circuit_state_change("c\ud800", "https://h\ud800:1", "closed", "open", 1)
+    registry = CollectorRegistry()
+    registry.register(PrometheusCollector(metrics))
+    text = generate_latest(registry).decode()
+    assert 'dialect="odd?"' in text
+    assert 'plugin="waiting?"' in text
+    assert 'circuit="c?",key="https://h?:1"' in text
 
 
 class Chatty(Plugin):
