@@ -7,7 +7,7 @@ thread that holds it.
 
 import logging
 import threading
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Final
@@ -19,14 +19,13 @@ from penstock import Dialect, RateLimitStatus, Response
 from ._circuits import Circuits
 from ._config import MetricsConfig
 from ._labels import OTHER, Labels, Names, text_of
-from ._series import Series
+from ._series import Series, Success
 from ._values import MetricsSnapshot, SeriesSnapshot
 
 _ENOUGH: Final = 128
 """Records that are added up in one go."""
 
 Record = tuple[Names | None, Callable[..., None], tuple[Any, ...]]
-"""Which series, None for the circuits; what to call of it; with which arguments."""
 
 _log = logging.getLogger("penstock")
 
@@ -40,7 +39,9 @@ class Book:
     _series: dict[Labels, Series] = field(factory=dict[Labels, Series], init=False)
     _known: dict[Names, Series] = field(factory=dict[Names, Series], init=False)
     """The same by what a call says of itself."""
+    _successes: deque[tuple[Names, Success]] = field(factory=deque[tuple[Names, Success]], init=False)
     _records: deque[Record] = field(factory=deque[Record], init=False)
+    """All that is no success, which is rare."""
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
     _holder: int | None = field(default=None, init=False)
 
@@ -49,11 +50,21 @@ class Book:
         """Whether this very thread is adding up at the moment."""
         return self._holder == threading.get_ident()
 
-    def put(self, record: Record) -> None:
-        """Put down what is to be counted."""
-        records = self._records
-        records.append(record)
-        if len(records) >= _ENOUGH and self._lock.acquire(blocking=False):
+    def succeeded(self, names: Names, call: Success) -> None:
+        """Put down a call that went well."""
+        self._successes.append((names, call))
+        if len(self._successes) >= _ENOUGH:
+            self._settle()
+
+    def put(self, names: Names | None, function: Callable[..., None], *arguments: Any) -> None:
+        """Put down anything else: what is to be called of the series, or of the circuits, with which arguments."""
+        self._records.append((names, function, arguments))
+        if len(self._records) >= _ENOUGH:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Add up, unless somebody is at it."""
+        if self._lock.acquire(blocking=False):
             with self._holding():
                 self._add_up()
 
@@ -91,14 +102,16 @@ class Book:
             self._lock.release()
 
     def _add_up(self) -> None:
-        records, known = self._records, self._known
+        records, successes = self._records, self._successes
         for _ in range(len(records)):
             names, function, arguments = records.popleft()
-            try:
-                target = self._circuits if names is None else known.get(names) or self._find(names)
-                function(target, *arguments)
-            except Exception as error:  # noqa: BLE001  # of a dialect's odd numbers: the other records are good
-                _log.error("something could not be counted; the rest is", exc_info=error)
+            function(self._circuits if names is None else self._find(names), *arguments)
+        groups: defaultdict[Names, list[Success]] = defaultdict(list)
+        for _ in range(len(successes)):
+            names, call = successes.popleft()
+            groups[names].append(call)
+        for names, calls in groups.items():
+            self._find(names).calls_succeeded(calls)
 
     def _find(self, names: Names) -> Series:
         series = self._known.get(names)

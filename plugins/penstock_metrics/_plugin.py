@@ -56,21 +56,21 @@ class Metrics(Plugin):
         """Count waits and retries."""
         if isinstance(decision, Wait):
             self._live[id(call)] = call
-            self._book.put((_names(call), Series.waited, (plugin, decision.seconds)))
+            self._book.put(_names(call), Series.waited, plugin, decision.seconds)
         elif isinstance(decision, Retry):
-            self._book.put((_names(call), Series.retried, (call.get(_ERROR, OTHER), decision.delay)))
+            self._book.put(_names(call), Series.retried, call.get(_ERROR, OTHER), decision.delay)
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Count an attempt that was no success; one that was ends its call, and is counted with it."""
         if outcome.status == "success":
             return
         put, names, error = self._book.put, _names(call), outcome.error
-        put((names, Series.attempt_ended, (outcome.status, call.usage, call.dialect, call.response)))
+        put(names, Series.attempt_ended, outcome.status, call.usage, call.dialect, call.response)
         if error is not None:
             name = error_name(error)
             call.set(_ERROR, name)
             stalled = isinstance(error, TimeoutError) and error.clock == "idle"
-            put((names, Series.attempt_failed, (name, stalled, isinstance(error, TruncatedStreamError))))
+            put(names, Series.attempt_failed, name, stalled, isinstance(error, TruncatedStreamError))
 
     def on_finish(self, call: Call, outcome: Outcome) -> None:
         """Count the call."""
@@ -80,12 +80,12 @@ class Metrics(Plugin):
         if outcome.status == "success" and outcome.attempt > len(call.attempts):
             dialect, request = call.dialect, call.request
             names = (dialect.name, model_of(request.content), request.origin)
-            facts = (outcome.duration, first, call.events, call.bytes, call.usage, dialect, call.response)
-            self._book.put((names, Series.call_succeeded, facts))
+            head = (dialect, call.response)
+            self._book.succeeded(names, (outcome.duration, first, call.events, call.bytes, call.usage, head))
         else:  # a failure, or a success that was replayed after one
             error = None if outcome.error is None else error_name(outcome.error)
             rest = (outcome.status, error, outcome.duration, first, call.events, call.bytes)
-            self._book.put((_names(call), Series.call_ended, rest))
+            self._book.put(_names(call), Series.call_ended, *rest)
         if self._subscribers:
             self._ended.append(_ended(call, outcome, first))
         if self._ended:
@@ -94,7 +94,7 @@ class Metrics(Plugin):
     @hookimpl(optional=True)
     def on_circuit_state_change(self, circuit: str, key: str, old: str, new: str, failure_count: int) -> None:
         """Take note of a circuit that opened, closed or tries again. The circuit breaker specifies this hook."""
-        self._book.put((None, Circuits.changed, (str(circuit), str(key), str(old), str(new))))
+        self._book.put(None, Circuits.changed, str(circuit), str(key), str(old), str(new))
 
     def snapshot(self) -> MetricsSnapshot:
         """Return everything that was counted, as it is at this moment."""

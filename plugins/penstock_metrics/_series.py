@@ -1,5 +1,6 @@
 """What is counted under one set of labels. Whoever writes here holds the lock of the book."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from attrs import define, field
@@ -17,6 +18,13 @@ _TALLIES: Final = ("calls", "attempts", "call_errors", "attempt_errors", "retrie
 _SUMS: Final = ("retry_delay", "stalls", "truncations", "events", "bytes")
 _SOURCES: Final = ("partial", "final")
 _KINDS: Final = ("input", "output", "cache_read", "cache_write")
+
+Success = tuple[float, float | None, int, int, Usage | None, tuple[Dialect, Response | None]]
+"""A call: its duration, the time to its first event, events, bytes, usage, the head of the response."""
+
+
+def _received_at(head: tuple[Dialect, Response | None]) -> float:
+    return 0.0 if head[1] is None else head[1].received_at
 
 
 def _outcomes() -> Tally:
@@ -56,29 +64,19 @@ class Series:
         self.duration = Distribution(self.bounds)
         self.first_event = Distribution(self.bounds)
 
-    def call_succeeded(
-        self,
-        duration: float,
-        first_event: float | None,
-        events: int,
-        received: int,
-        usage: Usage | None,
-        dialect: Dialect,
-        response: Response | None,
-    ) -> None:
-        """Count a call whose last attempt was a success, and that attempt."""
-        self.calls["success"] += 1
-        self.attempts["success"] += 1
-        self.duration.add(duration)
-        if first_event is not None:
-            self.first_event.add(first_event)
-        self.events += events
-        self.bytes += received
-        if usage is not None:
-            self.spend(usage)
-        head = self.head
-        if response is not None and (head is None or response.received_at >= head[1].received_at):
-            self.head = (dialect, response)
+    def calls_succeeded(self, calls: Sequence[Success]) -> None:
+        """Count calls whose last attempt was a success, and these attempts."""
+        durations, first_events, events, received, usages, heads = zip(*calls, strict=True)
+        self.calls["success"] += len(calls)
+        self.attempts["success"] += len(calls)
+        self.duration.extend(durations)
+        self.first_event.extend([seconds for seconds in first_events if seconds is not None])
+        self.events += sum(events)
+        self.bytes += sum(received)
+        for usage in usages:
+            if usage is not None:
+                self._spend(usage)
+        self._learn(*max(heads, key=_received_at))
 
     def call_ended(
         self, status: Status, error: str | None, duration: float, first_event: float | None, events: int, received: int
@@ -86,9 +84,9 @@ class Series:
         """Count a call that ended in any other way; its attempts are counted already."""
         self.calls[status] += 1
         if status in ("success", "failure"):
-            self.duration.add(duration)
+            self.duration.extend([duration])
         if first_event is not None:
-            self.first_event.add(first_event)
+            self.first_event.extend([first_event])
         if error is not None:
             count(self.call_errors, error)
         self.events += events
@@ -98,17 +96,24 @@ class Series:
         """Count an attempt that was no success."""
         self.attempts[status] += 1
         if usage is not None:
-            self.spend(usage)
+            self._spend(usage)
+        self._learn(dialect, response)
+
+    def _learn(self, dialect: Dialect, response: Response | None) -> None:
         if response is not None and (self.head is None or response.received_at >= self.head[1].received_at):
             self.head = (dialect, response)
 
-    def spend(self, usage: Usage) -> None:
-        """Count tokens."""
+    def _spend(self, usage: Usage) -> None:
+        # Unrolled: a loop would be half of what adding up takes. A dialect may say anything; a counter never falls.
         tokens = self.tokens[usage.final]
-        counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
-        for kind, number in zip(_KINDS, counts, strict=True):
-            if number is not None and number > 0:  # a counter never falls
-                tokens[kind] += number
+        if isinstance(number := usage.input_tokens, int) and number > 0:
+            tokens["input"] += number
+        if isinstance(number := usage.output_tokens, int) and number > 0:
+            tokens["output"] += number
+        if isinstance(number := usage.cache_read_tokens, int) and number > 0:
+            tokens["cache_read"] += number
+        if isinstance(number := usage.cache_write_tokens, int) and number > 0:
+            tokens["cache_write"] += number
 
     def attempt_failed(self, error: str, stalled: bool, truncated: bool) -> None:
         """Count how an attempt failed."""

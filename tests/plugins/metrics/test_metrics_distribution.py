@@ -19,8 +19,8 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 def distribution(times):
     made = Distribution(BUCKETS)
-    for seconds in times:
-        made.add(seconds)
+    for start in range(0, len(times), 100):
+        made.extend(times[start : start + 100])
     return made
 
 
@@ -82,7 +82,7 @@ def test_a_bucket_has_all_times_that_took_no_longer(times):
 
 def test_a_digest_does_not_grow():
     """However many times it is given."""
-    made = distribution(float(number % 9973) for number in range(50_000))
+    made = distribution([float(number % 9973) for number in range(50_000)])
     assert made._digest.n_centroids <= MOST_MEANS
 
 
