@@ -52,6 +52,7 @@ def demo(
     compare: Annotated[
         bool, typer.Option("--compare", help="Put the anthropic and openai SDKs through it too, side by side.")
     ] = False,
+    metrics: Annotated[bool, typer.Option("--metrics", help="Count, and end with what was counted.")] = False,
 ) -> None:
     """Stream real conversations from a server that fails in every way, and show what becomes of them.
 
@@ -62,13 +63,15 @@ def demo(
     if compare:
         from .compare import ROWS, run_compare
 
-        if use_async:
-            raise typer.BadParameter("the comparison is one of blocking clients, without --async")
+        if use_async or metrics:
+            raise typer.BadParameter("the comparison is one of blocking clients, without --async and --metrics")
         good = run_compare(chosen(only, ROWS), seed=seed, as_json=as_json)
     else:
         from .demo import SCENARIOS, run_demo
 
-        good = run_demo(chosen(only, SCENARIOS), seed=seed, use_async=use_async, as_json=as_json)
+        rows = chosen(only, SCENARIOS)
+        with _configuration_errors():
+            good = run_demo(rows, seed=seed, use_async=use_async, as_json=as_json, metrics=metrics)
     if not good:
         raise typer.Exit(1)
 
@@ -215,6 +218,26 @@ def faults(
         raise typer.BadParameter(str(error), param_hint="--script") from None
     except OSError as error:
         raise typer.BadParameter(str(error), param_hint="--port") from None
+
+
+@app.command()
+def top(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A metrics endpoint, such as :9464.")],
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once and exit.")] = False,
+) -> None:
+    """Watch what a running process counts: rates, percentiles, errors, circuits, until Ctrl-C.
+
+    With --once it exits with 1 when the endpoint does not answer; without, it keeps trying.
+    """
+    from .top import endpoint
+    from .top import top as show
+
+    try:
+        address = endpoint(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="URL") from None
+    raise typer.Exit(show(address, interval=interval, once=once))
 
 
 def _names(text: str | None) -> list[str] | None:

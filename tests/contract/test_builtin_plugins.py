@@ -17,6 +17,7 @@ BUILT_IN = [
 # What a plugin needs beyond its defaults, so that all of it is exercised; the first is always the defaults.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "logging": [{}, {"events": True, "level": "DEBUG"}],
+    "metrics": [{}, {"max_series": 1, "buckets": (1, 2.5)}],
     "otel-metrics": [{}, {"operation_name": "chat", "semconv": "latest"}],
     "otel-tracing": [{}, {"operation_name": "chat", "capture_content": True}],
     "retry": [{}, {"max_retries": 5, "jitter_kind": "full"}, {"retry_local": True}],
@@ -37,6 +38,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 
 # What a plugin has handed out.
 HELD: dict[str, Callable[[Any], int]] = {
+    "metrics": lambda plugin: plugin.snapshot().total.streams_in_flight,
     "circuit-breaker": lambda plugin: sum(it.in_flight + it.probes for it in plugin.snapshot().values()),
     "rate-limit": lambda plugin: sum(it.waiting + it.in_flight for it in plugin.snapshot().values()),
 }

@@ -24,7 +24,7 @@ ERRORS = [
 ]
 BUILT_IN = [each for each in entry_points(group="penstock.plugins") if each.value.startswith("penstock_")]
 SETTINGS = [(each.name, field.alias) for each in BUILT_IN for field in attrs.fields(each.load().Config)]
-COMMANDS = ["demo", "stream", "chat", "explain", "plugins", "faults"]
+COMMANDS = ["demo", "stream", "chat", "explain", "plugins", "faults", "top"]
 
 
 def _section(page: str, title: str) -> str:

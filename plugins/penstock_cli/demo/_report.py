@@ -1,11 +1,12 @@
 """What is left of the demonstration when it has ended: a table, a verdict, a document."""
 
 from collections.abc import Sequence
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +15,9 @@ from penstock import PenstockError
 from ._block import verdict
 from ._scenarios import CHAPTERS
 from ._trial import Trial
+
+if TYPE_CHECKING:
+    from penstock_metrics import Metrics
 
 
 @frozen(kw_only=True)
@@ -24,6 +28,8 @@ class Report:
     seconds: float
     seed: int
     use_async: bool
+    metrics: "Metrics | None" = None
+    """What has counted, if it was asked to."""
 
     @property
     def ok(self) -> bool:
@@ -32,12 +38,14 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """Return everything as JSON; times in seconds."""
+        counted = {} if self.metrics is None else {"metrics": self.metrics.snapshot().to_dict()}
         return {
             "ok": self.ok,
             "seconds": round(self.seconds, 3),
             "seed": self.seed,
             "client": "AsyncClient" if self.use_async else "Client",
             "rows": [_row(trial) for trial in self.trials],
+            **counted,
         }
 
     def show(self, console: Console) -> None:
@@ -47,6 +55,9 @@ class Report:
         for trial in self.trials:
             for problem in trial.problems:
                 console.print(Text(f"✗ {trial.scenario.name}: {problem}", "red"), soft_wrap=True)
+        if self.metrics is not None:
+            console.print(_counted(self.metrics))
+            console.print()
         good = sum(trial.ok for trial in self.trials)
         words = f"{good} of {len(self.trials)} as required in {self.seconds:.1f} s"
         console.print(Text(words, "bold green" if self.ok else "bold red"))
@@ -64,6 +75,15 @@ class Report:
                 table.add_row(fault, saw, str(trial.attempts), f"{trial.seconds:.2f} s")
             table.add_section()
         return table
+
+
+def _counted(metrics: "Metrics") -> RenderableType:
+    """Return the numbers as `penstock top` shows them."""
+    from penstock_metrics import PrometheusCollector
+
+    from ..top import Reading, Window, frame
+
+    return frame(Window(Reading.of(PrometheusCollector(metrics).collect(), monotonic())))
 
 
 def _row(trial: Trial) -> dict[str, Any]:

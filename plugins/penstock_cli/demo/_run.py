@@ -5,7 +5,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
 
@@ -18,6 +18,9 @@ from penstock_timeout import Timeout
 from ._narrator import Narrator
 from ._scenarios import FIRST_EVENT, IDLE, Scenario
 from ._trial import Trial
+
+if TYPE_CHECKING:
+    from penstock_metrics import Metrics
 
 SETTINGS: Final = f"Timeout(first_event={FIRST_EVENT:g}, idle={IDLE:g}), Retry(max_retries=3, initial_delay=0.1)"
 """What `_plugins` builds, as it is shown."""
@@ -32,10 +35,11 @@ _CLOSING: Final = 1.0
 """Seconds in which the server has to notice that a connection was closed."""
 
 
-def _plugins(trial: Trial) -> list[object]:
+def _plugins(trial: Trial, metrics: "Metrics | None") -> list[object]:
     # The total clock is a safety net: no row may take the demonstration with it.
     clocks = Timeout(connect=2.0, first_event=FIRST_EVENT, idle=IDLE, total=8.0)
-    return [Narrator(trial), clocks, Retry(max_retries=3, initial_delay=0.1)]
+    counting = [] if metrics is None else [metrics]
+    return [*counting, Narrator(trial), clocks, Retry(max_retries=3, initial_delay=0.1)]
 
 
 @frozen
@@ -44,6 +48,8 @@ class Runner:
 
     server: FaultServer
     use_async: bool = False
+    metrics: "Metrics | None" = None
+    """Counts all rows together."""
     verify: ssl.SSLContext = field(factory=ssl.create_default_context, repr=False)
     """Shared by the clients of all rows: what takes longest in making one is to read the certificates."""
 
@@ -70,7 +76,7 @@ class Runner:
         trial.finish()
 
     def _call(self, trial: Trial) -> None:
-        with Client(_plugins(trial), dialect=Anthropic(), verify=self.verify) as client:
+        with Client(_plugins(trial, self.metrics), dialect=Anthropic(), verify=self.verify) as client:
             stream = client.stream("POST", self._url, json=_BODY)
             trial.started = time.monotonic()
             try:
@@ -86,7 +92,7 @@ class Runner:
                 trial.left_open = self._still_open()
 
     async def _call_async(self, trial: Trial) -> None:
-        async with AsyncClient(_plugins(trial), dialect=Anthropic(), verify=self.verify) as client:
+        async with AsyncClient(_plugins(trial, self.metrics), dialect=Anthropic(), verify=self.verify) as client:
             stream = client.stream("POST", self._url, json=_BODY)
             trial.started = time.monotonic()
             try:

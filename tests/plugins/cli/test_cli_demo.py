@@ -301,3 +301,32 @@ def test_run_demo_returns_the_verdict(capsys):
     """For those who call it from Python."""
     assert run_demo([_scenario()], as_json=True)
     assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+def test_metrics_are_shown_in_the_end(invoke):
+    """What `penstock top` would show, below the table."""
+    result = invoke("demo", "--only", "rate-limited", "--only", "stall", "--metrics")
+    assert result.exit_code == 0
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "calls 2 1 success, 1 failure" in lines
+    assert "errors RateLimitError 1, TimeoutError (idle) 1" in lines
+
+
+@pytest.mark.parametrize("use_async", [[], ["--async"]], ids=["sync", "async"])
+def test_json_has_the_metrics_if_they_are_wanted(invoke, use_async):
+    """The snapshot, all rows together; and nothing of it unless asked."""
+    arguments = ["demo", "--only", "rate-limited", "--only", "no-fault", "--json", *use_async]
+    counted = json.loads(invoke(*arguments, "--metrics").stdout)["metrics"]
+    assert counted["total"]["calls"] == {"success": 2, "failure": 0, "rejected": 0, "cancelled": 0}
+    assert counted["total"]["retries"] == {"RateLimitError": 1}
+    assert counted["total"]["streams_in_flight"] == 0
+    assert counted["series"][0]["labels"]["model"] == "claude-penstock"
+    assert "metrics" not in json.loads(invoke(*arguments).stdout)
+
+
+def test_metrics_without_their_packages_are_exit_code_2(invoke, monkeypatch):
+    """It says what to install before the first row."""
+    monkeypatch.setattr("penstock_metrics._distribution.find_spec", lambda name: None)
+    result = invoke("demo", "--only", "no-fault", "--metrics")
+    assert result.exit_code == 2
+    assert "pip install 'penstock[metrics]'" in result.stderr

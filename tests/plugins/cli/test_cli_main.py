@@ -18,7 +18,7 @@ def test_help_names_every_command(invoke):
     for arguments in (["--help"], []):
         result = invoke(*arguments)
         output = result.stdout + result.stderr
-        assert all(name in output for name in ("demo", "plugins", "explain", "stream", "chat", "faults"))
+        assert all(name in output for name in ("demo", "plugins", "explain", "stream", "chat", "faults", "top"))
 
 
 def test_help_imports_neither_a_client_nor_a_server():
