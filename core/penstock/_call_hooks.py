@@ -37,18 +37,26 @@ class HookCalls:
         try:
             answer = function(self.call, payload)
         except Exception as error:
-            raise plugin_error(plugin, hook, f"raised {type(error).__name__}") from error
-        return None if answer is None else _checked(answer, plugin, hook, allowed)
+            raise raised(plugin, hook, error) from error
+        return None if answer is None else checked(answer, plugin, hook, allowed)
 
     def on_response(self, response: Response) -> None:
         """Raise what a plugin rejects the response with."""
         for bound in self._hooks.on_response:
-            self._obey(self.ask(bound, "on_response", response, (Reject,)), bound[1])
+            answer = self.ask(bound, "on_response", response, (Reject,))
+            if answer is not None:
+                self._obey(answer, bound[1])
 
     def on_commit(self, event: Event) -> None:
         """Tell of the first content event."""
-        for bound in self._hooks.on_commit:
-            self.ask(bound, "on_commit", event, ())
+        call = self.call
+        for function, plugin in self._hooks.on_commit:
+            try:
+                answer = function(call, event)
+            except Exception as error:
+                raise raised(plugin, "on_commit", error) from error
+            if answer is not None:
+                checked(answer, plugin, "on_commit", ())
 
     def on_event(self, event: Event) -> Event | None:
         """Return the event to deliver, None when a plugin dropped it."""
@@ -58,7 +66,7 @@ class HookCalls:
             try:
                 answer = bound[0](self.call, event)
             except Exception as error:
-                raise plugin_error(bound[1], "on_event", f"raised {type(error).__name__}") from error
+                raise raised(bound[1], "on_event", error) from error
             if answer is None:
                 continue
             if answer is DROP:
@@ -69,7 +77,7 @@ class HookCalls:
             elif isinstance(answer, Event):
                 event = answer
             else:
-                self._obey(_checked(answer, bound[1], "on_event", (Reject,)), bound[1])
+                self._obey(checked(answer, bound[1], "on_event", (Reject,)), bound[1])
         self.finishing = finishing
         return event
 
@@ -144,7 +152,7 @@ class HookCalls:
             try:
                 answer = function(self.call, decision, plugin)
                 if answer is not None:
-                    _checked(answer, observer, "on_decision", ())
+                    checked(answer, observer, "on_decision", ())
             except Exception as error:  # noqa: BLE001  # an observer must not harm the stream
                 _report(observer, "on_decision", error)
 
@@ -154,14 +162,13 @@ class HookCalls:
             try:
                 answer = function(call, outcome)
                 if answer is not None:
-                    _checked(answer, plugin, hook, ())
+                    checked(answer, plugin, hook, ())
             except Exception as error:  # noqa: BLE001  # the other plugins have to give back what they took, too
                 _report(plugin, hook, error)
 
-    def _obey(self, answer: Reject | None, plugin: str) -> None:
-        if answer is not None:
-            self.on_decision(answer, plugin)
-            raise rejection(answer)
+    def _obey(self, answer: Reject, plugin: str) -> None:
+        self.on_decision(answer, plugin)
+        raise rejection(answer)
 
 
 def rejection(decision: Reject) -> PenstockError:
@@ -177,7 +184,13 @@ def plugin_error(plugin: str, hook: str, what: str) -> PluginError:
     return error
 
 
-def _checked(answer: Any, plugin: str, hook: str, allowed: tuple[type, ...]) -> Any:
+def raised(plugin: str, hook: str, error: Exception) -> PluginError:
+    """Make the error for what a hook raised."""
+    return plugin_error(plugin, hook, f"raised {type(error).__name__}")
+
+
+def checked(answer: Any, plugin: str, hook: str, allowed: tuple[type, ...]) -> Any:
+    """Return `answer`, which is not None. Raises PluginError when it is not one that the hook may give."""
     if not isinstance(answer, allowed):
         if inspect.iscoroutine(answer):
             answer.close()  # or it would warn that it was never awaited

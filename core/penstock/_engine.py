@@ -7,7 +7,7 @@ delivered when the consumer asks for it, so whoever leaves early has seen exactl
 from attrs import define, field
 
 from ._attempt import AttemptRun, Limits, Steps, timed_out
-from ._call_hooks import HookCalls, rejection
+from ._call_hooks import HookCalls, checked, raised, rejection
 from ._effects import Close, Sleep
 from ._hooks import Hooks
 from .call import Call, Outcome, Status
@@ -128,18 +128,22 @@ class Engine:
 
     def _before(self, request: Request) -> Steps:
         """Return the request to send, or the replay to give instead."""
-        ask = self._calls.ask
-        for bound in self._hooks.before_request:
-            answer = ask(bound, "before_request", request, _ANSWERS)
+        call = self.call
+        for function, plugin in self._hooks.before_request:
+            try:
+                answer = function(call, request)
+            except Exception as error:
+                raise raised(plugin, "before_request", error) from error
             if answer is None:
                 continue
+            checked(answer, plugin, "before_request", _ANSWERS)
             if isinstance(answer, Request):
                 request = answer
                 self._set_deadline(request)
                 continue
             if isinstance(answer, Wait) and self._too_long(answer.seconds):
                 raise self._no_time(answer)
-            self._calls.on_decision(answer, bound[1])
+            self._calls.on_decision(answer, plugin)
             if isinstance(answer, Reject):
                 raise rejection(answer)
             if isinstance(answer, Replay):

@@ -75,6 +75,9 @@ class Circuit:
         """Let a call pass, or not."""
         self.last_used = now
         state = self.state
+        if state is CLOSED:
+            self.in_flight += 1
+            return Permit(self, self._generation, now)
         if state is OPEN and now >= self.recovers_at:
             self._move(HALF_OPEN, now)
             state = HALF_OPEN

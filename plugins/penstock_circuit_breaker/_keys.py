@@ -38,8 +38,8 @@ class Circuits:
 
     def get(self, key: str, now: float) -> Circuit | None:
         """Return the circuit of `key`, a new one when there is none; None when there is no room for it."""
-        circuit = self.find(key, now)
-        if circuit is not None:
+        circuit = self._by_key.get(key)
+        if circuit is not None and (now - circuit.last_used < self.config.idle_expiry or not self._at_rest(circuit)):
             self._by_key.move_to_end(key)
             return circuit
         self._by_key.pop(key, None)

@@ -60,7 +60,7 @@ class CircuitBreaker(Plugin):
 
     def __init__(self, config: CircuitBreakerConfig | None = None, /, **values: Any) -> None:
         super().__init__(config, **values)
-        self._key = self.config.key
+        self._key, self._slow_call = self.config.key, self.config.slow_call
         self._circuits = Circuits(self.config, CircuitState(self.config.initial_state))
         self._changes = self._circuits.changes
         self._notifier = Notifier(self.config.circuit, self._changes)
@@ -85,11 +85,14 @@ class CircuitBreaker(Plugin):
                 self._take_back()
             circuit = self._circuits.get(key, now)
             answer = None if circuit is None else circuit.admit(now)
+        refusal = None
         if isinstance(answer, Permit):
             call.set(PERMIT, answer)
+        elif answer is not None:
+            refusal = Reject(self._refused(key, answer, now))
         if self._ended or self._changes:
             self._settle()
-        return Reject(self._refused(key, answer, now)) if isinstance(answer, Refusal) else None
+        return refusal
 
     def on_decision(self, call: Call, decision: object, plugin: str) -> None:
         """Do not blame the upstream for what a policy behind waits for."""
@@ -99,7 +102,7 @@ class CircuitBreaker(Plugin):
 
     def on_commit(self, call: Call, event: Event) -> None:
         """See how long the first event took, and judge a probe by it."""
-        permit, slow_call = call.get(PERMIT), self.config.slow_call
+        permit, slow_call = call.get(PERMIT), self._slow_call
         if permit is None or not (permit.probe or slow_call) or call.response is None:
             return
         now = call.now()
@@ -112,16 +115,22 @@ class CircuitBreaker(Plugin):
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Take the permit back, however the attempt ended."""
         permit = call.pop(PERMIT)
-        if permit is not None:
-            self._ended.append((permit, self._judged(call, outcome, permit), call.now(), call.random))
+        if permit is None:
+            return
+        result, now, lock = self._judged(call, outcome, permit), call.now(), self._lock
+        # Never waits for the lock: the garbage collector may end an abandoned call in the very thread that holds it.
+        if self._ended or not lock.acquire(False):
+            self._ended.append((permit, result, now, call.random))
+        else:
+            try:
+                permit.circuit.record(permit, result, now, call.random)
+            finally:
+                lock.release()
+        if self._ended or self._changes:
             self._settle()
 
     def _settle(self) -> None:
-        """Count what has ended and tell of what has changed.
-
-        Never waits for the lock: the garbage collector may end an abandoned call in the very thread that holds it.
-        Whoever holds it comes here afterwards, to count and to tell.
-        """
+        """Count what has ended meanwhile and tell of what has changed. Whoever holds the lock comes here afterwards."""
         lock = self._lock
         while self._ended:
             if not lock.acquire(False):

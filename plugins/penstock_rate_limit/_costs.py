@@ -23,10 +23,6 @@ class Costs:
         self.in_tokens = not buckets.keys() <= {"requests"}
         """Whether any limit counts tokens."""
 
-    def __bool__(self) -> bool:
-        """Whether there is any limit."""
-        return bool(self._rows)
-
     def units(self, certain: Tokens, estimated: Tokens = NO_TOKENS) -> list[float]:
         """Return the units of one request: all that is certain; of the rest no more than a full burst."""
         if not self.in_tokens:

@@ -26,9 +26,8 @@ class Keys:
             self._queues.move_to_end(key)
         return queue
 
-    def find(self, key: Hashable) -> Queue | None:
-        """Return the queue of `key` if there is one. Needs no lock."""
-        return self._queues.get(key)
+    def __len__(self) -> int:
+        return len(self._queues)
 
     def all(self) -> list[tuple[Hashable, Queue]]:
         """Return every key with its queue."""

@@ -52,27 +52,28 @@ class RateLimit(Plugin):
     def __init__(self, config: RateLimitConfig | None = None, /, **values: Any) -> None:
         super().__init__(config, **values)
         self._costs = Costs(self.config.buckets())
-        self._learns = self.config.learn_from_headers and bool(self._costs)
+        self._limited = bool(self.config.buckets())
+        """Without any limit there is only a gate for each key that a 429 has closed."""
+        self._learns = self.config.learn_from_headers and self._limited
         self._lock = Lock()
         self._keys = Keys(self._queue, self.config.max_keys)
         self._clock: Clock = SystemClock()
 
     def before_request(self, call: Call, request: Request) -> Wait | Reject | None:
         """Take a place in the queue, or refuse the call."""
-        costs = self._costs
-        key = self._key(call)
+        self._clock = call.clock
+        if not self._limited and not self._keys:
+            return None  # there is nothing to take, and no gate was ever closed
+        costs, key = self._costs, self._key(call)
         estimated = self._estimated(call) if costs.in_tokens else NO_TOKENS
         units = costs.units(NO_TOKENS, estimated)
         with self._lock:
-            self._clock = call.clock
             now = call.now()
             queue = self._keys.get(key, now)
             at = queue.next_turn(units, now)
             wait = at - now
-            if wait <= _NOTHING and not units:
-                return None  # without limits there is nothing to take, only a gate to wait at
             refusal = self._refusal(call, wait, wait) if wait > _NOTHING else None
-            if refusal is None:
+            if refusal is None and (units or wait > _NOTHING):
                 call.set(_PLACE, queue.enter(units, now, at, estimated, call.events))
         return refusal or (Wait(wait, "rate limit") if wait > _NOTHING else None)
 
@@ -80,17 +81,13 @@ class RateLimit(Plugin):
     def look_again(self, call: Call, request: Request) -> Wait | Reject | None:
         """Just before sending: wait on if the gate has closed in the meantime."""
         place = call.get(_PLACE)
-        if place is None and self._costs:
-            return None
-        queue = self._keys.find(self._key(call)) if place is None else place.queue
-        now = call.now()
-        if queue is None or (queue.gate <= now and (place is None or place.at <= now)):
-            return None
-        since, at = (now, now) if place is None else (place.arrived_at, place.at)
-        wait = max(at, queue.gate) - now
+        if place is None:
+            return None if self._limited else self.before_request(call, request)
+        now, at, gate = call.now(), place.at, place.queue.gate
+        wait = max(at, gate) - now
         if wait <= _NOTHING:
             return None
-        return self._refusal(call, wait, now + wait - since) or Wait(wait, "the gate has closed")
+        return self._refusal(call, wait, now + wait - place.arrived_at) or Wait(wait, "the gate has closed")
 
     def on_response(self, call: Call, response: Response) -> None:
         """Learn what the server says is left."""
@@ -142,7 +139,7 @@ class RateLimit(Plugin):
                 queue.cancel(place, call.now())
 
     def snapshot(self) -> dict[Hashable, KeyState]:
-        """Return the state of each key that is remembered, at this moment."""
+        """Return the state of each key that is remembered, at this moment: without limits, of those gated once."""
         with self._lock:
             return {key: queue.state(self._clock.monotonic()) for key, queue in self._keys.all()}
 
