@@ -27,6 +27,8 @@ _USAGE: Final = int(Kind.USAGE)
 
 MAX_EVENT_SIZE: Final = 1024 * 1024
 
+_DEFAULT_TIMEOUTS = Timeouts()
+
 # After so many events of one chunk other tasks get a turn.
 _PAUSE_EVERY = 256
 
@@ -63,7 +65,7 @@ class AttemptRun:
     def exchange(self, request: Request) -> Steps:
         """Send `request` and deliver its stream. Returns when the stream is complete; raises the failure."""
         call = self.call
-        timeouts = request.timeouts or Timeouts()
+        timeouts = request.timeouts or _DEFAULT_TIMEOUTS
         started = call.now()
         response = yield from self._open(request, timeouts, started)
         self.hooks.on_response(response)

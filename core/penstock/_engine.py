@@ -15,7 +15,7 @@ from .decisions import GiveUp, Reject, Replay, Retry, ShouldRetry, Wait
 from .errors import Attempt, PenstockError, PluginError, TruncatedStreamError
 from .messages import Request
 
-_ANSWERS = (Request, Wait, Reject, Replay)
+_ANSWERS = (Wait, Reject, Replay)
 ENGINE = "engine"
 """Who decides where the engine's own rules do."""
 
@@ -136,11 +136,11 @@ class Engine:
                 raise raised(plugin, "before_request", error) from error
             if answer is None:
                 continue
-            checked(answer, plugin, "before_request", _ANSWERS)
             if isinstance(answer, Request):
                 request = answer
                 self._set_deadline(request)
                 continue
+            checked(answer, plugin, "before_request", _ANSWERS)
             if isinstance(answer, Wait) and self._too_long(answer.seconds):
                 raise self._no_time(answer)
             self._calls.on_decision(answer, plugin)

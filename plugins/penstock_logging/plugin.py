@@ -43,7 +43,9 @@ class Logging(Plugin):
     def __init__(self, config: LoggingConfig | None = None, /, **values: Any) -> None:
         """Take a configuration, or its values. Raises ConfigurationError for a file that cannot be opened."""
         super().__init__(config, **values)
-        self._threshold = LEVELS[self.config.level]
+        threshold = LEVELS[self.config.level]
+        self._wanted = frozenset(level for level, rank in LEVELS.items() if rank >= threshold)
+        self._debugs = "DEBUG" in self._wanted
         # Of the latest call: a circuit changes without one, and its record has the time of the records around it.
         self._clock: Clock = SystemClock()
         output = Output(self.config)
@@ -72,42 +74,39 @@ class Logging(Plugin):
     def before_request(self, call: Call, request: Request) -> None:
         """Record that an attempt begins."""
         self._clock = call.clock
-        if self._wants("DEBUG"):
+        if self._debugs:
             self._log(call, "DEBUG", records.common(call, "attempt-started"))
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
         """Record what was decided, by whom and why."""
         level, kind = records.decision_kind(decision)
-        if self._wants(level):
+        if level in self._wanted:
             fields = records.common(call, kind)
             self._log(call, level, fields | {"plugin": plugin} | records.of_decision(decision, call))
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Record how an attempt ended, and keep its error for the decision about it."""
-        if outcome.error is None:
-            call.pop(LAST_ERROR)
-        else:
+        if outcome.error is not None:
             call.set(LAST_ERROR, records.of_error(outcome.error))
-        if self._wants("DEBUG"):
+        elif call.attempts:
+            call.pop(LAST_ERROR)
+        if self._debugs:
             fields = records.common(call, "attempt-ended")
             self._log(call, "DEBUG", fields | records.of_attempt(call, outcome))
 
     def on_finish(self, call: Call, outcome: Outcome) -> None:
         """Record how the call ended and what it took."""
         level = records.CALL_LEVELS[outcome.status]
-        if self._wants(level):
+        if level in self._wanted:
             fields = records.common(call, "call-ended")
             self._log(call, level, fields | records.of_call(call, outcome, self.config.allow_headers))
 
     @hookimpl(optional=True)
     def on_circuit_state_change(self, circuit: str, key: str, old: str, new: str, failure_count: int) -> None:
         """Record that a circuit opened, closed or tries again. The circuit breaker specifies this hook."""
-        if self._wants("WARNING"):
+        if "WARNING" in self._wanted:
             fields = records.of_circuit(circuit, key, old, new, failure_count)
             self._queue.put(Record("WARNING", self._clock.time(), fields))
-
-    def _wants(self, level: str) -> bool:
-        return LEVELS[level] >= self._threshold
 
     def _log(self, call: Call, level: str, fields: dict[str, Any]) -> None:
         self._queue.put(Record(level, call.time(), fields))
@@ -118,5 +117,5 @@ class _EventLogging(Logging):
 
     def on_event(self, call: Call, event: Event) -> None:
         """Record that an event is delivered."""
-        if self._wants("DEBUG"):
+        if self._debugs:
             self._log(call, "DEBUG", records.common(call, "event") | records.of_event(event))

@@ -80,6 +80,8 @@ class RateLimit(Plugin):
     @hookimpl(specname="before_request", trylast=True)
     def look_again(self, call: Call, request: Request) -> Wait | Reject | None:
         """Just before sending: wait on if the gate has closed in the meantime."""
+        if not self._limited and not self._keys:
+            return None
         place = call.get(_PLACE)
         if place is None:
             return None if self._limited else self.before_request(call, request)
@@ -91,8 +93,10 @@ class RateLimit(Plugin):
 
     def on_response(self, call: Call, response: Response) -> None:
         """Learn what the server says is left."""
-        place = call.get(_PLACE) if self._learns else None
-        statuses = () if place is None else call.dialect.rate_limits(response.headers, response.received_at)
+        if not self._learns:
+            return
+        place = call.get(_PLACE)
+        statuses = call.dialect.rate_limits(response.headers, response.received_at)
         if place is None or not statuses:
             return
         # A window at most: whatever the server says, it is asked again then.

@@ -7,7 +7,7 @@ import pytest
 
 from penstock.call import Outcome
 from penstock.decisions import GiveUp, Reject, Replay, Retry, Wait
-from penstock.errors import CircuitOpenError, OverloadedError, ServerError
+from penstock.errors import Attempt, CircuitOpenError, OverloadedError, ServerError
 from penstock.headers import Headers
 from penstock.messages import Event, Response, Usage
 from penstock.testing import Reply, play
@@ -93,6 +93,7 @@ def test_a_decision_after_a_success_knows_no_failure(make_plugin, call, entries)
     """The error of an earlier attempt does not stick."""
     plugin = make_plugin()
     plugin.after_request(call, outcome("failure", OVERLOADED))
+    call.attempts = (Attempt(number=1, error="OverloadedError"),)  # the engine's part
     plugin.after_request(call, outcome("success"))
     plugin.on_decision(call, Retry(), "odd")
     assert plugin.flush(10)
