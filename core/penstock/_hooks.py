@@ -170,7 +170,7 @@ def _refusal(manager: _Manager, plugin: object, attribute: str, function: Any, m
     if isinstance(plugin, Plugin) and attribute in vars(plugin):
         return "is set on the object; a hook is a method of its class"
     if function is None:
-        return "" if getattr(plugin, attribute) is None else "is not a function"
+        return "" if inspect.getattr_static(plugin, attribute) is None else "is not a function"
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         return "is a coroutine function; hooks are synchronous"
     if mark.get("wrapper") and hook != "should_retry":
