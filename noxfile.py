@@ -17,7 +17,7 @@ def _install(session: nox.Session, *groups: str) -> None:
     """Install the project and the dependency groups."""
     for group in groups:
         session.install(*nox.project.dependency_groups({"dependency-groups": GROUPS}, group))
-    session.install("-e", ".[cli]")
+    session.install("-e", ".[cli,metrics,otel]")
 
 
 @nox.session(python=PYTHONS, download_python="never")
@@ -33,7 +33,7 @@ def tests(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Run the tests against the lowest versions that pyproject.toml admits."""
     session.install("--resolution=lowest-direct", *nox.project.dependency_groups({"dependency-groups": GROUPS}, "test"))
-    session.install("--resolution=lowest-direct", "-e", ".[cli]")
+    session.install("--resolution=lowest-direct", "-e", ".[cli,metrics,otel]")
     session.run("pytest", *session.posargs)
 
 
@@ -72,7 +72,7 @@ def wheel(session: nox.Session) -> None:
     """Build the wheel, install it with a third party's plugin, and use it, away from the sources."""
     built = Path(session.create_tmp())
     session.run("uv", "build", "--wheel", "--out-dir", str(built), external=True)
-    session.install(*(f"{path}[cli]" for path in built.glob("penstock-*.whl")), "./tests/acme_penstock")
+    session.install(*(f"{path}[cli,metrics,otel]" for path in built.glob("penstock-*.whl")), "./tests/acme_penstock")
     with session.chdir(built):
         session.run("python", str(ROOT / "tests" / "smoke_wheel.py"))
         session.run("penstock", "demo", "--json", silent=True)
