@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 from attrs import define, field
@@ -140,7 +140,8 @@ def watching() -> Generator[None, None, None]:
         if not _installed:
             # A hook like this cannot be taken out again.
             _installed.append(True)
-            sys.addaudithook(_on_audit)
+            auditor: Any = _Auditor.fromkeys(map(_Forbidden, _FORBIDDEN))
+            sys.addaudithook(auditor)
     originals = [(module, name, getattr(module, name)) for module, name in _OUTSIDE]
     for module, name, original in originals:
         setattr(module, name, _noting(f"{module.__name__}.{name}", original))
@@ -155,9 +156,27 @@ def watching() -> Generator[None, None, None]:
             setattr(module, name, original)
 
 
-def _on_audit(event: str, arguments: object) -> None:  # pragma: no cover  # Python traces no audit hook
-    if event in _FORBIDDEN:
-        _note(f"{_REACHES}: {event}")
+class _Forbidden(str):
+    """The name of an event that is noted when it is looked up."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, event: object) -> bool:  # pragma: no cover  # Python traces no audit hook
+        same = str.__eq__(self, event)
+        if same:
+            _note(f"{_REACHES}: {self}")
+        return same
+
+
+class _Auditor(dict[str, None]):
+    """The audit hook: looks an event up, and no more.
+
+    It is called for every event of the process, also while one is under way that no other thread may interrupt (before
+    Python 3.12 two threads cannot begin to be traced at a time). A function of Python's would let other threads run.
+    """
+
+    __call__: Any = cast("Any", dict).get
 
 
 def _noting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
