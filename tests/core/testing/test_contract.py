@@ -4,6 +4,7 @@ import os
 import random
 import socket
 import subprocess
+import sys
 import threading
 import time
 import types
@@ -527,3 +528,35 @@ def test_a_connection_that_is_left_open_is_caught() -> None:
             return Open()
 
     assert "a connection was left open after success" in breaches(Forgetful)
+
+
+_TRACED = """
+import sys, threading
+from penstock.testing import _watch
+
+sys.setswitchinterval(1e-6)
+with _watch.watching():
+    pass
+failures = []
+
+def trace():
+    for _ in range(2000):
+        try:
+            sys.settrace(lambda *_: None)
+            sys.settrace(None)
+        except RuntimeError as error:
+            failures.append(error)
+
+threads = [threading.Thread(target=trace) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(failures))
+"""
+
+
+def test_the_watch_lets_threads_be_traced() -> None:
+    """Two of them at a time: a debugger, or the measuring of coverage, begins with each thread."""
+    done = subprocess.run([sys.executable, "-c", _TRACED], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "0\n"
