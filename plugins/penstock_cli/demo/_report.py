@@ -78,12 +78,20 @@ class Report:
 
 
 def _counted(metrics: "Metrics") -> RenderableType:
-    """Return the numbers as `penstock top` shows them."""
+    """Return the numbers as `penstock top` shows them, with the percentiles of the plugin, which has all times."""
     from penstock_metrics import PrometheusCollector
 
-    from ..top import Reading, Window, frame
+    from ..top import DURATION, FIRST_EVENT, Reading, Window, frame
 
-    return frame(Window(Reading.of(PrometheusCollector(metrics).collect(), monotonic())))
+    total = metrics.snapshot().total
+    times = ((DURATION, total.duration), (FIRST_EVENT, total.time_to_first_event))
+    exact = {
+        (name, quantile): value
+        for name, timing in times
+        for quantile, value in ((0.5, timing.p50), (0.95, timing.p95), (0.99, timing.p99))
+    }
+    reading = Reading.of(PrometheusCollector(metrics).collect(), monotonic())
+    return frame(Window(reading, exact=exact))
 
 
 def _row(trial: Trial) -> dict[str, Any]:

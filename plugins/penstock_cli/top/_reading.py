@@ -54,6 +54,8 @@ class Window:
 
     now: Reading
     before: Reading | None = None
+    exact: Mapping[tuple[str, float], float | None] | None = None
+    """Quantiles by metric, where they are known better than from the buckets."""
 
     @property
     def seconds(self) -> float | None:
@@ -81,6 +83,8 @@ class Window:
 
         None where there is nothing. What is beyond the last bound counts as that bound.
         """
+        if self.exact is not None:
+            return self.exact[name, quantile]
         buckets = sorted((_bound(le), count) for (le,), count in self.by(f"{name}_bucket", "le").items())
         if not buckets or not buckets[-1][1]:
             return None

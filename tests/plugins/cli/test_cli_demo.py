@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 import penstock
+from penstock.testing import Reply, play, sse
 from penstock_cli import demo
 from penstock_cli.demo import SCENARIOS, Expect, Scenario, Trial, run_demo
 from penstock_cli.demo._block import block
@@ -18,6 +19,7 @@ from penstock_cli.demo._run import Runner
 from penstock_cli.demo._scenarios import CHAPTERS
 from penstock_cli.demo._screen import screen
 from penstock_cli.demo._trial import error_label
+from penstock_metrics import Metrics
 
 TEXT = "one two three four five"
 
@@ -310,6 +312,16 @@ def test_metrics_are_shown_in_the_end(invoke):
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert "calls 2 1 success, 1 failure" in lines
     assert "errors RateLimitError 1, TimeoutError (idle) 1" in lines
+
+
+def test_the_percentiles_in_the_end_are_those_of_the_calls():
+    """Exact for so few, not a place between the bounds of a bucket."""
+    metrics = Metrics(buckets=(100.0,))
+    play([Reply(latency=2.0, body=sse("hello"))], [metrics])
+    console = Console(file=io.StringIO(), width=100)
+    Report(trials=[], seconds=0.0, seed=0, use_async=False, metrics=metrics).show(console)
+    lines = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+    assert any("p50 2.0 s p95 2.0 s p99 2.0 s" in line for line in lines), lines
 
 
 @pytest.mark.parametrize("use_async", [[], ["--async"]], ids=["sync", "async"])
