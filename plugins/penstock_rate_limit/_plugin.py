@@ -51,9 +51,9 @@ class RateLimit(Plugin):
 
     def __init__(self, config: RateLimitConfig | None = None, /, **values: Any) -> None:
         super().__init__(config, **values)
-        self._costs = Costs(self.config.buckets())
-        self._limited = bool(self.config.buckets())
-        """Without any limit there is only a gate for each key that a 429 has closed."""
+        buckets = self.config.buckets()
+        self._costs = Costs(buckets)
+        self._limited = bool(buckets)
         self._learns = self.config.learn_from_headers and self._limited
         self._lock = Lock()
         self._keys = Keys(self._queue, self.config.max_keys)

@@ -10,11 +10,11 @@ from penstock import AsyncStream, Event, Outcome, PenstockError, Stream, Usage
 from .._blocks import Message
 from .._builder import MessageBuilder
 from .._dialect import Anthropic
+from .._events import ContentBlockDelta, TextDelta
 from .messages import ChatMessage
 from .parts import ToolCallPart, part_of
 
 T = TypeVar("T")
-_DIALECT = Anthropic()
 
 
 @frozen(kw_only=True)
@@ -90,8 +90,8 @@ class _Assembly:
         return event
 
     def _take_text(self, event: Event) -> str | None:
-        self._take(event)
-        return _DIALECT.text(event)
+        it = self._take(event)
+        return it.delta.text if isinstance(it, ContentBlockDelta) and isinstance(it.delta, TextDelta) else None
 
     def _finished(self) -> Reply:
         if self._reply is None:
@@ -112,7 +112,7 @@ class _Assembly:
             stop_reason=str(message.stop_reason),
             model=message.model,
             request_id=self.request_id,
-            response_id=None if response is None else response.headers.get(_DIALECT.response_id_header),
+            response_id=None if response is None else response.headers.get(Anthropic.response_id_header),
             attempts=self.attempts,
             raw=message,
         )

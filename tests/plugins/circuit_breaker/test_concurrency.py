@@ -7,7 +7,17 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock import AsyncClient, CircuitOpenError, Client
+from penstock import (
+    AsyncClient,
+    Call,
+    CircuitOpenError,
+    Client,
+    Dialect,
+    Outcome,
+    Reject,
+    Request,
+    ServerError,
+)
 from penstock.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, play, run, sse
 from penstock_circuit_breaker import CircuitBreaker
 
@@ -143,3 +153,17 @@ def test_a_switch_between_any_two_steps_loses_nothing() -> None:
     assert len(circuits) <= 4
     assert sum(circuit.in_flight for circuit in circuits.values()) == 0
     assert not breaker._ended
+
+
+def test_what_ended_while_the_lock_was_held_is_counted_before_the_next_call() -> None:
+    """As when the garbage collector ends an abandoned call in the thread that holds the lock."""
+    breaker, clock = CircuitBreaker(failure_threshold=1), FakeClock()
+    request = Request.build("POST", "https://api.example.org/")
+    first, second = (Call(name, request, Dialect(), clock, 0.0) for name in ("first", "second"))
+    assert breaker.before_request(first, request) is None
+    with breaker._lock:
+        error = ServerError("down")
+        breaker.after_request(first, Outcome(status="failure", error=error, attempt=1, duration=1.0))
+    refused = breaker.before_request(second, request)
+    assert isinstance(refused, Reject)
+    assert isinstance(refused.error, CircuitOpenError)
