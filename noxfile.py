@@ -72,7 +72,7 @@ def wheel(session: nox.Session) -> None:
     """Build the wheel, install it with a third party's plugin, and use it, away from the sources."""
     built = Path(session.create_tmp())
     session.run("uv", "build", "--wheel", "--out-dir", str(built), external=True)
-    session.install(*(f"{path}[cli,metrics,otel]" for path in built.glob("penstock-*.whl")), "./tests/acme_penstock")
+    session.install(*(f"{path}[cli,metrics,otel]" for path in built.glob("unbroken-*.whl")), "./tests/acme_unbroken")
     with session.chdir(built):
         session.run("python", str(ROOT / "tests" / "smoke_wheel.py"))
-        session.run("penstock", "demo", "--json", silent=True)
+        session.run("unbroken", "demo", "--json", silent=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 _PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
-project = "Penstock"
-author = "The Penstock developers"
+project = "Unbroken"
+author = "The Unbroken developers"
 version = release = _PROJECT["version"]
 
 extensions = ["myst_parser"]

@@ -1,4 +1,4 @@
-"""For all tests: the fixtures of `penstock.testing` (`colour`, `fake_clock`, `play`), and a chat with a script."""
+"""For all tests: the fixtures of `unbroken.testing` (`colour`, `fake_clock`, `play`), and a chat with a script."""
 
 import functools
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from penstock import Event
-from penstock.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
-from penstock_anthropic import (
+from unbroken import Event
+from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from unbroken_chat import (
     AsyncContentGenerator,
     AsyncDirectModeHandler,
     AsyncProxyModeHandler,
@@ -17,7 +17,7 @@ from penstock_anthropic import (
     ProxyModeHandler,
 )
 
-pytest_plugins = ["penstock.testing.pytest_plugin"]
+pytest_plugins = ["unbroken.testing.pytest_plugin"]
 
 ENDPOINT = "https://backend.example.org/api/claude"
 DIRECT = {"api_key": "sk-ant-canary", "model": "claude-sonnet-4-5"}

@@ -3,14 +3,14 @@
 import pathlib
 import sys
 
-import penstock
-from penstock.registry import DIALECTS, PLUGINS, discover
-from penstock_faults import FaultServer, faults
+import unbroken
+from unbroken.registry import DIALECTS, PLUGINS, discover
+from unbroken_faults import FaultServer, faults
 
 BODY = {"model": "m", "max_tokens": 16, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
 
-assert "site-packages" in penstock.__file__, f"not the wheel: {penstock.__file__}"
-assert (pathlib.Path(penstock.__file__).parent / "py.typed").is_file()
+assert "site-packages" in unbroken.__file__, f"not the wheel: {unbroken.__file__}"
+assert (pathlib.Path(unbroken.__file__).parent / "py.typed").is_file()
 plugins = {found.name for found in discover(PLUGINS)}
 dialects = {found.name for found in discover(DIALECTS)}
 assert {"logging", "retry", "timeout", "acme-stamp"} <= plugins, plugins
@@ -18,9 +18,9 @@ assert {"anthropic", "sse"} <= dialects, dialects
 
 with (
     FaultServer([faults.overloaded()]) as server,
-    penstock.Client(
+    unbroken.Client(
         ["timeout", "retry", "acme-stamp"],
-        config={"retry": {"use": "penstock:retry", "initial_delay": 0.01}},
+        config={"retry": {"use": "unbroken:retry", "initial_delay": 0.01}},
         dialect="anthropic",
     ) as client,
     client.stream("POST", f"{server.url}/v1/messages", json=BODY) as stream,

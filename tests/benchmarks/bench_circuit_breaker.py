@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from penstock import Call, CircuitOpenError, Client, Dialect, Outcome, Request, Response, SystemClock
-from penstock.testing import FakeClock, ScriptedTransport
-from penstock_circuit_breaker import CircuitBreaker, CircuitBreakerConfig, Window
-from penstock_circuit_breaker._circuit import Circuit
-from penstock_circuit_breaker._values import SUCCESS, CircuitState
+from unbroken import Call, CircuitOpenError, Client, Dialect, Outcome, Request, Response, SystemClock
+from unbroken.testing import FakeClock, ScriptedTransport
+from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerConfig, Window
+from unbroken_circuit_breaker._circuit import Circuit
+from unbroken_circuit_breaker._values import SUCCESS, CircuitState
 
 ROUNDS, TIMES = 15, 5_000
 

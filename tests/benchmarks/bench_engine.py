@@ -6,12 +6,12 @@ Absolute times say nothing on a busy machine. Every figure stands beside others 
 import time
 from collections.abc import Callable
 
-from penstock import Client, Plugin
-from penstock.sse import SSEDecoder
-from penstock.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
-from penstock_anthropic import Anthropic
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken import Client, Plugin
+from unbroken.sse import SSEDecoder
+from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from unbroken_anthropic import Anthropic
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 EVENTS = 20_000
 CALLS = 2_000
@@ -75,7 +75,7 @@ def stream(plugins: list[object], body: list[bytes], calls: int = 1) -> None:
 
 def astream(body: list[bytes]) -> None:
     """A whole call through the awaiting client."""
-    from penstock import AsyncClient
+    from unbroken import AsyncClient
 
     clock = FakeClock()
     client = AsyncClient(

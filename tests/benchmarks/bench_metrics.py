@@ -14,10 +14,10 @@ from statistics import median, quantiles
 
 import msgspec
 
-from penstock import Call, Client, Outcome, Request, Response, Usage
-from penstock.testing import FakeClock, Reply, ScriptedTransport, sse
-from penstock_anthropic import Anthropic
-from penstock_metrics import Metrics
+from unbroken import Call, Client, Outcome, Request, Response, Usage
+from unbroken.testing import FakeClock, Reply, ScriptedTransport, sse
+from unbroken_anthropic import Anthropic
+from unbroken_metrics import Metrics
 
 ROUNDS, CALLS, EVENTS = 201, 128, 2000
 DELTA = ("content_block_delta", '{"type":"content_block_delta","delta":{"type":"text_delta","text":"some words"}}')

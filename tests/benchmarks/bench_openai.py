@@ -5,10 +5,10 @@ Every figure stands beside the ways that were not taken: decoding the whole chun
 
 import timeit
 
-from penstock.messages import Event
-from penstock_anthropic import Anthropic
-from penstock_openai import OpenAI
-from penstock_openai._chunks import _kind_by_data
+from unbroken.messages import Event
+from unbroken_anthropic import Anthropic
+from unbroken_openai import OpenAI
+from unbroken_openai._chunks import _kind_by_data
 
 ROUNDS = 50_000
 HEAD = (

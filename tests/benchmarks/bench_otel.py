@@ -16,10 +16,10 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from penstock import Client, SystemClock
-from penstock.testing import Reply, ScriptedTransport, sse
-from penstock_anthropic import Anthropic
-from penstock_otel import Metrics, Tracing
+from unbroken import Client, SystemClock
+from unbroken.testing import Reply, ScriptedTransport, sse
+from unbroken_anthropic import Anthropic
+from unbroken_otel import Metrics, Tracing
 
 ROUNDS, CALLS = 301, 20
 EVENTS = 500

@@ -11,15 +11,15 @@ import time
 from collections.abc import Callable
 from statistics import median, quantiles
 
-from penstock import Client, SystemClock
-from penstock.testing import FakeClock, Reply, ScriptedTransport, sse
-from penstock_anthropic import Anthropic
-from penstock_circuit_breaker import CircuitBreaker
-from penstock_logging import Logging
-from penstock_metrics import Metrics
-from penstock_rate_limit import RateLimit
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken import Client, SystemClock
+from unbroken.testing import FakeClock, Reply, ScriptedTransport, sse
+from unbroken_anthropic import Anthropic
+from unbroken_circuit_breaker import CircuitBreaker
+from unbroken_logging import Logging
+from unbroken_metrics import Metrics
+from unbroken_rate_limit import RateLimit
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 ROUNDS, CALLS = 301, 20
 DELTA = ("content_block_delta", '{"type":"content_block_delta","delta":{"type":"text_delta","text":"some words"}}')

@@ -6,9 +6,9 @@ The target is 2 µs for taking a place and settling it, on the kind of machine w
 import timeit
 from collections.abc import Callable
 
-from penstock import Call, Dialect, Outcome, Request, Response, SystemClock, Usage
-from penstock_rate_limit import RateLimit, RateLimitConfig
-from penstock_rate_limit._queue import Queue
+from unbroken import Call, Dialect, Outcome, Request, Response, SystemClock, Usage
+from unbroken_rate_limit import RateLimit, RateLimitConfig
+from unbroken_rate_limit._queue import Queue
 
 NUMBER = 1_000
 REPEAT = 100

@@ -6,10 +6,10 @@ The target is 0.5 µs for a call that goes well, on the kind of machine where a 
 import timeit
 from collections.abc import Callable
 
-from penstock import Call, Client, Dialect, NetworkError, Request, Response, SystemClock
-from penstock.testing import FakeClock, Reply, ScriptedTransport, sse
-from penstock_retry import Retry, RetryBudget
-from penstock_retry._budget import Bucket
+from unbroken import Call, Client, Dialect, NetworkError, Request, Response, SystemClock
+from unbroken.testing import FakeClock, Reply, ScriptedTransport, sse
+from unbroken_retry import Retry, RetryBudget
+from unbroken_retry._budget import Bucket
 
 ROUNDS, TIMES = 15, 5_000
 CALLS = 500

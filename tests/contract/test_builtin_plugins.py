@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from penstock import Plugin
-from penstock._hooks import HOOKS, compile_hooks
-from penstock.testing import check_plugin
+from unbroken import Plugin
+from unbroken._hooks import HOOKS, compile_hooks
+from unbroken.testing import check_plugin
 
 BUILT_IN = [
-    entry for entry in entry_points(group="penstock.plugins") if entry.dist is None or entry.dist.name == "penstock"
+    entry for entry in entry_points(group="unbroken.plugins") if entry.dist is None or entry.dist.name == "unbroken"
 ]
 
 # What a plugin needs beyond its defaults, so that all of it is exercised; the first is always the defaults.

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import Call, Clock, Dialect, Key, Outcome, Request, SystemClock
-from penstock.testing import FakeClock
+from unbroken import Call, Clock, Dialect, Key, Outcome, Request, SystemClock
+from unbroken.testing import FakeClock
 
 CANARY = "sk-canary-1234567890"
 

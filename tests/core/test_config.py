@@ -14,9 +14,9 @@ from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.config import ARGUMENTS, DEFAULT_PLUGINS, Given, Settings, load_settings, structure
-from penstock.errors import ConfigurationError, Problem
-from penstock.validators import number
+from unbroken.config import ARGUMENTS, DEFAULT_PLUGINS, Given, Settings, load_settings, structure
+from unbroken.errors import ConfigurationError, Problem
+from unbroken.validators import number
 
 
 class Mode(Enum):
@@ -85,8 +85,8 @@ def test_without_any_source_there_are_the_defaults() -> None:
 
 def test_arguments_beat_environment_beats_file_beats_defaults(tmp_path: Path) -> None:
     """The four layers, in their order."""
-    write(tmp_path / "penstock.toml", "[some]\nwhole = 1\nreal = 1\ntext = 'file'")
-    environ = {"PENSTOCK_SOME__WHOLE": "2", "PENSTOCK_SOME__REAL": "2"}
+    write(tmp_path / "unbroken.toml", "[some]\nwhole = 1\nreal = 1\ntext = 'file'")
+    environ = {"UNBROKEN_SOME__WHOLE": "2", "UNBROKEN_SOME__REAL": "2"}
     config = config_of(loaded({"some": {"whole": 3}}, environ, tmp_path))
     assert (config.whole, config.real, config.text, config.flag) == (3, 2.0, "file", False)
 
@@ -94,28 +94,28 @@ def test_arguments_beat_environment_beats_file_beats_defaults(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("files", "found"),
     [
-        ({"a/b/penstock.toml": "plugins = ['here']", "penstock.toml": "plugins = ['far']"}, "here"),
-        ({"penstock.toml": "plugins = ['far']"}, "far"),
-        ({"a/pyproject.toml": "[tool.penstock]\nplugins = ['shared']", "penstock.toml": ""}, "shared"),
+        ({"a/b/unbroken.toml": "plugins = ['here']", "unbroken.toml": "plugins = ['far']"}, "here"),
+        ({"unbroken.toml": "plugins = ['far']"}, "far"),
+        ({"a/pyproject.toml": "[tool.unbroken]\nplugins = ['shared']", "unbroken.toml": ""}, "shared"),
         (
             {
-                "a/b/penstock.toml": "plugins = ['own']",
-                "a/b/pyproject.toml": "[tool.penstock]\nplugins = ['shared']",
+                "a/b/unbroken.toml": "plugins = ['own']",
+                "a/b/pyproject.toml": "[tool.unbroken]\nplugins = ['shared']",
             },
             "own",
         ),
         (
             {
-                "a/b/pyproject.toml": "[project]\nname = 'uses-penstock'",
+                "a/b/pyproject.toml": "[project]\nname = 'uses-unbroken'",
                 "a/pyproject.toml": "[tool.other]",
-                "penstock.toml": "plugins = ['far']",
+                "unbroken.toml": "plugins = ['far']",
             },
             "far",
         ),
-        ({"a/b/pyproject.toml": "this is broken", "penstock.toml": "plugins = ['far']"}, "far"),
-        ({"a/b/pyproject.toml": "tool = 'penstock'", "penstock.toml": "plugins = ['far']"}, "far"),
-        ({"a/b/penstock.toml/is/a/directory": "", "penstock.toml": "plugins = ['far']"}, "far"),
-        ({"penstock.toml": "", "a/b/c": ""}, None),
+        ({"a/b/pyproject.toml": "this is broken", "unbroken.toml": "plugins = ['far']"}, "far"),
+        ({"a/b/pyproject.toml": "tool = 'unbroken'", "unbroken.toml": "plugins = ['far']"}, "far"),
+        ({"a/b/unbroken.toml/is/a/directory": "", "unbroken.toml": "plugins = ['far']"}, "far"),
+        ({"unbroken.toml": "", "a/b/c": ""}, None),
     ],
     ids=[
         "nearest",
@@ -130,7 +130,7 @@ def test_arguments_beat_environment_beats_file_beats_defaults(tmp_path: Path) ->
     ],
 )
 def test_the_nearest_file_is_read(tmp_path: Path, files: dict[str, str], found: str | None) -> None:
-    """The search goes upwards, passes over what does not speak of Penstock, stops at the first that does."""
+    """The search goes upwards, passes over what does not speak of Unbroken, stops at the first that does."""
     (tmp_path / "a/b").mkdir(parents=True)
     for name, text in files.items():
         write(tmp_path / name, text)
@@ -140,9 +140,9 @@ def test_the_nearest_file_is_read(tmp_path: Path, files: dict[str, str], found: 
 
 def test_a_relative_directory_is_searched_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without `cwd` the search begins in the working directory."""
-    write(tmp_path / "penstock.toml", "plugins = []")
+    write(tmp_path / "unbroken.toml", "plugins = []")
     monkeypatch.chdir(tmp_path)
-    assert load_settings(environ={}).plugins_source == str(tmp_path / "penstock.toml")
+    assert load_settings(environ={}).plugins_source == str(tmp_path / "unbroken.toml")
 
 
 def test_a_deleted_working_directory_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,14 +158,14 @@ def test_a_deleted_working_directory_is_no_failure(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("name", ["other.toml", "pyproject.toml"])
 @pytest.mark.parametrize("way", ["argument", "environment"])
 def test_a_named_file_takes_the_place_of_the_search(tmp_path: Path, way: str, name: str) -> None:
-    """`config=` and PENSTOCK_CONFIG name a file; in a pyproject.toml it is the table that counts."""
-    write(tmp_path / "penstock.toml", "plugins = ['found']")
-    table = "[tool.penstock]\n" if name == "pyproject.toml" else ""
+    """`config=` and UNBROKEN_CONFIG name a file; in a pyproject.toml it is the table that counts."""
+    write(tmp_path / "unbroken.toml", "plugins = ['found']")
+    table = "[tool.unbroken]\n" if name == "pyproject.toml" else ""
     path = str(write(tmp_path / "sub" / name, f"{table}plugins = ['named']"))
     settings = (
-        loaded(path, {"PENSTOCK_CONFIG": "missing"}, tmp_path)
+        loaded(path, {"UNBROKEN_CONFIG": "missing"}, tmp_path)
         if way == "argument"
-        else loaded({}, {"PENSTOCK_CONFIG": path}, tmp_path)
+        else loaded({}, {"UNBROKEN_CONFIG": path}, tmp_path)
     )
     assert (settings.plugins, settings.plugins_source) == (("named",), path)
 
@@ -180,8 +180,8 @@ def test_a_named_file_takes_the_place_of_the_search(tmp_path: Path, way: str, na
         ("a.toml", b"\xff\xfe", "is not valid TOML: 'utf-8' codec"),
         pytest.param("a.toml", b"a = " + b"9" * 9999, "is not valid TOML: Exceeds the limit", id="number"),
         pytest.param("a.toml", b"a = " + b"[" * 99999, "is not valid TOML: ", id="nested"),
-        ("pyproject.toml", b"", "has no table [tool.penstock]"),
-        ("pyproject.toml", b"[tool]\npenstock = 5", "must be a table, not 5"),
+        ("pyproject.toml", b"", "has no table [tool.unbroken]"),
+        ("pyproject.toml", b"[tool]\nunbroken = 5", "must be a table, not 5"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, name: str, data: bytes | None, message: str) -> None:
@@ -232,7 +232,7 @@ def test_a_file_that_may_not_be_read_is_not_passed_over(tmp_path: Path, monkeypa
 )
 def test_the_environment_is_read_as_toml_and_as_text_where_text_is_wanted(text: str, name: str, result: Any) -> None:
     """Numbers, lists and tables look as in the file; text needs no quotes."""
-    settings = loaded(environ={f"PENSTOCK_SOME__{name.upper()}": text})
+    settings = loaded(environ={f"UNBROKEN_SOME__{name.upper()}": text})
     assert getattr(config_of(settings), name) == result
 
 
@@ -249,20 +249,20 @@ def test_the_environment_is_read_as_toml_and_as_text_where_text_is_wanted(text: 
 )
 def test_a_bad_variable_is_named(text: str, name: str, message: str) -> None:
     """The problem is at the field and the source is the variable."""
-    variable = f"PENSTOCK_SOME__{name.upper()}"
+    variable = f"UNBROKEN_SOME__{name.upper()}"
     found = problems_of(Some, *loaded(environ={variable: text}).layers("some"))
     assert found == [(f"some.{name}", message, variable)]
 
 
 def test_names_in_the_environment_have_underscores() -> None:
-    """The variable of `some-plugin` is PENSTOCK_SOME_PLUGIN__…, nested fields follow, the nearer one wins."""
+    """The variable of `some-plugin` is UNBROKEN_SOME_PLUGIN__…, nested fields follow, the nearer one wins."""
     settings = loaded(
         environ={
-            "PENSTOCK_SOME_PLUGIN__BUDGET": "{ratio = 0.1, per_second = 3}",
-            "PENSTOCK_SOME_PLUGIN__BUDGET__RATIO": "0.7",
-            "PENSTOCK_PORT": "tcp://10.0.0.1:80",
+            "UNBROKEN_SOME_PLUGIN__BUDGET": "{ratio = 0.1, per_second = 3}",
+            "UNBROKEN_SOME_PLUGIN__BUDGET__RATIO": "0.7",
+            "UNBROKEN_PORT": "tcp://10.0.0.1:80",
             "OTHER_SOME__WHOLE": "1",
-            "PENSTOCK_CONFIG": "",
+            "UNBROKEN_CONFIG": "",
         }
     )
     assert set(settings.tables) == {"some-plugin"}
@@ -310,14 +310,14 @@ def test_the_highest_list_counts_and_a_list_of_removals_amends(
     result: tuple[str, ...],
 ) -> None:
     """Arguments, else environment, else file, else the default list."""
-    write(tmp_path / "penstock.toml", "" if file is None else f"plugins = {file}")
+    write(tmp_path / "unbroken.toml", "" if file is None else f"plugins = {file}")
     config = None if arguments is None else {"plugins": arguments}
-    assert loaded(config, {"PENSTOCK_PLUGINS": environment}, tmp_path).plugins == result
+    assert loaded(config, {"UNBROKEN_PLUGINS": environment}, tmp_path).plugins == result
 
 
 def test_removals_are_kept_for_the_check_of_their_names() -> None:
     """A misspelt removal can be found later."""
-    assert loaded(environ={"PENSTOCK_PLUGINS": "-retyr"}).removed == (Given("retyr", "PENSTOCK_PLUGINS"),)
+    assert loaded(environ={"UNBROKEN_PLUGINS": "-retyr"}).removed == (Given("retyr", "UNBROKEN_PLUGINS"),)
 
 
 def test_a_removal_of_what_the_same_list_does_not_have_is_a_problem() -> None:
@@ -346,12 +346,12 @@ def test_what_has_the_wrong_shape_is_noted(config: Any, path: str, message: str)
 
 def test_the_choice_of_a_distribution_is_no_setting(tmp_path: Path) -> None:
     """`use` is taken out of the table, whoever says it; the highest source wins."""
-    write(tmp_path / "penstock.toml", "[some]\nuse = 'file:some'\nwhole = 4\n[other]\nuse = 'file:other'")
-    settings = loaded({"third": {"use": "python:third"}}, {"PENSTOCK_SOME__USE": "env:some"}, tmp_path)
+    write(tmp_path / "unbroken.toml", "[some]\nuse = 'file:some'\nwhole = 4\n[other]\nuse = 'file:other'")
+    settings = loaded({"third": {"use": "python:third"}}, {"UNBROKEN_SOME__USE": "env:some"}, tmp_path)
     choices = {name: settings.choice(name) for name in ("some", "other", "third", "fourth")}
     assert {name: choice and (choice.value, choice.source) for name, choice in choices.items()} == {
-        "some": ("env:some", "PENSTOCK_SOME__USE"),
-        "other": ("file:other", str(tmp_path / "penstock.toml")),
+        "some": ("env:some", "UNBROKEN_SOME__USE"),
+        "other": ("file:other", str(tmp_path / "unbroken.toml")),
         "third": ("python:third", ARGUMENTS),
         "fourth": None,
     }
@@ -379,7 +379,7 @@ def test_a_junk_document_is_settings_or_a_configuration_error(document: dict[Any
             config_of(settings, name)
 
 
-@given(st.dictionaries(NAMES.map(lambda name: f"PENSTOCK_SOME__{name}".upper()), st.text(max_size=9), max_size=4))
+@given(st.dictionaries(NAMES.map(lambda name: f"UNBROKEN_SOME__{name}".upper()), st.text(max_size=9), max_size=4))
 def test_a_junk_environment_is_settings_or_a_configuration_error(environ: dict[str, str]) -> None:
     """Every text is a value or a problem with the variable's name."""
     sources: set[str] = set()
@@ -393,8 +393,8 @@ def test_a_junk_environment_is_settings_or_a_configuration_error(environ: dict[s
 # -- imports ---------------------------------------------------------------------------------------
 
 
-def test_importing_penstock_loads_neither_cattrs_nor_tomllib() -> None:
+def test_importing_unbroken_loads_neither_cattrs_nor_tomllib() -> None:
     """Who builds a client of objects does not pay for files and entry points."""
-    code = "import sys, penstock.registry; print([m for m in ('cattrs', 'tomllib') if m in sys.modules])"
+    code = "import sys, unbroken.registry; print([m for m in ('cattrs', 'tomllib') if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock import (
+from unbroken import (
     DROP,
     FINISH,
     Event,
@@ -44,7 +44,7 @@ def test_E63_a_wait_without_end_or_sense_is_refused(decision: Any, value: Any) -
 @pytest.mark.parametrize("value", [None, "no", ValueError("no"), ServerError], ids=repr)
 def test_a_rejection_has_an_error_of_ours(value: Any) -> None:
     """An instance, of the tree."""
-    with pytest.raises(TypeError, match="error must be of type PenstockError"):
+    with pytest.raises(TypeError, match="error must be of type Error"):
         Reject(value)
 
 

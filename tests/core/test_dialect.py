@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.dialect import (
+from unbroken.dialect import (
     CONTENT,
     ERROR,
     KEEPALIVE,
@@ -23,17 +23,17 @@ from penstock.dialect import (
     one_line,
     sent_at,
 )
-from penstock.errors import (
+from unbroken.errors import (
     AuthenticationError,
+    Error,
     OverloadedError,
-    PenstockError,
     RateLimitError,
     ServerError,
     StreamError,
     ValidationError,
 )
-from penstock.headers import Headers
-from penstock.messages import Event, Response
+from unbroken.headers import Headers
+from unbroken.messages import Event, Response
 
 DEEP = b"[" * 100_000
 DEEP_OBJECT = b'{"error":' * 100_000
@@ -91,7 +91,7 @@ def test_a_kind_with_usage_still_tells_its_base(base: Kind):
     ],
 )
 def test_a_status_decides_the_class_and_whether_another_try_can_help(
-    status: int, expected: type[PenstockError], retryable: bool
+    status: int, expected: type[Error], retryable: bool
 ):
     """Each status has exactly one class."""
     error = error_for(status, "no")

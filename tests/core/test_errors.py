@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-import penstock
-from penstock import errors
-from penstock.errors import (
+import unbroken
+from unbroken import errors
+from unbroken.errors import (
     Attempt,
     AuthenticationError,
     CircuitOpenError,
     ConfigurationError,
     ContentTypeError,
+    Error,
     EventTooLargeError,
     NetworkError,
     OverloadedError,
-    PenstockError,
     PluginError,
     Problem,
     QuotaExceededError,
@@ -33,30 +33,30 @@ from penstock.errors import (
     ValidationError,
 )
 
-CLASSES = [thing for thing in vars(errors).values() if isinstance(thing, type) and issubclass(thing, PenstockError)]
+CLASSES = [thing for thing in vars(errors).values() if isinstance(thing, type) and issubclass(thing, Error)]
 
 # The tree as DESIGN.md §6 draws it: class, parent, retryable, origin.
-TREE: list[tuple[type[PenstockError], type[Exception], bool, str]] = [
-    (PenstockError, Exception, False, "remote"),
-    (NetworkError, PenstockError, True, "remote"),
+TREE: list[tuple[type[Error], type[Exception], bool, str]] = [
+    (Error, Exception, False, "remote"),
+    (NetworkError, Error, True, "remote"),
     (TruncatedStreamError, NetworkError, True, "remote"),
-    (TimeoutError, PenstockError, True, "remote"),
-    (AuthenticationError, PenstockError, False, "remote"),
-    (RateLimitError, PenstockError, True, "remote"),
+    (TimeoutError, Error, True, "remote"),
+    (AuthenticationError, Error, False, "remote"),
+    (RateLimitError, Error, True, "remote"),
     (QuotaExceededError, RateLimitError, False, "remote"),
-    (ValidationError, PenstockError, False, "remote"),
-    (ServerError, PenstockError, True, "remote"),
+    (ValidationError, Error, False, "remote"),
+    (ServerError, Error, True, "remote"),
     (OverloadedError, ServerError, True, "remote"),
-    (StreamError, PenstockError, False, "remote"),
+    (StreamError, Error, False, "remote"),
     (ContentTypeError, StreamError, False, "remote"),
     (EventTooLargeError, StreamError, False, "remote"),
-    (CircuitOpenError, PenstockError, True, "local"),
-    (PluginError, PenstockError, False, "local"),
-    (ConfigurationError, PenstockError, False, "local"),
+    (CircuitOpenError, Error, True, "local"),
+    (PluginError, Error, False, "local"),
+    (ConfigurationError, Error, False, "local"),
 ]
 
 # What the classes have beyond the base.
-EXTRA: dict[type[PenstockError], dict[str, Any]] = {
+EXTRA: dict[type[Error], dict[str, Any]] = {
     TimeoutError: {"clock": "idle", "seconds": 2.5},
     ContentTypeError: {"content_type": "text/html", "body": "<html>"},
     EventTooLargeError: {"limit": 1024},
@@ -77,7 +77,7 @@ COPIES: list[Any] = [
 every_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 
 
-def full(cls: type[PenstockError]) -> PenstockError:
+def full(cls: type[Error]) -> Error:
     """An error with every attribute set to something that is not its default."""
     error = cls(
         "it broke",
@@ -98,13 +98,13 @@ def full(cls: type[PenstockError]) -> PenstockError:
 
 @pytest.mark.parametrize(("cls", "parent", "retryable", "origin"), TREE, ids=[cls.__name__ for cls, *_ in TREE])
 def test_the_tree_is_the_documented_one(
-    cls: type[PenstockError], parent: type[Exception], retryable: bool, origin: str
+    cls: type[Error], parent: type[Exception], retryable: bool, origin: str
 ) -> None:
     """Parent, default verdict and origin of each class; it is public and described."""
     error = cls("no")
     assert parent in cls.__bases__
     assert (error.retryable, error.origin) == (retryable, origin)
-    assert cls.__name__ in penstock.__all__
+    assert cls.__name__ in unbroken.__all__
     assert inspect.getdoc(cls)
 
 
@@ -115,7 +115,7 @@ def test_the_table_of_the_tree_is_complete() -> None:
 
 
 @every_class
-def test_every_class_is_built_from_its_message_alone(cls: type[PenstockError]) -> None:
+def test_every_class_is_built_from_its_message_alone(cls: type[Error]) -> None:
     """Nothing else is known of such an error, and it reads as its message."""
     error = cls("no way")
     assert (str(error), error.message, error.args) == ("no way", "no way", ("no way",))
@@ -125,14 +125,14 @@ def test_every_class_is_built_from_its_message_alone(cls: type[PenstockError]) -
 
 
 @every_class
-def test_every_class_can_do_without_a_message(cls: type[PenstockError]) -> None:
+def test_every_class_can_do_without_a_message(cls: type[Error]) -> None:
     """As every exception can."""
     assert str(cls()) == ""
 
 
 @every_class
 @pytest.mark.parametrize("twin", COPIES)
-def test_a_copy_is_whole(cls: type[PenstockError], twin: Callable[[PenstockError], PenstockError]) -> None:
+def test_a_copy_is_whole(cls: type[Error], twin: Callable[[Error], Error]) -> None:
     """Pickled or copied, an error keeps its class, its message and every attribute."""
     error = full(cls)
     again = twin(error)
@@ -158,16 +158,16 @@ def test_the_text_names_the_request() -> None:
 
 
 def test_timeouts_are_builtin_timeouts() -> None:
-    """`except TimeoutError` and `except OSError` of code that knows nothing of penstock catch them."""
+    """`except TimeoutError` and `except OSError` of code that knows nothing of unbroken catch them."""
     error = full(TimeoutError)
     assert isinstance(error, builtins.TimeoutError)
     assert isinstance(error, OSError)
-    assert issubclass(TimeoutError, PenstockError)
+    assert issubclass(TimeoutError, Error)
     assert error.errno is None
 
 
 def test_configuration_errors_are_value_errors() -> None:
-    """A bad argument is a ValueError to those who know nothing of penstock."""
+    """A bad argument is a ValueError to those who know nothing of unbroken."""
     assert issubclass(ConfigurationError, ValueError)
 
 
@@ -205,7 +205,7 @@ def test_no_attribute_is_of_an_http_library() -> None:
     """What an error carries can be unpickled without httpx."""
     for cls in CLASSES:
         kinds = {type(value).__module__.partition(".")[0] for value in vars(full(cls)).values()}
-        assert kinds <= {"builtins", "penstock"}
+        assert kinds <= {"builtins", "unbroken"}
 
 
 @pytest.mark.parametrize("name", ["retryable", "origin"])

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock import hookspecs
+import unbroken
+from unbroken import hookspecs
 
 REGISTERED = {
-    entry.module for group in ("penstock.plugins", "penstock.dialects") for entry in entry_points(group=group)
+    entry.module for group in ("unbroken.plugins", "unbroken.dialects") for entry in entry_points(group=group)
 }
 PACKAGES = sorted(
-    {"penstock", "penstock.testing", "penstock_faults"}
-    | {module for module in REGISTERED if module.startswith("penstock_")}
+    {"unbroken", "unbroken.testing", "unbroken_faults"}
+    | {module for module in REGISTERED if module.startswith("unbroken_")}
 )
 CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 
@@ -47,7 +47,7 @@ def test_what_is_exported_is_the_public_namespace(package: str) -> None:
     assert list(module.__all__) == sorted(module.__all__, key=in_order)
 
 
-@pytest.mark.parametrize("package", ["penstock", "penstock.testing"])
+@pytest.mark.parametrize("package", ["unbroken", "unbroken.testing"])
 def test_the_names_of_the_core_are_a_tuple(package: str) -> None:
     """So that nobody appends to it."""
     module = importlib.import_module(package)
@@ -95,6 +95,6 @@ def test_everything_public_has_a_docstring(name: str) -> None:
 
 
 def test_every_public_name_of_the_core_is_importable_from_its_top() -> None:
-    """`import penstock` is all that a user needs."""
-    for name in penstock.__all__:
-        assert getattr(penstock, name) is not None
+    """`import unbroken` is all that a user needs."""
+    for name in unbroken.__all__:
+        assert getattr(unbroken, name) is not None

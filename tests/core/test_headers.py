@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import ConfigurationError, Headers
-from penstock.headers import SAFE_NAMES
+from unbroken import ConfigurationError, Headers
+from unbroken.headers import SAFE_NAMES
 
 CANARY = "sk-canary-1234567890"
 

@@ -12,10 +12,10 @@ import pluggy
 import pytest
 from attrs import field, frozen
 
-from penstock import ConfigurationError, Event, Plugin, Request, Wait, hookimpl
-from penstock._hooks import HOOKS, Hooks, compile_hooks, plugin_name
-from penstock.hookspecs import HookSpecs, hookspec
-from penstock.validators import number
+from unbroken import ConfigurationError, Event, Plugin, Request, Wait, hookimpl
+from unbroken._hooks import HOOKS, Hooks, compile_hooks, plugin_name
+from unbroken.hookspecs import HookSpecs, hookspec
+from unbroken.validators import number
 
 EVERY_HOOK = pytest.mark.parametrize("hook", HOOKS)
 ARGUMENTS = {hook: list(inspect.signature(getattr(HookSpecs, hook)).parameters)[1:] for hook in HOOKS}
@@ -138,7 +138,7 @@ def test_a_module_is_a_plugin() -> None:
 
 def test_a_mark_of_pluggy_itself_counts() -> None:
     """For those who know pluggy and not our `hookimpl`; a hook that is nobody's may be optional."""
-    mark = pluggy.HookimplMarker("penstock")
+    mark = pluggy.HookimplMarker("unbroken")
 
     class Pluggy:
         @mark(trylast=True)

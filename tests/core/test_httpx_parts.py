@@ -15,14 +15,14 @@ import httpcore
 import httpx
 import pytest
 
-import penstock
-from penstock._httpx import AsyncHTTPTransport, HTTPTransport, _async, _resolve, _sync
-from penstock._httpx._pool import GuardState, Requests
-from penstock._httpx._settings import http_arguments, proxy_for
-from penstock._httpx._shared import PIECE, Ticket, closed, http_request, translated
-from penstock._setup import Connections
-from penstock.messages import Request
-from penstock.transport import Opening
+import unbroken
+from unbroken._httpx import AsyncHTTPTransport, HTTPTransport, _async, _resolve, _sync
+from unbroken._httpx._pool import GuardState, Requests
+from unbroken._httpx._settings import http_arguments, proxy_for
+from unbroken._httpx._shared import PIECE, Ticket, closed, http_request, translated
+from unbroken._setup import Connections
+from unbroken.messages import Request
+from unbroken.transport import Opening
 
 
 def ticket(deadline: float | None = None) -> Ticket:
@@ -68,7 +68,7 @@ def test_a_look_up_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(httpcore.ConnectTimeout):
         _resolve.addresses("x", 80, 0.05)
     assert time.monotonic() - began < 1
-    (left,) = (each for each in threading.enumerate() if each.name == "penstock-resolver")
+    (left,) = (each for each in threading.enumerate() if each.name == "unbroken-resolver")
     assert left.daemon
     over.set()
     left.join()
@@ -185,7 +185,7 @@ def test_failures_are_network_errors(error: Exception, retryable: bool) -> None:
     wrapped.__cause__ = error
     for each in (error, wrapped):
         made = translated(each, ticket())
-        assert isinstance(made, penstock.NetworkError)
+        assert isinstance(made, unbroken.NetworkError)
         assert made.retryable is retryable
         assert made.message == (str(error) or type(error).__name__)
 
@@ -195,7 +195,7 @@ def test_timeouts_are_for_the_engine_to_name() -> None:
     for error in (httpcore.ConnectTimeout(), httpcore.ReadTimeout(), httpcore.WriteTimeout()):
         assert type(translated(error, ticket())) is TimeoutError
     full = translated(httpcore.PoolTimeout(), ticket())
-    assert isinstance(full, penstock.TimeoutError)
+    assert isinstance(full, unbroken.TimeoutError)
     assert (full.clock, full.origin) == ("connect", "local")
 
 
@@ -216,10 +216,10 @@ def test_a_refusal_of_tls_is_not_retried() -> None:
     refusal = ssl.SSLCertVerificationError(1, "certificate verify failed")
     refusal.verify_message = "certificate has expired"
     made = translated(_chained(httpcore.ConnectError(), OSError(), refusal), ticket())
-    assert isinstance(made, penstock.NetworkError)
+    assert isinstance(made, unbroken.NetworkError)
     assert (made.message, made.retryable) == ("TLS: certificate has expired", False)
     vague = translated(_chained(httpcore.ConnectError(), ssl.SSLError()), ticket())
-    assert isinstance(vague, penstock.NetworkError)
+    assert isinstance(vague, unbroken.NetworkError)
     assert (vague.message, vague.retryable) == ("TLS: handshake failed", False)
 
 
@@ -227,7 +227,7 @@ def test_a_refusal_of_tls_is_not_retried() -> None:
 def test_an_end_within_tls_is_no_refusal(error: Exception) -> None:
     """C38: the connection was lost, which can get better."""
     made = translated(_chained(httpcore.ConnectError("lost"), error), ticket())
-    assert isinstance(made, penstock.NetworkError)
+    assert isinstance(made, unbroken.NetworkError)
     assert made.retryable
 
 
@@ -333,7 +333,7 @@ def test_an_empty_piece_of_body_is_not_its_end() -> None:
 
 def test_a_connection_that_is_not_available_is_not_to_blame() -> None:
     """The pool closed it between giving it to a request and its use; the request gets another."""
-    request = httpcore.Request("GET", "http://x/", extensions={"penstock": ticket()})
+    request = httpcore.Request("GET", "http://x/", extensions={"unbroken": ticket()})
 
     class Closed:
         def handle_request(self, _: Any) -> Any:
@@ -425,13 +425,13 @@ def test_a_closed_transport_sends_nothing() -> None:
     request, connections = Request.build("GET", "http://127.0.0.1:9/"), Connections(verify=False)
     transport = HTTPTransport(connections)
     transport.close()
-    with pytest.raises(penstock.NetworkError, match="the client is closed"):
+    with pytest.raises(unbroken.NetworkError, match="the client is closed"):
         transport.open(request, Opening())
 
     async def awaiting() -> None:
         transport = AsyncHTTPTransport(connections)
         await transport.aclose()
-        with pytest.raises(penstock.NetworkError, match="the client is closed"):
+        with pytest.raises(unbroken.NetworkError, match="the client is closed"):
             await transport.open(request, Opening())
 
     asyncio.run(awaiting())

@@ -18,12 +18,12 @@ def loaded(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "code",
     [
-        pytest.param("import penstock", id="penstock"),
-        pytest.param("import penstock.testing", id="testing"),
+        pytest.param("import unbroken", id="unbroken"),
+        pytest.param("import unbroken.testing", id="testing"),
         pytest.param(
-            "import penstock\n"
-            "from penstock.testing import play, Reply\n"
-            "class Mine(penstock.Plugin): pass\n"
+            "import unbroken\n"
+            "from unbroken.testing import play, Reply\n"
+            "class Mine(unbroken.Plugin): pass\n"
             "play([Reply()], [Mine()])",
             id="a-call-with-objects",
         ),
@@ -32,6 +32,6 @@ def loaded(code: str) -> set[str]:
 def test_nothing_is_imported_that_is_not_used(code: str) -> None:
     """No plugin, no HTTP library, no command line, no logging."""
     found = loaded(code)
-    assert "penstock" in found
+    assert "unbroken" in found
     assert not found & set(HEAVY)
-    assert not {name for name in found if name.startswith("penstock_")}
+    assert not {name for name in found if name.startswith("unbroken_")}

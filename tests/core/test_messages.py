@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import ConfigurationError, Dialect, Event, Headers, Request, Response, StreamError, Timeouts, Usage
+from unbroken import ConfigurationError, Dialect, Event, Headers, Request, Response, StreamError, Timeouts, Usage
 
 CANARY = "sk-canary-1234567890"
 URL = "https://api.example.org/v1"

@@ -8,19 +8,19 @@ from typing import Any
 import attrs
 import pytest
 
-from penstock import (
+from unbroken import (
     DROP,
     FINISH,
     AuthenticationError,
     Call,
     Client,
+    Error,
     Event,
     GiveUp,
     Key,
     NetworkError,
     Outcome,
     OverloadedError,
-    PenstockError,
     Plugin,
     PluginError,
     Reject,
@@ -33,9 +33,9 @@ from penstock import (
     Wait,
     hookimpl,
 )
-from penstock._hooks import HOOKS
-from penstock.testing import STALL, FakeClock, Played, Reply, ScriptedTransport, sse
-from penstock.testing._scenarios import ContractDialect
+from unbroken._hooks import HOOKS
+from unbroken.testing import STALL, FakeClock, Played, Reply, ScriptedTransport, sse
+from unbroken.testing._scenarios import ContractDialect
 
 Play = Callable[..., Played]
 
@@ -85,7 +85,7 @@ class Eager(Plugin):
 
     name = "eager"
 
-    def should_retry(self, call: Call, error: PenstockError) -> Retry:
+    def should_retry(self, call: Call, error: Error) -> Retry:
         return Retry(1.0, reason="eager")
 
 
@@ -114,10 +114,10 @@ class Watcher(Plugin):
     def on_event(self, call: Call, event: Event) -> None:
         self._note(f"on_event {event.type}")
 
-    def on_error(self, call: Call, error: PenstockError) -> None:
+    def on_error(self, call: Call, error: Error) -> None:
         self._note(f"on_error {type(error).__name__}")
 
-    def should_retry(self, call: Call, error: PenstockError) -> None:
+    def should_retry(self, call: Call, error: Error) -> None:
         self._note(f"should_retry {type(error).__name__}")
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
@@ -381,7 +381,7 @@ def test_on_error_may_replace_the_error(play: Play) -> None:
     """Each plugin is given what the one in front made of it; the consumer gets the last."""
     seen: list[str] = []
 
-    def note(_: Call, error: PenstockError) -> None:
+    def note(_: Call, error: Error) -> None:
         seen.append(type(error).__name__)
 
     last = AuthenticationError("expired")
@@ -417,7 +417,7 @@ def test_should_retry_takes_the_first_answer(play: Play) -> None:
     asked: list[str] = []
     watcher = Watcher("w")
 
-    def never(call: Call, error: PenstockError) -> None:
+    def never(call: Call, error: Error) -> None:
         asked.append("never")
 
     plugins = [
@@ -449,7 +449,7 @@ def test_should_retry_without_an_answer_raises_the_failure(play: Play) -> None:
 
 
 @pytest.mark.parametrize("error", [None, AuthenticationError("other")], ids=["failure-itself", "another-error"])
-def test_should_retry_may_give_up(play: Play, error: PenstockError | None) -> None:
+def test_should_retry_may_give_up(play: Play, error: Error | None) -> None:
     """With the failure itself or with a better error, whose cause it is then."""
     played = play([DOWN], [plugin("no", should_retry=always(GiveUp(error, "enough"))), Eager()])
     if error is None:
@@ -457,7 +457,7 @@ def test_should_retry_may_give_up(play: Play, error: PenstockError | None) -> No
     else:
         assert played.error is error
         assert isinstance(error.__cause__, ServerError)
-    assert isinstance(played.error, PenstockError)
+    assert isinstance(played.error, Error)
     assert (played.error.attempts[0].decided_by, played.error.attempts[0].reason) == ("no", "enough")
     assert played.attempts == 1
 
@@ -511,7 +511,7 @@ class Wrapper(Plugin):
         self.seen = seen
 
     @hookimpl(wrapper=True)
-    def should_retry(self, call: Call, error: PenstockError) -> Generator[None, Any, Any]:  # type: ignore[override]
+    def should_retry(self, call: Call, error: Error) -> Generator[None, Any, Any]:  # type: ignore[override]
         self.seen.append(f"{self.name} {type(error).__name__}")
         answer = yield
         self.seen.append(f"{self.name} {type(answer).__name__}")
@@ -782,7 +782,7 @@ def _close_coroutines() -> Any:
 BUGS: list[Any] = [
     pytest.param(_raise, "raised KeyError", id="E64-raises"),
     pytest.param(always(5), "returned int", id="E64-wrong-type"),
-    pytest.param(always(PenstockError), "returned type", id="E64-a-class"),
+    pytest.param(always(Error), "returned type", id="E64-a-class"),
     pytest.param(_coroutine, "returned coroutine", id="E64-coroutine-object"),
 ]
 
@@ -828,7 +828,7 @@ def test_E64_a_decision_in_the_wrong_place_is_a_bug(play: Play, hook: str, answe
 def test_E64_a_bug_of_an_observer_is_contained_and_reported(
     play: Play, hook: str, bug: Any, what: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The stream goes on, the plugins before and behind are still called, and the logger `penstock` tells of it."""
+    """The stream goes on, the plugins before and behind are still called, and the logger `unbroken` tells of it."""
     watchers = [Watcher("a"), Watcher("b")]
     plugins = [
         watchers[0],
@@ -842,7 +842,7 @@ def test_E64_a_bug_of_an_observer_is_contained_and_reported(
     for watcher in watchers:
         assert watcher.ended("after_request") == watcher.ended("on_finish") == ["success"]
         assert len(watcher.decisions) == 1
-    (record,) = [record for record in caplog.records if record.name == "penstock"]
+    (record,) = [record for record in caplog.records if record.name == "unbroken"]
     assert record.levelno == logging.ERROR
     assert record.getMessage() == f"plugin 'buggy' failed in {hook}; the stream goes on"
     assert record.exc_info is not None
@@ -903,6 +903,6 @@ def test_E68_no_error_carries_what_was_sent(play: Play, script: Reply) -> None:
         client={"headers": {"X-Other": CANARY}},
     )
     error = played.error
-    assert isinstance(error, PenstockError)
+    assert isinstance(error, Error)
     assert CANARY not in f"{error}{error!r}{vars(error)}{reprs}{played.response!r}{played.requests!r}"
     assert CANARY.encode() not in pickle.dumps(error)

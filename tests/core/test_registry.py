@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import pytest
 from attrs import field, frozen
 
-import penstock
-from penstock import ConfigurationError, Dialect, Plugin, Problem, _discovery, hookimpl, registry
-from penstock.registry import (
+import unbroken
+from unbroken import ConfigurationError, Dialect, Plugin, Problem, _discovery, hookimpl, registry
+from unbroken.registry import (
     DIALECTS,
     PLUGINS,
     PluginOrderWarning,
@@ -23,9 +23,9 @@ from penstock.registry import (
     resolve_dialect,
     resolve_plugins,
 )
-from penstock.validators import number, refused
+from unbroken.validators import number, refused
 
-ACME = Path(__file__).parent.parent / "acme_penstock"
+ACME = Path(__file__).parent.parent / "acme_unbroken"
 INSTALLED = "installed distributions"
 
 
@@ -142,11 +142,11 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Install:
     return install
 
 
-BUILT_IN = (("retry", "fake_plugins:Retry", "penstock"), ("timeout", "fake_plugins:Timeout", "penstock"))
+BUILT_IN = (("retry", "fake_plugins:Retry", "unbroken"), ("timeout", "fake_plugins:Timeout", "unbroken"))
 DEFAULTS = (
     *BUILT_IN,
-    ("circuit-breaker", "fake_plugins:Breaker", "penstock"),
-    ("rate-limit", "fake_plugins:Limiter", "penstock"),
+    ("circuit-breaker", "fake_plugins:Breaker", "unbroken"),
+    ("rate-limit", "fake_plugins:Limiter", "unbroken"),
 )
 
 
@@ -176,9 +176,9 @@ def test_the_default_list_is_used_when_nobody_says_otherwise(install: Install) -
 def test_names_are_configured_from_all_sources(install: Install, tmp_path: Path) -> None:
     """Arguments beat the environment, the environment beats the file."""
     install(*BUILT_IN)
-    (tmp_path / "penstock.toml").write_text("plugins = ['retry']\n[retry]\nmax_retries = 7\njitter = 0.7")
+    (tmp_path / "unbroken.toml").write_text("plugins = ['retry']\n[retry]\nmax_retries = 7\njitter = 0.7")
     [retry] = resolve_plugins(
-        None, {"retry": {"max_retries": 9}}, environ={"PENSTOCK_RETRY__JITTER": "0.5"}, cwd=tmp_path
+        None, {"retry": {"max_retries": 9}}, environ={"UNBROKEN_RETRY__JITTER": "0.5"}, cwd=tmp_path
     )
     assert isinstance(retry, Retry)
     assert retry.config == RetryConfig(max_retries=9, jitter=0.5)
@@ -188,7 +188,7 @@ def test_a_list_of_removals_amends_the_list_below(install: Install) -> None:
     """``plugins=["-retry"]`` is the default list without it."""
     install(*DEFAULTS)
     assert [plugin.name for plugin in resolved(["-retry"])] == ["timeout", "circuit-breaker", "rate-limit"]
-    assert [plugin.name for plugin in resolved(PENSTOCK_PLUGINS="-timeout,-rate-limit")] == ["retry", "circuit-breaker"]
+    assert [plugin.name for plugin in resolved(UNBROKEN_PLUGINS="-timeout,-rate-limit")] == ["retry", "circuit-breaker"]
 
 
 def test_objects_alone_read_no_file_no_environment_and_no_entry_point(
@@ -212,7 +212,7 @@ def test_names_and_objects_may_be_mixed(install: Install) -> None:
     """Names are configured, objects stay as they are; a file that speaks of an object is not for it."""
     install(*BUILT_IN)
     mine = Retry(max_retries=1)
-    timeout, retry = resolved(["timeout", mine], PENSTOCK_RETRY__MAX_RETRIES="9")
+    timeout, retry = resolved(["timeout", mine], UNBROKEN_RETRY__MAX_RETRIES="9")
     assert isinstance(timeout, Timeout)
     assert retry is mine
     assert retry.config.max_retries == 1
@@ -248,7 +248,7 @@ def test_everything_wrong_with_all_plugins_is_one_error(install: Install) -> Non
     """Names, tables and values of all plugins come together, each with path and source."""
     install(*BUILT_IN, ("plain", "fake_plugins:Plain", "acme"))
     config = {"retry": {"max_retries": -1, "jiter": 1}, "plain": {"a": 1}, "tiemout": {}, "timeout": 5}
-    assert problems(["retry", "plain", "time-out"], config, PENSTOCK_RETRY__JITTER="2") == [
+    assert problems(["retry", "plain", "time-out"], config, UNBROKEN_RETRY__JITTER="2") == [
         ("timeout", "must be a table, not 5", "arguments"),
         (
             "tiemout",
@@ -256,7 +256,7 @@ def test_everything_wrong_with_all_plugins_is_one_error(install: Install) -> Non
             "arguments",
         ),
         ("retry.jiter", "is not one of its settings (did you mean 'jitter'?)", "arguments"),
-        ("retry.jitter", "must be a finite number of at least 0 up to 1, not 2.0", "PENSTOCK_RETRY__JITTER"),
+        ("retry.jitter", "must be a finite number of at least 0 up to 1, not 2.0", "UNBROKEN_RETRY__JITTER"),
         ("retry.max_retries", "must be a whole number of at least 0, not -1", "arguments"),
         ("plain", "has no settings", "arguments"),
         (
@@ -334,13 +334,13 @@ def test_a_named_plugin_that_cannot_load_is_fatal(
     install: Install, value: str, what: str, cause: type[Exception]
 ) -> None:
     """The error names the distribution and has the cause."""
-    install(("stamp", value, "acme-penstock"))
+    install(("stamp", value, "acme-unbroken"))
     with pytest.raises(ConfigurationError) as caught:
         resolved(["stamp"])
     [found] = caught.value.problems
     assert found.path == "stamp"
     assert found.source == INSTALLED
-    assert found.message.startswith(f"{what} ({value} of distribution acme-penstock 1.0): {cause.__name__}: ")
+    assert found.message.startswith(f"{what} ({value} of distribution acme-unbroken 1.0): {cause.__name__}: ")
     assert isinstance(caught.value.__cause__, cause)
 
 
@@ -357,7 +357,7 @@ def test_without_anything_installed_the_message_says_so(install: Install) -> Non
 # -- two distributions with one name -----------------------------------------------------------------
 
 
-CLASH = (*BUILT_IN, ("retry", "fake_plugins:RETRY_NONE", "acme-penstock"))
+CLASH = (*BUILT_IN, ("retry", "fake_plugins:RETRY_NONE", "acme-unbroken"))
 
 
 def test_two_distributions_with_one_name_are_an_error_that_names_both(install: Install) -> None:
@@ -367,8 +367,8 @@ def test_two_distributions_with_one_name_are_an_error_that_names_both(install: I
         (
             "plugins",
             (
-                "'retry' is offered by acme-penstock 1.0 and penstock 1.0; "
-                'choose with [retry] use = "acme-penstock:retry"'
+                "'retry' is offered by acme-unbroken 1.0 and unbroken 1.0; "
+                'choose with [retry] use = "acme-unbroken:retry"'
             ),
             "arguments",
         )
@@ -378,11 +378,11 @@ def test_two_distributions_with_one_name_are_an_error_that_names_both(install: I
 @pytest.mark.parametrize(
     ("config", "environ", "chosen"),
     [
-        ({"retry": {"use": "acme-penstock:retry"}}, {}, RETRY_NONE),
-        ({"retry": {"use": "Acme_Penstock:retry"}}, {}, RETRY_NONE),
-        ({}, {"PENSTOCK_RETRY__USE": "acme-penstock:retry"}, RETRY_NONE),
-        ({"retry": {"use": "penstock:retry"}}, {"PENSTOCK_RETRY__USE": "acme-penstock:retry"}, None),
-        ({"retry": {"use": "penstock:retry", "max_retries": 3}}, {}, None),
+        ({"retry": {"use": "acme-unbroken:retry"}}, {}, RETRY_NONE),
+        ({"retry": {"use": "Acme_Unbroken:retry"}}, {}, RETRY_NONE),
+        ({}, {"UNBROKEN_RETRY__USE": "acme-unbroken:retry"}, RETRY_NONE),
+        ({"retry": {"use": "unbroken:retry"}}, {"UNBROKEN_RETRY__USE": "acme-unbroken:retry"}, None),
+        ({"retry": {"use": "unbroken:retry", "max_retries": 3}}, {}, None),
     ],
 )
 def test_the_configuration_chooses_between_distributions(
@@ -397,11 +397,11 @@ def test_the_configuration_chooses_between_distributions(
 def test_a_choice_that_is_not_installed_is_refused(install: Install) -> None:
     """A misspelt choice does not fall back to anything."""
     install(*BUILT_IN)
-    assert problems(["retry"], PENSTOCK_RETRY__USE="acme:retry") == [
+    assert problems(["retry"], UNBROKEN_RETRY__USE="acme:retry") == [
         (
             "retry.use",
-            "'acme:retry' is not installed; there is penstock:retry, penstock:timeout",
-            "PENSTOCK_RETRY__USE",
+            "'acme:retry' is not installed; there is unbroken:retry, unbroken:timeout",
+            "UNBROKEN_RETRY__USE",
         )
     ]
 
@@ -503,31 +503,31 @@ def dist_info(directory: Path, name: str, version: str, entry_points: str, metad
 
 @pytest.fixture
 def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The distribution of `tests/acme_penstock`, as an installer would register it, twice on the path."""
+    """The distribution of `tests/acme_unbroken`, as an installer would register it, twice on the path."""
     project = tomllib.loads((ACME / "pyproject.toml").read_text())["project"]
     offered = project["entry-points"][PLUGINS]
     text = f"[{PLUGINS}]\n" + "".join(f"{name} = {value}\n" for name, value in offered.items())
     dist_info(tmp_path / "old", project["name"], "0.1", text)
     dist_info(tmp_path / "new", project["name"], project["version"], text)
-    dist_info(tmp_path / "new", "broken-lines", "1", "[penstock.plugins]\nno equals sign\n")
+    dist_info(tmp_path / "new", "broken-lines", "1", "[unbroken.plugins]\nno equals sign\n")
     dist_info(tmp_path / "new", "broken-metadata", "1", f"[{PLUGINS}]\nlost = nowhere:Lost\n", metadata="")
     for directory in (tmp_path / "old", tmp_path / "new", ACME):
         monkeypatch.syspath_prepend(directory)
     yield
-    sys.modules.pop("acme_penstock", None)
+    sys.modules.pop("acme_unbroken", None)
 
 
 def test_an_installed_distribution_is_found_and_broken_ones_are_passed_over(acme: None) -> None:
     """Listing imports nothing, never fails, and of two copies sees the one that would be imported."""
-    mine = [(found.id, found.version) for found in discover() if found.distribution == "acme-penstock"]
-    assert mine == [("acme-penstock:acme-stamp", "1.0.0"), ("acme-penstock:retry", "1.0.0")]
-    assert "acme_penstock" not in sys.modules
-    assert {found.id for found in discover(DIALECTS)} >= {"penstock:sse"}
+    mine = [(found.id, found.version) for found in discover() if found.distribution == "acme-unbroken"]
+    assert mine == [("acme-unbroken:acme-stamp", "1.0.0"), ("acme-unbroken:retry", "1.0.0")]
+    assert "acme_unbroken" not in sys.modules
+    assert {found.id for found in discover(DIALECTS)} >= {"unbroken:sse"}
 
 
 def test_a_third_party_plugin_is_used_by_name(acme: None) -> None:
     """It is configured like a built-in one."""
-    [stamp] = resolved(["acme-stamp"], {"acme-stamp": {"text": "hello"}}, PENSTOCK_ACME_STAMP__HEADER="X-Who")
+    [stamp] = resolved(["acme-stamp"], {"acme-stamp": {"text": "hello"}}, UNBROKEN_ACME_STAMP__HEADER="X-Who")
     assert (stamp.config.header, stamp.config.text) == ("X-Who", "hello")
 
 
@@ -535,14 +535,14 @@ def test_a_third_party_retry_clashes_with_the_built_in_one_until_chosen(acme: No
     """The error names both distributions; the choice settles it."""
     [(path, message, _)] = problems(["retry"])
     assert path == "plugins"
-    assert f"acme-penstock 1.0.0 and penstock {_version()}" in message
-    [retry] = resolved(["retry"], {"retry": {"use": "acme-penstock:retry", "pause": 2}})
+    assert f"acme-unbroken 1.0.0 and unbroken {_version()}" in message
+    [retry] = resolved(["retry"], {"retry": {"use": "acme-unbroken:retry", "pause": 2}})
     assert type(retry).__name__ == "PatientRetry"
     assert retry.config.pause == 2.0
 
 
 def _version() -> str:
-    [built_in] = [found for found in discover() if found.id == "penstock:retry"]
+    [built_in] = [found for found in discover() if found.id == "unbroken:retry"]
     return built_in.version
 
 
@@ -561,4 +561,4 @@ def test_a_problem_says_where_it_comes_from() -> None:
     with pytest.raises(ConfigurationError, match=r"^plugins: must be a list .* \(from arguments\)$") as caught:
         resolve_plugins("retry")
     assert caught.value.problems == (Problem("plugins", "must be a list of plugins, not 'retry'"),)
-    assert isinstance(caught.value, penstock.PenstockError)
+    assert isinstance(caught.value, unbroken.Error)

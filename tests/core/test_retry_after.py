@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.headers import Headers
-from penstock.retry_after import LONGEST, retry_after, should_retry
+from unbroken.headers import Headers
+from unbroken.retry_after import LONGEST, retry_after, should_retry
 
 # The example date of RFC 9110 §5.6.7, in its three forms.
 EXAMPLE = datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC).timestamp()

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from penstock.dialect import Dialect
-from penstock.errors import EventTooLargeError
-from penstock.messages import Event
-from penstock.sse import MAX_RETRY, SSEDecoder
+from unbroken.dialect import Dialect
+from unbroken.errors import EventTooLargeError
+from unbroken.messages import Event
+from unbroken.sse import MAX_RETRY, SSEDecoder
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "sse_vectors.json").read_text())
 KIB = 1024

@@ -6,8 +6,8 @@ from attrs import define, field, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.errors import EventTooLargeError
-from penstock.sse import MAX_RETRY, SSEDecoder
+from unbroken.errors import EventTooLargeError
+from unbroken.sse import MAX_RETRY, SSEDecoder
 
 FRAGMENTS = [
     *(

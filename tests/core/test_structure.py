@@ -11,9 +11,9 @@ from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.config import ARGUMENTS, Given, Settings, structure
-from penstock.errors import ConfigurationError
-from penstock.validators import number, optional_seconds, refused, seconds
+from unbroken.config import ARGUMENTS, Given, Settings, structure
+from unbroken.errors import ConfigurationError
+from unbroken.validators import number, optional_seconds, refused, seconds
 
 
 class Mode(Enum):
@@ -282,22 +282,22 @@ def test_all_problems_are_reported_together_each_with_its_source() -> None:
         Everything,
         Given(
             {"whole": -1, "budget": {"ratio": 2, "per_secnd": 1}, "txet": "x", 5: 1, "[\n": 1},
-            "penstock.toml",
+            "unbroken.toml",
         ),
-        Given("soon", "PENSTOCK_SOME__REAL", "soon", ("real",)),
+        Given("soon", "UNBROKEN_SOME__REAL", "soon", ("real",)),
         Given({"flag": 1, "statuses": [1, "2"], "max-tokens": 1, "max_tokens": 2}),
     )
     assert sorted(found) == [
-        ("some.'[\\n'", "is not one of its settings", "penstock.toml"),
-        ("some.5", "is not one of its settings", "penstock.toml"),
-        ("some.budget.per_secnd", "is not one of its settings (did you mean 'per_second'?)", "penstock.toml"),
-        ("some.budget.ratio", "must be a finite number above 0 up to 1, not 2.0", "penstock.toml"),
+        ("some.'[\\n'", "is not one of its settings", "unbroken.toml"),
+        ("some.5", "is not one of its settings", "unbroken.toml"),
+        ("some.budget.per_secnd", "is not one of its settings (did you mean 'per_second'?)", "unbroken.toml"),
+        ("some.budget.ratio", "must be a finite number above 0 up to 1, not 2.0", "unbroken.toml"),
         ("some.flag", "must be true or false, not 1", ARGUMENTS),
         ("some.max_tokens", "is given twice", ARGUMENTS),
-        ("some.real", "must be a number, not 'soon'", "PENSTOCK_SOME__REAL"),
+        ("some.real", "must be a number, not 'soon'", "UNBROKEN_SOME__REAL"),
         ("some.statuses[1]", "must be a whole number, not '2'", ARGUMENTS),
-        ("some.txet", "is not one of its settings (did you mean 'text'?)", "penstock.toml"),
-        ("some.whole", "must be a whole number of at least 0, not -1", "penstock.toml"),
+        ("some.txet", "is not one of its settings (did you mean 'text'?)", "unbroken.toml"),
+        ("some.whole", "must be a whole number of at least 0, not -1", "unbroken.toml"),
     ]
 
 
@@ -432,8 +432,8 @@ def test_nested_tables_are_merged_too() -> None:
         Everything,
         [
             low,
-            Given(0.7, "PENSTOCK_SOME__BUDGET__RATIO", "0.7", ("budget", "ratio")),
-            Given(2, "PENSTOCK_SOME__LABELS__B", "2", ("labels", "b")),
+            Given(0.7, "UNBROKEN_SOME__BUDGET__RATIO", "0.7", ("budget", "ratio")),
+            Given(2, "UNBROKEN_SOME__LABELS__B", "2", ("labels", "b")),
         ],
         "some",
     )

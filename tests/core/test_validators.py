@@ -8,8 +8,8 @@ from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import ConfigurationError
-from penstock.validators import Validator, finite, flag, number, one_of, optional, optional_seconds, seconds
+from unbroken import ConfigurationError
+from unbroken.validators import Validator, finite, flag, number, one_of, optional, optional_seconds, seconds
 
 
 def complaint(validator: Validator, value: Any) -> str | None:

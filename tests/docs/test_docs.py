@@ -8,9 +8,9 @@ from pathlib import Path
 import attrs
 import pytest
 
-import penstock
-from penstock.hookspecs import HookSpecs
-from penstock_faults.faults import CATALOGUE
+import unbroken
+from unbroken.hookspecs import HookSpecs
+from unbroken_faults.faults import CATALOGUE
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {path.name: path.read_text("utf-8") for path in sorted(DOCS.glob("*.md"))}
@@ -19,10 +19,10 @@ EVERYTHING = "\n".join(PAGES.values())
 HOOKS = [name for name in vars(HookSpecs) if not name.startswith("_")]
 ERRORS = [
     name
-    for name in penstock.__all__
-    if inspect.isclass(getattr(penstock, name)) and issubclass(getattr(penstock, name), penstock.PenstockError)
+    for name in unbroken.__all__
+    if inspect.isclass(getattr(unbroken, name)) and issubclass(getattr(unbroken, name), unbroken.Error)
 ]
-BUILT_IN = [each for each in entry_points(group="penstock.plugins") if each.value.startswith("penstock_")]
+BUILT_IN = [each for each in entry_points(group="unbroken.plugins") if each.value.startswith("unbroken_")]
 SETTINGS = [(each.name, field.alias) for each in BUILT_IN for field in attrs.fields(each.load().Config)]
 COMMANDS = ["demo", "stream", "chat", "explain", "plugins", "faults", "top"]
 
@@ -52,7 +52,7 @@ def test_every_error_is_in_the_table_of_errors(name: str) -> None:
     assert re.search(rf"^\|[ │├└]*`{name}` \|", _section("errors.md", "The tree"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("attribute", vars(penstock.PenstockError("message")))
+@pytest.mark.parametrize("attribute", vars(unbroken.Error("message")))
 def test_every_attribute_of_an_error_is_described(attribute: str) -> None:
     """An error says nothing that the page on errors does not explain."""
     assert f"| `{attribute}` |" in _section("errors.md", "Attributes")
@@ -64,7 +64,7 @@ def test_every_setting_is_in_the_section_of_its_plugin(plugin: str, setting: str
     assert f"| `{setting}` |" in _section("policies.md", plugin)
 
 
-@pytest.mark.parametrize("name", penstock.__all__)
+@pytest.mark.parametrize("name", unbroken.__all__)
 def test_every_public_name_is_mentioned(name: str) -> None:
     """Nothing is public by accident."""
     assert re.search(rf"\b{name}\b", EVERYTHING)
@@ -79,12 +79,12 @@ def test_every_fault_is_in_the_catalogue(name: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_a_section(command: str) -> None:
     """The page on the command line follows the application."""
-    assert f"`penstock {command}" in _section("cli.md", command)
+    assert f"`unbroken {command}" in _section("cli.md", command)
 
 
 def test_the_application_has_no_command_beside_those() -> None:
     """A new command needs a section."""
-    app = pytest.importorskip("penstock_cli.app").app
+    app = pytest.importorskip("unbroken_cli.app").app
     assert sorted(each.name or each.callback.__name__ for each in app.registered_commands) == sorted(COMMANDS)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from penstock_cli.top import _frame
-from penstock_metrics import Metrics, PrometheusCollector
+from unbroken_cli.top import _frame
+from unbroken_metrics import Metrics, PrometheusCollector
 
 DOCS = Path(__file__).parents[2] / "docs"
 ALERTS = yaml.safe_load((DOCS / "prometheus-alerts.yaml").read_text("utf-8"))
@@ -42,7 +42,7 @@ every_expression = pytest.mark.parametrize("expression", EXPRESSIONS.values(), i
 
 
 def names(expression):
-    return re.findall(r"\bpenstock_\w+", expression)
+    return re.findall(r"\bunbroken_\w+", expression)
 
 
 @every_expression
@@ -55,7 +55,7 @@ def test_every_metric_in_an_expression_is_exported(expression):
 @every_expression
 def test_every_label_in_an_expression_is_one_of_its_metric(expression):
     """In a selector, and where sums are made."""
-    for name, selector in re.findall(r"\b(penstock_\w+)\{([^}]*)\}", expression):
+    for name, selector in re.findall(r"\b(unbroken_\w+)\{([^}]*)\}", expression):
         assert set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selector)) <= SAMPLES[name]
     labels = {label for group in re.findall(r"\bby \(([^)]*)\)", expression) for label in group.split(", ")}
     assert all(labels <= SAMPLES[name] for name in names(expression))
@@ -85,11 +85,11 @@ def test_counters_are_never_looked_at_without_their_growth(expression):
 @pytest.mark.parametrize(
     ("alert", "severity", "threshold"),
     [
-        ("PenstockSuccessLow", "warning", f"< {_frame._SUCCESS[0]:g}"),
-        ("PenstockSuccessCritical", "critical", f"< {_frame._SUCCESS[1]:g}"),
-        ("PenstockSlow", "warning", f"> {_frame._SLOW:g}"),
-        ("PenstockRetries", "warning", f"> {_frame._RETRIES:g}"),
-        ("PenstockCircuitOpen", "critical", "> 0"),
+        ("UnbrokenSuccessLow", "warning", f"< {_frame._SUCCESS[0]:g}"),
+        ("UnbrokenSuccessCritical", "critical", f"< {_frame._SUCCESS[1]:g}"),
+        ("UnbrokenSlow", "warning", f"> {_frame._SLOW:g}"),
+        ("UnbrokenRetries", "warning", f"> {_frame._RETRIES:g}"),
+        ("UnbrokenCircuitOpen", "critical", "> 0"),
     ],
 )
 def test_the_rules_have_the_thresholds_that_the_live_view_has(alert, severity, threshold):
@@ -142,7 +142,7 @@ def test_the_page_lists_every_metric_with_its_type_and_labels():
     """No more and no less."""
     listed = {
         name: (kind, set(re.findall(r"`(\w+)`", labels)))
-        for name, kind, labels in re.findall(r"^\| `(penstock_\w+)` \| (\w+) \|([^|]*)\|", PAGE, re.MULTILINE)
+        for name, kind, labels in re.findall(r"^\| `(unbroken_\w+)` \| (\w+) \|([^|]*)\|", PAGE, re.MULTILINE)
     }
     assert listed == {
         family.name + ("_total" if family.type == "counter" else ""): (

@@ -16,9 +16,9 @@ import anyio.from_thread
 import pytest
 from attrs import define, field
 
-import penstock
-from penstock.messages import Timeouts
-from penstock.testing.playing import Colour
+import unbroken
+from unbroken.messages import Timeouts
+from unbroken.testing.playing import Colour
 
 PATIENT = Timeouts(connect=10, first_event=10, idle=10, total=20)
 
@@ -27,7 +27,7 @@ PATIENT = Timeouts(connect=10, first_event=10, idle=10, total=20)
 class Seen:
     """What came of one call."""
 
-    events: list[penstock.Event] = field(factory=list)
+    events: list[unbroken.Event] = field(factory=list)
     error: BaseException | None = None
     elapsed: float = 0.0
     """Seconds from before the request to after the clean-up."""
@@ -67,12 +67,12 @@ class Caller:
         self._stack = contextlib.ExitStack()
         if colour == "sync":
             self._threads = self._stack.enter_context(ThreadPoolExecutor(128))
-            self.client: Any = penstock.Client(**settings)
+            self.client: Any = unbroken.Client(**settings)
         else:
             self.portal = self._stack.enter_context(anyio.from_thread.start_blocking_portal(colour))
-            self.client = penstock.AsyncClient(**settings)
+            self.client = unbroken.AsyncClient(**settings)
 
-    def start(self, url: str, consume: Callable[[penstock.Event], Any] | None = None, **call: Any) -> "Future[Seen]":
+    def start(self, url: str, consume: Callable[[unbroken.Event], Any] | None = None, **call: Any) -> "Future[Seen]":
         """Begin a call; `consume` sees each event, and leaves the stream by returning False."""
         call = {"json": {"stream": True}, "timeouts": PATIENT, **call}
         stream = self.client.stream(call.pop("method", "POST"), url, **call)
@@ -80,7 +80,7 @@ class Caller:
             return self._threads.submit(_play, stream, consume)
         return self.portal.start_task_soon(_aplay, stream, consume)
 
-    def call(self, url: str, consume: Callable[[penstock.Event], Any] | None = None, **call: Any) -> Seen:
+    def call(self, url: str, consume: Callable[[unbroken.Event], Any] | None = None, **call: Any) -> Seen:
         """Make a call."""
         return self.start(url, consume, **call).result(30)
 
@@ -107,7 +107,7 @@ class Caller:
         self._stack.close()
 
 
-def _play(stream: Any, consume: Callable[[penstock.Event], Any] | None) -> Seen:
+def _play(stream: Any, consume: Callable[[unbroken.Event], Any] | None) -> Seen:
     seen = Seen(stream=stream)
     began = time.monotonic()
     try:
@@ -122,7 +122,7 @@ def _play(stream: Any, consume: Callable[[penstock.Event], Any] | None) -> Seen:
     return seen
 
 
-async def _aplay(stream: Any, consume: Callable[[penstock.Event], Any] | None) -> Seen:
+async def _aplay(stream: Any, consume: Callable[[unbroken.Event], Any] | None) -> Seen:
     seen = Seen(stream=stream)
     began = time.monotonic()
     try:

@@ -5,9 +5,9 @@ import anyio
 import attrs
 import pytest
 
-from penstock import Client
-from penstock_anthropic import MessageBuilder
-from penstock_faults import Fault, FaultServer, faults
+from unbroken import Client
+from unbroken_anthropic import MessageBuilder
+from unbroken_faults import Fault, FaultServer, faults
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 ASK = {"model": "claude-test", "max_tokens": 100, "messages": MESSAGES}
@@ -92,8 +92,8 @@ def test_the_message_of_a_stream_is_the_sdks(client, server, request):
     fault = attrs.evolve(fault_of(request), usage=(reply.input_tokens, reply.output_tokens))
     with (
         FaultServer([fault]) as other,
-        Client(dialect="anthropic") as penstock,
-        penstock.stream("POST", f"{other.url}/v1/messages", json={**ASK, "stream": True}) as events,
+        Client(dialect="anthropic") as unbroken,
+        unbroken.stream("POST", f"{other.url}/v1/messages", json={**ASK, "stream": True}) as events,
     ):
         for event in events:
             builder.add(event)

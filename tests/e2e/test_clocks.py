@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock.messages import Timeouts
-from penstock_faults import Fault, FaultServer, faults
+import unbroken
+from unbroken.messages import Timeouts
+from unbroken_faults import Fault, FaultServer, faults
 
 PATH = "/v1/messages"
 CLOCK = 0.12
@@ -38,7 +38,7 @@ def test_silence_ends_with_the_clock_that_it_violates(caller: Any, fault: Fault,
     timeouts = Timeouts(**{"connect": 5, "first_event": 5, "idle": 5, clock: CLOCK})
     with FaultServer([fault]) as server:
         seen = caller.call(server.url + PATH, timeouts=timeouts)
-        error = seen.failed(penstock.TimeoutError, within=CLOCK + SLACK)
+        error = seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK)
         assert (error.clock, error.seconds) == (clock, CLOCK)
         server.wait_idle()
         caller.call(server.url + PATH).succeeded()
@@ -50,7 +50,7 @@ def test_a_drip_ends_with_the_total_clock(caller: Any) -> None:
     with FaultServer([fault]) as server:
         timeouts = Timeouts(connect=5, first_event=5, idle=5, total=CLOCK)
         seen = caller.call(server.url + PATH, timeouts=timeouts)
-        assert seen.failed(penstock.TimeoutError, within=CLOCK + SLACK).clock == "total"
+        assert seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK).clock == "total"
         server.wait_idle()
 
 
@@ -74,7 +74,7 @@ def test_the_request_itself_is_under_the_clock(caller: Any, raw: Any) -> None:
         content=b"x" * 16_000_000,
         timeouts=Timeouts(connect=5, first_event=CLOCK, idle=5),
     )
-    assert seen.failed(penstock.TimeoutError, within=CLOCK + SLACK).clock == "first_event"
+    assert seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK).clock == "first_event"
     assert closed.wait(5)
 
 
@@ -94,7 +94,7 @@ def test_an_upload_that_drips_is_under_the_clock(caller: Any, raw: Any) -> None:
         content=b"x" * 16_000_000,
         timeouts=Timeouts(connect=5, first_event=CLOCK, idle=5),
     )
-    assert seen.failed(penstock.TimeoutError, within=CLOCK + SLACK).clock == "first_event"
+    assert seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK).clock == "first_event"
 
 
 def test_a_slow_consumer_is_no_timeout_and_costs_no_memory(caller: Any) -> None:
@@ -104,7 +104,7 @@ def test_a_slow_consumer_is_no_timeout_and_costs_no_memory(caller: Any) -> None:
     peaks: list[int] = []
     count = [0]
 
-    def consume(event: penstock.Event) -> None:
+    def consume(event: unbroken.Event) -> None:
         count[0] += 1
         if count[0] in {2, 5_000}:
             time.sleep(0.3)
@@ -118,7 +118,7 @@ def test_a_slow_consumer_is_no_timeout_and_costs_no_memory(caller: Any) -> None:
             error = _drain(caller, stream, consume)
         finally:
             tracemalloc.stop()
-    assert isinstance(error, penstock.TruncatedStreamError)
+    assert isinstance(error, unbroken.TruncatedStreamError)
     assert count[0] == 10_001
     assert max(peaks) < 2_500_000, peaks  # of 6.4 MB sent
 
@@ -130,7 +130,7 @@ def _drain(caller: Any, stream: Any, consume: Any) -> Any:
             with stream:
                 for event in stream:
                     consume(event)
-        except penstock.PenstockError as error:
+        except unbroken.Error as error:
             return error
 
     async def drain() -> Any:
@@ -138,7 +138,7 @@ def _drain(caller: Any, stream: Any, consume: Any) -> Any:
             async with stream:
                 async for event in stream:
                     consume(event)
-        except penstock.PenstockError as error:
+        except unbroken.Error as error:
             return error
 
     return caller.run(drain)
@@ -153,4 +153,4 @@ def test_one_stalled_stream_of_a_hundred_leaves_the_others_alone(caller: Any) ->
         seen = [call.result(30) for call in calls]
         failed = [each for each in seen if each.error is not None]
         assert len(failed) == 1
-        assert failed[0].failed(penstock.TimeoutError, within=10).clock == "idle"
+        assert failed[0].failed(unbroken.TimeoutError, within=10).clock == "idle"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock.messages import Timeouts
-from penstock_faults import FaultServer, faults
-from penstock_retry import Retry
+import unbroken
+from unbroken.messages import Timeouts
+from unbroken_faults import FaultServer, faults
+from unbroken_retry import Retry
 
 PATH = "/v1/messages"
 EAGER = {"initial_delay": 0.0, "jitter": 0.0}
@@ -62,7 +62,7 @@ def hung_resolver(connect: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
 def test_a_refused_connection_is_retried(connect: Any, dead_port: int) -> None:
     """C34 refused: NetworkError, each try of its own."""
-    error = retrying(connect).call(f"http://127.0.0.1:{dead_port}/").failed(penstock.NetworkError)
+    error = retrying(connect).call(f"http://127.0.0.1:{dead_port}/").failed(unbroken.NetworkError)
     assert error.retryable
     assert error.phase == "connect"
     assert len(error.attempts) == 3
@@ -70,7 +70,7 @@ def test_a_refused_connection_is_retried(connect: Any, dead_port: int) -> None:
 
 def test_a_name_that_nobody_knows_is_retried(connect: Any) -> None:
     """C34 DNS failure."""
-    error = retrying(connect).call("http://nobody.invalid/").failed(penstock.NetworkError)
+    error = retrying(connect).call("http://nobody.invalid/").failed(unbroken.NetworkError)
     assert error.phase == "connect"
     assert len(error.attempts) == 3
 
@@ -80,9 +80,9 @@ def test_a_name_that_cannot_be_one_is_a_typed_error(caller: Any, host: str) -> N
     """C34: what the resolver cannot even encode hangs nobody and is nobody's bug."""
     try:
         seen = caller.call(f"http://{host}:9/")
-    except penstock.ConfigurationError:
+    except unbroken.ConfigurationError:
         return
-    assert isinstance(seen.error, penstock.NetworkError | penstock.ConfigurationError), repr(seen.error)
+    assert isinstance(seen.error, unbroken.NetworkError | unbroken.ConfigurationError), repr(seen.error)
 
 
 def test_a_name_with_two_addresses_is_tried_at_both(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,14 +104,14 @@ def test_a_name_with_two_addresses_is_tried_at_both(connect: Any, monkeypatch: p
 def test_a_full_backlog_is_a_connect_timeout(connect: Any, full_port: int) -> None:
     """C34 black hole: the connect clock, retried."""
     seen = retrying(connect).call(f"http://127.0.0.1:{full_port}/", timeouts=QUICK)
-    error = seen.failed(penstock.TimeoutError, within=1.9)
+    error = seen.failed(unbroken.TimeoutError, within=1.9)
     assert (error.clock, error.seconds, len(error.attempts)) == ("connect", 0.2, 3)
 
 
 @pytest.mark.usefixtures("hung_resolver")
 def test_a_hung_resolver_is_a_connect_timeout(caller: Any) -> None:
     """C34 DNS black hole: getaddrinfo() knows no timeout, the connect clock does."""
-    error = caller.call("http://black.hole/", timeouts=QUICK).failed(penstock.TimeoutError, within=0.9)
+    error = caller.call("http://black.hole/", timeouts=QUICK).failed(unbroken.TimeoutError, within=0.9)
     assert error.clock == "connect"
     assert error.phase == "connect"
 
@@ -120,7 +120,7 @@ def test_a_hung_resolver_is_a_connect_timeout(caller: Any) -> None:
 def test_a_hung_resolver_is_a_total_timeout(caller: Any) -> None:
     """C34: the total clock counts while connecting."""
     timeouts = Timeouts(connect=5, first_event=5, idle=5, total=0.2)
-    error = caller.call("http://black.hole/", timeouts=timeouts).failed(penstock.TimeoutError, within=0.8)
+    error = caller.call("http://black.hole/", timeouts=timeouts).failed(unbroken.TimeoutError, within=0.8)
     assert error.clock == "total"
 
 
@@ -133,10 +133,10 @@ def test_a_full_pool_is_a_local_connect_timeout(connect: Any) -> None:
             server.url + PATH, lambda _: arrived.set(), timeouts=Timeouts(connect=5, first_event=5, idle=0.6)
         )
         assert arrived.wait(5)
-        error = caller.call(server.url + PATH, timeouts=QUICK).failed(penstock.TimeoutError, within=0.8)
+        error = caller.call(server.url + PATH, timeouts=QUICK).failed(unbroken.TimeoutError, within=0.8)
         assert (error.clock, error.origin) == ("connect", "local")
         waiting = caller.start(server.url + PATH)
-        assert long.result().failed(penstock.TimeoutError).clock == "idle"
+        assert long.result().failed(unbroken.TimeoutError).clock == "idle"
         waiting.result().succeeded()
 
 
@@ -195,7 +195,7 @@ def test_a_connection_lost_after_the_first_event_is_an_error(connect: Any) -> No
     """C35: what has been delivered stands, and nothing begins again."""
     with FaultServer([faults.reset(after=5)]) as server:
         seen = retrying(connect).call(server.url + PATH)
-        seen.failed(penstock.NetworkError)
+        seen.failed(unbroken.NetworkError)
         assert len(seen.events) <= 5
         assert len(server.requests) == 1
 
@@ -229,7 +229,7 @@ def test_a_kept_connection_that_began_to_answer_is_not_replaced(caller: Any, raw
     """C39: after one byte the server may have acted upon the request."""
     server = stale(raw, after=b"H")
     caller.call(server.url).succeeded()
-    caller.call(server.url).failed(penstock.NetworkError)
+    caller.call(server.url).failed(unbroken.NetworkError)
     assert server.connections == 1
 
 
@@ -244,7 +244,7 @@ def test_a_new_connection_that_goes_is_not_replaced(caller: Any, raw: Any) -> No
 
     server = raw.server(serve)
     caller.call(server.url).succeeded()
-    caller.call(server.url).failed(penstock.NetworkError)
+    caller.call(server.url).failed(unbroken.NetworkError)
     assert server.connections == 2
 
 
@@ -270,7 +270,7 @@ def test_the_replacement_has_its_own_failures(caller: Any, raw: Any) -> None:
 
     holder.append(raw.server(serve))
     caller.call(holder[0].url).succeeded()
-    error = caller.call(holder[0].url).failed(penstock.NetworkError)
+    error = caller.call(holder[0].url).failed(unbroken.NetworkError)
     assert error.phase == "connect"
 
 
@@ -286,5 +286,5 @@ def test_an_unanswered_kept_connection_runs_into_the_clock(caller: Any, raw: Any
     server = raw.server(serve)
     caller.call(server.url).succeeded()
     seen = caller.call(server.url, timeouts=Timeouts(connect=5, first_event=0.2, idle=5))
-    assert seen.failed(penstock.TimeoutError, within=0.8).clock == "first_event"
+    assert seen.failed(unbroken.TimeoutError, within=0.8).clock == "first_event"
     assert server.connections == 1

@@ -1,4 +1,4 @@
-"""`penstock demo` as a newcomer runs it: the whole of it, in a process of its own."""
+"""`unbroken demo` as a newcomer runs it: the whole of it, in a process of its own."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-COMMAND = [sys.executable, "-c", "from penstock_cli import main; main()", "demo", "--json"]
+COMMAND = [sys.executable, "-c", "from unbroken_cli import main; main()", "demo", "--json"]
 COLOURS = {"sync": [], "async": ["--async"]}
 
 Processes = dict[str, "subprocess.Popen[str]"]

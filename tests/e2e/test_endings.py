@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock.messages import Timeouts
-from penstock_faults import Fault, FaultServer, faults
+import unbroken
+from unbroken.messages import Timeouts
+from unbroken_faults import Fault, FaultServer, faults
 
 PATH = "/v1/messages"
 
@@ -17,33 +17,31 @@ PATH = "/v1/messages"
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        pytest.param(faults.truncate(), penstock.NetworkError, id="C36-inside-a-chunk"),
-        pytest.param(faults.bad_chunk(), penstock.NetworkError, id="C36-bad-chunk-size"),
-        pytest.param(faults.cut(how="close"), penstock.NetworkError, id="C36-no-last-chunk"),
+        pytest.param(faults.truncate(), unbroken.NetworkError, id="C36-inside-a-chunk"),
+        pytest.param(faults.bad_chunk(), unbroken.NetworkError, id="C36-bad-chunk-size"),
+        pytest.param(faults.cut(how="close"), unbroken.NetworkError, id="C36-no-last-chunk"),
         pytest.param(
             Fault(after=5, then="close", framing="content-length"),
-            penstock.NetworkError,
+            unbroken.NetworkError,
             id="C36-short-content-length",
         ),
-        pytest.param(faults.cut(), penstock.TruncatedStreamError, id="C37-chunked"),
+        pytest.param(faults.cut(), unbroken.TruncatedStreamError, id="C37-chunked"),
         pytest.param(
             Fault(after=5, then="end", framing="content-length"),
-            penstock.TruncatedStreamError,
+            unbroken.TruncatedStreamError,
             id="C37-content-length",
         ),
-        pytest.param(Fault(after=5, then="end", framing="close"), penstock.TruncatedStreamError, id="C37-no-length"),
-        pytest.param(faults.omit_terminal(), penstock.TruncatedStreamError, id="C37-all-but-the-terminal-event"),
+        pytest.param(Fault(after=5, then="end", framing="close"), unbroken.TruncatedStreamError, id="C37-no-length"),
+        pytest.param(faults.omit_terminal(), unbroken.TruncatedStreamError, id="C37-all-but-the-terminal-event"),
     ],
 )
-def test_a_stream_that_ends_too_early_is_an_error(
-    caller: Any, fault: Fault, kind: type[penstock.PenstockError]
-) -> None:
+def test_a_stream_that_ends_too_early_is_an_error(caller: Any, fault: Fault, kind: type[unbroken.Error]) -> None:
     """What was delivered stands; that the stream is complete is never assumed."""
     with FaultServer([fault]) as server:
         seen = caller.call(server.url + PATH)
         error = seen.failed(kind)
         assert len(seen.events) >= 5
-        assert (error.phase, error.retryable) == ("streaming", kind is penstock.NetworkError)
+        assert (error.phase, error.retryable) == ("streaming", kind is unbroken.NetworkError)
         caller.call(server.url + PATH).succeeded()
 
 
@@ -182,8 +180,8 @@ def test_headers_that_contradict_the_request_are_typed_errors(caller: Any, heade
     """C43: what h11 refuses to send is not retried and no bug of ours."""
     with FaultServer() as server:
         seen = caller.call(server.url + PATH, headers=headers, json={"stream": True, "more": "x" * 100})
-        if seen.error is not None and not isinstance(seen.error, penstock.ValidationError):
-            assert not seen.failed(penstock.NetworkError).retryable
+        if seen.error is not None and not isinstance(seen.error, unbroken.ValidationError):
+            assert not seen.failed(unbroken.NetworkError).retryable
 
 
 def test_an_early_refusal_of_an_upload_is_heard(caller: Any, raw: Any) -> None:
@@ -196,7 +194,7 @@ def test_an_early_refusal_of_an_upload_is_heard(caller: Any, raw: Any) -> None:
         while client.recv(1 << 20):
             pass
 
-    caller.call(raw.server(serve).url, json=None, content=b"x" * 4_000_000).failed(penstock.ValidationError)
+    caller.call(raw.server(serve).url, json=None, content=b"x" * 4_000_000).failed(unbroken.ValidationError)
 
 
 def test_closing_the_client_ends_what_is_open(connect: Any) -> None:
@@ -213,9 +211,9 @@ def test_closing_the_client_ends_what_is_open(connect: Any) -> None:
             caller.client.close()
         else:
             caller.run(caller.client.aclose)
-        stalled.result(2).failed(penstock.NetworkError, within=2)
-        silent.result(2).failed(penstock.NetworkError, within=2)
-        error = caller.call(server.url + PATH).failed(penstock.NetworkError)
+        stalled.result(2).failed(unbroken.NetworkError, within=2)
+        silent.result(2).failed(unbroken.NetworkError, within=2)
+        error = caller.call(server.url + PATH).failed(unbroken.NetworkError)
         assert (error.retryable, error.origin) == (False, "local")
         server.wait_idle()
 
@@ -234,8 +232,8 @@ def test_a_call_that_waits_for_a_connection_of_a_closed_client_fails(connect: An
             caller.client.close()
         else:
             caller.run(caller.client.aclose)
-        stalled.result(2).failed(penstock.NetworkError, within=2)
-        waiting.result(2).failed(penstock.NetworkError, within=2)
+        stalled.result(2).failed(unbroken.NetworkError, within=2)
+        waiting.result(2).failed(unbroken.NetworkError, within=2)
         server.wait_idle()
         assert len(server.requests) == 1
 

@@ -19,9 +19,9 @@ import pytest
 import trio
 import trustme
 
-import penstock
-from penstock.messages import Timeouts
-from penstock_faults import Fault, FaultServer, ReceivedRequest, faults
+import unbroken
+from unbroken.messages import Timeouts
+from unbroken_faults import Fault, FaultServer, ReceivedRequest, faults
 
 PATH = "/v1/messages"
 JSON = {"stream": True}
@@ -40,7 +40,7 @@ def settled(caller: Any, server: FaultServer) -> None:
         assert time.monotonic() < end, (server.connections, caller.pool._connections)
         time.sleep(0.005)
     server.push(Fault())
-    caller.call(server.url + PATH, headers={"x-penstock-fault": "ok"}).succeeded()
+    caller.call(server.url + PATH, headers={"x-unbroken-fault": "ok"}).succeeded()
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_breaking_out_at_the_terminal_event_is_success(caller: Any) -> None:
 def test_a_consumer_that_raises(caller: Any) -> None:
     """E66: its exception comes out as it is."""
 
-    def consume(_: penstock.Event) -> None:
+    def consume(_: unbroken.Event) -> None:
         raise Boom
 
     with FaultServer([faults.stall(after=5)]) as server:
@@ -336,7 +336,7 @@ def test_leaving_closes_what_the_server_has_closed_meanwhile(caller: Any, raw: A
         each.result().succeeded()
     assert len(caller.pool._connections) == 2
 
-    def leave(_: penstock.Event) -> bool:
+    def leave(_: unbroken.Event) -> bool:
         close.set()
         assert closed.wait(5)
         time.sleep(0.02)
@@ -397,7 +397,7 @@ def test_leaving_within_finally_and_exit_stack(caller: Any) -> None:
         settled(caller, server)
 
 
-def consume(stream: Any, each: Callable[[penstock.Event], Any]) -> None:
+def consume(stream: Any, each: Callable[[unbroken.Event], Any]) -> None:
     with stream:
         for event in stream:
             each(event)

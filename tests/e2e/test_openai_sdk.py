@@ -4,10 +4,10 @@ import anyio
 import openai
 import pytest
 
-import penstock
-from penstock_anthropic import Anthropic
-from penstock_faults import Fault, FaultServer, faults
-from penstock_openai import OpenAI
+import unbroken
+from unbroken_anthropic import Anthropic
+from unbroken_faults import Fault, FaultServer, faults
+from unbroken_openai import OpenAI
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 ASK = {"model": "gpt-test", "messages": MESSAGES}
@@ -101,7 +101,7 @@ def test_refusals_have_the_vendors_format(fault, error):
 
 
 def test_an_error_in_the_stream_is_one_for_the_sdk_too():
-    """It raises where Penstock does; what it says is the same."""
+    """It raises where Unbroken does; what it says is the same."""
     with (
         FaultServer([faults.error_after()]) as server,
         openai.OpenAI(base_url=base_url(server), **OPTIONS) as client,
@@ -138,7 +138,7 @@ FAULTS = [
 def test_a_fault_is_the_same_in_both_apis(connect, fault):
     """The consumer sees the same error, as retryable and after as many words, whichever API it talks to."""
     seen = []
-    clocks = penstock.Timeouts(connect=5, first_event=0.3, idle=0.3, total=5)
+    clocks = unbroken.Timeouts(connect=5, first_event=0.3, idle=0.3, total=5)
     for dialect in (Anthropic(), OpenAI()):
         with FaultServer([fault]) as server:
             call = connect(dialect=dialect).start(server.url + PATHS[dialect.name], timeouts=clocks).result(10)

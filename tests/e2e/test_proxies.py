@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import trustme
 
-import penstock
-from penstock.messages import Timeouts
-from penstock_faults import FaultServer, faults
+import unbroken
+from unbroken.messages import Timeouts
+from unbroken_faults import FaultServer, faults
 
 PATH = "/v1/messages"
 NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -107,7 +107,7 @@ def test_a_dead_proxy_of_the_environment_is_used_when_asked(
     """C42: the opposite, to be sure that the test above tests something."""
     environment(http_proxy=f"http://127.0.0.1:{dead_port}")
     with FaultServer() as server:
-        connect(trust_env=True).call(server.url + PATH).failed(penstock.NetworkError)
+        connect(trust_env=True).call(server.url + PATH).failed(unbroken.NetworkError)
         assert server.requests == []
 
 
@@ -158,7 +158,7 @@ def test_a_tunnel_that_does_not_open_is_a_connect_timeout(connect: Any, raw: Any
     seen = connect(proxy=proxy.url, verify=contexts[1]).call(
         "https://127.0.0.1:9/", timeouts=Timeouts(connect=0.25, first_event=5, idle=5)
     )
-    error = seen.failed(penstock.TimeoutError, within=0.75)
+    error = seen.failed(unbroken.TimeoutError, within=0.75)
     assert (error.clock, error.phase) == ("connect", "connect")
 
 
@@ -169,7 +169,7 @@ def test_silence_behind_a_tunnel_is_a_first_event_timeout(connect: Any, raw: Any
         seen = connect(proxy=proxy.url, verify=contexts[1]).call(
             server.url + PATH, timeouts=Timeouts(connect=0.3, first_event=0.5, idle=5)
         )
-        error = seen.failed(penstock.TimeoutError, within=1.4)
+        error = seen.failed(unbroken.TimeoutError, within=1.4)
         assert (error.clock, error.phase) == ("first_event", "headers")
 
 
@@ -180,7 +180,7 @@ def test_silence_behind_a_tunnel_is_a_first_event_timeout(connect: Any, raw: Any
 def test_a_proxy_that_refuses_is_a_network_error(connect: Any, raw: Any, contexts: Any, answer: bytes) -> None:
     """C34: what it says is in the message."""
     proxy = Proxy(raw, refuse=answer)
-    connect(proxy=proxy.url, verify=contexts[1]).call("https://127.0.0.1:9/").failed(penstock.NetworkError)
+    connect(proxy=proxy.url, verify=contexts[1]).call("https://127.0.0.1:9/").failed(unbroken.NetworkError)
 
 
 @pytest.mark.parametrize(
@@ -188,8 +188,8 @@ def test_a_proxy_that_refuses_is_a_network_error(connect: Any, raw: Any, context
 )
 def test_a_proxy_that_cannot_be_one_is_a_configuration_error(proxy: str) -> None:
     """C42: said when the client is built, without the password."""
-    for client in (penstock.Client, penstock.AsyncClient):
-        with pytest.raises(penstock.ConfigurationError, match="proxy: must be") as caught:
+    for client in (unbroken.Client, unbroken.AsyncClient):
+        with pytest.raises(unbroken.ConfigurationError, match="proxy: must be") as caught:
             client([], proxy=proxy)
         assert "secret" not in str(caught.value)
 
@@ -201,4 +201,4 @@ def test_a_bad_proxy_in_the_environment_is_a_configuration_error(
     environment(http_proxy="ftp://127.0.0.1")
     seen = connect(trust_env=True).call("http://127.0.0.1:9/")
     with contextlib.suppress(KeyError):
-        seen.failed(penstock.ConfigurationError)
+        seen.failed(unbroken.ConfigurationError)

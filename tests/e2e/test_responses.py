@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock.messages import Timeouts
-from penstock_faults import Fault, FaultServer, faults
+import unbroken
+from unbroken.messages import Timeouts
+from unbroken_faults import Fault, FaultServer, faults
 
 PATH = "/v1/messages"
 
@@ -19,31 +19,31 @@ PATH = "/v1/messages"
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        pytest.param(faults.captive_portal(), penstock.ContentTypeError, id="B16-captive-portal"),
-        pytest.param(faults.json_error(), penstock.OverloadedError, id="B17-json-error-under-200"),
-        pytest.param(faults.no_content_type(), penstock.ContentTypeError, id="B18-no-content-type"),
-        pytest.param(faults.no_content(), penstock.StreamError, id="B19-204"),
-        pytest.param(Fault(status=205), penstock.StreamError, id="B19-205"),
-        pytest.param(faults.status(400), penstock.ValidationError, id="B21-400"),
-        pytest.param(faults.status(401), penstock.AuthenticationError, id="B21-401"),
-        pytest.param(faults.status(403), penstock.AuthenticationError, id="B21-403"),
-        pytest.param(faults.status(404), penstock.ValidationError, id="B21-404"),
-        pytest.param(faults.status(413), penstock.ValidationError, id="B21-413"),
-        pytest.param(faults.status(422), penstock.ValidationError, id="B21-422"),
-        pytest.param(faults.rate_limited(), penstock.RateLimitError, id="B22-429"),
-        pytest.param(faults.server_error(), penstock.ServerError, id="B22-500"),
-        pytest.param(faults.overloaded(), penstock.OverloadedError, id="B22-529"),
-        pytest.param(Fault(status=500, body=b"\xff\xfe\x00<"), penstock.ServerError, id="B25-not-utf8"),
-        pytest.param(Fault(status=500, body=b"[" * 100_000), penstock.ServerError, id="B25-nested"),
-        pytest.param(faults.gzip(), penstock.StreamError, id="B26-gzip"),
-        pytest.param(faults.many_headers(), penstock.StreamError, id="B28-5000-headers"),
-        pytest.param(faults.huge_header(), penstock.NetworkError, id="B28-200kB-header"),
-        pytest.param(faults.both_lengths(), penstock.StreamError, id="B29-both-lengths"),
-        pytest.param(faults.not_http(), penstock.NetworkError, id="C36-not-http"),
+        pytest.param(faults.captive_portal(), unbroken.ContentTypeError, id="B16-captive-portal"),
+        pytest.param(faults.json_error(), unbroken.OverloadedError, id="B17-json-error-under-200"),
+        pytest.param(faults.no_content_type(), unbroken.ContentTypeError, id="B18-no-content-type"),
+        pytest.param(faults.no_content(), unbroken.StreamError, id="B19-204"),
+        pytest.param(Fault(status=205), unbroken.StreamError, id="B19-205"),
+        pytest.param(faults.status(400), unbroken.ValidationError, id="B21-400"),
+        pytest.param(faults.status(401), unbroken.AuthenticationError, id="B21-401"),
+        pytest.param(faults.status(403), unbroken.AuthenticationError, id="B21-403"),
+        pytest.param(faults.status(404), unbroken.ValidationError, id="B21-404"),
+        pytest.param(faults.status(413), unbroken.ValidationError, id="B21-413"),
+        pytest.param(faults.status(422), unbroken.ValidationError, id="B21-422"),
+        pytest.param(faults.rate_limited(), unbroken.RateLimitError, id="B22-429"),
+        pytest.param(faults.server_error(), unbroken.ServerError, id="B22-500"),
+        pytest.param(faults.overloaded(), unbroken.OverloadedError, id="B22-529"),
+        pytest.param(Fault(status=500, body=b"\xff\xfe\x00<"), unbroken.ServerError, id="B25-not-utf8"),
+        pytest.param(Fault(status=500, body=b"[" * 100_000), unbroken.ServerError, id="B25-nested"),
+        pytest.param(faults.gzip(), unbroken.StreamError, id="B26-gzip"),
+        pytest.param(faults.many_headers(), unbroken.StreamError, id="B28-5000-headers"),
+        pytest.param(faults.huge_header(), unbroken.NetworkError, id="B28-200kB-header"),
+        pytest.param(faults.both_lengths(), unbroken.StreamError, id="B29-both-lengths"),
+        pytest.param(faults.not_http(), unbroken.NetworkError, id="C36-not-http"),
     ],
 )
 def test_an_answer_that_is_no_stream_is_one_typed_error_after_one_request(
-    caller: Any, fault: Fault, kind: type[penstock.PenstockError]
+    caller: Any, fault: Fault, kind: type[unbroken.Error]
 ) -> None:
     """Whatever the server says, the caller gets one error of the right class, and the next call works."""
     with FaultServer([fault]) as server:
@@ -73,7 +73,7 @@ def test_the_parameters_of_the_content_type_do_not_matter(caller: Any, content_t
 def test_no_redirect_is_followed(caller: Any, status: int, location: str) -> None:
     """B20: the prompt and the credentials go to nobody else: zero second requests."""
     with FaultServer(default=faults.redirect(location, status)) as server:
-        error = caller.call(server.url + PATH, headers={"x-api-key": "secret"}).failed(penstock.StreamError)
+        error = caller.call(server.url + PATH, headers={"x-api-key": "secret"}).failed(unbroken.StreamError)
         assert not error.retryable
         assert len(server.requests) == 1
 
@@ -81,15 +81,15 @@ def test_no_redirect_is_followed(caller: Any, status: int, location: str) -> Non
 def test_a_gigabyte_of_error_is_not_read(caller: Any) -> None:
     """B24: at most 64 KiB of an error body are read, then the connection is closed."""
     with FaultServer([faults.huge_error()]) as server:
-        caller.call(server.url + PATH).failed(penstock.ServerError)
+        caller.call(server.url + PATH).failed(unbroken.ServerError)
         server.wait_idle()
 
 
 def test_a_dripping_error_body_is_read_for_a_few_seconds_only(caller: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """B24: what has come until then is the error."""
-    monkeypatch.setattr("penstock._attempt.ERROR_BODY_SECONDS", 0.2)
+    monkeypatch.setattr("unbroken._attempt.ERROR_BODY_SECONDS", 0.2)
     with FaultServer([Fault(status=500, after_bytes=10, then="drip", interval=0.05)]) as server:
-        caller.call(server.url + PATH).failed(penstock.ServerError, within=1.2)
+        caller.call(server.url + PATH).failed(unbroken.ServerError, within=1.2)
         server.wait_idle()
 
 
@@ -99,7 +99,7 @@ def test_a_gzip_bomb_is_never_inflated(caller: Any) -> None:
         caller.call(server.url + PATH).succeeded()
         gc.collect()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        caller.call(server.url + PATH).failed(penstock.StreamError)
+        caller.call(server.url + PATH).failed(unbroken.StreamError)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB, of 200 000
         server.wait_idle()
 
@@ -109,7 +109,7 @@ def test_early_hints_do_not_hold_up_the_first_event_clock(caller: Any, interval:
     """B27: each 103 is a sign of life, none is an event."""
     with FaultServer([faults.early_hints(interval=interval)]) as server:
         timeouts = Timeouts(connect=5, first_event=0.3, idle=5)
-        error = caller.call(server.url + PATH, timeouts=timeouts).failed(penstock.TimeoutError, within=0.9)
+        error = caller.call(server.url + PATH, timeouts=timeouts).failed(unbroken.TimeoutError, within=0.9)
         assert error.clock == "first_event"
         server.wait_idle()
 
@@ -130,7 +130,7 @@ def test_a_protocol_switch_is_refused(caller: Any, raw: Any) -> None:
 
     server = raw.server(serve)
     seen = caller.call(server.url)
-    assert isinstance(seen.error, penstock.StreamError | penstock.NetworkError)
+    assert isinstance(seen.error, unbroken.StreamError | unbroken.NetworkError)
 
 
 def test_a_response_with_two_lengths_is_not_trusted_again(caller: Any, raw: Any) -> None:
@@ -143,7 +143,7 @@ def test_a_response_with_two_lengths_is_not_trusted_again(caller: Any, raw: Any)
         raw.some(client)
 
     server = raw.server(serve)
-    caller.call(server.url).failed(penstock.StreamError)
+    caller.call(server.url).failed(unbroken.StreamError)
     caller.call(server.url).succeeded()
     assert server.connections == 2
 
@@ -166,5 +166,5 @@ def test_the_flood_of_hints_does_not_starve_other_calls(connect: Any) -> None:
     with FaultServer([faults.early_hints(interval=0.0)]) as server, FaultServer() as polite:
         flooded = caller.start(server.url + PATH, timeouts=Timeouts(connect=5, first_event=0.5, idle=5))
         caller.call(polite.url + PATH).succeeded()
-        flooded.result(5).failed(penstock.TimeoutError, within=2)
+        flooded.result(5).failed(unbroken.TimeoutError, within=2)
     assert threading.active_count() < 200

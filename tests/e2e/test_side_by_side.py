@@ -1,4 +1,4 @@
-"""The vendors' SDKs and Penstock, fault by fault: the table in docs/why.md is what is true of them."""
+"""The vendors' SDKs and Unbroken, fault by fault: the table in docs/why.md is what is true of them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -10,8 +10,8 @@ import openai
 import pytest
 from packaging.version import Version
 
-from penstock_cli.compare import APIS, GIVE_UP, ROWS, Api, Cell, Consumer, Run, participants
-from penstock_faults import FaultServer, faults
+from unbroken_cli.compare import APIS, GIVE_UP, ROWS, Api, Cell, Consumer, Run, participants
+from unbroken_faults import FaultServer, faults
 
 PAGE = Path(__file__).parents[2] / "docs" / "why.md"
 HANGS = "hangs"
@@ -27,7 +27,7 @@ def _table() -> tuple[dict[str, str], dict[str, dict[str, list[str]]]]:
     lines = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
     head, _, *rows = [[cell.strip() for cell in line] for line in lines]
     versions = dict(name.split(maxsplit=1) for name in head[1:3])
-    columns = [*versions, "Penstock"]
+    columns = [*versions, "Unbroken"]
     split = [(title, [cell.replace("`", "").split(", ") for cell in cells]) for title, *cells in rows]
     return versions, {title: dict(zip(columns, cells, strict=True)) for title, cells in split}
 
@@ -51,7 +51,7 @@ def test_the_page_has_the_rows_of_the_command():
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_each_consumer_sees_what_the_page_says(places: Places, row: Any):
-    """Of the SDKs how it ended and how many words came; of Penstock all that is required of it."""
+    """Of the SDKs how it ended and how many words came; of Unbroken all that is required of it."""
     cells = TABLE[row.title]
     hangs = any(cell[0] == HANGS for cell in cells.values())
     seen = Run(give_up=IMPATIENT if hangs else GIVE_UP).all([row], places, lambda: None)
@@ -59,7 +59,7 @@ def test_each_consumer_sees_what_the_page_says(places: Places, row: Any):
         cell = seen[row.name, consumer]
         if consumer.ours:
             assert cell.problems == (), api.title
-        expect_the_same(cell, consumer, cells["Penstock" if consumer.ours else consumer.name])
+        expect_the_same(cell, consumer, cells["Unbroken" if consumer.ours else consumer.name])
 
 
 def measured(consumer: Consumer) -> bool:
@@ -77,7 +77,7 @@ def expect_the_same(cell: Cell, consumer: Consumer, said: list[str]) -> None:
     if not alike or cell.words != said[1]:
         pytest.fail(
             f"{consumer} ends '{cell.scenario.title}' with {end}, {cell.words} words; docs/why.md says {said[0]}, "
-            f"{said[1]} (measured with {VERSIONS}). If it has changed, measure again: penstock demo --compare"
+            f"{said[1]} (measured with {VERSIONS}). If it has changed, measure again: unbroken demo --compare"
         )
 
 
@@ -95,7 +95,7 @@ def test_a_cut_is_a_success_of_the_sdks_without_a_stop_reason(places: Places):
 
 
 def test_a_redirect_takes_the_prompt_elsewhere_but_not_the_key(places: Places):
-    """With the SDKs; Penstock sends no second request."""
+    """With the SDKs; Unbroken sends no second request."""
     row = next(row for row in ROWS if row.name == "redirect")
     seen = Run().all([row], places, lambda: None)
     for _, consumer in places:

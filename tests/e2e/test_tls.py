@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import trustme
 
-import penstock
-from penstock.messages import Timeouts
-from penstock_faults import Fault, FaultServer, faults
-from penstock_retry import Retry
+import unbroken
+from unbroken.messages import Timeouts
+from unbroken_faults import Fault, FaultServer, faults
+from unbroken_retry import Retry
 
 PATH = "/v1/messages"
 
@@ -101,8 +101,8 @@ def test_authorities_that_cannot_be_loaded_are_a_configuration_error(tmp_path: P
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(penstock.ConfigurationError, match="verify: cannot load certificates"):
-        penstock.Client([], verify=str(file))
+    with pytest.raises(unbroken.ConfigurationError, match="verify: cannot load certificates"):
+        unbroken.Client([], verify=str(file))
 
 
 YESTERDAY = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
@@ -119,7 +119,7 @@ def test_a_certificate_that_is_not_good_is_not_retried(
     caller = connect(plugins=[Retry(initial_delay=0.001)], verify=verify)
     with FaultServer(ssl_context=serving(*names, **options)) as server:
         seen = caller.call(server.url + PATH)
-        error = seen.failed(penstock.NetworkError)
+        error = seen.failed(unbroken.NetworkError)
         assert (error.retryable, error.phase, seen.stream.attempts) == (False, "connect", 1)
         assert error.message.startswith("TLS: ")
         assert server.requests == []
@@ -136,14 +136,14 @@ def test_plain_http_on_a_tls_port_is_not_retried(connect: Any, raw: Any, trustin
 
     server = raw.server(serve)
     seen = caller.call(server.url.replace("http:", "https:"))
-    assert not seen.failed(penstock.NetworkError).retryable
+    assert not seen.failed(unbroken.NetworkError).retryable
     assert (seen.stream.attempts, server.connections) == (1, 1)
 
 
 def test_tls_on_a_plain_port_is_an_error(connect: Any, good: ssl.SSLContext) -> None:
     """C38: http:// to a server that speaks TLS."""
     with FaultServer(ssl_context=good) as server:
-        connect().call(server.url.replace("https:", "http:") + PATH).failed(penstock.NetworkError)
+        connect().call(server.url.replace("https:", "http:") + PATH).failed(unbroken.NetworkError)
 
 
 def test_a_connection_lost_in_the_handshake_is_retried(connect: Any, raw: Any, trusting: ssl.SSLContext) -> None:
@@ -154,7 +154,7 @@ def test_a_connection_lost_in_the_handshake_is_retried(connect: Any, raw: Any, t
 
     caller = connect(plugins=[Retry(max_retries=1, initial_delay=0.001)], verify=trusting)
     seen = caller.call(raw.server(serve).url.replace("http:", "https:"))
-    assert seen.failed(penstock.NetworkError).retryable
+    assert seen.failed(unbroken.NetworkError).retryable
     assert seen.stream.attempts == 2
 
 
@@ -164,21 +164,21 @@ def test_a_handshake_that_hangs_is_a_connect_timeout(connect: Any, raw: Any, tru
     seen = connect(verify=trusting).call(
         server.url.replace("http:", "https:"), timeouts=Timeouts(connect=0.25, first_event=5, idle=5)
     )
-    error = seen.failed(penstock.TimeoutError, within=0.75)
+    error = seen.failed(unbroken.TimeoutError, within=0.75)
     assert (error.clock, error.phase) == ("connect", "connect")
 
 
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        pytest.param(Fault(after=5, then="end", framing="close"), penstock.TruncatedStreamError, id="C37-close-notify"),
+        pytest.param(Fault(after=5, then="end", framing="close"), unbroken.TruncatedStreamError, id="C37-close-notify"),
         pytest.param(
             Fault(after=5, then="close", framing="close"),
-            penstock.TruncatedStreamError,
+            unbroken.TruncatedStreamError,
             id="C37-no-close-notify",
         ),
-        pytest.param(faults.cut(how="close"), penstock.NetworkError, id="C36-chunked-no-close-notify"),
-        pytest.param(faults.reset(after=5), penstock.NetworkError, id="C35-reset"),
+        pytest.param(faults.cut(how="close"), unbroken.NetworkError, id="C36-chunked-no-close-notify"),
+        pytest.param(faults.reset(after=5), unbroken.NetworkError, id="C35-reset"),
     ],
 )
 def test_a_stream_over_tls_that_ends_too_early(
@@ -186,7 +186,7 @@ def test_a_stream_over_tls_that_ends_too_early(
     trusting: ssl.SSLContext,
     good: ssl.SSLContext,
     fault: Fault,
-    kind: type[penstock.PenstockError],
+    kind: type[unbroken.Error],
 ) -> None:
     """C37: with and without close_notify, the end of the connection proves nothing."""
     with FaultServer([fault], ssl_context=good) as server:
@@ -209,7 +209,7 @@ def test_the_clocks_run_over_tls(
     timeouts = Timeouts(**{"connect": 5, "first_event": 5, "idle": 5, clock: 0.25})
     with FaultServer([fault], ssl_context=good) as server:
         seen = connect(verify=trusting).call(server.url + PATH, timeouts=timeouts)
-        assert seen.failed(penstock.TimeoutError, within=0.75).clock == clock
+        assert seen.failed(unbroken.TimeoutError, within=0.75).clock == clock
         server.wait_idle()
 
 
@@ -241,7 +241,7 @@ def test_a_broken_record_is_a_network_error(
             raw.some(plain)
 
     seen = connect(verify=trusting).call(raw.server(serve).url.replace("http:", "https:"))
-    assert isinstance(seen.error, penstock.NetworkError), repr(seen.error)
+    assert isinstance(seen.error, unbroken.NetworkError), repr(seen.error)
     assert len(seen.events) == (when == "body")
 
 
@@ -260,5 +260,5 @@ def test_closing_the_client_wakes_a_reader_over_tls(
             caller.client.close()
         else:
             caller.run(caller.client.aclose)
-        assert isinstance(stalled.result(2).error, penstock.NetworkError)
+        assert isinstance(stalled.result(2).error, unbroken.NetworkError)
         server.wait_idle()

@@ -2,20 +2,20 @@
 
 import pytest
 
-from penstock import (
+from unbroken import (
+    Error,
     EventTooLargeError,
     NetworkError,
     OverloadedError,
-    PenstockError,
     RateLimitError,
     ServerError,
     TimeoutError,
     TruncatedStreamError,
 )
-from penstock.testing import STALL, Reply, sse
-from penstock_anthropic import Anthropic
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken.testing import STALL, Reply, sse
+from unbroken_anthropic import Anthropic
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 START = ("message_start", {"type": "message_start"})
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})
@@ -132,7 +132,7 @@ def test_C35_after_the_first_event_nothing_is_started_again(ask, end, kind):
 @pytest.mark.parametrize("cut", range(1, len(sse(DELTA, STOP))))
 def test_C37_wherever_the_stream_is_cut_it_is_not_taken_for_complete(cut):
     """Every byte of it."""
-    from penstock.testing import play
+    from unbroken.testing import play
 
     whole = sse(DELTA, STOP)
     played = play([Reply(body=whole[:cut])], dialect=Anthropic())
@@ -163,7 +163,7 @@ def test_D47_an_error_event_before_content_is_retried_unseen(ask, kind, expected
 def test_D47_an_error_event_that_trying_again_cannot_cure_is_not_retried(ask):
     """As its twin would not be."""
     played = ask([Reply(body=sse(START, error_event("invalid_request_error")))])
-    assert isinstance(played.error, PenstockError)
+    assert isinstance(played.error, Error)
     assert not played.error.retryable
     assert played.events == []
 

@@ -7,12 +7,12 @@ import tracemalloc
 import anyio
 import pytest
 
-from penstock import AsyncClient, Client, NetworkError, RateLimitError, ServerError, TimeoutError
-from penstock.messages import Timeouts
-from penstock.testing import STALL, AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
-from penstock_anthropic import Anthropic
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken import AsyncClient, Client, NetworkError, RateLimitError, ServerError, TimeoutError
+from unbroken.messages import Timeouts
+from unbroken.testing import STALL, AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from unbroken_anthropic import Anthropic
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 START = ("message_start", {"type": "message_start"})
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})

@@ -7,15 +7,15 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock import AsyncClient, Call, CircuitOpenError, Client, Outcome, PenstockError, Plugin
-from penstock.config import DEFAULT_PLUGINS
-from penstock.messages import Timeouts
-from penstock.testing import AsyncScriptedTransport, FakeClock, Played, Reply, ScriptedTransport, run, sse
-from penstock_anthropic import Anthropic
-from penstock_circuit_breaker import CircuitBreaker
-from penstock_rate_limit import RateLimit
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken import AsyncClient, Call, CircuitOpenError, Client, Error, Outcome, Plugin
+from unbroken.config import DEFAULT_PLUGINS
+from unbroken.messages import Timeouts
+from unbroken.testing import AsyncScriptedTransport, FakeClock, Played, Reply, ScriptedTransport, run, sse
+from unbroken_anthropic import Anthropic
+from unbroken_circuit_breaker import CircuitBreaker
+from unbroken_rate_limit import RateLimit
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 START = ("message_start", {"type": "message_start"})
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})
@@ -55,7 +55,7 @@ class Default:
     def half_open(self, clock: FakeClock) -> None:
         """Let one call fail and the time to recover pass."""
         client = Client(self.plugins, transport=ScriptedTransport([DOWN], clock), clock=clock)
-        with pytest.raises(PenstockError), client.stream("POST", URL):
+        with pytest.raises(Error), client.stream("POST", URL):
             pass
         clock.advance(60.0)
         assert self.breaker.state == "half_open"
@@ -252,7 +252,7 @@ def test_E60_a_late_success_and_a_cancelled_probe_close_nothing(backend: Any, wa
         async with anyio.create_task_group() as group:
             group.start_soon(late)
             await anyio.sleep(1.0)
-            with pytest.raises(PenstockError):
+            with pytest.raises(Error):
                 async with client.stream("POST", URL):
                     pass
             await anyio.sleep(64.0)

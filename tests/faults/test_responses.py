@@ -2,11 +2,11 @@
 
 import pytest
 
-from penstock import (
+from unbroken import (
     AuthenticationError,
     ContentTypeError,
+    Error,
     OverloadedError,
-    PenstockError,
     QuotaExceededError,
     RateLimitError,
     ServerError,
@@ -14,11 +14,11 @@ from penstock import (
     TimeoutError,
     ValidationError,
 )
-from penstock.messages import Timeouts
-from penstock.testing import STALL, Reply, sse
-from penstock_anthropic import Anthropic
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken.messages import Timeouts
+from unbroken.testing import STALL, Reply, sse
+from unbroken_anthropic import Anthropic
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})
 STOP = ("message_stop", {"type": "message_stop"})
@@ -36,7 +36,7 @@ def expect(played, kind, *, requests=1, phase="headers"):
     """One typed error, with everything on it; nothing left behind."""
     error = played.error
     assert type(error) is kind, error
-    assert isinstance(error, PenstockError)
+    assert isinstance(error, Error)
     assert (error.request_id, error.phase) == (played.request_id, phase)
     assert len(error.attempts) == len(played.requests) == requests
     assert played.transport.open_exchanges == 0
@@ -201,7 +201,7 @@ def test_B24_the_deadline_bounds_it_too(ask):
 
 def test_B24_an_error_body_that_breaks_is_its_end(ask):
     """What was read counts."""
-    from penstock import NetworkError
+    from unbroken import NetworkError
 
     error = expect(
         ask([Reply(status=400, body=[api_error("invalid_request_error"), NetworkError("reset")])]),

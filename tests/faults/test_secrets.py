@@ -8,13 +8,13 @@ import traceback
 import msgspec
 import pytest
 
-from penstock import Client, GiveUp, NetworkError, PenstockError, Plugin, Reject, ServerError, Wait
-from penstock.messages import Timeouts
-from penstock.testing import STALL, Reply, ScriptedTransport, sse
-from penstock_anthropic import Anthropic
-from penstock_logging import Logging
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken import Client, Error, GiveUp, NetworkError, Plugin, Reject, ServerError, Wait
+from unbroken.messages import Timeouts
+from unbroken.testing import STALL, Reply, ScriptedTransport, sse
+from unbroken_anthropic import Anthropic
+from unbroken_logging import Logging
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 CANARY = "CANARY7f3a9c"
 KEY = f"sk-ant-api03-{CANARY}-0123456789"
@@ -140,7 +140,7 @@ def test_E68_a_canary_is_seen_nowhere(fake_clock, tmp_path, caplog, capfd, failu
     caplog.set_level(logging.DEBUG)
     stream = client.stream("POST", URL, headers={"x-call-key": CANARY}, json=PROMPT, timeouts=Timeouts(total=300))
     shown = []
-    with pytest.raises(PenstockError) as caught, stream:
+    with pytest.raises(Error) as caught, stream:
         shown.extend(map(repr, stream))
     assert logger.flush()
     logger.close()

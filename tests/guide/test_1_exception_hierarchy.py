@@ -2,11 +2,11 @@
 
 import pytest
 
-import penstock
-from penstock.testing import STALL, Reply
+import unbroken
+from unbroken.testing import STALL, Reply
 
 TIMES_OUT = Reply(latency=STALL)
-REFUSED = Reply(failure=penstock.NetworkError("connection refused"))
+REFUSED = Reply(failure=unbroken.NetworkError("connection refused"))
 NO_STREAM = Reply(headers={"content-type": "text/html"}, body=b"<title>Login</title>")
 
 # The guide's class, ours, what the server does, whether another try can help.
@@ -28,10 +28,10 @@ def test_each_failure_has_its_class(chat, failed, name, script, retryable) -> No
     """All extend one class, with a message, a request id, a status and whether a retry can help."""
     replies = [failed(*reply) if isinstance(reply, tuple) else reply for reply in script]
     generator = chat.generator(replies)
-    with pytest.raises(penstock.PenstockError) as caught:
+    with pytest.raises(unbroken.Error) as caught:
         chat.send(generator, "Hello")
     error = caught.value
-    assert isinstance(error, getattr(penstock, name))
+    assert isinstance(error, getattr(unbroken, name))
     assert error.message
     assert error.request_id.startswith("req_")
     assert error.retryable is retryable
@@ -41,17 +41,17 @@ def test_each_failure_has_its_class(chat, failed, name, script, retryable) -> No
 
 def test_an_open_circuit_is_retryable_after_recovery(chat, failed) -> None:
     """CircuitBreakerOpenException."""
-    from penstock_circuit_breaker import CircuitBreaker
-    from penstock_retry import RetryConfig
+    from unbroken_circuit_breaker import CircuitBreaker
+    from unbroken_retry import RetryConfig
 
     generator = chat.generator(
         [failed(500, "api_error")],
         circuit_breaker=CircuitBreaker(failure_threshold=1),
         retry_config=RetryConfig.NONE,
     )
-    with pytest.raises(penstock.ServerError):
+    with pytest.raises(unbroken.ServerError):
         chat.send(generator, "Hello")
-    with pytest.raises(penstock.CircuitOpenError) as caught:
+    with pytest.raises(unbroken.CircuitOpenError) as caught:
         chat.send(generator, "Hello")
     assert (caught.value.retryable, len(chat.requests)) == (True, 1)
     assert 0 < caught.value.retry_after <= 30

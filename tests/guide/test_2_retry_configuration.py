@@ -2,8 +2,8 @@
 
 import pytest
 
-from penstock import ServerError
-from penstock_retry import RetryConfig
+from unbroken import ServerError
+from unbroken_retry import RetryConfig
 
 CONFIG = RetryConfig(
     max_retries=3,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from penstock import CircuitOpenError, ServerError
-from penstock_circuit_breaker import CircuitBreaker, CircuitBreakerConfig
-from penstock_retry import RetryConfig
+from unbroken import CircuitOpenError, ServerError
+from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerConfig
+from unbroken_retry import RetryConfig
 
 CONFIG = CircuitBreakerConfig(failure_threshold=5, recovery_timeout=30, half_open_success_threshold=2)
 

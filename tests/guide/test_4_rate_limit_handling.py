@@ -2,8 +2,8 @@
 
 import pytest
 
-from penstock import RateLimitError
-from penstock_retry import RetryConfig
+from unbroken import RateLimitError
+from unbroken_retry import RetryConfig
 
 
 def test_retry_after_is_parsed_and_respected(chat, failed, answer) -> None:

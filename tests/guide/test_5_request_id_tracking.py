@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from penstock import PenstockError
+from unbroken import Error
 
 
 def test_every_event_has_the_id_of_its_request(chat, answer, capsys) -> None:
@@ -25,7 +25,7 @@ def test_errors_have_it_too(chat, failed, capsys) -> None:
     handler = chat.handler([failed(400, "invalid_request_error", "messages: at least one")], proxy=True)
     try:
         chat.events(handler, {"messages": []})
-    except PenstockError as error:
+    except Error as error:
         print(f"Request {error.request_id} failed: {error.message}")
     sent = chat.requests[0].headers["x-request-id"]
     assert capsys.readouterr().out.startswith(f"Request {sent} failed: HTTP 400")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from penstock import TimeoutError
-from penstock.testing import STALL, Reply, sse
+from unbroken import TimeoutError
+from unbroken.testing import STALL, Reply, sse
 
 START = {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "content": []}}
 BLOCK = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}

@@ -1,7 +1,7 @@
 """Configuration Examples: Development Mode."""
 
-from penstock.testing import STALL, Reply
-from penstock_anthropic import AnthropicConfig, ChatMessage, TextPart
+from unbroken.testing import STALL, Reply
+from unbroken_chat import AnthropicConfig, ChatMessage, TextPart
 
 
 def test_a_key_and_a_model_are_all_that_it_takes(chat, answer) -> None:

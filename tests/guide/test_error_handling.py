@@ -2,11 +2,11 @@
 
 import pytest
 
-from penstock import AuthenticationError, CircuitOpenError, PenstockError, RateLimitError
-from penstock.testing import STALL, Reply
-from penstock_anthropic import ChatMessage, RefreshAuth, TextPart, user_message
-from penstock_circuit_breaker import CircuitBreaker
-from penstock_retry import RetryConfig
+from unbroken import AuthenticationError, CircuitOpenError, Error, RateLimitError
+from unbroken.testing import STALL, Reply
+from unbroken_chat import ChatMessage, RefreshAuth, TextPart, user_message
+from unbroken_circuit_breaker import CircuitBreaker
+from unbroken_retry import RetryConfig
 
 
 class Application:
@@ -27,7 +27,7 @@ class Application:
             self.shown.append(f"Too many requests. Please wait {seconds}s")
         except CircuitOpenError:
             self.shown.append("Service temporarily unavailable")
-        except PenstockError as error:
+        except Error as error:
             self.shown.append("retry button" if error.retryable else error.message)
 
 
@@ -101,7 +101,7 @@ WORDS = [
     ((400, "invalid_request_error", "canary"), "change it"),
     ((529, "overloaded_error", "canary"), "temporarily unavailable"),
     (Reply(latency=STALL), "took too long"),
-    (Reply(failure=PenstockError("canary")), "went wrong"),
+    (Reply(failure=Error("canary")), "went wrong"),
     (Reply(headers={"content-type": "text/html"}, body=b"canary"), "went wrong"),
 ]
 
@@ -110,7 +110,7 @@ WORDS = [
 def test_security_5_messages_for_users_say_nothing_of_the_inside(chat, failed, reply, words) -> None:
     """Sanitize error messages shown to users: what to do, and the id to ask about."""
     generator = chat.generator(_replies(failed, [reply]), **NONE)
-    with pytest.raises(PenstockError) as caught:
+    with pytest.raises(Error) as caught:
         chat.send(generator, "Hello")
     shown = user_message(caught.value)
     assert words in shown

@@ -4,10 +4,10 @@ import logging
 
 import pytest
 
-from penstock import AuthenticationError
-from penstock_logging import Logging
-from penstock_metrics import Metrics
-from penstock_retry import Retry
+from unbroken import AuthenticationError
+from unbroken_logging import Logging
+from unbroken_metrics import Metrics
+from unbroken_retry import Retry
 
 
 def test_records_reach_a_logging_service_through_standard_logging(chat, failed, answer, caplog) -> None:
@@ -19,7 +19,7 @@ def test_records_reach_a_logging_service_through_standard_logging(chat, failed, 
     assert records.flush(10)
     records.close()
     told = [(record.levelname, record.name) for record in caplog.records]
-    assert told == [("WARNING", "penstock"), ("INFO", "penstock")]
+    assert told == [("WARNING", "unbroken"), ("INFO", "unbroken")]
     request_id = chat.requests[0].headers["x-request-id"]
     assert all(request_id in record.getMessage() for record in caplog.records)
 

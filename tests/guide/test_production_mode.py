@@ -1,8 +1,8 @@
 """Configuration Examples: Production Mode (Recommended)."""
 
-from penstock_anthropic import ChatMessage, ProxyConfig, TextPart
-from penstock_circuit_breaker import CircuitBreaker, CircuitBreakerConfig
-from penstock_retry import RetryConfig
+from unbroken_chat import ChatMessage, ProxyConfig, TextPart
+from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerConfig
+from unbroken_retry import RetryConfig
 
 
 def test_the_backend_gets_what_the_guide_sends(chat, answer, failed) -> None:

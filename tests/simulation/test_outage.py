@@ -19,12 +19,12 @@ import anyio
 import pytest
 from attrs import Factory, define
 
-from penstock import AsyncClient, Plugin
-from penstock.errors import PenstockError
-from penstock.testing import AsyncScriptedTransport, FakeClock, Reply, run, sse
-from penstock_circuit_breaker import CircuitBreaker, CircuitBreakerConfig, CircuitState
-from penstock_retry import Retry, RetryBudget
-from penstock_timeout import Timeout
+from unbroken import AsyncClient, Plugin
+from unbroken.errors import Error
+from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, run, sse
+from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerConfig, CircuitState
+from unbroken_retry import Retry, RetryBudget
+from unbroken_timeout import Timeout
 
 CLIENTS = 1000
 EVERY = 15.0
@@ -99,7 +99,7 @@ def simulate(plugins: Callable[[Run, str], list[Plugin]], seed: int, clients: in
                 async with client.stream("GET", f"https://api.example.org/{name}") as stream:
                     async for _ in stream:
                         pass
-            except PenstockError as error:
+            except Error as error:
                 end = f"{type(error).__name__}, {error.attempts[-1].reason}"
             result.ends.append((clock.monotonic(), name, end))
             await anyio.sleep(chance.uniform(0.5, 1.5) * EVERY)

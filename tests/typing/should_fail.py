@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from penstock import (
+from unbroken import (
     DROP,
     AsyncClient,
     Call,
     Client,
+    Error,
     Event,
     GiveUp,
     Headers,
     Key,
     Outcome,
-    PenstockError,
     Plugin,
     Reject,
     Replay,
@@ -24,8 +24,8 @@ from penstock import (
     Wait,
     hookimpl,
 )
-from penstock.testing import Reply, play, run
-from penstock_anthropic import ChatMessage, ContentGenerator, ProxyModeHandler
+from unbroken.testing import Reply, play, run
+from unbroken_chat import ChatMessage, ContentGenerator, ProxyModeHandler
 
 URL = "https://api.example.org/v1/messages"
 
@@ -77,7 +77,7 @@ def read_only(call: Call, request: Request, response: Response, event: Event, us
     Retry(1.0).delay = 2.0  # error
 
 
-def comparisons(outcome: Outcome, error: PenstockError) -> bool:
+def comparisons(outcome: Outcome, error: Error) -> bool:
     return outcome.status == "ok" or error.origin == "server" or error.phase == "body"  # error
 
 
@@ -101,8 +101,8 @@ def decisions() -> None:
     GiveUp(ValueError("no"))  # error
     Replay(["event"])  # error
     Replay(events=5)  # error
-    PenstockError("no", phase="body")  # error
-    PenstockError("no", 429)  # error
+    Error("no", phase="body")  # error
+    Error("no", 429)  # error
     Headers({"a": None})  # error
 
 
@@ -121,7 +121,7 @@ class Answers(Plugin):
     def on_event(self, call: Call, event: Event) -> bool:  # error
         return True
 
-    def should_retry(self, call: Call, error: PenstockError) -> bool:  # error
+    def should_retry(self, call: Call, error: Error) -> bool:  # error
         return True
 
     def on_finish(self, call: Call, outcome: Outcome) -> str:  # error
@@ -137,7 +137,7 @@ class Arguments(Plugin):
     def on_event(self, call: Call, data: str) -> None:  # error
         pass
 
-    async def on_error(self, call: Call, error: PenstockError) -> None:  # error
+    async def on_error(self, call: Call, error: Error) -> None:  # error
         pass
 
     def after_request(self, call: Call, outcome: Outcome, more: int) -> None:  # error

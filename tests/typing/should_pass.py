@@ -6,8 +6,8 @@ from typing import Any, ClassVar, assert_type
 
 from attrs import evolve, field, frozen
 
-import penstock
-from penstock import (
+import unbroken
+from unbroken import (
     DROP,
     FINISH,
     AsyncClient,
@@ -17,13 +17,13 @@ from penstock import (
     Client,
     ConfigurationError,
     Dialect,
+    Error,
     Event,
     GiveUp,
     Headers,
     Key,
     Kind,
     Outcome,
-    PenstockError,
     Plugin,
     RateLimitError,
     Reject,
@@ -38,10 +38,10 @@ from penstock import (
     Wait,
     hookimpl,
 )
-from penstock.decisions import BeforeRequest, Decision, OnEvent, ShouldRetry
-from penstock.testing import STALL, FakeClock, Played, Reply, ScriptedTransport, check_plugin, play, run, sse
-from penstock.validators import number, optional, seconds
-from penstock_anthropic import (
+from unbroken.decisions import BeforeRequest, Decision, OnEvent, ShouldRetry
+from unbroken.testing import STALL, FakeClock, Played, Reply, ScriptedTransport, check_plugin, play, run, sse
+from unbroken.validators import number, optional, seconds
+from unbroken_chat import (
     AnthropicConfig,
     AsyncContentGenerator,
     ChatMessage,
@@ -50,8 +50,8 @@ from penstock_anthropic import (
     ProxyModeHandler,
     RefreshAuth,
 )
-from penstock_anthropic import Reply as ReplyToUser
-from penstock_retry import RetryConfig
+from unbroken_chat import Reply as ReplyToUser
+from unbroken_retry import RetryConfig
 
 URL = "https://api.example.org/v1/messages"
 
@@ -77,7 +77,7 @@ def blocking(config: Mapping[str, Any], key: str) -> str:
 
 async def awaiting() -> list[str]:
     async with (
-        AsyncClient(None, config="penstock.toml", commit="first-event") as client,
+        AsyncClient(None, config="unbroken.toml", commit="first-event") as client,
         client.stream("POST", URL, content=b"{}") as stream,
     ):
         async for event in stream:
@@ -95,7 +95,7 @@ def failing(client: Client) -> float | None:
         return error.seconds if error.clock in {"idle", "total"} else None
     except ConfigurationError as error:
         print(*(problem.path for problem in error.problems))
-    except PenstockError as error:
+    except Error as error:
         print(error.request_id, error.status_code, error.phase, error.origin == "local", error.retryable)
         for attempt in error.attempts:
             print(attempt.number, attempt.error, attempt.delay, attempt.decided_by)
@@ -103,7 +103,7 @@ def failing(client: Client) -> float | None:
 
 
 def configured_by_a_file() -> Client:
-    return Client(config=Path("penstock.toml"), verify=False, proxy="http://localhost:8080", max_connections=10)
+    return Client(config=Path("unbroken.toml"), verify=False, proxy="http://localhost:8080", max_connections=10)
 
 
 # Writing plugins
@@ -133,7 +133,7 @@ class Stamp(Plugin):
         assert_type(started, float | None)
         assert_type(call.get(self.STARTED, 1.0), float | None)
 
-    def should_retry(self, call: Call, error: PenstockError) -> Retry | None:
+    def should_retry(self, call: Call, error: Error) -> Retry | None:
         remaining = call.remaining()
         if remaining is not None and remaining < 1.0:
             return None
@@ -146,7 +146,7 @@ class Everything(Plugin):
     def before_request(self, call: Call, request: Request) -> BeforeRequest:
         if call.attempt == 1:
             return Wait(1.5, "slowly")
-        return Reject(PenstockError("no")) if call.deadline is None else Replay([Event.make("a", {"b": 1})])
+        return Reject(Error("no")) if call.deadline is None else Replay([Event.make("a", {"b": 1})])
 
     def on_response(self, call: Call, response: Response) -> Reject | None:
         return None if response.headers.get("x-ok") else Reject(RateLimitError("no", retry_after=1.0))
@@ -159,10 +159,10 @@ class Everything(Plugin):
             return DROP
         return FINISH if event.type == "enough" else evolve(event, raw=b"{}")
 
-    def on_error(self, call: Call, error: PenstockError) -> PenstockError | None:
+    def on_error(self, call: Call, error: Error) -> Error | None:
         return None
 
-    def should_retry(self, call: Call, error: PenstockError) -> ShouldRetry:
+    def should_retry(self, call: Call, error: Error) -> ShouldRetry:
         return GiveUp(error, "no") if error.retryable else Replay(event for event in [Event()])
 
     def on_finish(self, call: Call, outcome: Outcome) -> None:
@@ -200,7 +200,7 @@ class Plain:
     """No base class: the functions are marked."""
 
     @hookimpl(wrapper=True)
-    def should_retry(self, call: Call, error: PenstockError) -> Generator[None, ShouldRetry, ShouldRetry]:
+    def should_retry(self, call: Call, error: Error) -> Generator[None, ShouldRetry, ShouldRetry]:
         answer = yield
         return answer
 
@@ -248,7 +248,7 @@ def tested() -> None:
     played = play([Reply(status=503), Reply(body=[sse(("a", {"b": 1}), "text"), 1.5, STALL])], [Stamp()], clock=clock)
     assert_type(played, Played)
     assert played.types == ["a"]
-    assert played.penstock_error.status_code == 503
+    assert played.failure.status_code == 503
     check_plugin(Stamp, held=lambda plugin: len(plugin.name))
     transport: Transport = ScriptedTransport(lambda request: Reply(body=request.content), clock)
     Client([], transport=transport, clock=clock).close()
@@ -266,7 +266,7 @@ def values(headers: Headers) -> Iterator[str]:
     yield from headers
     yield headers["a"]
     yield from (name for name, _ in headers.items_raw)
-    request = penstock.Request.build("POST", URL, headers=headers, json=[1])
+    request = unbroken.Request.build("POST", URL, headers=headers, json=[1])
     yield request.origin
     yield from {Retry(1.0): "hashable"}.values()
 

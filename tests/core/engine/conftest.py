@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from penstock import Plugin
-from penstock.testing import Played
-from penstock_anthropic import Anthropic
+from unbroken import Plugin
+from unbroken.testing import Played
+from unbroken_anthropic import Anthropic
 
 
 class Spy(Plugin):

@@ -9,11 +9,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from penstock import AsyncClient, Client, Wait
-from penstock.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
-from penstock.testing.transport import AsyncScriptedExchange, ScriptedExchange
-from penstock_anthropic import Anthropic
-from penstock_retry import Retry
+from unbroken import AsyncClient, Client, Wait
+from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from unbroken.testing.transport import AsyncScriptedExchange, ScriptedExchange
+from unbroken_anthropic import Anthropic
+from unbroken_retry import Retry
 
 START = ("message_start", {"type": "message_start"})
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})
@@ -241,7 +241,7 @@ def test_E57_an_interrupt_in_any_blocking_call_leaves_nothing_behind(make_spy):
 )
 def test_letting_go_cannot_fail_a_call_but_can_be_interrupted(colour, fake_clock, make_spy, leave_early, error, status):
     """An interrupt during the close is not lost; any other failure of it is nobody's business."""
-    from penstock.testing import play
+    from unbroken.testing import play
 
     def fail(self, **_):
         self._playback.close(reusable=False)
@@ -306,7 +306,7 @@ def test_an_interrupt_in_a_hook_leaves_nothing_behind(make_spy, fake_clock):
 
 def test_an_interrupt_between_two_steps_lets_go(make_spy, fake_clock):
     """Ctrl-C can come anywhere: here when the head is there and nobody has looked at it."""
-    from penstock import _drivers
+    from unbroken import _drivers
 
     class Interrupted(_drivers.Driver):
         def _perform(self, step):

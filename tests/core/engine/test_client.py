@@ -5,15 +5,15 @@ import sys
 
 import pytest
 
-from penstock import AsyncClient, Client, ConfigurationError, Plugin, PluginError
-from penstock._httpx import AsyncHTTPTransport, HTTPTransport
-from penstock._setup import Connections
-from penstock.clock import SystemClock
-from penstock.messages import Timeouts
-from penstock.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
-from penstock_anthropic import Anthropic
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken import AsyncClient, Client, ConfigurationError, Plugin, PluginError
+from unbroken._httpx import AsyncHTTPTransport, HTTPTransport
+from unbroken._setup import Connections
+from unbroken.clock import SystemClock
+from unbroken.messages import Timeouts
+from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from unbroken_anthropic import Anthropic
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 URL = "https://api.example.org/v1"
 BOTH = pytest.mark.parametrize("make", [Client, AsyncClient])
@@ -243,7 +243,7 @@ def test_connections_are_checked():
     assert Connections().max_connections == 1000
 
 
-def test_importing_penstock_does_not_import_http():
+def test_importing_unbroken_does_not_import_http():
     """A client with a transport of its own never does."""
-    code = "import sys, penstock; sys.exit('httpx' in sys.modules)"
+    code = "import sys, unbroken; sys.exit('httpx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,11 +2,11 @@
 
 import pytest
 
-from penstock import TimeoutError
-from penstock.messages import Timeouts
-from penstock.testing import STALL, Reply, sse
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken import TimeoutError
+from unbroken.messages import Timeouts
+from unbroken.testing import STALL, Reply, sse
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 START = ("message_start", {"type": "message_start"})
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})
@@ -193,9 +193,9 @@ def test_keepalives_are_progress_when_that_is_asked_for(talk, keepalive):
     assert patient.error is None
     assert patient.elapsed == 135.0
     stalled = talk([Reply(body=[sse(DELTA), 15.0, keepalive, STALL])], timeouts=timeouts)
-    assert (stalled.penstock_error.clock, stalled.elapsed) == ("idle", 35.0)
+    assert (stalled.failure.clock, stalled.elapsed) == ("idle", 35.0)
     unseen = talk([Reply(body=[sse(START), *[4.0, keepalive] * 9])], timeouts=timeouts)
-    assert (unseen.penstock_error.clock, unseen.elapsed) == ("first_event", 10.0)
+    assert (unseen.failure.clock, unseen.elapsed) == ("first_event", 10.0)
 
 
 @pytest.mark.parametrize("event", [START, UNKNOWN, DELTA], ids=["preamble", "unknown", "content"])
@@ -212,7 +212,7 @@ def test_D45_pings_are_seen_by_hooks_and_feed_no_clock(talk, spy):
     assert played.types == ["ping", "message_start", "ping", "content_block_delta", "ping", "ping"]
     assert [event.type for event in spy.payloads("on_event")] == played.types
     assert [event.type for event in spy.payloads("on_commit")] == ["content_block_delta"]
-    assert (played.penstock_error.clock, played.elapsed) == ("idle", 20.0)
+    assert (played.failure.clock, played.elapsed) == ("idle", 20.0)
 
 
 def test_E70_a_slow_consumer_does_not_trip_a_clock(talk, fake_clock):
@@ -230,7 +230,7 @@ def test_the_total_clock_runs_while_the_consumer_thinks(talk, fake_clock):
     body = [*[sse(DELTA)] * 9, sse(STOP)]
     played = talk([Reply(body=body)], consume=lambda _: fake_clock.advance(3.0), timeouts=Timeouts(total=10))
     assert len(played.events) == 4
-    assert (played.penstock_error.clock, played.elapsed) == ("total", 12.0)
+    assert (played.failure.clock, played.elapsed) == ("total", 12.0)
 
 
 def test_the_first_event_clock_begins_anew_with_each_attempt(talk):
@@ -244,14 +244,14 @@ def test_the_first_event_clock_begins_anew_with_each_attempt(talk):
 def test_the_total_clock_runs_during_backoff(talk):
     """A retry that begins just before the deadline gets what is left."""
     played = talk([Reply(status=500), Reply(body=[STALL])], [Retry(initial_delay=1.0, jitter=0)], timeouts=total(4))
-    assert (played.penstock_error.clock, played.elapsed) == ("total", 4.0)
-    assert [attempt.number for attempt in played.penstock_error.attempts] == [1, 2]
+    assert (played.failure.clock, played.elapsed) == ("total", 4.0)
+    assert [attempt.number for attempt in played.failure.attempts] == [1, 2]
 
 
 def test_the_clocks_of_the_call_beat_those_of_the_plugin(talk):
     """All four together."""
     played = talk([Reply(body=[STALL])], [Timeout(first_event=50, total=5)], timeouts=Timeouts(first_event=7))
-    assert (played.penstock_error.clock, played.elapsed) == ("first_event", 7.0)
+    assert (played.failure.clock, played.elapsed) == ("first_event", 7.0)
 
 
 @pytest.mark.parametrize(
@@ -260,19 +260,19 @@ def test_the_clocks_of_the_call_beat_those_of_the_plugin(talk):
 def test_without_clocks_the_plugins_count_and_then_the_defaults(talk, plugins, expected):
     """Nothing waits for ever, with or without the timeout plugin."""
     played = talk([Reply(body=[STALL])], plugins)
-    assert (played.penstock_error.clock, played.elapsed) == ("first_event", expected)
+    assert (played.failure.clock, played.elapsed) == ("first_event", expected)
 
 
 def test_the_total_of_the_plugin_counts_from_the_beginning_of_the_call(talk):
     """Not from when the plugin was asked."""
     played = talk([Reply(status=500), Reply(body=[STALL])], [Timeout(total=5), Retry(initial_delay=1.0, jitter=0)])
-    assert (played.penstock_error.clock, played.penstock_error.seconds, played.elapsed) == ("total", 5, 5.0)
+    assert (played.failure.clock, played.failure.seconds, played.elapsed) == ("total", 5, 5.0)
 
 
 def test_the_clock_of_a_call_starts_when_it_is_entered(fake_clock):
     """A stream may be prepared long before it is used."""
-    from penstock import Client
-    from penstock.testing import ScriptedTransport
+    from unbroken import Client
+    from unbroken.testing import ScriptedTransport
 
     transport = ScriptedTransport([Reply(body=[1.0, sse("a")])], fake_clock)
     client = Client([], transport=transport, clock=fake_clock)
@@ -292,9 +292,9 @@ def test_E61_deadlines_do_not_notice_the_wall_clock(talk, make_spy, fake_clock, 
     )
     plugins = [spy, Retry(initial_delay=1.0, jitter=0)]
     played = talk([Reply(status=503), Reply(body=[sse(DELTA), STALL])], plugins, timeouts=CLOCKS)
-    assert (played.penstock_error.clock, played.elapsed) == ("idle", 21.0)
+    assert (played.failure.clock, played.elapsed) == ("idle", 21.0)
     played = talk([Reply(status=503), Reply(body=[sse(DELTA), STALL])], plugins, timeouts=total(9))
-    assert (played.penstock_error.clock, played.elapsed) == ("total", 9.0)
+    assert (played.failure.clock, played.elapsed) == ("total", 9.0)
 
 
 def test_a_transport_may_say_by_itself_why_the_time_ran_out(talk):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock import (
+from unbroken import (
     Event,
     GiveUp,
     NetworkError,
@@ -14,9 +14,9 @@ from penstock import (
     TimeoutError,
     TruncatedStreamError,
 )
-from penstock.messages import Timeouts
-from penstock.testing import STALL, Reply, sse
-from penstock_retry import Retry as RetryPolicy
+from unbroken.messages import Timeouts
+from unbroken.testing import STALL, Reply, sse
+from unbroken_retry import Retry as RetryPolicy
 
 START = ("message_start", {"type": "message_start", "message": {"usage": {"input_tokens": 7}}})
 BLOCK = ("content_block_start", {"type": "content_block_start", "index": 0})
@@ -123,7 +123,7 @@ def test_commit_on_the_first_event_holds_nothing(talk, spy):
     assert played.types == ["message_start"]
     assert [event.type for event in spy.payloads("on_commit")] == ["message_start"]
     assert type(played.error) is NetworkError
-    assert played.penstock_error.phase == "streaming"
+    assert played.failure.phase == "streaming"
 
 
 def test_commit_on_the_first_event_tells_of_the_first_one_even_if_it_is_a_ping(talk, spy):
@@ -147,11 +147,11 @@ def test_a_repetition_after_the_commit_is_refused_by_the_engine(talk, make_spy, 
     assert played.types == ["message_start", "content_block_delta"]
     assert type(played.error) is NetworkError
     assert len(played.requests) == 1
-    (attempt,) = played.penstock_error.attempts
+    (attempt,) = played.failure.attempts
     assert (attempt.decided_by, attempt.delay) == ("engine", None)
     assert attempt.reason == "the consumer already has part of the stream"
     assert spy.payloads("on_decision") == [("engine", GiveUp(reason=attempt.reason))]
-    assert played.history == played.penstock_error.attempts
+    assert played.history == played.failure.attempts
 
 
 def test_a_retry_that_resumes_is_honoured_after_the_commit(talk, make_spy, fake_clock):
@@ -182,8 +182,8 @@ def test_a_resumed_attempt_that_fails_unseen_is_not_repeated_by_a_plain_retry(ta
     played = talk([Reply(body=[sse(delta("a"))]), Reply(body=sse(START, ERROR))], [spy])
     assert played.types == ["content_block_delta"]
     assert isinstance(played.error, OverloadedError)
-    assert [attempt.decided_by for attempt in played.penstock_error.attempts] == ["spy", "engine"]
-    assert played.penstock_error.phase == "streaming"
+    assert [attempt.decided_by for attempt in played.failure.attempts] == ["spy", "engine"]
+    assert played.failure.phase == "streaming"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_what_came_before_an_event_that_is_too_large_is_delivered(talk):
     played = talk([Reply(body=body)], [RetryPolicy()], client={"max_event_size": 1000})
     assert played.types == ["content_block_delta"]
     assert isinstance(played.error, StreamError)
-    assert played.penstock_error.attempts[0].decided_by is None
+    assert played.failure.attempts[0].decided_by is None
     assert played.elapsed == 0.0
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from penstock import DROP, FINISH, Dialect, NetworkError, StreamError, TruncatedStreamError
-from penstock.dialect import CONTENT, PREAMBLE
-from penstock.messages import Timeouts
-from penstock.testing import STALL, Reply, sse
-from penstock_retry import Retry
+from unbroken import DROP, FINISH, Dialect, NetworkError, StreamError, TruncatedStreamError
+from unbroken.dialect import CONTENT, PREAMBLE
+from unbroken.messages import Timeouts
+from unbroken.testing import STALL, Reply, sse
+from unbroken_retry import Retry
 
 START = ("message_start", {"type": "message_start"})
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})
@@ -126,9 +126,9 @@ def test_a_break_before_it_is_a_cancellation(talk, spy, last):
 
 def test_leaving_without_iterating_is_a_cancellation(talk, spy, fake_clock):
     """The first content event was here, and nobody took it: no commit."""
-    from penstock import Client
-    from penstock.testing import ScriptedTransport
-    from penstock_anthropic import Anthropic
+    from unbroken import Client
+    from unbroken.testing import ScriptedTransport
+    from unbroken_anthropic import Anthropic
 
     transport = ScriptedTransport([Reply(body=sse(START, DELTA, STOP))], fake_clock)
     with (
@@ -172,7 +172,7 @@ def test_a_dropped_terminal_event_completes_the_stream(talk, make_spy):
 
 def test_a_changed_terminal_event_is_still_the_last(talk, make_spy):
     """A break after it is a success."""
-    from penstock import Event
+    from unbroken import Event
 
     spy = make_spy(on_event=lambda call, event: Event.make(f"new_{event.type}"))
     played = talk([Reply(body=sse(DELTA, STOP))], [spy], consume=lambda event: event.type != "new_message_stop")
@@ -198,7 +198,7 @@ def test_nothing_is_read_ahead_beyond_one_piece(talk):
         left.append(len(exchanges()[0]._body))
 
     transports = []
-    from penstock.testing import script as scripted
+    from unbroken.testing import script as scripted
 
     original = scripted.Playback.__init__
 

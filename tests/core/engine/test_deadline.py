@@ -3,12 +3,12 @@
 import attrs
 import pytest
 
-from penstock import GiveUp, RateLimitError, ServerError, TimeoutError, Wait
-from penstock import Retry as Again
-from penstock.messages import Timeouts
-from penstock.testing import STALL, Reply, sse
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken import GiveUp, RateLimitError, ServerError, TimeoutError, Wait
+from unbroken import Retry as Again
+from unbroken.messages import Timeouts
+from unbroken.testing import STALL, Reply, sse
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 
 def total(seconds: float) -> Timeouts:
@@ -33,7 +33,7 @@ def test_the_engine_refuses_a_retry_that_passes_the_deadline(play, make_spy, del
     assert played.elapsed == (0.0 if passes else delay)
     if passes:
         assert isinstance(played.error, ServerError)
-        (attempt,) = played.penstock_error.attempts
+        (attempt,) = played.failure.attempts
         reason = f"a wait of {delay:g} s would pass the deadline"
         assert (attempt.decided_by, attempt.delay, attempt.reason) == ("engine", None, reason)
         assert spy.payloads("on_decision") == [("engine", GiveUp(reason=reason))]
@@ -78,8 +78,8 @@ def test_a_limiters_wait_over_the_deadline_surfaces_the_last_error(play, make_sp
     assert spy.statuses("after_request") == ["failure", "rejected"]
     assert spy.statuses("on_finish") == ["failure"]
     assert spy.hooks.count("should_retry") == 1
-    assert [attempt.decided_by for attempt in played.penstock_error.attempts] == ["retry", "engine"]
-    assert "deadline" in played.penstock_error.attempts[1].reason
+    assert [attempt.decided_by for attempt in played.failure.attempts] == ["retry", "engine"]
+    assert "deadline" in played.failure.attempts[1].reason
 
 
 def test_a_limiters_wait_within_the_deadline_is_waited_for(play, make_spy):
@@ -95,7 +95,7 @@ def test_waits_that_together_pass_the_deadline_are_refused_one_by_one(play, make
     """The second is compared with what the first has left."""
     one, two = (make_spy(name, before_request=Wait(1.5)) for name in ("one", "two"))
     played = play([], [one, two], timeouts=total(2))
-    assert (played.penstock_error.clock, played.elapsed) == ("total", 1.5)
+    assert (played.failure.clock, played.elapsed) == ("total", 1.5)
 
 
 def test_E56_a_deadline_of_two_seconds_is_two_seconds(play):
@@ -120,4 +120,4 @@ def test_a_plugin_may_shorten_the_deadline_with_the_request(play, make_spy):
     """The clocks are those of the request as it is sent."""
     spy = make_spy(before_request=lambda call, request: attrs.evolve(request, timeouts=total(3)))
     played = play([Reply(body=[STALL])], [spy], timeouts=total(9))
-    assert (played.penstock_error.clock, played.penstock_error.seconds, played.elapsed) == ("total", 3, 3.0)
+    assert (played.failure.clock, played.failure.seconds, played.elapsed) == ("total", 3, 3.0)

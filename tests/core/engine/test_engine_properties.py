@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock import NetworkError, PenstockError, Plugin
-from penstock.errors import PHASES
-from penstock.messages import Timeouts
-from penstock.testing import STALL, FakeClock, Reply, play, sse
-from penstock_anthropic import Anthropic
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken import Error, NetworkError, Plugin
+from unbroken.errors import PHASES
+from unbroken.messages import Timeouts
+from unbroken.testing import STALL, FakeClock, Reply, play, sse
+from unbroken_anthropic import Anthropic
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 CLOCKS = Timeouts(connect=5, first_event=60, idle=60, total=None)
 MAX_RETRIES = 3
@@ -165,7 +165,7 @@ def test_every_call_keeps_the_promises(story):
     left_early = played.error is None and played.outcome.status == "cancelled"
 
     # Exactly one end: complete, one error of ours, or the consumer's own choice.
-    assert played.error is None or isinstance(played.error, PenstockError)
+    assert played.error is None or isinstance(played.error, Error)
     assert not left_early or story.leave_after == len(played.events)
     if played.error is None and not left_early:
         assert played.outcome.status == "success"

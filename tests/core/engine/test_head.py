@@ -2,12 +2,12 @@
 
 import pytest
 
-from penstock import ContentTypeError, StreamError, ValidationError
-from penstock._head import check_head, is_json, media_type, printable
-from penstock.dialect import Dialect
-from penstock.headers import Headers
-from penstock.messages import Response
-from penstock.testing import STALL, Reply
+from unbroken import ContentTypeError, StreamError, ValidationError
+from unbroken._head import check_head, is_json, media_type, printable
+from unbroken.dialect import Dialect
+from unbroken.headers import Headers
+from unbroken.messages import Response
+from unbroken.testing import STALL, Reply
 
 
 def head(status: int = 200, **fields: str) -> Response:

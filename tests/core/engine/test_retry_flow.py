@@ -4,11 +4,11 @@ import pickle
 
 import pytest
 
-from penstock import (
+from unbroken import (
     AuthenticationError,
+    Error,
     GiveUp,
     NetworkError,
-    PenstockError,
     Plugin,
     PluginError,
     Reject,
@@ -16,9 +16,9 @@ from penstock import (
     ValidationError,
     hookimpl,
 )
-from penstock import Retry as Again
-from penstock.testing import Reply, sse
-from penstock_retry import Retry
+from unbroken import Retry as Again
+from unbroken.testing import Reply, sse
+from unbroken_retry import Retry
 
 GOOD = Reply(body=sse("good"))
 DOWN = Reply(status=503)
@@ -69,14 +69,14 @@ def test_the_first_answer_wins(play, make_spy):
         make_spy("second", should_retry=Again()),
     )
     played = play([DOWN], [first, second])
-    assert played.penstock_error.attempts[0].decided_by == "first"
+    assert played.failure.attempts[0].decided_by == "first"
     assert "should_retry" not in second.hooks
 
 
 def test_without_an_opinion_the_failure_surfaces(play, spy):
     """The history has nobody's name on it."""
     played = play([DOWN], [spy])
-    (attempt,) = played.penstock_error.attempts
+    (attempt,) = played.failure.attempts
     assert (attempt.decided_by, attempt.reason, attempt.delay) == (None, "", None)
     assert "on_decision" not in spy.hooks
 
@@ -148,7 +148,7 @@ def test_a_call_that_was_never_sent_is_rejected(play, make_spy):
     played = play([], [spy])
     assert played.outcome.status == "rejected"
     assert spy.statuses("after_request") == spy.statuses("on_finish") == ["rejected"]
-    assert (played.penstock_error.phase, played.requests) == ("before", [])
+    assert (played.failure.phase, played.requests) == ("before", [])
 
 
 @pytest.mark.parametrize(
@@ -225,14 +225,14 @@ def test_a_wrapper_around_the_verdict_can_overrule_it(play):
             return GiveUp(reason="spent") if isinstance(answer, Again) else answer
 
     played = play([DOWN], [Retry(), Budget()])
-    assert [(a.decided_by, a.reason) for a in played.penstock_error.attempts] == [("budget", "spent")]
+    assert [(a.decided_by, a.reason) for a in played.failure.attempts] == [("budget", "spent")]
 
 
 class Broken:
     """A dialect whose `method` has a bug."""
 
     def __new__(cls, method):
-        from penstock_anthropic import Anthropic
+        from unbroken_anthropic import Anthropic
 
         def bug(self, *arguments):
             raise ZeroDivisionError("in the dialect")
@@ -292,13 +292,13 @@ def test_the_id_of_the_response_is_on_the_error(play):
     """Also on one that has nothing to do with the server: it is what support asks for."""
     headers = {"content-type": "text/event-stream", "x-request-id": "srv-9"}
     played = play([Reply(headers=headers, body=[sse("a"), NetworkError("reset")])])
-    assert played.penstock_error.response_id == "srv-9"
+    assert played.failure.response_id == "srv-9"
 
 
 def test_errors_of_a_call_survive_pickling(play):
     """With everything that was stamped on them."""
     played = play(lambda _: DOWN, [Retry(max_retries=1)], request_id="call-1")
     copy = pickle.loads(pickle.dumps(played.error))
-    assert isinstance(copy, PenstockError)
+    assert isinstance(copy, Error)
     assert vars(copy) == vars(played.error)
     assert str(copy) == str(played.error)

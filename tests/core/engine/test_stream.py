@@ -6,9 +6,9 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from penstock import AsyncClient, Client, Dialect, Kind, NetworkError, ServerError, Usage
-from penstock.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
-from penstock_anthropic import Anthropic
+from unbroken import AsyncClient, Client, Dialect, Kind, NetworkError, ServerError, Usage
+from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from unbroken_anthropic import Anthropic
 
 START = (
     "message_start",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.testing import FakeClock, run
+from unbroken.testing import FakeClock, run
 
 
 def test_a_fake_clock_stands_still() -> None:

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from penstock import (
+from unbroken import (
     Call,
+    Error,
     Event,
     GiveUp,
     Key,
     NetworkError,
     Outcome,
-    PenstockError,
     Plugin,
     Reject,
     Replay,
@@ -32,7 +32,7 @@ from penstock import (
     Wait,
     hookimpl,
 )
-from penstock.testing import check_plugin, contract
+from unbroken.testing import check_plugin, contract
 
 
 def breaches(make: Callable[[], object], held: Callable[[Any], int] | None = None) -> str:
@@ -90,7 +90,7 @@ class Budget(Plugin):
     name = "budget"
 
     @hookimpl(wrapper=True)
-    def should_retry(self, call: Call, error: PenstockError) -> Generator[None, Any, Any]:  # type: ignore[override]
+    def should_retry(self, call: Call, error: Error) -> Generator[None, Any, Any]:  # type: ignore[override]
         answer = yield
         return GiveUp(reason="budget") if isinstance(answer, Retry) and call.now() > 1e9 else answer
 
@@ -98,7 +98,7 @@ class Budget(Plugin):
     def on_event(self, call: Call, event: Event) -> Event:
         return Event(event.type, event.raw + b" ")
 
-    def on_error(self, call: Call, error: PenstockError) -> PenstockError:
+    def on_error(self, call: Call, error: Error) -> Error:
         return ServerError("changed")
 
 
@@ -110,7 +110,7 @@ class Again(Plugin):
     def before_request(self, call: Call, request: Request) -> Any:
         return Reject(NetworkError("open")) if call.attempt == 2 else request.with_headers({"x-a": "1"})
 
-    def should_retry(self, call: Call, error: PenstockError) -> Any:
+    def should_retry(self, call: Call, error: Error) -> Any:
         if call.committed_at is not None:
             return None
         return Retry(call.random()) if call.attempt < 3 else Replay([Event("delta"), Event("stop")])
@@ -140,7 +140,7 @@ class Refuses(Plugin):
     """Rejects whatever comes, and remembers why."""
 
     name = "refuses"
-    last: PenstockError | None = None
+    last: Error | None = None
 
     def before_request(self, call: Call, request: Request) -> Reject:
         self.last = NetworkError("no")
@@ -241,7 +241,7 @@ def test_what_is_not_repeatable_is_caught() -> None:
     class Shaky(Plugin):
         name = "shaky"
 
-        def should_retry(self, call: Call, error: PenstockError) -> Retry | None:
+        def should_retry(self, call: Call, error: Error) -> Retry | None:
             return Retry(_OWN_CHANCE.random()) if call.attempt == 1 else None
 
     found = breaches(Shaky)
@@ -319,20 +319,20 @@ def test_E64_a_wrapper_with_a_bug_is_caught() -> None:
         name = "twice"
 
         @hookimpl(wrapper=True)
-        def should_retry(self, call: Call, error: PenstockError) -> Any:
+        def should_retry(self, call: Call, error: Error) -> Any:
             yield
             yield
 
     class Behind(Plugin):
         @hookimpl(wrapper=True)
-        def should_retry(self, call: Call, error: PenstockError) -> Any:
+        def should_retry(self, call: Call, error: Error) -> Any:
             yield
             time.time()
             raise KeyError("mine")
 
     class Before(Plugin):
         @hookimpl(wrapper=True)
-        def should_retry(self, call: Call, error: PenstockError) -> Any:
+        def should_retry(self, call: Call, error: Error) -> Any:
             time.sleep(0)
             return (yield)
 
@@ -532,7 +532,7 @@ def test_a_connection_that_is_left_open_is_caught() -> None:
 
 _TRACED = """
 import sys, threading
-from penstock.testing import _watch
+from unbroken.testing import _watch
 
 sys.setswitchinterval(1e-6)
 with _watch.watching():

@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from penstock.testing import FakeClock, run, runner
+from unbroken.testing import FakeClock, run, runner
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 

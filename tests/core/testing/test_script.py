@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock import (
+from unbroken import (
     Event,
     NetworkError,
     PluginError,
@@ -16,7 +16,7 @@ from penstock import (
     Timeouts,
     hookimpl,
 )
-from penstock.testing import (
+from unbroken.testing import (
     STALL,
     AsyncScriptedTransport,
     FakeClock,
@@ -27,7 +27,7 @@ from penstock.testing import (
     run,
     sse,
 )
-from penstock.transport import Opening
+from unbroken.transport import Opening
 
 Play = Callable[..., Played]
 REQUEST = Request.build("GET", "https://example.org")
@@ -138,8 +138,8 @@ NO_CLOCKS = Timeouts(connect=None, first_event=None, idle=None)
 @pytest.mark.parametrize("reply", [Reply(connect=STALL), Reply(body=[STALL])], ids=["head", "body"])
 def test_a_stall_that_nothing_ends_is_an_error(play: Play, reply: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
     """And no hang: blocking code is told by the transport, async code by the runner."""
-    monkeypatch.setattr("penstock.testing.runner._GRACE", 0.02)
-    monkeypatch.setattr("penstock.testing.runner._GLANCES", 2)
+    monkeypatch.setattr("unbroken.testing.runner._GRACE", 0.02)
+    monkeypatch.setattr("unbroken.testing.runner._GLANCES", 2)
     try:
         error = play([reply], timeouts=NO_CLOCKS).error
     except RuntimeError as hang:
@@ -247,9 +247,9 @@ def test_what_the_stream_says_of_itself_is_kept(play: Play) -> None:
 
 def test_the_error_can_be_had_as_one_of_ours(play: Play) -> None:
     """For a test that goes on to its attributes; another error is a failed assertion that shows it."""
-    assert play([Reply(status=503)]).penstock_error.status_code == 503
+    assert play([Reply(status=503)]).failure.status_code == 503
     with pytest.raises(AssertionError, match="got None"):
-        _ = play([Reply(body=sse("a"))]).penstock_error
+        _ = play([Reply(body=sse("a"))]).failure
 
 
 def test_the_data_of_the_events_is_at_hand(play: Play) -> None:

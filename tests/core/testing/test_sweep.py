@@ -8,8 +8,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from penstock import AsyncClient, Call, Key, Outcome, Plugin, Request, Wait
-from penstock.testing import AsyncScriptedTransport, FakeClock, Reply, cancel_sweep, sse
+from unbroken import AsyncClient, Call, Key, Outcome, Plugin, Request, Wait
+from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, cancel_sweep, sse
 
 Sweep = Callable[..., int]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from penstock import Event
-from penstock.sse import SSEDecoder
-from penstock_anthropic import Anthropic
+from unbroken import Event
+from unbroken.sse import SSEDecoder
+from unbroken_anthropic import Anthropic
 
 STREAMS = Path(__file__).parent / "streams"
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock import Event
-from penstock.sse import SSEDecoder
-from penstock.testing import BACKENDS, Reply, play, sse
-from penstock_anthropic import MessageBuilder
+from unbroken import Event
+from unbroken.sse import SSEDecoder
+from unbroken.testing import BACKENDS, Reply, play, sse
+from unbroken_anthropic import MessageBuilder
 
 ASK = {"model": "claude-test-1", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello"}]}
 

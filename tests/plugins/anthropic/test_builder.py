@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import Event, OverloadedError, QuotaExceededError, StreamError, TruncatedStreamError, Usage
-from penstock_anthropic import (
+from unbroken import Event, OverloadedError, QuotaExceededError, StreamError, TruncatedStreamError, Usage
+from unbroken_anthropic import (
     Anthropic,
     ContentBlockDelta,
     Message,
@@ -95,7 +95,7 @@ def test_a_rich_stream_becomes_its_message(rich_events: list[Event]) -> None:
         "tool_use",
     ]
     assert message.text == (
-        "A penstock is a gate\u2028that controls the flow of water\u00a0\u2013 „größer“ 💧. I will measure two of them."
+        "A sluice is a gate\u2028that controls the flow of water\u00a0\u2013 „größer“ 💧. I will measure two of them."
     )
     assert [(call.name, call.input) for call in message.tool_calls] == [
         (

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Kind
-from penstock.errors import StreamError
-from penstock.messages import Event
-from penstock_anthropic import Anthropic
+from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Kind
+from unbroken.errors import StreamError
+from unbroken.messages import Event
+from unbroken_anthropic import Anthropic
 
 DIALECT = Anthropic()
 

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.errors import (
+from unbroken.errors import (
     AuthenticationError,
+    Error,
     OverloadedError,
-    PenstockError,
     QuotaExceededError,
     RateLimitError,
     ServerError,
     ValidationError,
 )
-from penstock.headers import Headers
-from penstock.messages import Event, Response
-from penstock_anthropic import Anthropic
+from unbroken.headers import Headers
+from unbroken.messages import Event, Response
+from unbroken_anthropic import Anthropic
 
 DIALECT = Anthropic()
 OWN_LIMIT = "You have reached your specified API usage limits. You will regain access on 2026-03-01."
@@ -54,7 +54,7 @@ DOCUMENTED = [
 
 
 @pytest.mark.parametrize(("status", "type", "expected", "retryable"), DOCUMENTED)
-def test_an_answer_is_the_error_of_its_type(status: int, type: str, expected: type[PenstockError], retryable: bool):
+def test_an_answer_is_the_error_of_its_type(status: int, type: str, expected: type[Error], retryable: bool):
     """The documented pairs of status and type."""
     error = DIALECT.error_from_response(answer(status), body(type))
     assert error.__class__ is expected
@@ -63,9 +63,7 @@ def test_an_answer_is_the_error_of_its_type(status: int, type: str, expected: ty
 
 
 @pytest.mark.parametrize(("status", "type", "expected", "retryable"), DOCUMENTED)
-def test_an_error_event_is_the_class_of_its_http_twin(
-    status: int, type: str, expected: type[PenstockError], retryable: bool
-):
+def test_an_error_event_is_the_class_of_its_http_twin(status: int, type: str, expected: type[Error], retryable: bool):
     """The same error whether it comes as a status or in the stream (D47, D48); its status was 200."""
     error = DIALECT.error_from_event(Event("error", body(type)))
     assert error.__class__ is expected
@@ -97,7 +95,7 @@ def test_an_error_event_is_the_class_of_its_http_twin(
     ],
 )
 def test_a_type_goes_before_a_strange_status_unless_it_says_less(
-    status: int, type: Any, expected: type[PenstockError], retryable: bool
+    status: int, type: Any, expected: type[Error], retryable: bool
 ):
     """The two generic types leave it to a status of their own kind, unknown types always do."""
     error = DIALECT.error_from_response(answer(status), body(type))
@@ -166,7 +164,7 @@ def test_a_rate_limit_is_one_unless_it_is_known_to_be_spent(details: Any):
     ],
 )
 def test_an_answer_that_is_not_the_apis_is_still_the_error_of_its_status(
-    status: int, raw: bytes, expected: type[PenstockError], message: str
+    status: int, raw: bytes, expected: type[Error], message: str
 ):
     """A proxy's page says what it can."""
     error = DIALECT.error_from_response(answer(status), raw)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.dialect import RateLimitStatus
-from penstock.headers import Headers
-from penstock.retry_after import LONGEST
-from penstock_anthropic import Anthropic
+from unbroken.dialect import RateLimitStatus
+from unbroken.headers import Headers
+from unbroken.retry_after import LONGEST
+from unbroken_anthropic import Anthropic
 
 DIALECT = Anthropic()
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC).timestamp()
@@ -44,7 +44,7 @@ def test_a_limit_of_which_nothing_can_be_read_is_left_out():
 
 def test_headers_without_limits_are_not_looked_into(monkeypatch):
     """The rate-limit policy asks about every answer, so not even their date is read."""
-    monkeypatch.setattr("penstock_anthropic._rate_limits.sent_at", None)
+    monkeypatch.setattr("unbroken_anthropic._rate_limits.sent_at", None)
     assert DIALECT.rate_limits(Headers({"Date": "Sun, 01 Mar 2026 12:00:00 GMT", "retry-after": "1"}), NOW) == ()
 
 

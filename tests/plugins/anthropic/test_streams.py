@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from penstock import Client, Event, Opening, Plugin, Request, Response, Retry
-from penstock.errors import OverloadedError, QuotaExceededError, TruncatedStreamError
-from penstock.headers import Headers
-from penstock.messages import Usage
-from penstock_anthropic import Anthropic
+from unbroken import Client, Event, Opening, Plugin, Request, Response, Retry
+from unbroken.errors import OverloadedError, QuotaExceededError, TruncatedStreamError
+from unbroken.headers import Headers
+from unbroken.messages import Usage
+from unbroken_anthropic import Anthropic
 
 START = {"type": "message_start", "message": {"usage": {"input_tokens": 25, "output_tokens": 1}}}
 FALLBACK = [

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import Event, StreamError, Usage
-from penstock.testing import Reply, play
-from penstock_anthropic import (
+from unbroken import Event, StreamError, Usage
+from unbroken.testing import Reply, play
+from unbroken_anthropic import (
     Anthropic,
     CitationsDelta,
     ContentBlockDelta,
@@ -361,9 +361,9 @@ def test_an_event_with_one_thing_changed_fits_or_is_a_stream_error(value: dict[s
 def test_the_dialect_is_imported_without_cattrs() -> None:
     """It is loaded with the first typed event."""
     script = (
-        "import sys, penstock, penstock_anthropic as it\n"
+        "import sys, unbroken, unbroken_anthropic as it\n"
         "assert 'cattrs' not in sys.modules\n"
-        "penstock.Event.make('ping', {'type': 'ping'}, dialect=it.Anthropic()).typed()\n"
+        "unbroken.Event.make('ping', {'type': 'ping'}, dialect=it.Anthropic()).typed()\n"
         "assert 'cattrs' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

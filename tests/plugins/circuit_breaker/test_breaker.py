@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from penstock import (
+from unbroken import (
     Call,
     CircuitOpenError,
     Client,
     Dialect,
+    Error,
     Event,
     Kind,
     NetworkError,
-    PenstockError,
     Plugin,
     Reject,
     Replay,
@@ -28,8 +28,8 @@ from penstock import (
     ValidationError,
     Wait,
 )
-from penstock.testing import STALL, FakeClock, Played, Reply, ScriptedTransport, play, sse
-from penstock_circuit_breaker import CircuitBreaker, CircuitBreakerConfig, CircuitState, Window
+from unbroken.testing import STALL, FakeClock, Played, Reply, ScriptedTransport, play, sse
+from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerConfig, CircuitState, Window
 
 ORIGIN = "https://api.example.org:443"
 Play = Callable[..., Played]
@@ -127,8 +127,8 @@ ENDINGS: dict[str, tuple[Reply, int]] = {
     "error-event": (Reply(body=sse(("error", ""))), 1),
     "error-event-after-the-commit": (Reply(body=(START, PART, sse(("error", "")))), 1),
     "not-a-stream": (Reply(headers={"content-type": "text/html"}, body=b"<html>"), 0),
-    "pool-exhausted": (Reply(failure=PenstockError("no free connection", origin="local")), 0),
-    "status-of-an-unknown-class": (Reply(failure=PenstockError("?", status_code=503)), 1),
+    "pool-exhausted": (Reply(failure=Error("no free connection", origin="local")), 0),
+    "status-of-an-unknown-class": (Reply(failure=Error("?", status_code=503)), 1),
     "bug-in-the-transport": (Reply(failure=RuntimeError("bug")), 0),
 }
 
@@ -232,7 +232,7 @@ def test_a_rejection_by_another_policy_is_ignored(play: Play, fake_clock: FakeCl
     used = Server(play, breaker, fake_clock).half_opened()
     for _ in range(3):
         played = play([GOOD], [breaker, Refuses(hook)][::order], dialect=Story())
-        assert played.penstock_error.origin == "local"
+        assert played.failure.origin == "local"
         assert not isinstance(played.error, CircuitOpenError)
     assert (breaker.state, used.in_flight) == ("half_open", 0)
 
@@ -361,7 +361,7 @@ def test_E60_a_call_from_before_the_circuit_opened_does_not_close_it(fake_clock:
     with Client([breaker], transport=transport, clock=fake_clock, dialect=Story()) as client:
         streams = [client.stream("POST", "https://api.example.org/") for _ in range(4)]
         with streams[0] as early, streams[1] as late:
-            with pytest.raises(PenstockError), streams[2]:
+            with pytest.raises(Error), streams[2]:
                 pass
             list(early)
             assert breaker.state == "open"
@@ -426,7 +426,7 @@ class Again(Plugin):
 
     name = "again"
 
-    def should_retry(self, call: Call, error: PenstockError) -> Retry | None:
+    def should_retry(self, call: Call, error: Error) -> Retry | None:
         return Retry() if call.attempt < 3 else None
 
 

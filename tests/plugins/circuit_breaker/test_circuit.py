@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from penstock_circuit_breaker import CircuitBreakerConfig, CircuitState, Window
-from penstock_circuit_breaker._circuit import Circuit, Permit
-from penstock_circuit_breaker._values import IGNORED, SLOW, SUCCESS, Refusal, Result, Verdict
+from unbroken_circuit_breaker import CircuitBreakerConfig, CircuitState, Window
+from unbroken_circuit_breaker._circuit import Circuit, Permit
+from unbroken_circuit_breaker._values import IGNORED, SLOW, SUCCESS, Refusal, Result, Verdict
 
 FAILURE = Result(Verdict.FAILURE, "ServerError")
 RESULTS = {"success": SUCCESS, "failure": FAILURE, "slow": SLOW, "ignored": IGNORED}

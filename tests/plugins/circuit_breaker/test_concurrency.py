@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock import (
+from unbroken import (
     AsyncClient,
     Call,
     CircuitOpenError,
@@ -18,8 +18,8 @@ from penstock import (
     Request,
     ServerError,
 )
-from penstock.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, play, run, sse
-from penstock_circuit_breaker import CircuitBreaker
+from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, play, run, sse
+from unbroken_circuit_breaker import CircuitBreaker
 
 DOWN, GOOD = Reply(status=503), Reply(latency=5.0, body=sse("a"))
 URL = "https://api.example.org/"

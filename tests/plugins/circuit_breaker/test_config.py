@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 import pytest
 
-from penstock import ConfigurationError, registry
-from penstock_circuit_breaker import CircuitBreaker, CircuitBreakerConfig, CircuitState, Window
+from unbroken import ConfigurationError, registry
+from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerConfig, CircuitState, Window
 
 COUNTS = (0, -1, 2.5, math.nan, "3", True, None)
 SECONDS = (0, -1.0, math.nan, math.inf, "1", True, None)
@@ -119,7 +119,7 @@ def test_a_preset_can_be_changed() -> None:
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Let the plugin be found by its name, and the configuration in an empty folder."""
-    entry = EntryPoint("circuit-breaker", "penstock_circuit_breaker:CircuitBreaker", registry.PLUGINS)
+    entry = EntryPoint("circuit-breaker", "unbroken_circuit_breaker:CircuitBreaker", registry.PLUGINS)
     monkeypatch.setattr(registry, "_entry_points", lambda group: [entry])
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -135,13 +135,13 @@ def test_everything_but_the_key_can_be_set_in_a_file_and_the_environment(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The window is a table of its own; the environment wins."""
-    (installed / "penstock.toml").write_text(
+    (installed / "unbroken.toml").write_text(
         "[circuit-breaker]\n"
         "failure_threshold = 7\nslow_call = 4\ncount_429 = true\ninitial_state = 'metrics_only'\n"
         "[circuit-breaker.window]\nkind = 'time'\nsize = 30\nslow_rate = 0.8\n"
     )
-    monkeypatch.setenv("PENSTOCK_CIRCUIT_BREAKER__WINDOW__SIZE", "60")
-    monkeypatch.setenv("PENSTOCK_CIRCUIT_BREAKER__CIRCUIT", "upstream")
+    monkeypatch.setenv("UNBROKEN_CIRCUIT_BREAKER__WINDOW__SIZE", "60")
+    monkeypatch.setenv("UNBROKEN_CIRCUIT_BREAKER__CIRCUIT", "upstream")
     assert built() == CircuitBreakerConfig(
         failure_threshold=7,
         slow_call=4.0,
@@ -183,7 +183,7 @@ def test_E63_what_does_not_fit_together_is_named_too(installed: Path, values: di
 
 def test_the_public_names() -> None:
     """Public names are listed and sorted, and there are no others."""
-    package = sys.modules["penstock_circuit_breaker"]
+    package = sys.modules["unbroken_circuit_breaker"]
     assert list(package.__all__) == sorted(package.__all__)
     public = {name for name in vars(package) if not name.startswith("_")}
     assert public == set(package.__all__)

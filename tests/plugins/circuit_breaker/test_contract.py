@@ -2,8 +2,8 @@
 
 import pytest
 
-from penstock.testing import check_plugin
-from penstock_circuit_breaker import CircuitBreaker, CircuitBreakerConfig, Window
+from unbroken.testing import check_plugin
+from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerConfig, Window
 
 
 def held(breaker: CircuitBreaker) -> int:

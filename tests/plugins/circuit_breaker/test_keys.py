@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from penstock_circuit_breaker import CircuitBreakerConfig, CircuitState
-from penstock_circuit_breaker._circuit import Permit
-from penstock_circuit_breaker._keys import Circuits
-from penstock_circuit_breaker._values import SUCCESS, Result, Verdict
+from unbroken_circuit_breaker import CircuitBreakerConfig, CircuitState
+from unbroken_circuit_breaker._circuit import Permit
+from unbroken_circuit_breaker._keys import Circuits
+from unbroken_circuit_breaker._values import SUCCESS, Result, Verdict
 
 
 class Kept(Circuits):

@@ -13,9 +13,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from penstock_circuit_breaker import CircuitBreakerConfig, CircuitState
-from penstock_circuit_breaker._circuit import Circuit, Permit
-from penstock_circuit_breaker._values import IGNORED, SLOW, SUCCESS, Refusal, Result, Verdict
+from unbroken_circuit_breaker import CircuitBreakerConfig, CircuitState
+from unbroken_circuit_breaker._circuit import Circuit, Permit
+from unbroken_circuit_breaker._values import IGNORED, SLOW, SUCCESS, Refusal, Result, Verdict
 
 THRESHOLD, SUCCESSES, PROBES, LEASE, RECOVERY = 2, 2, 2, 20, 10
 CHANCE = 1.0

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from penstock import Client, ConfigurationError, Plugin, hookimpl
-from penstock.testing import FakeClock, Reply, ScriptedTransport, play, sse
-from penstock_circuit_breaker import CircuitBreaker, CircuitBreakerSpecs, CircuitState
+from unbroken import Client, ConfigurationError, Plugin, hookimpl
+from unbroken.testing import FakeClock, Reply, ScriptedTransport, play, sse
+from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerSpecs, CircuitState
 
 ORIGIN = "https://api.example.org:443"
 DOWN, GOOD = Reply(status=503), Reply(body=sse("a"))
@@ -96,7 +96,7 @@ def test_an_observer_that_fails_is_contained(caplog: pytest.LogCaptureFixture) -
             raise RuntimeError("observer")
 
     breaker, watcher = CircuitBreaker(failure_threshold=1), Watcher()
-    with caplog.at_level(logging.ERROR, "penstock"):
+    with caplog.at_level(logging.ERROR, "unbroken"):
         played = play([DOWN], [Failing(), breaker, watcher])
     assert type(played.error).__name__ == "ServerError"
     assert [seen[3] for seen in watcher.seen] == ["open"]

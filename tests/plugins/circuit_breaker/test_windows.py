@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock_circuit_breaker import Window
-from penstock_circuit_breaker._values import Verdict
-from penstock_circuit_breaker._windows import CountWindow, TimeWindow, Totals
+from unbroken_circuit_breaker import Window
+from unbroken_circuit_breaker._values import Verdict
+from unbroken_circuit_breaker._windows import CountWindow, TimeWindow, Totals
 
 COUNTED = st.sampled_from([Verdict.SUCCESS, Verdict.FAILURE, Verdict.SLOW])
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from penstock_cli.app import app
-from penstock_faults import FaultServer
+from unbroken_cli.app import app
+from unbroken_faults import FaultServer
 
 Invoke = Callable[..., Any]
 
@@ -20,7 +20,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No settings and no keys of this machine, no colours or widths forced by it."""
     unwanted = {"FORCE_COLOR", "NO_COLOR", "COLUMNS", "ANTHROPIC_API_KEY", "OPENAI_API_KEY"}
     for name in list(os.environ):
-        if name.startswith("PENSTOCK_") or name in unwanted:
+        if name.startswith("UNBROKEN_") or name in unwanted:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -34,7 +34,7 @@ def invoke() -> Invoke:
     apart = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
 
     def call(*arguments: str, input: str | None = None) -> Any:
-        return CliRunner(**apart).invoke(app, arguments, input=input, prog_name="penstock")
+        return CliRunner(**apart).invoke(app, arguments, input=input, prog_name="unbroken")
 
     return call
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import typer
 
-import penstock_cli.chat._screen as cli_screen
-from penstock_anthropic import ChatMessage
-from penstock_cli.chat import ChatRequest, chat
-from penstock_cli.chat._backend import ChatCompletions, Messages
-from penstock_cli.chat._server import connected
-from penstock_faults import Fault, FaultServer, faults
+import unbroken_cli.chat._screen as cli_screen
+from unbroken_chat import ChatMessage
+from unbroken_cli.chat import ChatRequest, chat
+from unbroken_cli.chat._backend import ChatCompletions, Messages
+from unbroken_cli.chat._server import connected
+from unbroken_faults import Fault, FaultServer, faults
 
 SECRET = "canary-4711-secret"
 TEXT = "Water runs downhill."
@@ -106,12 +106,12 @@ def test_chat_completions_are_asked_for_their_counts(invoke, compatible, server)
 
 def test_a_failure_is_shown_as_by_stream(invoke, way, server, monkeypatch):
     """Class, request id, phase, attempts, a hint that fits; exit code 1."""
-    monkeypatch.setenv("PENSTOCK_RETRY__INITIAL_DELAY", "0.001")
+    monkeypatch.setenv("UNBROKEN_RETRY__INITIAL_DELAY", "0.001")
     server.push(faults.status(429, retry_after=0), faults.status(401))
     result = invoke("chat", "Hi", "--plugins", "retry", *way)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("AuthenticationError: HTTP 401")
-    for words in ("request   req_", "phase     headers", "1. RateLimitError 429: retry waited", "PENSTOCK_TOKEN"):
+    for words in ("request   req_", "phase     headers", "1. RateLimitError 429: retry waited", "UNBROKEN_TOKEN"):
         assert words in result.stderr
 
 
@@ -245,7 +245,7 @@ def test_standard_input_must_be_text(monkeypatch):
     [
         ({}, {}, "embedded"),
         ({"ANTHROPIC_API_KEY": ""}, {}, "embedded"),
-        ({"OPENAI_API_KEY": "k", "PENSTOCK_TOKEN": "t"}, {}, "embedded"),
+        ({"OPENAI_API_KEY": "k", "UNBROKEN_TOKEN": "t"}, {}, "embedded"),
         ({"ANTHROPIC_API_KEY": "k"}, {}, "direct"),
         ({"ANTHROPIC_API_KEY": "k"}, {"base_url": "http://127.0.0.1:1"}, "direct"),
         ({"ANTHROPIC_API_KEY": "k"}, {"endpoint": "http://127.0.0.1:1/x"}, "proxy"),
@@ -295,9 +295,9 @@ def test_without_a_base_url_it_is_anthropic_itself():
     ("environ", "option", "sent"),
     [
         ({}, [], None),
-        ({"PENSTOCK_TOKEN": ""}, [], None),
-        ({"PENSTOCK_TOKEN": SECRET}, [], f"Bearer {SECRET}"),
-        ({"PENSTOCK_TOKEN": "another"}, ["--token", SECRET], f"Bearer {SECRET}"),
+        ({"UNBROKEN_TOKEN": ""}, [], None),
+        ({"UNBROKEN_TOKEN": SECRET}, [], f"Bearer {SECRET}"),
+        ({"UNBROKEN_TOKEN": "another"}, ["--token", SECRET], f"Bearer {SECRET}"),
     ],
     ids=["none", "empty", "environment", "option"],
 )
@@ -318,13 +318,13 @@ def test_a_compatible_server_gets_a_key_if_there_is_one(invoke, server, compatib
     assert server.requests[0].headers.get("authorization") == sent
 
 
-@pytest.mark.parametrize("variable", ["ANTHROPIC_API_KEY", "PENSTOCK_TOKEN", "OPENAI_API_KEY"])
+@pytest.mark.parametrize("variable", ["ANTHROPIC_API_KEY", "UNBROKEN_TOKEN", "OPENAI_API_KEY"])
 def test_credentials_are_never_printed(invoke, server, monkeypatch, variable):
     """Not even when the server repeats them."""
     monkeypatch.setenv(variable, SECRET)
     ways = {
         "ANTHROPIC_API_KEY": ["--base-url", server.url],
-        "PENSTOCK_TOKEN": ["--endpoint", f"{server.url}/v1/messages"],
+        "UNBROKEN_TOKEN": ["--endpoint", f"{server.url}/v1/messages"],
         "OPENAI_API_KEY": ["--dialect", "openai", "--base-url", f"{server.url}/v1"],
     }
     server.push(Fault(status=400, message=f"you sent {SECRET}"))
@@ -342,7 +342,7 @@ def test_an_address_is_shown_without_its_query():
 
 def test_plugins_and_their_settings_are_those_of_a_client(invoke, way, server, nowhere):
     """From a file, from `--config`, by name, without one."""
-    (nowhere / "penstock.toml").write_text('plugins = ["retry"]\n[retry]\nmax_retries = 0\n')
+    (nowhere / "unbroken.toml").write_text('plugins = ["retry"]\n[retry]\nmax_retries = 0\n')
     (nowhere / "other.toml").write_text('plugins = ["retry"]\n[retry]\nmax_retries = 1\ninitial_delay = 0.001\n')
     for arguments, requests in ([[], 1], [["--config", "other.toml"], 2], [["--plugins", "-retry"], 1]):
         server.reset()

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import Usage
-from penstock_anthropic import ChatMessage
-from penstock_cli.chat._files import FileProblem, read, write
-from penstock_cli.chat._session import Session, Tokens
-from penstock_cli.chat._slash import COMMANDS, interpret
+from unbroken import Usage
+from unbroken_chat import ChatMessage
+from unbroken_cli.chat._files import FileProblem, read, write
+from unbroken_cli.chat._session import Session, Tokens
+from unbroken_cli.chat._slash import COMMANDS, interpret
 
 ONE = [ChatMessage.user("one"), ChatMessage.assistant("1")]
 TWO = [ChatMessage.user("two"), ChatMessage.assistant("2")]

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-import penstock_anthropic
-import penstock_cli.chat._screen as cli_screen
-from penstock import CircuitOpenError, ConfigurationError
-from penstock_cli.chat import ChatRequest, chat
-from penstock_faults import Fault, FaultServer, faults
+import unbroken_chat
+import unbroken_cli.chat._screen as cli_screen
+from unbroken import CircuitOpenError, ConfigurationError
+from unbroken_cli.chat import ChatRequest, chat
+from unbroken_faults import Fault, FaultServer, faults
 
 TEXT = "Water runs downhill."
 
@@ -138,7 +138,7 @@ def test_interrupting_while_nothing_has_come_goes_on(converse, server, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(penstock_anthropic.ReplyStream, "__enter__", impatient)
+        patched.setattr(unbroken_chat.ReplyStream, "__enter__", impatient)
         code, _, err = converse("slow", "/usage")
     assert code == 0
     assert "cancelled\n" in err
@@ -213,7 +213,7 @@ def test_an_open_circuit_is_explained(converse, server, monkeypatch):
     def refused(self: Any) -> Any:
         raise CircuitOpenError("circuit 'x' is open", request_id="req_1")
 
-    monkeypatch.setattr(penstock_anthropic.ReplyStream, "__enter__", refused)
+    monkeypatch.setattr(unbroken_chat.ReplyStream, "__enter__", refused)
     _, _, err = converse("one")
     assert "temporarily unavailable" in err
     assert "CircuitOpenError: circuit 'x' is open" in err

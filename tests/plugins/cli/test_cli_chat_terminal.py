@@ -12,18 +12,18 @@ from time import monotonic
 
 import pytest
 
-from penstock_faults import FaultServer, faults
+from unbroken_faults import FaultServer, faults
 
 pty = pytest.importorskip("pty")
 
 # A session leader that opens a terminal gets it as its own, with Ctrl-C and all.
-CHAT = "import os; os.open(os.ttyname(0), os.O_RDWR); from penstock_cli import main; main()"
+CHAT = "import os; os.open(os.ttyname(0), os.O_RDWR); from unbroken_cli import main; main()"
 DEADLINE = 30.0
 CTRL_C, CTRL_D = "\x03", "\x04"
 
 
 class Talk:
-    """A terminal with `penstock chat` in it."""
+    """A terminal with `unbroken chat` in it."""
 
     def __init__(self, *arguments: str) -> None:
         self.fd, slave = pty.openpty()

@@ -2,11 +2,11 @@
 
 import re
 
-from penstock.testing import Reply, check_plugin, play, sse
-from penstock_cli.chat._waiting import Waiting
-from penstock_faults import FaultServer, faults
-from penstock_rate_limit import RateLimit
-from penstock_retry import Retry
+from unbroken.testing import Reply, check_plugin, play, sse
+from unbroken_cli.chat._waiting import Waiting
+from unbroken_faults import FaultServer, faults
+from unbroken_rate_limit import RateLimit
+from unbroken_retry import Retry
 
 GOOD = Reply(body=sse("hello"))
 

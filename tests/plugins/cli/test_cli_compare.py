@@ -9,11 +9,11 @@ from urllib.request import ProxyHandler, Request, build_opener
 import pytest
 from attrs import evolve
 
-import penstock
-from penstock_cli import compare
-from penstock_cli.compare import APIS, ROWS, Cell, Consumer, Run, _command, _consumers, participants, run_compare
-from penstock_cli.compare._report import Report
-from penstock_cli.demo import Expect, Scenario
+import unbroken
+from unbroken_cli import compare
+from unbroken_cli.compare import APIS, ROWS, Cell, Consumer, Run, _command, _consumers, participants, run_compare
+from unbroken_cli.compare._report import Report
+from unbroken_cli.demo import Expect, Scenario
 
 TEXT = "one two three four five"
 MESSAGES = APIS[0]
@@ -61,7 +61,7 @@ def test_the_rows_have_names_of_their_own_and_short_titles():
         pytest.param({"text": "", "meant": ""}, "partial", "success", "-", id="nothing-meant"),
         pytest.param({"error": ValueError("x"), "text": "one"}, "error", "ValueError", "1/5", id="error"),
         pytest.param(
-            {"error": penstock.ServerError("x", status_code=500)}, "error", "ServerError (500)", "5/5", id="status"
+            {"error": unbroken.ServerError("x", status_code=500)}, "error", "ServerError (500)", "5/5", id="status"
         ),
         pytest.param({"given_up": 3.0, "text": ""}, "hang", "hangs (given up after 3 s)", "0/5", id="hang"),
     ],
@@ -136,14 +136,14 @@ def test_without_the_sdks_their_columns_are_left_out(invoke, no_sdk):
     assert result.stdout.count("TruncatedStreamError") == 2
     assert "anthropic 2" not in result.stdout
     assert ".messages.stream" not in result.stdout
-    assert "penstock: every row as required" in result.stdout
+    assert "unbroken: every row as required" in result.stdout
 
 
 def test_one_sdk_can_be_missing(monkeypatch):
     """The other one is compared all the same."""
     _installed(monkeypatch, "openai")
     places, missing = participants()
-    assert [consumer.name for _, consumer in places] == ["penstock", "openai", "penstock"]
+    assert [consumer.name for _, consumer in places] == ["unbroken", "openai", "unbroken"]
     assert missing == ["Not installed, so left out: anthropic. They join in after: pip install anthropic"]
 
 
@@ -156,7 +156,7 @@ def test_an_sdk_that_fails_without_a_fault_is_left_out(monkeypatch, no_sdk):
     _installed(monkeypatch, "anthropic")
     monkeypatch.setattr(_command, "APIS", (evolve(MESSAGES, sdk=listen),))
     places, missing = participants()
-    assert [consumer.name for _, consumer in places] == ["penstock"]
+    assert [consumer.name for _, consumer in places] == ["unbroken"]
     (line,) = missing
     assert line.startswith("anthropic ")
     assert line.endswith("cannot be used here, its columns are left out: AttributeError: no such thing in this version")
@@ -170,7 +170,7 @@ def test_json_has_everything_that_the_table_has(invoke, no_sdk):
     assert (document["ok"], document["seed"], document["limits"]["max_retries"]) == (True, 7, 3)
     (row,) = document["rows"]
     assert [(cell["api"], cell["consumer"], cell["error"]) for cell in row["cells"]] == [
-        (api.title, "penstock", "StreamError") for api in APIS
+        (api.title, "unbroken", "StreamError") for api in APIS
     ]
     assert row["cells"][0]["elsewhere"] == {"requests": 0, "prompt": False, "key": False}
 
@@ -181,7 +181,7 @@ def test_a_cell_that_is_not_as_required_is_exit_code_1(invoke, monkeypatch, no_s
     result = invoke("demo", "--compare")
     assert result.exit_code == 1
     assert "✗ wrong, Messages API: attempts: 1, not 2" in result.stdout
-    assert "penstock: not as required" in result.stdout
+    assert "unbroken: not as required" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_who_asked_for_gzip_is_told():
 def test_no_sdk_is_imported_unless_asked():
     """Neither by the demonstration nor by looking at what there is to compare."""
     code = (
-        "import sys\nfrom penstock_cli.compare import APIS\nfrom penstock_cli.demo import SCENARIOS, run_demo\n"
+        "import sys\nfrom unbroken_cli.compare import APIS\nfrom unbroken_cli.demo import SCENARIOS, run_demo\n"
         "run_demo(SCENARIOS[:1], as_json=True)\nassert [api.theirs() for api in APIS]\n"
         "print({'anthropic', 'openai'} & sys.modules.keys())"
     )

@@ -6,20 +6,20 @@ import attrs
 import pytest
 from rich.console import Console
 
-import penstock
-from penstock.testing import Reply, play, sse
-from penstock_cli import demo
-from penstock_cli.demo import SCENARIOS, Expect, Scenario, Trial, run_demo
-from penstock_cli.demo._block import block
-from penstock_cli.demo._command import _introduce, _suggest
-from penstock_cli.demo._expect import first_words
-from penstock_cli.demo._narrator import Narrator
-from penstock_cli.demo._report import Report
-from penstock_cli.demo._run import Runner
-from penstock_cli.demo._scenarios import CHAPTERS
-from penstock_cli.demo._screen import screen
-from penstock_cli.demo._trial import error_label
-from penstock_metrics import Metrics
+import unbroken
+from unbroken.testing import Reply, play, sse
+from unbroken_cli import demo
+from unbroken_cli.demo import SCENARIOS, Expect, Scenario, Trial, run_demo
+from unbroken_cli.demo._block import block
+from unbroken_cli.demo._command import _introduce, _suggest
+from unbroken_cli.demo._expect import first_words
+from unbroken_cli.demo._narrator import Narrator
+from unbroken_cli.demo._report import Report
+from unbroken_cli.demo._run import Runner
+from unbroken_cli.demo._scenarios import CHAPTERS
+from unbroken_cli.demo._screen import screen
+from unbroken_cli.demo._trial import error_label
+from unbroken_metrics import Metrics
 
 TEXT = "one two three four five"
 
@@ -39,8 +39,8 @@ def _trial(**changes: Any) -> Trial:
     return trial
 
 
-def _timeout(clock: str) -> penstock.TimeoutError:
-    error = penstock.TimeoutError("no progress")
+def _timeout(clock: str) -> unbroken.TimeoutError:
+    error = unbroken.TimeoutError("no progress")
     error.clock = clock  # type: ignore[assignment]
     return error
 
@@ -61,7 +61,7 @@ def test_a_call_that_ended_as_required_has_no_problems():
         ({"left_open": 1}, "connections left open"),
         ({"seconds": 9.0}, "took 9.00 s"),
         ({"status": "cancelled"}, "status"),
-        ({"error": penstock.NetworkError("x"), "status": "failure"}, "error: 'NetworkError', not None"),
+        ({"error": unbroken.NetworkError("x"), "status": "failure"}, "error: 'NetworkError', not None"),
         ({"expect": Expect(at_least=0.3)}, "took 0.10 s"),
         (
             {"expect": Expect(error="TimeoutError", clock="idle"), "error": _timeout("total"), "status": "failure"},
@@ -70,7 +70,7 @@ def test_a_call_that_ended_as_required_has_no_problems():
         (
             {
                 "expect": Expect(error="RateLimitError", status_code=429, retry_after=1.0),
-                "error": penstock.RateLimitError("x", status_code=429, retry_after=2.0),
+                "error": unbroken.RateLimitError("x", status_code=429, retry_after=2.0),
                 "status": "failure",
             },
             "retry_after: 2.0, not 1.0",
@@ -78,7 +78,7 @@ def test_a_call_that_ended_as_required_has_no_problems():
         (
             {
                 "expect": Expect(error="ServerError", status_code=500),
-                "error": penstock.ServerError("x", status_code=503),
+                "error": unbroken.ServerError("x", status_code=503),
                 "status": "failure",
             },
             "status code: 503, not 500",
@@ -107,7 +107,7 @@ def test_the_prefix_is_counted_in_words():
 
 def test_what_the_consumer_saw_is_said_in_a_few_words():
     """The answer, the error, or how much of the answer before the error."""
-    cut = penstock.TruncatedStreamError("x")
+    cut = unbroken.TruncatedStreamError("x")
     assert _trial().saw == "the whole answer"
     assert _trial(error=cut, text="").saw == "TruncatedStreamError"
     assert _trial(error=cut, text="one two").saw == "2 words, TruncatedStreamError"
@@ -276,11 +276,11 @@ def test_each_kind_of_decision_has_words():
     narrator = Narrator(trial)
     call: Any = None
     decisions = [
-        penstock.Retry(0.5),
-        penstock.GiveUp(reason="enough"),
-        penstock.Wait(0.25, "too fast"),
-        penstock.Reject(penstock.CircuitOpenError("open")),
-        penstock.Replay(()),
+        unbroken.Retry(0.5),
+        unbroken.GiveUp(reason="enough"),
+        unbroken.Wait(0.25, "too fast"),
+        unbroken.Reject(unbroken.CircuitOpenError("open")),
+        unbroken.Replay(()),
     ]
     for decision in decisions:
         narrator.on_decision(call, decision, "policy")
@@ -306,7 +306,7 @@ def test_run_demo_returns_the_verdict(capsys):
 
 
 def test_metrics_are_shown_in_the_end(invoke):
-    """What `penstock top` would show, below the table."""
+    """What `unbroken top` would show, below the table."""
     result = invoke("demo", "--only", "rate-limited", "--only", "stall", "--metrics")
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
@@ -332,13 +332,13 @@ def test_json_has_the_metrics_if_they_are_wanted(invoke, use_async):
     assert counted["total"]["calls"] == {"success": 2, "failure": 0, "rejected": 0, "cancelled": 0}
     assert counted["total"]["retries"] == {"RateLimitError": 1}
     assert counted["total"]["streams_in_flight"] == 0
-    assert counted["series"][0]["labels"]["model"] == "claude-penstock"
+    assert counted["series"][0]["labels"]["model"] == "claude-unbroken"
     assert "metrics" not in json.loads(invoke(*arguments).stdout)
 
 
 def test_metrics_without_their_packages_are_exit_code_2(invoke, monkeypatch):
     """It says what to install before the first row."""
-    monkeypatch.setattr("penstock_metrics._distribution.find_spec", lambda name: None)
+    monkeypatch.setattr("unbroken_metrics._distribution.find_spec", lambda name: None)
     result = invoke("demo", "--only", "no-fault", "--metrics")
     assert result.exit_code == 2
-    assert "pip install 'penstock[metrics]'" in result.stderr
+    assert "pip install 'unbroken[metrics]'" in result.stderr

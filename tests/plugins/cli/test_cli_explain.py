@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from penstock import hookimpl
+from unbroken import hookimpl
 
 
 def _row(output: str, setting: str) -> list[str]:
@@ -12,20 +12,20 @@ def _row(output: str, setting: str) -> list[str]:
 
 def test_each_setting_has_its_value_and_its_source(invoke, nowhere, monkeypatch):
     """Defaults, a file and the environment are told apart."""
-    (nowhere / "penstock.toml").write_text("[retry]\nmax-delay = 9\n")
-    monkeypatch.setenv("PENSTOCK_RETRY__MAX_RETRIES", "7")
+    (nowhere / "unbroken.toml").write_text("[retry]\nmax-delay = 9\n")
+    monkeypatch.setenv("UNBROKEN_RETRY__MAX_RETRIES", "7")
     result = invoke("explain", "--dialect", "anthropic", "--plugins", "timeout,retry")
     assert result.exit_code == 0
     assert result.stdout.startswith("dialect: anthropic\nplugins: timeout, retry\n")
-    assert _row(result.stdout, "retry.max_retries") == ["retry.max_retries", "7", "PENSTOCK_RETRY__MAX_RETRIES"]
+    assert _row(result.stdout, "retry.max_retries") == ["retry.max_retries", "7", "UNBROKEN_RETRY__MAX_RETRIES"]
     assert _row(result.stdout, "retry.jitter ") == ["retry.jitter", "0.1", "defaults"]
     assert _row(result.stdout, "retry.max_delay")[:2] == ["retry.max_delay", "9"]
-    assert "penstock.toml" in "".join(result.stdout.split())  # a long path is wrapped in its column
+    assert "unbroken.toml" in "".join(result.stdout.split())  # a long path is wrapped in its column
 
 
 def test_a_list_on_the_command_line_wins(invoke, monkeypatch):
     """`--plugins` is what is explained, whatever the environment says."""
-    monkeypatch.setenv("PENSTOCK_PLUGINS", "timeout")
+    monkeypatch.setenv("UNBROKEN_PLUGINS", "timeout")
     result = invoke("explain", "--plugins", " retry, ")
     assert "plugins: retry\n" in result.stdout
     assert "list: from --plugins" in result.stdout
@@ -49,7 +49,7 @@ def test_no_plugins_is_an_empty_pipeline(invoke):
 
 def test_an_order_that_makes_no_sense_is_pointed_out(invoke, monkeypatch):
     """The warning of the registry is part of the explanation."""
-    monkeypatch.setattr("penstock.registry.order_problems", lambda names: ["this order makes no sense"])
+    monkeypatch.setattr("unbroken.registry.order_problems", lambda names: ["this order makes no sense"])
     assert invoke("explain").stdout.count("! this order makes no sense") == 1
 
 
@@ -63,7 +63,7 @@ def test_plugins_without_a_configuration_have_no_rows(invoke, monkeypatch):
         def on_event(self, call, event):
             return None
 
-    monkeypatch.setattr("penstock_cli._explain.resolve_plugins", lambda *_: [Bare()])
+    monkeypatch.setattr("unbroken_cli._explain.resolve_plugins", lambda *_: [Bare()])
     result = invoke("explain")
     assert "plugins: bare\n" in result.stdout
     assert "setting" not in result.stdout
@@ -88,8 +88,8 @@ def test_what_is_wrong_is_a_list_and_exit_code_2(invoke, arguments, expected):
 
 def test_all_problems_are_listed_at_once(invoke, monkeypatch):
     """Each with its path and its source."""
-    monkeypatch.setenv("PENSTOCK_RETRY__MAX_RETRIES", "many")
-    monkeypatch.setenv("PENSTOCK_TIMEOUT__IDEL", "3")
+    monkeypatch.setenv("UNBROKEN_RETRY__MAX_RETRIES", "many")
+    monkeypatch.setenv("UNBROKEN_TIMEOUT__IDEL", "3")
     lines = invoke("explain").stderr.splitlines()
     assert len(lines) == 3
-    assert all("PENSTOCK_" in line for line in lines[1:])
+    assert all("UNBROKEN_" in line for line in lines[1:])

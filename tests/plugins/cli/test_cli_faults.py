@@ -2,8 +2,8 @@ import socket
 import urllib.error
 import urllib.request
 
-import penstock_cli._faults as cli_faults
-from penstock_faults import parse_script
+import unbroken_cli._faults as cli_faults
+from unbroken_faults import parse_script
 
 
 def test_the_catalogue_is_listed(invoke):

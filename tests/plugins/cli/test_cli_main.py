@@ -4,13 +4,13 @@ from importlib.metadata import version
 
 import pytest
 
-import penstock_cli
-from penstock_cli._console import console, printable, tolerate_encodings
+import unbroken_cli
+from unbroken_cli._console import console, printable, tolerate_encodings
 
 
 def test_version_is_that_of_the_distribution(invoke):
     """`--version` says what is installed."""
-    assert invoke("--version").stdout == f"penstock {version('penstock')}\n"
+    assert invoke("--version").stdout == f"unbroken {version('unbroken')}\n"
 
 
 def test_help_names_every_command(invoke):
@@ -24,9 +24,9 @@ def test_help_names_every_command(invoke):
 def test_help_imports_neither_a_client_nor_a_server():
     """`--help` is quick because it imports nothing that it does not need."""
     code = (
-        "import sys; from typer.testing import CliRunner; from penstock_cli.app import app;"
+        "import sys; from typer.testing import CliRunner; from unbroken_cli.app import app;"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0;"
-        "print(sorted({'penstock', 'penstock_faults', 'httpx', 'rich.live'} & set(sys.modules)))"
+        "print(sorted({'unbroken', 'unbroken_faults', 'httpx', 'rich.live'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -37,23 +37,23 @@ def test_without_typer_or_rich_it_says_what_to_install(missing, monkeypatch, cap
     """A missing extra is one clear line and exit code 2, not a traceback."""
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(SystemExit) as left:
-        penstock_cli.main()
+        unbroken_cli.main()
     assert left.value.code == 2
-    assert capsys.readouterr().err == "The penstock command needs typer and rich: pip install 'penstock[cli]'\n"
+    assert capsys.readouterr().err == "The unbroken command needs typer and rich: pip install 'unbroken[cli]'\n"
 
 
 def test_main_runs_the_command_line(monkeypatch, capsys):
     """The entry point is the app."""
-    monkeypatch.setattr(sys, "argv", ["penstock", "--version"])
+    monkeypatch.setattr(sys, "argv", ["unbroken", "--version"])
     with pytest.raises(SystemExit) as left:
-        penstock_cli.main()
+        unbroken_cli.main()
     assert left.value.code == 0
-    assert capsys.readouterr().out.startswith("penstock ")
+    assert capsys.readouterr().out.startswith("unbroken ")
 
 
 def test_a_terminal_without_unicode_gets_question_marks():
     """What an encoding cannot say is replaced, it does not crash the command."""
-    code = "from penstock_cli._console import tolerate_encodings; tolerate_encodings(); print('\\u2713')"
+    code = "from unbroken_cli._console import tolerate_encodings; tolerate_encodings(); print('\\u2713')"
     done = subprocess.run(
         [sys.executable, "-X", "utf8=0", "-c", code], capture_output=True, env={"PYTHONIOENCODING": "ascii"}, check=True
     )

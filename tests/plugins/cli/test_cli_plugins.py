@@ -4,9 +4,9 @@ from typing import Any
 import attrs
 import pytest
 
-import penstock.registry
-from penstock import Plugin
-from penstock_cli._fields import Setting, settings_of, shown
+import unbroken.registry
+from unbroken import Plugin
+from unbroken_cli._fields import Setting, settings_of, shown
 
 
 @attrs.frozen
@@ -35,7 +35,7 @@ class Settings:
 
 
 def _entry(name: str, value: str) -> EntryPoint:
-    return EntryPoint(name, value, "penstock.plugins")
+    return EntryPoint(name, value, "unbroken.plugins")
 
 
 @pytest.fixture
@@ -43,9 +43,9 @@ def install(monkeypatch):
     """Pretend that these are what is installed as plugins."""
 
     def pretend(*entries: EntryPoint) -> None:
-        real = penstock.registry.installed_entry_points
+        real = unbroken.registry.installed_entry_points
         monkeypatch.setattr(
-            penstock.registry, "_entry_points", lambda group: [*entries] if group.endswith("plugins") else real(group)
+            unbroken.registry, "_entry_points", lambda group: [*entries] if group.endswith("plugins") else real(group)
         )
 
     return pretend
@@ -55,7 +55,7 @@ def test_everything_installed_is_listed(invoke):
     """Plugins and dialects with where they come from and that they load."""
     result = invoke("plugins")
     assert result.exit_code == 0
-    for words in ("retry", "penstock_retry:Retry", "dialect", "anthropic", "✓ loads, used by default"):
+    for words in ("retry", "unbroken_retry:Retry", "dialect", "anthropic", "✓ loads, used by default"):
         assert words in result.stdout
 
 
@@ -63,9 +63,9 @@ def test_broken_plugins_are_listed_as_broken(invoke, install):
     """Listing never fails: what does not import, exits, or is offered twice is shown with its problem."""
     install(
         _entry("gone", "no_such_module_of_ours:Thing"),
-        _entry("leaves", "penstock_cli_test_exits:Thing"),
-        _entry("retry", "penstock_retry:Retry"),
-        _entry("retry", "penstock_retry:Retry"),
+        _entry("leaves", "unbroken_cli_test_exits:Thing"),
+        _entry("retry", "unbroken_retry:Retry"),
+        _entry("retry", "unbroken_retry:Retry"),
     )
     result = invoke("plugins")
     assert result.exit_code == 0
@@ -85,7 +85,7 @@ def test_a_plugin_that_exits_on_import_does_not_end_the_listing(invoke, install,
 
 
 def test_the_settings_of_a_plugin_are_shown_with_defaults_and_words(invoke):
-    """`penstock plugins retry` is the reference of its settings."""
+    """`unbroken plugins retry` is the reference of its settings."""
     result = invoke("plugins", "retry")
     assert result.exit_code == 0
     assert "hooks: " in result.stdout
@@ -113,7 +113,7 @@ def test_a_broken_plugin_is_shown_with_its_problem(invoke, install):
 
 def test_a_plugin_without_settings_says_so(invoke, install):
     """Nothing to configure is said in so many words."""
-    install(_entry("bare", "penstock.plugin:Plugin"), _entry("odd", "penstock:DROP"))
+    install(_entry("bare", "unbroken.plugin:Plugin"), _entry("odd", "unbroken:DROP"))
     assert "hooks: none\nno settings" in invoke("plugins", "bare").stdout
     assert "no settings" in invoke("plugins", "odd").stdout
 
@@ -166,5 +166,5 @@ def test_values_are_shown_as_in_a_file(name, value, expected):
 def test_hooks_of_the_base_class_do_not_count(invoke, install):
     """Only what a plugin overrides is listed as a hook."""
     assert Plugin.on_event is not None
-    install(_entry("timeout", "penstock_timeout:Timeout"))
+    install(_entry("timeout", "unbroken_timeout:Timeout"))
     assert "hooks: before_request\n" in invoke("plugins", "timeout").stdout

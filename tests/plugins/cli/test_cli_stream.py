@@ -4,11 +4,11 @@ import sys
 
 import pytest
 
-import penstock_cli._stream as cli_stream
-from penstock import Attempt, RateLimitError
-from penstock_cli._failure import failure_block
-from penstock_cli._stream import StreamRequest, stream
-from penstock_faults import Fault, faults
+import unbroken_cli._stream as cli_stream
+from unbroken import Attempt, RateLimitError
+from unbroken_cli._failure import failure_block
+from unbroken_cli._stream import StreamRequest, stream
+from unbroken_faults import Fault, faults
 
 BODY = '{"model": "m", "stream": true, "messages": []}'
 TEXT = "Water runs downhill."
@@ -188,6 +188,6 @@ def test_a_hint_of_the_server_is_part_of_the_block():
 
 def test_an_error_of_no_known_class_has_no_hint():
     """There is nothing to say about what nobody knows."""
-    from penstock import PenstockError
+    from unbroken import Error
 
-    assert failure_block(PenstockError("odd")) == "PenstockError: odd\n"
+    assert failure_block(Error("odd")) == "Error: odd\n"

@@ -1,4 +1,4 @@
-"""`penstock top`: what it reads, what it makes of two readings, how it looks, how it ends."""
+"""`unbroken top`: what it reads, what it makes of two readings, how it looks, how it ends."""
 
 import io
 import threading
@@ -9,15 +9,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
-import penstock_cli.top._command as command
-from penstock.testing import STALL, FakeClock, Reply, play, sse
-from penstock_circuit_breaker import CircuitBreaker
-from penstock_cli.top import Reading, ScrapeError, Top, Window, endpoint, frame, scrape, top
-from penstock_cli.top._frame import sparkline
-from penstock_metrics import Metrics, PrometheusCollector, start_http_server
-from penstock_rate_limit import RateLimit
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+import unbroken_cli.top._command as command
+from unbroken.testing import STALL, FakeClock, Reply, play, sse
+from unbroken_circuit_breaker import CircuitBreaker
+from unbroken_cli.top import Reading, ScrapeError, Top, Window, endpoint, frame, scrape, top
+from unbroken_cli.top._frame import sparkline
+from unbroken_metrics import Metrics, PrometheusCollector, start_http_server
+from unbroken_rate_limit import RateLimit
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 URL = "http://127.0.0.1:9464/metrics"
 
@@ -31,7 +31,7 @@ def of(metrics, at=0.0):
 
 
 def counters(at=0.0, **numbers):
-    return reading("".join(f"penstock_{name} {number}\n" for name, number in numbers.items()), at)
+    return reading("".join(f"unbroken_{name} {number}\n" for name, number in numbers.items()), at)
 
 
 def shown(renderable, width=100):
@@ -106,16 +106,16 @@ def test_a_process_that_was_restarted_does_not_count_backwards():
 )
 def test_quantiles_are_those_of_prometheus(counts, quantile, expected):
     """Linear within the bucket; beyond the last bound it is the bound; of nothing there is none."""
-    text = "# TYPE penstock_x_seconds histogram\n" + "".join(
-        f'penstock_x_seconds_bucket{{le="{le}"}} {count}\n'
+    text = "# TYPE unbroken_x_seconds histogram\n" + "".join(
+        f'unbroken_x_seconds_bucket{{le="{le}"}} {count}\n'
         for le, count in zip(("1.0", "5.0", "+Inf"), counts, strict=True)
     )
     assert Window(reading(text)).quantile("x_seconds", quantile) == expected
 
 
-def test_labels_are_summed_and_what_is_not_of_penstock_is_left_out():
+def test_labels_are_summed_and_what_is_not_of_unbroken_is_left_out():
     """Several series are one number; NaN is none."""
-    text = 'penstock_x{a="1",b="1"} 2\npenstock_x{a="1",b="2"} 3\npenstock_x{a="2"} NaN\nother 7\n'
+    text = 'unbroken_x{a="1",b="1"} 2\nunbroken_x{a="1",b="2"} 3\nunbroken_x{a="2"} NaN\nother 7\n'
     found = reading(text)
     assert found.by("x", "a") == {("1",): 5.0}
     assert found.total("x") == 5.0
@@ -133,8 +133,8 @@ def test_the_thresholds_have_colours(metrics):
 
 def test_a_circuit_that_is_open_comes_first():
     """However many are closed."""
-    states = [f'penstock_circuit_state{{circuit="c",key="k{n:02}",state="closed"}} 1\n' for n in range(30)]
-    opened = 'penstock_circuit_state{circuit="c",key="z",state="open"} 1\n'
+    states = [f'unbroken_circuit_state{{circuit="c",key="k{n:02}",state="closed"}} 1\n' for n in range(30)]
+    opened = 'unbroken_circuit_state{circuit="c",key="z",state="open"} 1\n'
     text = shown(frame(Window(reading("".join(states) + opened))))
     assert "c z: open" in text
     assert text.count("closed") == 9
@@ -142,7 +142,7 @@ def test_a_circuit_that_is_open_comes_first():
 
 def test_what_an_endpoint_says_is_not_obeyed_by_the_terminal():
     """Labels with escape sequences are shown as what they are."""
-    text = 'penstock_attempt_errors_total{error="\x1b[2Jx",clock=""} 1\npenstock_waits_total{plugin="\x1b]0;x"} 1\n'
+    text = 'unbroken_attempt_errors_total{error="\x1b[2Jx",clock=""} 1\nunbroken_waits_total{plugin="\x1b]0;x"} 1\n'
     assert "\x1b" not in shown(frame(Window(reading(text))))
 
 
@@ -212,8 +212,8 @@ def answering(body, status=200):
     [
         (b"nothing here", 404, "it answers with 404"),
         (b"<html>&nbsp;</html>", 200, "what it answers with is not the text of Prometheus"),
-        (b"other_total 1\n", 200, "it has no metrics of Penstock yet"),
-        (b"", 200, "it has no metrics of Penstock yet"),
+        (b"other_total 1\n", 200, "it has no metrics of Unbroken yet"),
+        (b"", 200, "it has no metrics of Unbroken yet"),
         (b"\xff\xfe{", 200, "what it answers with is not the text of Prometheus"),
     ],
     ids=["404", "page", "foreign", "empty", "bytes"],
@@ -252,7 +252,7 @@ def test_without_the_client_library_it_says_what_to_install(invoke, monkeypatch)
     monkeypatch.setattr(command, "find_spec", lambda name: None)
     result = invoke("top", ":9464", "--once")
     assert result.exit_code == 2
-    assert result.stderr == "penstock top needs prometheus-client: pip install 'penstock[metrics]'\n"
+    assert result.stderr == "unbroken top needs prometheus-client: pip install 'unbroken[metrics]'\n"
 
 
 class Script:
@@ -293,7 +293,7 @@ def test_latency_is_drawn_over_the_windows():
     """A bar for each; where no call ended, a gap; no more than fit."""
 
     def histogram(at, count):
-        name = "penstock_call_duration_seconds"
+        name = "unbroken_call_duration_seconds"
         return reading(
             f'# TYPE {name} histogram\n{name}_bucket{{le="1.0"}} {count}\n{name}_bucket{{le="+Inf"}} {count}\n', at
         )

@@ -11,7 +11,7 @@ import attrs
 import h11
 import pytest
 
-from penstock_faults import FaultServer
+from unbroken_faults import FaultServer
 
 STREAM = {"model": "claude-test", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -123,4 +123,4 @@ def quiet(caplog) -> Iterator[None]:
     caplog.set_level(logging.DEBUG)
     yield
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
-    assert [each for each in threading.enumerate() if each.name == "penstock-faults"] == []
+    assert [each for each in threading.enumerate() if each.name == "unbroken-faults"] == []

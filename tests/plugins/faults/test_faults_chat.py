@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from penstock_faults import Fault, FaultServer, faults
+from unbroken_faults import Fault, FaultServer, faults
 
 PATH = "/v1/chat/completions"
 STREAM = {"model": "gpt-test", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
@@ -80,7 +80,7 @@ def test_without_stream_the_reply_is_one_completion(chat):
         seen = chat(server, {"messages": []})
         (reply,) = server.replies
     completion = json.loads(seen.body)
-    assert (completion["object"], completion["model"]) == ("chat.completion", "gpt-penstock")
+    assert (completion["object"], completion["model"]) == ("chat.completion", "gpt-unbroken")
     assert completion["choices"][0]["message"]["content"] == reply.text
     assert completion["usage"]["completion_tokens"] == reply.output_tokens
 
@@ -171,4 +171,4 @@ def test_the_same_seed_gives_the_same_bytes(chat):
     script = (Fault(), faults.sliced(), faults.rate_limited(retry_after=1), faults.cut(after=4))
     with FaultServer(script, seed=7) as server:
         raw = b"".join(chat(server, COUNTED).raw for _ in script)
-    assert hashlib.sha256(raw).hexdigest()[:16] == "0fd44efddb27686b"
+    assert hashlib.sha256(raw).hexdigest()[:16] == "28c740c1cc1be6bb"

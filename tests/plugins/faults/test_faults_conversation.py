@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from penstock_faults import Fault, FaultServer, faults
+from unbroken_faults import Fault, FaultServer, faults
 
 
 def test_the_documented_order_of_events(ask):

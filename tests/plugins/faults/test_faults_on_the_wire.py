@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 from attrs import evolve
 
-from penstock_faults import Fault, FaultServer, faults, sse
+from unbroken_faults import Fault, FaultServer, faults, sse
 
 SHORT = "The gate opens."
 PREAMBLE = ["message_start", "content_block_start", "ping"]

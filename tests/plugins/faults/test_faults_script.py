@@ -5,8 +5,8 @@ import json
 import pytest
 from attrs import evolve
 
-import penstock_faults
-from penstock_faults import Fault, ScriptError, faults, parse_fault, parse_script
+import unbroken_faults
+from unbroken_faults import Fault, ScriptError, faults, parse_fault, parse_script
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_repr_of_a_huge_fault_is_short():
     assert repr(Fault(body=b"x")).count("body=b'x'") == 1
 
 
-@pytest.mark.parametrize("module", [penstock_faults, faults], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [unbroken_faults, faults], ids=lambda module: module.__name__)
 def test_all_is_sorted_and_there(module):
     assert list(module.__all__) == sorted(module.__all__)
     assert all(hasattr(module, name) for name in module.__all__)
@@ -105,6 +105,6 @@ def test_the_catalogue_and_the_exports_are_the_same():
 
 
 def test_an_event_can_be_built_by_hand():
-    assert penstock_faults.sse("ping", {"type": "ping"}) == b'event: ping\ndata: {"type":"ping"}\n\n'
-    assert penstock_faults.sse("x", b"{nonsense") == b"event: x\ndata: {nonsense\n\n"
-    assert json.loads(penstock_faults.sse("x", "Wörtchen")[15:]) == "Wörtchen"
+    assert unbroken_faults.sse("ping", {"type": "ping"}) == b'event: ping\ndata: {"type":"ping"}\n\n'
+    assert unbroken_faults.sse("x", b"{nonsense") == b"event: x\ndata: {nonsense\n\n"
+    assert json.loads(unbroken_faults.sse("x", "Wörtchen")[15:]) == "Wörtchen"

@@ -13,7 +13,7 @@ import pytest
 import trio
 import trustme
 
-from penstock_faults import Fault, FaultServer, faults
+from unbroken_faults import Fault, FaultServer, faults
 
 
 async def fetch(server: FaultServer) -> bytes:
@@ -27,7 +27,7 @@ async def fetch(server: FaultServer) -> bytes:
 
 def test_in_a_thread(ask):
     with FaultServer() as server:
-        assert "penstock-faults" in [thread.name for thread in threading.enumerate()]
+        assert "unbroken-faults" in [thread.name for thread in threading.enumerate()]
         assert ask(server).status == 200
 
 
@@ -129,14 +129,14 @@ def test_a_callable_that_raises_is_told_to_the_client(ask):
 
 def test_a_request_can_choose_and_leaves_the_script_alone(ask):
     with FaultServer([faults.status(503)]) as server:
-        assert ask(server, extra="X-Penstock-Fault: 429:retry_after=3\r\n").header("retry-after") == "3"
+        assert ask(server, extra="X-Unbroken-Fault: 429:retry_after=3\r\n").header("retry-after") == "3"
         assert ask(server, path="/v1/messages?fault=captive_portal").body.startswith(b"<!doctype")
         assert ask(server).status == 503
 
 
 def test_a_request_that_chooses_badly_is_told_so(ask):
     with FaultServer() as server:
-        seen = ask(server, extra="x-penstock-fault: stal\r\n")
+        seen = ask(server, extra="x-unbroken-fault: stal\r\n")
     assert seen.status == 400
     assert "did you mean 'stall'?" in json.loads(seen.body)["error"]["message"]
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from loguru import logger
 
-from penstock.call import Call
-from penstock.dialect import Dialect
-from penstock.messages import Request
-from penstock_logging import Logging
+from unbroken.call import Call
+from unbroken.dialect import Dialect
+from unbroken.messages import Request
+from unbroken_logging import Logging
 
 URL = "https://api.example.org/v1/messages?key=CANARY-in-query"
 

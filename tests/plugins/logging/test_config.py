@@ -2,10 +2,10 @@
 
 import pytest
 
-from penstock.errors import ConfigurationError
-from penstock.messages import Event
-from penstock.plugin import Plugin
-from penstock_logging import Logging, LoggingConfig
+from unbroken.errors import ConfigurationError
+from unbroken.messages import Event
+from unbroken.plugin import Plugin
+from unbroken_logging import Logging, LoggingConfig
 
 
 @pytest.mark.parametrize(

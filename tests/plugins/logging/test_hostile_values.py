@@ -5,12 +5,12 @@ import logging
 
 import pytest
 
-from penstock import errors
-from penstock.call import Outcome
-from penstock.decisions import GiveUp, Reject, Replay, Retry, Wait
-from penstock.errors import CircuitOpenError, PenstockError
-from penstock.headers import Headers
-from penstock.messages import Event, Response
+from unbroken import errors
+from unbroken.call import Outcome
+from unbroken.decisions import GiveUp, Reject, Replay, Retry, Wait
+from unbroken.errors import CircuitOpenError, Error
+from unbroken.headers import Headers
+from unbroken.messages import Event, Response
 
 CANARY = "CANARY7c1fQ"
 SECRETS = {
@@ -23,7 +23,7 @@ SECRETS = {
     "json": f'{{"authorization": "Bearer {CANARY}", "model": "m"}}',
 }
 CLASSES = [value for value in vars(errors).values() if isinstance(value, type)]
-ERRORS = [value for value in CLASSES if issubclass(value, PenstockError)]
+ERRORS = [value for value in CLASSES if issubclass(value, Error)]
 SINKS = [{}, {"sink": "stdout"}, {"sink": "stdout", "json": True}, {"sink": "stdlib"}]
 HOSTILE = {
     "crlf": "a\r\nb 2026-01-01 ERROR forged",
@@ -43,7 +43,7 @@ HOSTILE = {
 
 def everything(plugin, call, text):
     """Send `text` through every hook, in every place that takes text from outside."""
-    error = PenstockError(text, response_id=text, kind=text, status_code=500)
+    error = Error(text, response_id=text, kind=text, status_code=500)
     failure = Outcome(status="failure", error=error, attempt=1, duration=1.0)
     plugin.before_request(call, call.request)
     plugin.on_event(call, Event(text, b"data", text))
@@ -75,7 +75,7 @@ def lines_of(entries, capsys, caplog):
 @pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS)
 def test_e68_no_record_has_a_secret(make_plugin, make_call, entries, capsys, caplog, sink, text):
     """Of no kind, in no place, neither in the line nor in the fields bound to it."""
-    caplog.set_level(logging.DEBUG, "penstock")
+    caplog.set_level(logging.DEBUG, "unbroken")
     headers = {
         "Authorization": f"Bearer {CANARY}",
         "X-Api-Key": CANARY,
@@ -110,7 +110,7 @@ def test_e68_no_kind_of_error_brings_a_secret(make_plugin, call, entries, error)
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_e69_every_record_is_one_literal_line(make_plugin, make_call, entries, capsys, caplog, sink, text):
     """Request id, error, event type, reason, plugin: as they are, with control characters escaped."""
-    caplog.set_level(logging.DEBUG, "penstock")
+    caplog.set_level(logging.DEBUG, "unbroken")
     plugin = make_plugin(level="DEBUG", events=True, **sink)
     count = everything(plugin, make_call(id=text), text)
     lines = lines_of(entries, capsys, caplog)

@@ -10,9 +10,9 @@ import sys
 import pytest
 from loguru import logger
 
-from penstock.call import Outcome
-from penstock.decisions import Retry
-from penstock_logging import Logging
+from unbroken.call import Outcome
+from unbroken.decisions import Retry
+from unbroken_logging import Logging
 
 SUCCESS = Outcome(status="success", attempt=1, duration=1.5)
 TEXT = (
@@ -37,16 +37,16 @@ def test_the_application_gets_the_records_by_default(make_plugin, call, entries)
     (entry,) = entries
     assert str(entry) == TEXT + "\n"
     assert entry.record["time"].timestamp() == 1_700_000_000.25
-    assert (entry.record["name"], entry.record["function"]) == ("penstock", "call-ended")
+    assert (entry.record["name"], entry.record["function"]) == ("unbroken", "call-ended")
     assert handlers() == before
 
 
 def test_a_newcomer_sees_one_line_on_stderr():
     """No set-up: the handler that loguru has from the start prints it, once, and the exit waits for it."""
     program = (
-        "from penstock.call import Call, Outcome; from penstock.dialect import Dialect\n"
-        "from penstock.messages import Request; from penstock.clock import SystemClock\n"
-        "from penstock_logging import Logging\n"
+        "from unbroken.call import Call, Outcome; from unbroken.dialect import Dialect\n"
+        "from unbroken.messages import Request; from unbroken.clock import SystemClock\n"
+        "from unbroken_logging import Logging\n"
         "request = Request.build('GET', 'http://localhost/')\n"
         "call = Call(id='call-1', request=request, dialect=Dialect(), clock=SystemClock(), started_at=0.0)\n"
         "Logging().on_finish(call, Outcome(status='success', attempt=1, duration=1.5))\n"
@@ -59,7 +59,7 @@ def test_a_newcomer_sees_one_line_on_stderr():
 
 def test_importing_leaves_loguru_alone():
     """The library is silent, and does nothing, until the plugin is used."""
-    program = "from loguru import logger; a = repr(logger); import penstock_logging; assert a == repr(logger)"
+    program = "from loguru import logger; a = repr(logger); import unbroken_logging; assert a == repr(logger)"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
@@ -94,7 +94,7 @@ def test_json_is_one_object_per_line(make_plugin, call, capsys):
         "time": "2023-11-14T22:13:20.250Z",
         "level": "WARNING",
         "message": "retrying",
-        "penstock": "retry",
+        "unbroken": "retry",
         "request_id": "call-1",
         "attempt": 1,
         "phase": "before",
@@ -108,7 +108,7 @@ def test_json_is_one_object_per_line(make_plugin, call, capsys):
 
 def test_a_file_is_appended_to(make_plugin, call, tmp_path):
     """In UTF-8, whatever the locale; closing releases it."""
-    path = tmp_path / "logs" / "penstock.log"
+    path = tmp_path / "logs" / "unbroken.log"
     for _ in range(2):
         plugin = make_plugin(sink=str(path))
         plugin.on_decision(call, Retry(reason="naïve"), "retry")
@@ -117,14 +117,14 @@ def test_a_file_is_appended_to(make_plugin, call, tmp_path):
 
 
 def test_standard_logging_gets_the_records_when_asked(make_plugin, call, entries, caplog):
-    """Through the logger ``penstock``, whose level counts."""
+    """Through the logger ``unbroken``, whose level counts."""
     plugin = make_plugin(sink="stdlib")
-    with caplog.at_level(logging.INFO, "penstock"):
+    with caplog.at_level(logging.INFO, "unbroken"):
         write_one(plugin, call)
-    with caplog.at_level(logging.ERROR, "penstock"):
+    with caplog.at_level(logging.ERROR, "unbroken"):
         write_one(plugin, call)
     (record,) = caplog.records
-    assert (record.name, record.levelname, record.getMessage()) == ("penstock", "INFO", TEXT)
+    assert (record.name, record.levelname, record.getMessage()) == ("unbroken", "INFO", TEXT)
     assert record.extra["request_id"] == "call-1"
     assert entries == []
 

@@ -5,10 +5,10 @@ import threading
 import pytest
 from loguru import logger
 
-from penstock.call import Outcome
-from penstock.errors import ServerError
-from penstock_logging import _queue
-from penstock_logging._queue import BoundedQueue
+from unbroken.call import Outcome
+from unbroken.errors import ServerError
+from unbroken_logging import _queue
+from unbroken_logging._queue import BoundedQueue
 
 FAILURE = Outcome(status="failure", error=ServerError("down"), attempt=1, duration=1.5)
 
@@ -96,7 +96,7 @@ def test_items_are_written_in_order_by_another_thread():
     for number in range(5):
         queue.put(number)
     queue.close(30)
-    assert seen == [(number, "penstock-logging") for number in range(5)]
+    assert seen == [(number, "unbroken-logging") for number in range(5)]
 
 
 def test_closing_writes_what_there_is_and_releases_the_sink_once(blocked):

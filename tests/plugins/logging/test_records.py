@@ -5,13 +5,13 @@ from enum import StrEnum
 
 import pytest
 
-from penstock.call import Outcome
-from penstock.decisions import GiveUp, Reject, Replay, Retry, Wait
-from penstock.errors import Attempt, CircuitOpenError, OverloadedError, ServerError
-from penstock.headers import Headers
-from penstock.messages import Event, Response, Usage
-from penstock.testing import Reply, play
-from penstock_circuit_breaker import CircuitBreaker
+from unbroken.call import Outcome
+from unbroken.decisions import GiveUp, Reject, Replay, Retry, Wait
+from unbroken.errors import Attempt, CircuitOpenError, OverloadedError, ServerError
+from unbroken.headers import Headers
+from unbroken.messages import Event, Response, Usage
+from unbroken.testing import Reply, play
+from unbroken_circuit_breaker import CircuitBreaker
 
 OVERLOADED = OverloadedError(
     "overloaded", status_code=529, retry_after=2.0, kind="overloaded_error", response_id="req_1"
@@ -51,14 +51,14 @@ def only(entries):
 @pytest.mark.parametrize(
     ("decision", "level", "expected"),
     [
-        (Wait(0.25, "limit"), "DEBUG", {"penstock": "wait", "delay": 0.25, "reason": "limit"}),
-        (Wait(1.0), "WARNING", {"penstock": "wait", "delay": 1.0}),
-        (Reject(OVERLOADED), "WARNING", {"penstock": "reject", **ERROR_FIELDS}),
-        (Retry(0.5, reason="busy"), "WARNING", {"penstock": "retry", "delay": 0.5, "reason": "busy"}),
-        (Retry(0, resume=True), "WARNING", {"penstock": "retry", "delay": 0, "resume": True}),
-        (GiveUp(reason="max"), "INFO", {"penstock": "give-up", "reason": "max"}),
-        (GiveUp(OVERLOADED), "INFO", {"penstock": "give-up", **ERROR_FIELDS}),
-        (Replay([Event(), Event()]), "INFO", {"penstock": "replay", "events": 2}),
+        (Wait(0.25, "limit"), "DEBUG", {"unbroken": "wait", "delay": 0.25, "reason": "limit"}),
+        (Wait(1.0), "WARNING", {"unbroken": "wait", "delay": 1.0}),
+        (Reject(OVERLOADED), "WARNING", {"unbroken": "reject", **ERROR_FIELDS}),
+        (Retry(0.5, reason="busy"), "WARNING", {"unbroken": "retry", "delay": 0.5, "reason": "busy"}),
+        (Retry(0, resume=True), "WARNING", {"unbroken": "retry", "delay": 0, "resume": True}),
+        (GiveUp(reason="max"), "INFO", {"unbroken": "give-up", "reason": "max"}),
+        (GiveUp(OVERLOADED), "INFO", {"unbroken": "give-up", **ERROR_FIELDS}),
+        (Replay([Event(), Event()]), "INFO", {"unbroken": "replay", "events": 2}),
     ],
     ids=[
         "short wait",
@@ -130,7 +130,7 @@ def test_the_end_of_a_call_tells_what_it_took(make_plugin, call, entries):
     plugin.on_finish(call, outcome("success"))
     assert plugin.flush(10)
     expected = {
-        "penstock": "call-ended",
+        "unbroken": "call-ended",
         "status": "success",
         "duration": 1.5,
         "time_to_first_event": 0.75,
@@ -150,7 +150,7 @@ def test_a_change_of_a_circuit_has_one_record(make_plugin, entries):
     plugin.on_circuit_state_change("upstream", origin, Open.CLOSED, Open.OPEN, 0)
     assert plugin.flush(10)
     expected = {"circuit": "upstream", "key": origin, "old": "closed", "new": "open", "failure_count": 0}
-    assert only(entries) == ("WARNING", {"penstock": "circuit", **expected})
+    assert only(entries) == ("WARNING", {"unbroken": "circuit", **expected})
     assert entries[0].startswith("circuit changed circuit=upstream key=https://api.example.org:443 old=closed new=open")
     assert "request_id" not in entries[0]
 
@@ -197,7 +197,7 @@ def test_a_breaker_in_the_same_client_is_heard_and_none_is_needed(make_plugin, e
     for plugins in ([plugin, breaker], [plugin, breaker], [plugin]):
         play([Reply(status=503)], plugins)
     assert plugin.flush(10)
-    changes = [entry.record["extra"] for entry in entries if entry.record["extra"]["penstock"] == "circuit"]
+    changes = [entry.record["extra"] for entry in entries if entry.record["extra"]["unbroken"] == "circuit"]
     assert [(change["old"], change["new"], change["failure_count"]) for change in changes] == [("closed", "open", 1)]
 
 
@@ -209,8 +209,8 @@ def test_attempts_are_recorded_for_those_who_debug(make_plugin, call, entries):
     assert plugin.flush(10)
     assert [entry.record["level"].name for entry in entries] == ["DEBUG", "DEBUG"]
     started, ended = [entry.record["extra"] for entry in entries]
-    assert started == {**COMMON, "penstock": "attempt-started"}
-    end = {"penstock": "attempt-ended", "status": "failure", "duration": 1.5, "bytes": 0}
+    assert started == {**COMMON, "unbroken": "attempt-started"}
+    end = {"unbroken": "attempt-ended", "status": "failure", "duration": 1.5, "bytes": 0}
     assert ended == {**COMMON, **end, **ERROR_FIELDS}
 
 
@@ -219,7 +219,7 @@ def test_events_are_recorded_without_their_content(make_plugin, call, entries):
     plugin = make_plugin(level="DEBUG", events=True)
     assert plugin.on_event(call, Event.make("delta", "hello", id="7")) is None
     assert plugin.flush(10)
-    fields = {"penstock": "event", "event_type": "delta", "event_id": "7", "size": 5}
+    fields = {"unbroken": "event", "event_type": "delta", "event_id": "7", "size": 5}
     assert only(entries) == ("DEBUG", {**COMMON, **fields})
     assert "hello" not in str(entries[0])
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock_logging import redact
-from penstock_logging.redaction import MASK, MAX_LENGTH, SHAPES, clean, clean_id, clean_named, one_line
+from unbroken_logging import redact
+from unbroken_logging.redaction import MASK, MAX_LENGTH, SHAPES, clean, clean_id, clean_named, one_line
 
 ALNUM = string.ascii_letters + string.digits
 BASE64 = ALNUM + "+/"
@@ -141,7 +141,7 @@ def test_e69_a_clean_text_is_one_printable_line(text):
         "task-runner and disk-usage at risk-management-frameworks",
         "What? Nothing! (Really?) 'Yes?'",
         "Unexpected token } in JSON at position 12",
-        "/usr/lib/python3.11/site-packages/penstock/_engine.py",
+        "/usr/lib/python3.11/site-packages/unbroken/_engine.py",
         "basic authentication is off",
         "the author: somebody",
     ],

@@ -8,14 +8,14 @@ from functools import partial
 import anyio
 import pytest
 
-from penstock import AsyncClient, Client, Outcome, Request, ServerError, Usage
-from penstock.call import Call
-from penstock.dialect import Dialect
-from penstock.errors import Attempt
-from penstock.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, cancel_sweep, play, sse
-from penstock_metrics import Metrics
-from penstock_metrics._book import _ENOUGH
-from penstock_retry import Retry
+from unbroken import AsyncClient, Client, Outcome, Request, ServerError, Usage
+from unbroken.call import Call
+from unbroken.dialect import Dialect
+from unbroken.errors import Attempt
+from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, cancel_sweep, play, sse
+from unbroken_metrics import Metrics
+from unbroken_metrics._book import _ENOUGH
+from unbroken_retry import Retry
 
 GOOD = Reply(body=sse("one", "two"))
 REQUEST = Request.build("POST", "https://api.example.org/", json={"model": "m"})

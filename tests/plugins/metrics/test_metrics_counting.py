@@ -2,14 +2,14 @@
 
 import pytest
 
-from penstock import Event, Plugin, Reject, Replay, ServerError, Wait
-from penstock.testing import BACKENDS, STALL, FakeClock, Reply, play, sse
-from penstock_anthropic import Anthropic
-from penstock_circuit_breaker import CircuitBreaker
-from penstock_metrics import Labels, Metrics
-from penstock_rate_limit import RateLimit
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken import Event, Plugin, Reject, Replay, ServerError, Wait
+from unbroken.testing import BACKENDS, STALL, FakeClock, Reply, play, sse
+from unbroken_anthropic import Anthropic
+from unbroken_circuit_breaker import CircuitBreaker
+from unbroken_metrics import Labels, Metrics
+from unbroken_rate_limit import RateLimit
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 START = (
     "message_start",
@@ -65,7 +65,7 @@ class Answering(Plugin):
         return self._next("should_retry")
 
 
-@pytest.mark.filterwarnings("ignore::penstock.registry.PluginOrderWarning")
+@pytest.mark.filterwarnings("ignore::unbroken.registry.PluginOrderWarning")
 @pytest.mark.parametrize("place", [0, 1, 2, 3], ids=lambda place: f"place-{place}")
 def test_known_faults_give_known_numbers(backend, place):
     """Totals, errors by clock, retries by reason, tokens by source, times: exactly those of the scenario."""

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock import ConfigurationError
-from penstock_metrics import Metrics, MetricsConfig
-from penstock_metrics._config import BUCKETS
-from penstock_metrics._distribution import MOST_MEANS, Distribution
+from unbroken import ConfigurationError
+from unbroken_metrics import Metrics, MetricsConfig
+from unbroken_metrics._config import BUCKETS
+from unbroken_metrics._distribution import MOST_MEANS, Distribution
 
 TIMES = st.floats(min_value=0, max_value=1e6, allow_subnormal=False)
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -115,17 +115,17 @@ def test_bad_settings_are_refused_by_name(values, problem):
 
 def test_settings_come_from_files_and_the_environment_too(tmp_path, monkeypatch):
     """As those of every plugin."""
-    from penstock.registry import resolve_plugins
+    from unbroken.registry import resolve_plugins
 
-    (tmp_path / "penstock.toml").write_text('plugins = ["metrics"]\n[metrics]\nbuckets = [1, 2.5]\n')
+    (tmp_path / "unbroken.toml").write_text('plugins = ["metrics"]\n[metrics]\nbuckets = [1, 2.5]\n')
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PENSTOCK_METRICS__MAX_SERIES", "7")
+    monkeypatch.setenv("UNBROKEN_METRICS__MAX_SERIES", "7")
     (metrics,) = resolve_plugins(None, None)
     assert metrics.config == MetricsConfig(max_series=7, buckets=(1.0, 2.5))
 
 
 def test_without_the_library_it_says_what_to_install(monkeypatch):
     """One clear line, when the plugin is built."""
-    monkeypatch.setattr("penstock_metrics._distribution.find_spec", lambda name: None)
-    with pytest.raises(ConfigurationError, match=r"needs fastdigest: pip install 'penstock\[metrics\]'"):
+    monkeypatch.setattr("unbroken_metrics._distribution.find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match=r"needs fastdigest: pip install 'unbroken\[metrics\]'"):
         Metrics()

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
-from penstock import Dialect, NetworkError, Plugin, Reject, ServerError, Wait
-from penstock.testing import STALL, Reply, play, sse
-from penstock_circuit_breaker import CircuitBreaker
-from penstock_metrics import Labels, Metrics, PrometheusCollector
-from penstock_metrics._labels import Labels as TheLabels
-from penstock_metrics._labels import model_of, text_of
-from penstock_metrics._tally import MOST, count
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken import Dialect, NetworkError, Plugin, Reject, ServerError, Wait
+from unbroken.testing import STALL, Reply, play, sse
+from unbroken_circuit_breaker import CircuitBreaker
+from unbroken_metrics import Labels, Metrics, PrometheusCollector
+from unbroken_metrics._labels import Labels as TheLabels
+from unbroken_metrics._labels import model_of, text_of
+from unbroken_metrics._tally import MOST, count
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 CANARY = "CANARY7f3a9c"
 KEY = f"sk-ant-api03-{CANARY}-0123456789"

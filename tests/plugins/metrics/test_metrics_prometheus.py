@@ -10,13 +10,13 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from penstock import ConfigurationError
-from penstock.testing import STALL, Reply, play, sse
-from penstock_anthropic import Anthropic
-from penstock_circuit_breaker import CircuitBreaker
-from penstock_metrics import Metrics, PrometheusCollector, start_http_server
-from penstock_retry import Retry
-from penstock_timeout import Timeout
+from unbroken import ConfigurationError
+from unbroken.testing import STALL, Reply, play, sse
+from unbroken_anthropic import Anthropic
+from unbroken_circuit_breaker import CircuitBreaker
+from unbroken_metrics import Metrics, PrometheusCollector, start_http_server
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 ORIGIN = "https://api.example.org:443"
 STREAM = sse(("content_block_delta", {"delta": {"type": "text_delta", "text": "hi"}}), ("message_stop", "{}"))
@@ -56,27 +56,27 @@ def samples(text):
 def test_the_parser_reads_what_was_counted(metrics):
     """Counters, gauges and histograms, with the numbers of the snapshot."""
     found, it = scraped(metrics), metrics.snapshot().total
-    assert found["penstock_calls_total", "success"] == it.calls["success"] == 1
-    assert found["penstock_calls_total", "failure"] == it.calls["failure"] == 2
-    assert found["penstock_attempts_total", "failure"] == 3
-    assert {key[1:]: value for key, value in found.items() if key[0] == "penstock_attempt_errors_total"} == {
+    assert found["unbroken_calls_total", "success"] == it.calls["success"] == 1
+    assert found["unbroken_calls_total", "failure"] == it.calls["failure"] == 2
+    assert found["unbroken_attempts_total", "failure"] == 3
+    assert {key[1:]: value for key, value in found.items() if key[0] == "unbroken_attempt_errors_total"} == {
         ("", "OverloadedError"): 1,
         ("idle", "TimeoutError"): 2,
     }
-    assert found["penstock_retries_total", "OverloadedError"] == 1
-    assert found["penstock_retry_delay_seconds_total",] == 1
-    assert found["penstock_stalls_total",] == 2
-    assert found["penstock_events_total",] == it.events
-    assert found["penstock_received_bytes_total",] == it.bytes
-    assert found["penstock_streams_in_flight",] == found["penstock_connections_in_flight",] == 0
-    assert found["penstock_rate_limit_limit", "requests"] == 50
-    assert found["penstock_rate_limit_remaining", "requests"] == 7
+    assert found["unbroken_retries_total", "OverloadedError"] == 1
+    assert found["unbroken_retry_delay_seconds_total",] == 1
+    assert found["unbroken_stalls_total",] == 2
+    assert found["unbroken_events_total",] == it.events
+    assert found["unbroken_received_bytes_total",] == it.bytes
+    assert found["unbroken_streams_in_flight",] == found["unbroken_connections_in_flight",] == 0
+    assert found["unbroken_rate_limit_limit", "requests"] == 50
+    assert found["unbroken_rate_limit_remaining", "requests"] == 7
 
 
 def test_a_histogram_is_cumulative_and_complete(metrics):
     """So that `histogram_quantile` works: the buckets rise to the count, which is that of +Inf."""
     found, it = scraped(metrics), metrics.snapshot().total
-    name = "penstock_call_duration_seconds"
+    name = "unbroken_call_duration_seconds"
     buckets = {float(key[1]): value for key, value in found.items() if key[0] == f"{name}_bucket"}
     assert list(buckets) == sorted(buckets)
     assert list(buckets.values()) == sorted(buckets.values())
@@ -88,10 +88,10 @@ def test_a_histogram_is_cumulative_and_complete(metrics):
 def test_a_circuit_is_in_exactly_one_state(metrics):
     """1 for it, 0 for the others."""
     found = scraped(metrics)
-    states = {key[3]: value for key, value in found.items() if key[0] == "penstock_circuit_state"}
+    states = {key[3]: value for key, value in found.items() if key[0] == "unbroken_circuit_state"}
     assert states["open"] == sum(states.values()) == 1
     assert set(states) == {"closed", "open", "half_open", "forced_open", "disabled", "metrics_only"}
-    assert found["penstock_circuit_transitions_total", "default", "closed", ORIGIN, "open"] == 1
+    assert found["unbroken_circuit_transitions_total", "default", "closed", ORIGIN, "open"] == 1
 
 
 def test_every_series_has_the_three_labels_and_no_other_of_its_own(metrics):
@@ -101,7 +101,7 @@ def test_every_series_has_the_three_labels_and_no_other_of_its_own(metrics):
     allowed = {"outcome", "error", "clock", "reason", "plugin", "kind", "source", "le", "quantile"}
     for family in registry.collect():
         for sample in family.samples:
-            if family.name.startswith("penstock_circuit"):
+            if family.name.startswith("unbroken_circuit"):
                 assert set(sample.labels) <= {"circuit", "key", "state", "from", "to"}
             else:
                 assert set(sample.labels) - allowed == {"dialect", "model", "origin"}
@@ -113,7 +113,7 @@ def test_names_follow_the_rules(made):
     families = list(PrometheusCollector(made()).collect())
     assert len(families) == 21
     for family in families:
-        assert family.name.startswith("penstock_")
+        assert family.name.startswith("unbroken_")
         assert family.documentation.endswith(".")
         assert not any(unit in family.name for unit in ("_ms", "millis", "minutes", "_kb"))
 
@@ -123,7 +123,7 @@ def test_the_server_serves_until_it_is_closed(metrics):
     with start_http_server(0, metrics) as server:
         assert server.url == f"http://127.0.0.1:{server.port}/metrics"
         text = urllib.request.urlopen(server.url, timeout=10).read().decode()
-        assert samples(text)["penstock_calls_total", "success"] == 1
+        assert samples(text)["unbroken_calls_total", "success"] == 1
         with pytest.raises(OSError, match="in use"):
             start_http_server(server.port, metrics)
     with pytest.raises(OSError, match="refused"):
@@ -134,7 +134,7 @@ def test_several_metrics_can_be_in_one_registry():
     """As those of one process; the application labels them apart if it has to."""
     registry = CollectorRegistry()
     registry.register(PrometheusCollector(Metrics()))
-    assert b"penstock_calls_total" in generate_latest(registry)
+    assert b"unbroken_calls_total" in generate_latest(registry)
 
 
 def test_a_snapshot_is_ready_for_json(metrics):
@@ -151,7 +151,7 @@ def test_a_snapshot_is_ready_for_json(metrics):
 def test_the_client_library_is_imported_only_when_it_is_used():
     """Counting needs neither Prometheus nor an HTTP server."""
     code = (
-        "import sys, penstock_metrics as m; m.Metrics().snapshot();"
+        "import sys, unbroken_metrics as m; m.Metrics().snapshot();"
         "print(sorted({'prometheus_client'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -162,5 +162,5 @@ def test_the_client_library_is_imported_only_when_it_is_used():
 def test_without_the_client_library_it_says_what_to_install(monkeypatch, use):
     """One clear line, when it is asked for."""
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    with pytest.raises(ConfigurationError, match=r"needs prometheus-client: pip install 'penstock\[metrics\]'"):
+    with pytest.raises(ConfigurationError, match=r"needs prometheus-client: pip install 'unbroken\[metrics\]'"):
         use(Metrics())

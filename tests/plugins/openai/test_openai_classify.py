@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from penstock.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Kind
-from penstock.errors import StreamError
-from penstock.messages import Event
-from penstock_openai import OpenAI
-from penstock_openai._chunks import _kind_by_data
+from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Kind
+from unbroken.errors import StreamError
+from unbroken.messages import Event
+from unbroken_openai import OpenAI
+from unbroken_openai._chunks import _kind_by_data
 
 DIALECT = OpenAI()
 

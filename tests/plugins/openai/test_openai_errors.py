@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.responses import ResponseError
 
-from penstock.errors import (
+from unbroken.errors import (
     AuthenticationError,
+    Error,
     OverloadedError,
-    PenstockError,
     QuotaExceededError,
     RateLimitError,
     ServerError,
     ValidationError,
 )
-from penstock.headers import Headers
-from penstock.messages import Event, Response
-from penstock_openai import OpenAI
+from unbroken.headers import Headers
+from unbroken.messages import Event, Response
+from unbroken_openai import OpenAI
 
 DIALECT = OpenAI()
 
@@ -61,7 +61,7 @@ DOCUMENTED = [
 
 @pytest.mark.parametrize(("status", "code", "type", "expected", "retryable"), DOCUMENTED)
 def test_an_answer_is_the_error_of_its_code(
-    status: int, code: str | None, type: str | None, expected: type[PenstockError], retryable: bool
+    status: int, code: str | None, type: str | None, expected: type[Error], retryable: bool
 ):
     """The documented sets of status, code and type."""
     error = DIALECT.error_from_response(answer(status), body(code, type))
@@ -73,7 +73,7 @@ def test_an_answer_is_the_error_of_its_code(
 @pytest.mark.parametrize(("status", "code", "type", "expected", "retryable"), DOCUMENTED)
 @pytest.mark.parametrize("form", ["chunk", "error", "nested", "failed"])
 def test_an_error_in_the_stream_is_the_class_of_its_http_twin(
-    form: str, status: int, code: str | None, type: str | None, expected: type[PenstockError], retryable: bool
+    form: str, status: int, code: str | None, type: str | None, expected: type[Error], retryable: bool
 ):
     """The same whether it comes as a status, in a chunk or in an event of the Responses API; its status was 200."""
     error = {"message": "why", "type": type, "param": None, "code": code}
@@ -114,7 +114,7 @@ def test_an_error_in_the_stream_is_the_class_of_its_http_twin(
     ],
 )
 def test_a_code_goes_before_a_strange_status_unless_it_says_less(
-    status: int, code: Any, type: Any, expected: type[PenstockError], retryable: bool
+    status: int, code: Any, type: Any, expected: type[Error], retryable: bool
 ):
     """The generic types leave it to a status of their own hundred, unknown ones and numbers always do."""
     error = DIALECT.error_from_response(answer(status), body(code, type))
@@ -140,7 +140,7 @@ def test_a_code_goes_before_a_strange_status_unless_it_says_less(
         pytest.param("٤٠٤", None, ServerError, id="other-digits"),
     ],
 )
-def test_a_number_as_a_code_is_the_status_in_a_stream(code: Any, type: str | None, expected: type[PenstockError]):
+def test_a_number_as_a_code_is_the_status_in_a_stream(code: Any, type: str | None, expected: type[Error]):
     """Compatible servers send the status there; it is not the name of the error."""
     error = DIALECT.error_from_event(Event("message", body(code, type)))
     assert error.__class__ is expected
@@ -206,7 +206,7 @@ def test_every_code_that_the_vendors_sdk_knows_has_a_class(code: str):
     ],
 )
 def test_a_body_that_is_not_the_apis_is_still_the_error_of_its_status(
-    status: int, raw: bytes, expected: type[PenstockError], message: str
+    status: int, raw: bytes, expected: type[Error], message: str
 ):
     """A gateway's page and the forms of compatible servers say what they can."""
     error = DIALECT.error_from_response(answer(status), raw)

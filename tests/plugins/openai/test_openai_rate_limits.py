@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from penstock.dialect import RateLimitStatus
-from penstock.headers import Headers
-from penstock.retry_after import LONGEST
-from penstock_openai import OpenAI
+from unbroken.dialect import RateLimitStatus
+from unbroken.headers import Headers
+from unbroken.retry_after import LONGEST
+from unbroken_openai import OpenAI
 
 DIALECT = OpenAI()
 NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9}

@@ -7,9 +7,9 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from penstock.dialect import CONTENT, ERROR, PREAMBLE, TERMINAL, USAGE, Kind
-from penstock.messages import Event, Usage
-from penstock_openai import OpenAI
+from unbroken.dialect import CONTENT, ERROR, PREAMBLE, TERMINAL, USAGE, Kind
+from unbroken.messages import Event, Usage
+from unbroken_openai import OpenAI
 
 DIALECT = OpenAI()
 MODELS = get_args(get_args(ResponseStreamEvent)[0])

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from penstock.errors import OverloadedError, QuotaExceededError, RateLimitError, TimeoutError, TruncatedStreamError
-from penstock.messages import Timeouts, Usage
-from penstock.testing import BACKENDS, STALL, Reply, play, sse
-from penstock_openai import OpenAI
-from penstock_retry import Retry
+from unbroken.errors import OverloadedError, QuotaExceededError, RateLimitError, TimeoutError, TruncatedStreamError
+from unbroken.messages import Timeouts, Usage
+from unbroken.testing import BACKENDS, STALL, Reply, play, sse
+from unbroken_openai import OpenAI
+from unbroken_retry import Retry
 
 
 def chunk(*choices: Any, **fields: Any) -> tuple[str, Any]:
@@ -91,7 +91,7 @@ def test_an_error_after_content_surfaces_as_its_http_twin(shell: Any, words: Any
     )
     played = run(head)
     assert played.error.__class__ is OverloadedError
-    failure = played.penstock_error
+    failure = played.failure
     assert (failure.status_code, failure.kind, failure.response_id) == (None, "server_is_overloaded", "req_1")
     assert (len(played.requests), text(played)) == (1, "Hello")
 

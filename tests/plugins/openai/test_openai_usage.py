@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.messages import Event, Usage
-from penstock_openai import OpenAI
+from unbroken.messages import Event, Usage
+from unbroken_openai import OpenAI
 
 DIALECT = OpenAI()
 

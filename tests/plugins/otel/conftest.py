@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from penstock.testing import Reply, sse
-from penstock_otel import Metrics, Tracing
+from unbroken.testing import Reply, sse
+from unbroken_otel import Metrics, Tracing
 
 START = (
     "message_start",
@@ -124,7 +124,7 @@ class Recorded:
 
 def shape(span: ReadableSpan) -> tuple[str, object, list[str]]:
     attributes: Mapping[str, Any] = span.attributes or {}
-    return span.name, attributes["penstock.outcome"], [event.name.removeprefix("penstock.") for event in span.events]
+    return span.name, attributes["unbroken.outcome"], [event.name.removeprefix("unbroken.") for event in span.events]
 
 
 @pytest.fixture

@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import Retry
-from penstock.plugin import Plugin
-from penstock.testing import Reply, play, sse
-from penstock_anthropic import Anthropic
-from penstock_openai import OpenAI
-from penstock_otel._request import Body, settings
-from penstock_otel._semconv import TABLE
+from unbroken import Retry
+from unbroken.plugin import Plugin
+from unbroken.testing import Reply, play, sse
+from unbroken_anthropic import Anthropic
+from unbroken_openai import OpenAI
+from unbroken_otel._request import Body, settings
+from unbroken_otel._semconv import TABLE
 
 from .conftest import BODY, DELTA, HEADERS, START, Recorded, answer
 
 
 def attributes(recorded: Recorded) -> dict[str, Any]:
-    return {name: value for name, value in recorded.call.attributes.items() if not name.startswith("penstock.")}
+    return {name: value for name, value in recorded.call.attributes.items() if not name.startswith("unbroken.")}
 
 
 def test_a_call_of_messages_has_the_attributes_of_the_conventions(recorded: Recorded) -> None:
@@ -47,16 +47,16 @@ def test_a_call_of_messages_has_the_attributes_of_the_conventions(recorded: Reco
     }
 
 
-def test_what_is_penstocks_own_is_under_its_own_name(recorded: Recorded) -> None:
+def test_what_is_unbrokens_own_is_under_its_own_name(recorded: Recorded) -> None:
     """The id of the call is that of its errors, log records and events."""
     played = play([answer()], [recorded.tracing()], dialect=Anthropic(), json=BODY)
-    own = {name: value for name, value in recorded.call.attributes.items() if name.startswith("penstock.")}
+    own = {name: value for name, value in recorded.call.attributes.items() if name.startswith("unbroken.")}
     assert own == {
-        "penstock.call.id": played.request_id,
-        "penstock.outcome": "success",
-        "penstock.attempts": 1,
-        "penstock.events": 4,
-        "penstock.bytes": sum(len(item) for item in answer().body),
+        "unbroken.call.id": played.request_id,
+        "unbroken.outcome": "success",
+        "unbroken.attempts": 1,
+        "unbroken.events": 4,
+        "unbroken.bytes": sum(len(item) for item in answer().body),
     }
 
 
@@ -67,8 +67,8 @@ def test_an_attempt_has_the_attributes_of_an_http_request(recorded: Recorded) ->
         "http.request.method": "POST",
         "http.response.status_code": 200,
         "http.response.header.request-id": ("req-of-server",),
-        "penstock.attempt": 1,
-        "penstock.outcome": "success",
+        "unbroken.attempt": 1,
+        "unbroken.outcome": "success",
         "server.address": "127.0.0.1",
         "server.port": 8080,
     }

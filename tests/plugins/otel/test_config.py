@@ -6,9 +6,9 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
-from penstock import ConfigurationError
-from penstock.registry import resolve_plugins
-from penstock_otel import Metrics, MetricsConfig, Tracing, TracingConfig
+from unbroken import ConfigurationError
+from unbroken.registry import resolve_plugins
+from unbroken_otel import Metrics, MetricsConfig, Tracing, TracingConfig
 
 
 @pytest.mark.parametrize("plugin", [Tracing, Metrics])
@@ -58,7 +58,7 @@ def test_settings_come_from_tables_and_the_environment() -> None:
     tracing, metrics = resolve_plugins(
         ["otel-tracing", "otel-metrics"],
         {"otel-tracing": {"propagate": False, "semconv": "latest"}},
-        environ={"PENSTOCK_OTEL_METRICS__SEMCONV": "1.36", "PENSTOCK_OTEL_TRACING__CAPTURE_CONTENT": "true"},
+        environ={"UNBROKEN_OTEL_METRICS__SEMCONV": "1.36", "UNBROKEN_OTEL_TRACING__CAPTURE_CONTENT": "true"},
     )
     assert isinstance(tracing, Tracing)
     assert isinstance(metrics, Metrics)

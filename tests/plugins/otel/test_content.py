@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from penstock import GiveUp, NetworkError, Reject, ServerError, Wait
-from penstock.messages import Request, Timeouts
-from penstock.plugin import Plugin
-from penstock.testing import STALL, Reply, play, sse
-from penstock_anthropic import Anthropic
-from penstock_otel._content import content
-from penstock_otel._semconv import TABLE
-from penstock_retry import Retry
+from unbroken import GiveUp, NetworkError, Reject, ServerError, Wait
+from unbroken.messages import Request, Timeouts
+from unbroken.plugin import Plugin
+from unbroken.testing import STALL, Reply, play, sse
+from unbroken_anthropic import Anthropic
+from unbroken_otel._content import content
+from unbroken_otel._semconv import TABLE
+from unbroken_retry import Retry
 
 from .conftest import BODY, Recorded, answer
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from penstock.testing import check_plugin
+from unbroken.testing import check_plugin
 
 from .conftest import Recorded
 

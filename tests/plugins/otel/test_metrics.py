@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from penstock import GiveUp, NetworkError
-from penstock.plugin import Plugin
-from penstock.testing import BACKENDS, STALL, FakeClock, Reply, play, sse
-from penstock_anthropic import Anthropic
-from penstock_circuit_breaker import CircuitBreaker
-from penstock_retry import Retry
+from unbroken import GiveUp, NetworkError
+from unbroken.plugin import Plugin
+from unbroken.testing import BACKENDS, STALL, FakeClock, Reply, play, sse
+from unbroken_anthropic import Anthropic
+from unbroken_circuit_breaker import CircuitBreaker
+from unbroken_retry import Retry
 
 from .conftest import BODY, DELTA, END, HEADERS, START, STOP, Recorded, answer
 
@@ -78,7 +78,7 @@ def test_retries_are_counted_by_what_they_are_about(recorded: Recorded) -> None:
     """Their waits are in the duration of the call."""
     script = [Reply(status=503), Reply(status=529), Reply(failure=NetworkError("reset")), Reply(status=503), answer()]
     called(script, [recorded.metrics(), Retry(max_retries=4, initial_delay=1, multiplier=1, jitter=0, budget=None)])
-    counted = {point.attributes["error.type"]: point.value for point in recorded.points["penstock.retries"]}
+    counted = {point.attributes["error.type"]: point.value for point in recorded.points["unbroken.retries"]}
     assert counted == {"ServerError": 2, "OverloadedError": 1, "NetworkError": 1}
     assert only(recorded.points[DURATION]).sum == pytest.approx(4.0)
     assert only(recorded.points[DURATION]).count == 1
@@ -92,7 +92,7 @@ def test_giving_up_is_no_retry(recorded: Recorded) -> None:
             return GiveUp()
 
     called([Reply(status=503)], [recorded.metrics(), GivesUp()])
-    assert "penstock.retries" not in recorded.points
+    assert "unbroken.retries" not in recorded.points
 
 
 def test_a_consumer_that_leaves_is_counted_and_no_error(recorded: Recorded) -> None:
@@ -100,7 +100,7 @@ def test_a_consumer_that_leaves_is_counted_and_no_error(recorded: Recorded) -> N
     called([answer()], [recorded.metrics()], consume=lambda event: False)
     points = recorded.points
     assert "error.type" not in only(points[DURATION]).attributes
-    assert [(dict(point.attributes), point.value) for point in points["penstock.cancellations"]] == [(COMMON, 1)]
+    assert [(dict(point.attributes), point.value) for point in points["unbroken.cancellations"]] == [(COMMON, 1)]
     assert EACH not in points
 
 
@@ -112,21 +112,21 @@ def test_the_transitions_of_a_circuit_are_counted(recorded: Recorded) -> None:
     called([Reply(status=503)], plugins, clock=clock)
     clock.advance(60)
     called([answer()], plugins, clock=clock)
-    points = recorded.points["penstock.circuit.transitions"]
+    points = recorded.points["unbroken.circuit.transitions"]
     states = {
-        (point.attributes["penstock.circuit.old_state"], point.attributes["penstock.circuit.new_state"])
+        (point.attributes["unbroken.circuit.old_state"], point.attributes["unbroken.circuit.new_state"])
         for point in points
     }
     assert states == {("closed", "open"), ("open", "half_open"), ("half_open", "closed")}
-    assert {point.attributes["penstock.circuit"] for point in points} == {"default"}
+    assert {point.attributes["unbroken.circuit"] for point in points} == {"default"}
     assert "user-1" not in str(points)
 
 
 def test_a_call_of_no_model_is_in_no_metric_of_models(recorded: Recorded) -> None:
     """Its retries are counted all the same, by where it went."""
     play([Reply(status=503), Reply(body=sse("x"))], [recorded.metrics(), Retry()])
-    assert set(recorded.points) == {"penstock.retries"}
-    assert dict(recorded.points["penstock.retries"][0].attributes) == {
+    assert set(recorded.points) == {"unbroken.retries"}
+    assert dict(recorded.points["unbroken.retries"][0].attributes) == {
         "server.address": "api.example.org",
         "server.port": 443,
         "error.type": "ServerError",

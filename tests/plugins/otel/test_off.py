@@ -9,11 +9,11 @@ from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from penstock._hooks import compile_hooks
-from penstock.testing import Reply, play
-from penstock_anthropic import Anthropic
-from penstock_otel import Metrics, Tracing, _request
-from penstock_retry import Retry
+from unbroken._hooks import compile_hooks
+from unbroken.testing import Reply, play
+from unbroken_anthropic import Anthropic
+from unbroken_otel import Metrics, Tracing, _request
+from unbroken_retry import Retry
 
 from .conftest import BODY, answer
 
@@ -24,7 +24,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_importing_the_package_imports_nothing_of_the_sdk() -> None:
     """Which SDK there is, and whether, is for the application to say."""
-    done = run("import sys, penstock_otel\nprint(*(name for name in sys.modules if name.startswith('opentelemetry')))")
+    done = run("import sys, unbroken_otel\nprint(*(name for name in sys.modules if name.startswith('opentelemetry')))")
     loaded = done.stdout.split()
     assert "opentelemetry.trace" in loaded
     assert [name for name in loaded if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))] == []
@@ -34,19 +34,19 @@ def test_without_the_api_the_error_names_the_extra() -> None:
     """Whoever lists the plugin by its name gets it as a problem of the configuration."""
     done = run(
         "import sys\nsys.modules['opentelemetry'] = None\n"
-        "import penstock\n"
-        "try: penstock.Client(['otel-tracing'])\n"
-        "except penstock.ConfigurationError as error: print(error)"
+        "import unbroken\n"
+        "try: unbroken.Client(['otel-tracing'])\n"
+        "except unbroken.ConfigurationError as error: print(error)"
     )
-    assert "penstock_otel needs opentelemetry-api: pip install 'penstock[otel]'" in done.stdout
+    assert "unbroken_otel needs opentelemetry-api: pip install 'unbroken[otel]'" in done.stdout
     assert "otel-tracing" in done.stdout
 
 
 def test_a_part_of_opentelemetry_that_is_broken_is_not_called_missing() -> None:
     """The error of what it needs itself is left alone."""
-    done = run("import sys\nsys.modules['contextvars'] = None\nimport penstock_otel._api")
+    done = run("import sys\nsys.modules['contextvars'] = None\nimport unbroken_otel._api")
     assert done.returncode != 0
-    assert "penstock[otel]" not in done.stderr
+    assert "unbroken[otel]" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_a_provider_that_is_set_later_is_used() -> None:
         "from opentelemetry.sdk.trace import TracerProvider\n"
         "from opentelemetry.sdk.trace.export import SimpleSpanProcessor\n"
         "from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter\n"
-        "from penstock.testing import Reply, play, sse\n"
-        "from penstock_otel import Metrics, Tracing\n"
+        "from unbroken.testing import Reply, play, sse\n"
+        "from unbroken_otel import Metrics, Tracing\n"
         "plugins = [Tracing(), Metrics(operation_name='chat')]\n"
         "call = lambda: play([Reply(body=sse('x'))], plugins)\n"
         "call()\n"

@@ -10,10 +10,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import format_span_id, format_trace_id
 
-from penstock.testing import BACKENDS, Reply, play
-from penstock_anthropic import Anthropic
-from penstock_otel import Tracing
-from penstock_retry import Retry
+from unbroken.testing import BACKENDS, Reply, play
+from unbroken_anthropic import Anthropic
+from unbroken_otel import Tracing
+from unbroken_retry import Retry
 
 from .conftest import BODY, Recorded, answer
 

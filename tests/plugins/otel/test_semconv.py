@@ -7,9 +7,9 @@ import pytest
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.semconv._incubating.metrics import gen_ai_metrics
 
-from penstock.testing import Reply, play
-from penstock_anthropic import Anthropic
-from penstock_otel import _semconv as semconv
+from unbroken.testing import Reply, play
+from unbroken_anthropic import Anthropic
+from unbroken_otel import _semconv as semconv
 
 from .conftest import BODY, Recorded, answer
 

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import StatusCode
 
-from penstock import (
+from unbroken import (
     AsyncClient,
     CircuitOpenError,
     Client,
@@ -20,7 +20,7 @@ from penstock import (
     Timeouts,
     ValidationError,
 )
-from penstock.testing import (
+from unbroken.testing import (
     BACKENDS,
     STALL,
     AsyncScriptedTransport,
@@ -32,10 +32,10 @@ from penstock.testing import (
     run,
     sse,
 )
-from penstock_anthropic import Anthropic
-from penstock_circuit_breaker import CircuitBreaker
-from penstock_rate_limit import RateLimit
-from penstock_retry import Retry
+from unbroken_anthropic import Anthropic
+from unbroken_circuit_breaker import CircuitBreaker
+from unbroken_rate_limit import RateLimit
+from unbroken_retry import Retry
 
 from .conftest import BODY, DELTA, HEADERS, START, Recorded, answer
 
@@ -79,9 +79,9 @@ def test_a_retry_is_an_event_of_the_attempt_that_failed(recorded: Recorded, back
     assert second.attributes["http.request.resend_count"] == 1
     [retry] = first.events
     assert retry.timestamp == first.end_time
-    assert retry.attributes["penstock.delay"] == 4.0
-    assert retry.attributes["penstock.plugin"] == "retry"
-    assert "retry 1" in retry.attributes["penstock.reason"]
+    assert retry.attributes["unbroken.delay"] == 4.0
+    assert retry.attributes["unbroken.plugin"] == "retry"
+    assert "retry 1" in retry.attributes["unbroken.reason"]
     assert second.start_time - first.end_time == pytest.approx(4e9, abs=1000)
 
 
@@ -96,7 +96,7 @@ def test_giving_up_is_an_event_of_the_last_attempt(recorded: Recorded, backend: 
     ]
     assert recorded.call.status.status_code is StatusCode.ERROR
     assert recorded.call.attributes["error.type"] == "ServerError"
-    assert recorded.call.attributes["penstock.attempts"] == 2
+    assert recorded.call.attributes["unbroken.attempts"] == 2
 
 
 @every_colour
@@ -110,7 +110,7 @@ def test_a_refusal_of_the_breaker_is_an_error_without_a_response(recorded: Recor
     assert recorded.call.status.description == played.error.message
     assert "http.response.status_code" not in recorded.attempts[0].attributes
     [event] = recorded.attempts[0].events
-    assert event.attributes["penstock.plugin"] == "circuit-breaker"
+    assert event.attributes["unbroken.plugin"] == "circuit-breaker"
     assert event.attributes["error.type"] == "CircuitOpenError"
 
 
@@ -123,8 +123,8 @@ def test_a_wait_for_the_limiter_is_an_event_and_within_the_attempt(recorded: Rec
     assert recorded.tree[1] == ("POST", "success", ["wait", "first_event"])
     attempt = recorded.attempts[0]
     wait = attempt.events[0]
-    assert wait.attributes["penstock.delay"] == pytest.approx(10)
-    assert wait.attributes["penstock.plugin"] == "rate-limit"
+    assert wait.attributes["unbroken.delay"] == pytest.approx(10)
+    assert wait.attributes["unbroken.plugin"] == "rate-limit"
     assert wait.timestamp == attempt.start_time
     assert attempt.end_time - attempt.start_time == pytest.approx(10e9, abs=1000)
 
@@ -137,8 +137,8 @@ def test_a_timeout_says_which_clock_ran_out(recorded: Recorded, backend: Any) ->
     assert recorded.tree == [("chat claude-x", "failure", []), ("POST", "failure", [])]
     for span in recorded.spans:
         assert span.attributes["error.type"] == "TimeoutError"
-        assert span.attributes["penstock.error.clock"] == "first_event"
-        assert span.attributes["penstock.error.phase"] == "first_event"
+        assert span.attributes["unbroken.error.clock"] == "first_event"
+        assert span.attributes["unbroken.error.phase"] == "first_event"
         assert span.status.description == "no content event within 7 s (first_event timeout)"
 
 
@@ -154,7 +154,7 @@ def test_an_error_after_content_has_the_commit_and_the_error(recorded: Recorded,
     assert recorded.tree == [("chat claude-x", "failure", []), ("POST", "failure", ["first_event"])]
     attempt = recorded.attempts[0]
     assert attempt.attributes["error.type"] == "OverloadedError"
-    assert attempt.attributes["penstock.error.kind"] == "overloaded_error"
+    assert attempt.attributes["unbroken.error.kind"] == "overloaded_error"
     assert attempt.attributes["http.response.status_code"] == 200
     assert attempt.end_time - attempt.events[0].timestamp == pytest.approx(3e9, abs=1000)
 
@@ -286,7 +286,7 @@ def test_a_replay_in_place_of_sending_is_an_event(recorded: Recorded) -> None:
     events = (Event.make("content_block_delta", {}), Event.make("message_stop", {}))
     called([], [recorded.tracing(), Meddling(before=lambda: Replay(events))])
     assert recorded.tree == [("chat claude-x", "success", []), ("POST", "success", ["replay", "first_event"])]
-    assert recorded.attempts[0].events[0].attributes["penstock.events"] == 2
+    assert recorded.attempts[0].events[0].attributes["unbroken.events"] == 2
 
 
 def test_a_replay_after_a_failure_commits_the_call_not_the_attempt(recorded: Recorded) -> None:

@@ -5,7 +5,7 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock_rate_limit._gcra import Bucket
+from unbroken_rate_limit._gcra import Bucket
 
 STEPS = st.lists(
     st.tuples(

@@ -6,8 +6,8 @@ from typing import Any
 import attrs
 import pytest
 
-from penstock import ConfigurationError, Plugin
-from penstock_rate_limit import RateLimit, RateLimitConfig
+from unbroken import ConfigurationError, Plugin
+from unbroken_rate_limit import RateLimit, RateLimitConfig
 
 
 @pytest.mark.parametrize(
@@ -90,21 +90,21 @@ def test_the_defaults_are_the_documented_ones() -> None:
 
 def test_it_is_settable_from_a_file() -> None:
     """Its annotations are those that the registry structures; functions cannot come from a file."""
-    from penstock._structure import Given, structure
+    from unbroken._structure import Given, structure
 
     table = {"requests": 50, "tokens": 40_000, "per": 60, "burst": 5, "max-wait": "none", "gate_on_429": False}
-    config = structure(RateLimitConfig, [Given(table, "penstock.toml")], "rate-limit")
+    config = structure(RateLimitConfig, [Given(table, "unbroken.toml")], "rate-limit")
     assert config == RateLimitConfig(requests=50, tokens=40_000, burst=5, max_wait=None, gate_on_429=False)
     with pytest.raises(ConfigurationError) as caught:
-        structure(RateLimitConfig, [Given({"key": "origin", "request": 5}, "penstock.toml")], "rate-limit")
+        structure(RateLimitConfig, [Given({"key": "origin", "request": 5}, "unbroken.toml")], "rate-limit")
     assert {problem.path for problem in caught.value.problems} == {"rate-limit.key", "rate-limit.request"}
 
 
 def test_it_is_a_plugin_like_any_other() -> None:
     """Its public names."""
-    import penstock_rate_limit
+    import unbroken_rate_limit
 
     assert RateLimit.name == "rate-limit"
     assert issubclass(RateLimit, Plugin)
-    assert sorted(penstock_rate_limit.__all__) == list(penstock_rate_limit.__all__)
-    assert {"KeyState", "RateLimit", "RateLimitConfig", "Tokens"} == set(penstock_rate_limit.__all__)
+    assert sorted(unbroken_rate_limit.__all__) == list(unbroken_rate_limit.__all__)
+    assert {"KeyState", "RateLimit", "RateLimitConfig", "Tokens"} == set(unbroken_rate_limit.__all__)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from penstock import Client, Dialect, Headers, RateLimitStatus
-from penstock.testing import FakeClock, Played, Reply, ScriptedTransport, sse
-from penstock_anthropic import Anthropic
-from penstock_rate_limit import RateLimit, Tokens
-from penstock_rate_limit._learning import closed_for, left
+from unbroken import Client, Dialect, Headers, RateLimitStatus
+from unbroken.testing import FakeClock, Played, Reply, ScriptedTransport, sse
+from unbroken_anthropic import Anthropic
+from unbroken_rate_limit import RateLimit, Tokens
+from unbroken_rate_limit._learning import closed_for, left
 
 Play = Callable[..., Played]
 KEY = "https://api.example.org:443"

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from penstock_rate_limit._gcra import Bucket
-from penstock_rate_limit._queue import Place, Queue
+from unbroken_rate_limit._gcra import Bucket
+from unbroken_rate_limit._queue import Place, Queue
 
 # (units per second, burst) of each bucket.
 LIMITS = ((1.0, 3.0), (50.0, 400.0))

@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from penstock import (
+from unbroken import (
     AsyncClient,
     Call,
     Client,
@@ -29,8 +29,8 @@ from penstock import (
     ValidationError,
     Wait,
 )
-from penstock.plugin import Plugin
-from penstock.testing import (
+from unbroken.plugin import Plugin
+from unbroken.testing import (
     STALL,
     AsyncScriptedTransport,
     FakeClock,
@@ -41,10 +41,10 @@ from penstock.testing import (
     run,
     sse,
 )
-from penstock_anthropic import Anthropic
-from penstock_rate_limit import KeyState, RateLimit, Tokens
-from penstock_retry import Retry as RetryPolicy
-from penstock_timeout import Timeout
+from unbroken_anthropic import Anthropic
+from unbroken_rate_limit import KeyState, RateLimit, Tokens
+from unbroken_retry import Retry as RetryPolicy
+from unbroken_timeout import Timeout
 
 Play = Callable[..., Played]
 
@@ -152,7 +152,7 @@ def test_a_wait_that_is_too_long_is_refused_at_once(
     assert play([OK], [policy]).error is None
     for _ in range(2):
         refused = play([], [policy], timeouts=timeouts)
-        error = refused.penstock_error
+        error = refused.failure
         assert type(error) is RateLimitError
         assert (error.origin, error.retry_after, error.phase) == ("local", pytest.approx(10.0), "before")
         assert why in error.message
@@ -496,8 +496,8 @@ def test_calls_that_cannot_wait_that_long_fail_at_once(
     policy = RateLimit(**settings)
     play([THROTTLED], [policy])
     played = play([], [policy], timeouts=timeouts)
-    assert (played.elapsed, played.penstock_error.retry_after) == (0.0, pytest.approx(5.0))
-    assert played.penstock_error.origin == "local"
+    assert (played.elapsed, played.failure.retry_after) == (0.0, pytest.approx(5.0))
+    assert played.failure.origin == "local"
 
 
 @pytest.mark.parametrize(
@@ -551,7 +551,7 @@ def test_B33_the_gate_stays_closed_as_long_as_it_was_asked_for(play: Play) -> No
     """A day: every call fails at once and says so, until somebody resets it."""
     policy = RateLimit()
     play([Reply(status=429, headers={"retry-after": "86400"})], [policy])
-    assert play([], [policy]).penstock_error.retry_after == pytest.approx(86400)
+    assert play([], [policy]).failure.retry_after == pytest.approx(86400)
     policy.reset()
     assert play([OK], [policy]).error is None
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from penstock.call import Call
-from penstock.dialect import Dialect
-from penstock.messages import Request
+from unbroken.call import Call
+from unbroken.dialect import Dialect
+from unbroken.messages import Request
 
 
 @define

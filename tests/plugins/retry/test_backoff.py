@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import decisions
-from penstock.call import Call
-from penstock.errors import NetworkError, OverloadedError, PenstockError, RateLimitError, ServerError, TimeoutError
-from penstock_retry import Retry, RetryConfig
+from unbroken import decisions
+from unbroken.call import Call
+from unbroken.errors import Error, NetworkError, OverloadedError, RateLimitError, ServerError, TimeoutError
+from unbroken_retry import Retry, RetryConfig
 
 MakeCall = Callable[..., Call]
 KINDS = ("proportional", "full", "equal", "decorrelated", "none")
@@ -62,7 +62,7 @@ def test_the_delay_grows_exponentially_to_its_cap(
 )
 @pytest.mark.parametrize("initial", [None, 0.25])
 def test_who_is_throttled_starts_slower(
-    make_call: MakeCall, error: PenstockError, expected: list[float], initial: float | None
+    make_call: MakeCall, error: Error, expected: list[float], initial: float | None
 ) -> None:
     """Half a second for what breaks, one second for who has too much to do; `initial_delay` is for both."""
     retry, call = Retry(jitter=0, initial_delay=initial), make_call()
@@ -200,7 +200,7 @@ def test_a_delay_is_finite_and_in_range_whatever_is_configured(
     make_call: MakeCall, config: RetryConfig, times: int, chance: float
 ) -> None:
     """Never negative, never above `max_delay`, for any attempt: `2.0 ** 1024` raises, and must not."""
-    from penstock_retry._backoff import Backoff, delay, initial_delay
+    from unbroken_retry._backoff import Backoff, delay, initial_delay
 
     initial = initial_delay(config, NetworkError("reset"))
     for previous in (None, config.max_delay, min(initial, config.max_delay)):

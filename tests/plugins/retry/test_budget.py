@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import AsyncClient, Plugin, decisions
-from penstock.call import Call
-from penstock.errors import CircuitOpenError, NetworkError, ServerError, ValidationError
-from penstock.messages import Event, Response
-from penstock.testing import AsyncScriptedTransport, FakeClock, Played, Reply, run, sse
-from penstock_retry import Retry, RetryBudget
-from penstock_retry._budget import Bucket
-from penstock_timeout import Timeout
+from unbroken import AsyncClient, Plugin, decisions
+from unbroken.call import Call
+from unbroken.errors import CircuitOpenError, NetworkError, ServerError, ValidationError
+from unbroken.messages import Event, Response
+from unbroken.testing import AsyncScriptedTransport, FakeClock, Played, Reply, run, sse
+from unbroken_retry import Retry, RetryBudget
+from unbroken_retry._budget import Bucket
+from unbroken_timeout import Timeout
 
 MakeCall = Callable[..., Call]
 EXHAUSTED = decisions.GiveUp(reason="retry budget exhausted")
@@ -280,7 +280,7 @@ def test_E54_three_ends_of_a_call_that_fails_for_ever(
     assert [attempt.number for attempt in played.history] == list(range(1, attempts + 1))
     last = played.history[-1]
     assert (last.decided_by, last.reason, last.delay, last.error) == ("retry", reason, None, "ServerError")
-    assert played.penstock_error.attempts == played.history
+    assert played.failure.attempts == played.history
     assert math.isclose(sum(attempt.delay or 0.0 for attempt in played.history), elapsed)
 
 

@@ -8,9 +8,9 @@ import attrs
 import cattrs
 import pytest
 
-from penstock.config import load_settings, structure
-from penstock.errors import ConfigurationError
-from penstock_retry import Retry, RetryBudget, RetryConfig
+from unbroken.config import load_settings, structure
+from unbroken.errors import ConfigurationError
+from unbroken_retry import Retry, RetryBudget, RetryConfig
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,12 @@ def test_E63_a_bad_budget_is_refused_by_name(name: str, value: Any) -> None:
         pytest.param("[retry.budget]\nratio = 0.1", {}, RetryBudget(ratio=0.1), id="toml"),
         pytest.param(
             "[retry.budget]\nratio = 0.1\nwindow = 60",
-            {"PENSTOCK_RETRY__BUDGET__RATIO": "0.5"},
+            {"UNBROKEN_RETRY__BUDGET__RATIO": "0.5"},
             RetryBudget(ratio=0.5, window=60),
             id="environment-over-toml",
         ),
         pytest.param('[retry]\nbudget = "none"', {}, None, id="toml-none"),
-        pytest.param("", {"PENSTOCK_RETRY__BUDGET": "none"}, None, id="environment-none"),
+        pytest.param("", {"UNBROKEN_RETRY__BUDGET": "none"}, None, id="environment-none"),
         pytest.param("", {}, RetryBudget(), id="default"),
     ],
 )
@@ -140,7 +140,7 @@ def test_the_budget_is_set_from_a_file_and_the_environment(
     tmp_path: Path, toml: str, environ: dict[str, str], expected: RetryBudget | None
 ) -> None:
     """Key by key, the environment over the file; ``none`` switches it off."""
-    (tmp_path / "penstock.toml").write_text(toml)
+    (tmp_path / "unbroken.toml").write_text(toml)
     settings = load_settings(environ=environ, cwd=tmp_path)
     assert structure(RetryConfig, settings.layers("retry"), "retry").budget == expected
 

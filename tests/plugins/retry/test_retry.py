@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from penstock import decisions
-from penstock.call import Call
-from penstock.dialect import error_class, stamped
-from penstock.errors import (
+from unbroken import decisions
+from unbroken.call import Call
+from unbroken.dialect import error_class, stamped
+from unbroken.errors import (
     AuthenticationError,
     CircuitOpenError,
     ContentTypeError,
+    Error,
     NetworkError,
     OverloadedError,
-    PenstockError,
     QuotaExceededError,
     RateLimitError,
     ServerError,
@@ -23,15 +23,15 @@ from penstock.errors import (
     TruncatedStreamError,
     ValidationError,
 )
-from penstock.headers import Headers
-from penstock.messages import Response
-from penstock_retry import Retry, RetryConfig
+from unbroken.headers import Headers
+from unbroken.messages import Response
+from unbroken_retry import Retry, RetryConfig
 
 MakeCall = Callable[..., Call]
 LISTED = (429, 500, 502, 503, 504, 529)
 
 
-def answered(call: Call, status: int, **headers: str) -> PenstockError:
+def answered(call: Call, status: int, **headers: str) -> Error:
     """Let the server answer `call` with `status`; return the error as the plain dialect makes it."""
     fields = Headers({name.replace("_", "-"): value for name, value in headers.items()})
     call.response = Response(status_code=status, headers=fields, received_at=call.time())
@@ -78,11 +78,11 @@ def test_B22_a_status_taken_off_the_list_is_not_retried(make_call: MakeCall, sta
         (NetworkError("untrusted certificate", retryable=False), "no opinion"),
         (StreamError("not JSON"), "no opinion"),
         (ContentTypeError("text/html"), "no opinion"),
-        (PenstockError("?"), "no opinion"),
+        (Error("?"), "no opinion"),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, PenstockError) else None,
+    ids=lambda value: type(value).__name__ if isinstance(value, Error) else None,
 )
-def test_without_a_status_retryable_decides(make_call: MakeCall, error: PenstockError, expected: str) -> None:
+def test_without_a_status_retryable_decides(make_call: MakeCall, error: Error, expected: str) -> None:
     """Failures of the network and of the stream say themselves whether another attempt can help."""
     assert verdict(Retry(retry_statuses=()).should_retry(make_call(), error)) == expected
 
@@ -97,7 +97,7 @@ def test_without_a_status_retryable_decides(make_call: MakeCall, error: Penstock
     ],
     ids=["no-status", "status-of-its-twin", "status-of-its-response", "not-retryable"],
 )
-def test_an_error_in_the_stream_is_no_status(make_call: MakeCall, error: PenstockError, expected: str) -> None:
+def test_an_error_in_the_stream_is_no_status(make_call: MakeCall, error: Error, expected: str) -> None:
     """Under a 200 `retryable` decides, whatever number the dialect gives the error."""
     call = make_call(response=Response(status_code=200))
     assert verdict(Retry(retry_statuses={400}).should_retry(call, error)) == expected
@@ -279,9 +279,7 @@ def test_a_refusal_of_our_own_is_not_retried_unless_asked(make_call: MakeCall) -
         pytest.param(CircuitOpenError("forced open", retryable=False), None, id="not-retryable"),
     ],
 )
-def test_a_refusal_of_our_own_is_waited_for_exactly(
-    make_call: MakeCall, error: PenstockError, expected: float | None
-) -> None:
+def test_a_refusal_of_our_own_is_waited_for_exactly(make_call: MakeCall, error: Error, expected: float | None) -> None:
     """With `retry_local` the wait is what our own policy says, which knows: no jitter."""
     answer = Retry(retry_local=True, jitter_kind="proportional").should_retry(make_call(), error)
     assert (answer.delay if isinstance(answer, decisions.Retry) else None) == expected

@@ -7,11 +7,11 @@ import attrs
 import cattrs
 import pytest
 
-from penstock.call import Call
-from penstock.dialect import Dialect
-from penstock.errors import ConfigurationError
-from penstock.messages import Request, Timeouts
-from penstock_timeout import Timeout, TimeoutConfig
+from unbroken.call import Call
+from unbroken.dialect import Dialect
+from unbroken.errors import ConfigurationError
+from unbroken.messages import Request, Timeouts
+from unbroken_timeout import Timeout, TimeoutConfig
 
 
 class StoppedClock:

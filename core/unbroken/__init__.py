@@ -1,0 +1,85 @@
+"""Consume event streams over HTTP without losing, duplicating or waiting forever for anything."""
+
+from .call import Call, Key, Outcome
+from .client import AsyncClient, Client
+from .clock import Clock, SystemClock
+from .decisions import DROP, FINISH, GiveUp, Reject, Replay, Retry, Wait
+from .dialect import Dialect, Kind, RateLimitStatus
+from .errors import (
+    Attempt,
+    AuthenticationError,
+    CircuitOpenError,
+    ConfigurationError,
+    ContentTypeError,
+    Error,
+    EventTooLargeError,
+    NetworkError,
+    OverloadedError,
+    PluginError,
+    Problem,
+    QuotaExceededError,
+    RateLimitError,
+    ServerError,
+    StreamError,
+    TimeoutError,
+    TruncatedStreamError,
+    ValidationError,
+)
+from .headers import Headers
+from .messages import Event, Request, Response, Timeouts, Usage
+from .plugin import Plugin, hookimpl
+from .stream import AsyncStream, Stream
+from .transport import AsyncExchange, AsyncTransport, Exchange, Opening, Transport
+
+__all__ = (
+    "DROP",
+    "FINISH",
+    "AsyncClient",
+    "AsyncExchange",
+    "AsyncStream",
+    "AsyncTransport",
+    "Attempt",
+    "AuthenticationError",
+    "Call",
+    "CircuitOpenError",
+    "Client",
+    "Clock",
+    "ConfigurationError",
+    "ContentTypeError",
+    "Dialect",
+    "Error",
+    "Event",
+    "EventTooLargeError",
+    "Exchange",
+    "GiveUp",
+    "Headers",
+    "Key",
+    "Kind",
+    "NetworkError",
+    "Opening",
+    "Outcome",
+    "OverloadedError",
+    "Plugin",
+    "PluginError",
+    "Problem",
+    "QuotaExceededError",
+    "RateLimitError",
+    "RateLimitStatus",
+    "Reject",
+    "Replay",
+    "Request",
+    "Response",
+    "Retry",
+    "ServerError",
+    "Stream",
+    "StreamError",
+    "SystemClock",
+    "TimeoutError",
+    "Timeouts",
+    "Transport",
+    "TruncatedStreamError",
+    "Usage",
+    "ValidationError",
+    "Wait",
+    "hookimpl",
+)

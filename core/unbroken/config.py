@@ -1,0 +1,252 @@
+"""Where settings come from: a TOML file, the environment, arguments, each beating those before.
+
+`load_settings` collects them, the registry applies them::
+
+    plugins = ["timeout", "retry"]      # unbroken.toml, or [tool.unbroken] in pyproject.toml
+    [retry]
+    max_retries = 5                     # UNBROKEN_RETRY__MAX_RETRIES=5, config={"retry": {"max_retries": 5}}
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeGuard, cast
+
+from attrs import define, evolve, field, frozen
+
+from ._faults import place, shown
+from ._structure import ARGUMENTS, DEFAULTS, Given, nearest, structure
+from .errors import ConfigurationError, Problem
+
+__all__ = ["ARGUMENTS", "DEFAULT_PLUGINS", "Given", "Settings", "load_settings", "nearest", "structure"]
+
+Config = Mapping[str, Any] | str | os.PathLike[str] | None
+
+DEFAULT_PLUGINS: Final[tuple[str, ...]] = ("timeout", "retry", "circuit-breaker", "rate-limit")
+"""What a client uses when nobody says otherwise, outermost first."""
+
+_PREFIX = "UNBROKEN_"
+_LIST = "plugins"
+_CHOICE = "use"
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What all sources say, not yet checked against the plugins."""
+
+    plugins: tuple[str | object, ...] = DEFAULT_PLUGINS
+    """The plugins to use, in order: names, and the objects of a list given in Python."""
+    plugins_source: str = DEFAULTS
+    removed: tuple[Given, ...] = ()
+    """The names that a list removed with a leading ``-``."""
+    use: Mapping[str, Given] = field(factory=dict[str, Given])
+    """By plugin: ``distribution:entry-point-name`` of the one to take."""
+    tables: Mapping[str, tuple[Given, ...]] = field(factory=dict[str, tuple[Given, ...]])
+    """By plugin: the values, lowest rank first."""
+    problems: tuple[Problem, ...] = ()
+    """What is no table, no list or no name; the registry raises these with all else that is wrong."""
+
+    def layers(self, name: str) -> tuple[Given, ...]:
+        """Return the values for one plugin, lowest rank first."""
+        return self.tables.get(canonical(name), ())
+
+    def choice(self, name: str) -> Given | None:
+        """Return the distribution and entry point that were chosen for one plugin."""
+        return self.use.get(canonical(name))
+
+    def with_list(self, entries: Sequence[str | object], source: str = ARGUMENTS) -> "Settings":
+        """Return these settings under a list of higher rank.
+
+        If all `entries` begin with ``-`` they remove from the present list, else they take its place.
+        """
+        removed = tuple(Given(entry[1:], source) for entry in entries if _is_removal(entry))
+        kept = tuple(entry for entry in entries if not _is_removal(entry))
+        names = [given.value for given in removed]
+        idle = [name for name in names if kept and name not in {entry for entry in kept if isinstance(entry, str)}]
+        base = kept if kept or not entries else self.plugins
+        return evolve(
+            self,
+            plugins=tuple(entry for entry in base if not (isinstance(entry, str) and entry in names)),
+            plugins_source=source,
+            removed=self.removed + removed,
+            problems=(
+                *self.problems,
+                *(Problem(_LIST, f"'-{name}' removes nothing", source) for name in idle),
+            ),
+        )
+
+
+def _is_removal(entry: object) -> TypeGuard[str]:
+    return isinstance(entry, str) and entry.startswith("-")
+
+
+def load_settings(
+    config: Config = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    cwd: str | os.PathLike[str] | None = None,
+) -> Settings:
+    """Collect the settings of all sources.
+
+    `config` is a mapping of the highest rank or the path of the TOML file to read. Without a path the file is
+    ``UNBROKEN_CONFIG``, else ``unbroken.toml`` or a ``pyproject.toml`` with ``[tool.unbroken]``, in `cwd` or
+    the nearest directory above. Raises ConfigurationError for a file that is missing or no TOML.
+    """
+    collected = _Collected()
+    named = config if isinstance(config, str | os.PathLike) else environ.get("UNBROKEN_CONFIG") or None
+    file = _find(cwd) if named is None else _named(Path(named))
+    if file is not None:
+        collected.document(*file)
+    collected.environment(environ)
+    if isinstance(config, Mapping):
+        collected.document(config, ARGUMENTS)
+    elif named is not config and config is not None:
+        collected.refuse("config", f"must be a table or a path, not {shown(config)}", ARGUMENTS)
+    return collected.settings()
+
+
+def canonical(name: str) -> str:
+    """Return the one spelling of a plugin's name that all sources agree upon."""
+    return name.replace("_", "-").lower()
+
+
+@define
+class _Collected:
+    lists: list[tuple[list[str], str]] = field(factory=list[tuple[list[str], str]])
+    use: dict[str, Given] = field(factory=dict[str, Given])
+    tables: dict[str, list[Given]] = field(factory=dict[str, list[Given]])
+    problems: list[Problem] = field(factory=list[Problem])
+
+    def settings(self) -> Settings:
+        tables = {name: tuple(layers) for name, layers in self.tables.items()}
+        settings = Settings(use=self.use, tables=tables, problems=tuple(self.problems))
+        for entries, source in self.lists:
+            settings = settings.with_list(entries, source)
+        return settings
+
+    def refuse(self, path: str, message: str, source: str) -> None:
+        self.problems.append(Problem(path, message, source))
+
+    def document(self, document: Mapping[Any, Any], source: str) -> None:
+        """Take a TOML document, or the mapping given instead of one."""
+        for key, value in document.items():
+            if key == _LIST:
+                self.names(value, source)
+            elif not isinstance(key, str):
+                self.refuse(shown(key), "is not the name of a plugin", source)
+            else:
+                self.table(key, Given(value, source))
+
+    def environment(self, environ: Mapping[str, str]) -> None:
+        """Take ``UNBROKEN_PLUGINS`` and all ``UNBROKEN_<PLUGIN>__<FIELD>``.
+
+        Others that begin alike are not ours: Kubernetes sets ``UNBROKEN_PORT`` for a service of that name.
+        """
+        names = [name.strip() for name in environ.get("UNBROKEN_PLUGINS", "").split(",")]
+        if any(names):
+            self.lists.append(([name for name in names if name], "UNBROKEN_PLUGINS"))
+        for variable in sorted(environ):  # so that …__BUDGET__RATIO follows, and beats, …__BUDGET
+            plugin, *path = variable.removeprefix(_PREFIX).lower().split("__")
+            if variable.startswith(_PREFIX) and path:
+                text = environ[variable]
+                self.table(plugin, Given(_parsed(text), variable, text, tuple(path)))
+
+    def names(self, value: Any, source: str) -> None:
+        entries: list[Any] = list(cast("Iterable[Any]", value)) if isinstance(value, list | tuple) else [None]
+        if all(isinstance(entry, str) for entry in entries):
+            self.lists.append((entries, source))
+        else:
+            self.refuse(_LIST, "must be a list of names", source)
+
+    def table(self, name: str, given: Given) -> None:
+        """Take one source's values for a plugin: a table, or in Python its configuration ready made."""
+        name = canonical(name)
+        if not given.is_table and (given.source != ARGUMENTS or not hasattr(given.value, "__attrs_attrs__")):
+            self.refuse(
+                place(name),
+                f"must be a table, not {shown(given.value)}{nearest(name, [_LIST])}",
+                given.source,
+            )
+            return
+        if given.is_table:
+            given = self._without_choice(name, given)
+        self.tables.setdefault(name, []).append(given)
+
+    def _without_choice(self, name: str, given: Given) -> Given:
+        entries = given.items()
+        for key, choice in entries:
+            if key == _CHOICE and isinstance(choice.whole(), str):
+                self.use[name] = evolve(choice, value=choice.whole(), path=())
+            elif key == _CHOICE:
+                self.refuse(f"{name}.{_CHOICE}", "must be distribution:entry-point-name", given.source)
+        if not given.path:
+            return evolve(given, value={key: entry.value for key, entry in entries if key != _CHOICE})
+        return evolve(given, value={}, path=()) if given.path[0] == _CHOICE else given
+
+
+def _parsed(text: str) -> Any:
+    """Read `text` by the TOML grammar of values; what is none is text."""
+    import tomllib
+
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return table["value"] if list(table) == ["value"] else text
+
+
+def _find(cwd: str | os.PathLike[str] | None) -> tuple[Mapping[str, Any], str] | None:
+    try:
+        directory = Path(cwd or Path.cwd()).absolute()
+    except FileNotFoundError:  # the working directory has been deleted
+        return None
+    for folder in (directory, *directory.parents):
+        own = _read(folder / "unbroken.toml", optional=True)
+        if own is not None:
+            return _toml(own, folder / "unbroken.toml"), str(folder / "unbroken.toml")
+        shared = _read(folder / "pyproject.toml", optional=True)
+        # Other people's files are parsed, and complained about, only when they could speak of us.
+        table = _project_table(shared, folder / "pyproject.toml") if shared and b"unbroken" in shared else None
+        if table is not None:
+            return table, str(folder / "pyproject.toml")
+    return None
+
+
+def _named(path: Path) -> tuple[Mapping[str, Any], str]:
+    data = _read(path) or b""
+    if path.name != "pyproject.toml":
+        return _toml(data, path), str(path)
+    table = _project_table(data, path)
+    if table is None:
+        raise ConfigurationError.of(Problem("", "has no table [tool.unbroken]", str(path)))
+    return table, str(path)
+
+
+def _read(path: Path, *, optional: bool = False) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        if optional and isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+            return None
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError.of(Problem("", f"cannot be read: {reason}", str(path))) from error
+
+
+def _toml(data: bytes, path: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(data.decode())
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # broken TOML, broken UTF-8, an endless number, endless nesting
+        raise ConfigurationError.of(Problem("", f"is not valid TOML: {error}", str(path))) from None
+
+
+def _project_table(data: bytes, path: Path) -> Mapping[str, Any] | None:
+    tool: Any = _toml(data, path).get("tool")
+    table: Any = cast("dict[str, Any]", tool).get("unbroken") if isinstance(tool, dict) else None
+    if table is None or isinstance(table, dict):
+        return cast("dict[str, Any] | None", table)
+    raise ConfigurationError.of(Problem("tool.unbroken", f"must be a table, not {shown(table)}", str(path)))

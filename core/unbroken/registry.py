@@ -1,0 +1,211 @@
+"""From names to plugin objects. Only what is named is imported; for objects alone nothing is looked up."""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+from attrs import define, field
+
+from ._discovery import Discovered, by_id, by_name, installed_entry_points, list_installed, unknown
+from ._faults import place, shown
+from ._hooks import plugin_name
+from ._order import order_problems
+from .config import ARGUMENTS, Config, Settings, canonical, load_settings, structure
+from .dialect import Dialect
+from .errors import ConfigurationError, Problem
+from .plugin import MARK, Plugin
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = [
+    "DIALECTS",
+    "PLUGINS",
+    "Discovered",
+    "PluginOrderWarning",
+    "discover",
+    "order_problems",
+    "resolve_dialect",
+    "resolve_plugins",
+]
+
+PLUGINS = "unbroken.plugins"
+DIALECTS = "unbroken.dialects"
+
+
+class PluginOrderWarning(UserWarning):
+    """The plugins are in an order that makes no sense; the message says why."""
+
+
+def discover(group: str = PLUGINS) -> list[Discovered]:
+    """Return all that is installed under an entry point group. Imports nothing and never fails."""
+    return list_installed(_entry_points(group))
+
+
+def resolve_plugins(
+    plugins: Sequence[str | object] | None = None,
+    config: Config = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    cwd: str | os.PathLike[str] | None = None,
+) -> list[object]:
+    """Return the plugin objects for a client, outermost first.
+
+    `plugins` are names, objects or both; None takes the names from `config`, the environment, a file, or the
+    default list. With objects alone nothing is read and nothing is looked up. Raises ConfigurationError with
+    all problems and warns with `PluginOrderWarning`, at the line outside of this package that led here.
+    """
+    if isinstance(plugins, str):
+        raise ConfigurationError.of(Problem("plugins", f"must be a list of plugins, not {shown(plugins)}"))
+    if plugins is not None and not any(isinstance(plugin, str) for plugin in plugins):
+        built = _objects_only(plugins, config)
+    else:
+        settings = load_settings(config, environ=environ, cwd=cwd)
+        built = _Resolution(settings if plugins is None else settings.with_list(plugins)).built()
+    for problem in order_problems([plugin_name(plugin) for plugin in built]):
+        warnings.warn(problem, PluginOrderWarning, _frames_to_the_user())
+    return built
+
+
+def resolve_dialect(dialect: str | Dialect) -> Dialect:
+    """Return `dialect`, or the one installed under that name or ``distribution:name``.
+
+    Raises ConfigurationError when there is none, when there are several, and when it cannot be used.
+    """
+    if isinstance(dialect, Dialect):
+        return dialect
+    if not isinstance(cast("object", dialect), str):
+        given = f"the class {dialect.__name__}" if isinstance(dialect, type) else shown(dialect)
+        raise ConfigurationError.of(Problem("dialect", f"must be a name or a Dialect object, not {given}"))
+    at = Problem("dialect", "dialect={!r}")
+    chosen = (by_id if ":" in dialect else by_name)(dialect, discover(DIALECTS), at)
+    loaded = chosen.load("dialect")
+    try:
+        built: object = loaded() if isinstance(loaded, type) else loaded
+    except Exception as error:
+        raise chosen.failure("dialect", "cannot be built", error) from error
+    if not isinstance(built, Dialect):
+        raise ConfigurationError.of(Problem("dialect", f"{chosen.id} is not a Dialect but {shown(loaded)}"))
+    return built
+
+
+def _entry_points(group: str) -> "list[EntryPoint]":
+    return installed_entry_points(group)
+
+
+def _frames_to_the_user() -> int:
+    package = str(Path(__file__).parent)
+    frame = sys._getframe(1)
+    level = 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+        frame = frame.f_back
+        level += 1
+    return level
+
+
+def _objects_only(plugins: Sequence[object], config: Config) -> list[object]:
+    problems = _repeated(map(plugin_name, plugins))
+    if config:
+        problems.append(Problem("config", "has nothing to configure: every plugin is an object, built already"))
+    if problems:
+        raise ConfigurationError.of(*problems)
+    return list(plugins)
+
+
+def _repeated(names: Iterable[str]) -> list[Problem]:
+    listed = list(names)
+    twice = sorted({name for name in listed if listed.count(name) > 1})
+    return [Problem("plugins", f"{name!r} is there twice; a name stands for one plugin") for name in twice]
+
+
+@define
+class _Resolution:
+    """One list of names and objects on its way to objects alone, and what was found wrong so far."""
+
+    settings: Settings
+    found: list[Discovered] = field(factory=lambda: discover(PLUGINS))
+    problems: list[Problem] = field(factory=list[Problem])
+    cause: BaseException | None = None
+
+    def built(self) -> list[object]:
+        """Return the objects, or raise everything that is wrong in one error."""
+        self.problems += self.settings.problems
+        self.check_names()
+        entries = self.settings.plugins
+        plugins = [self.plugin(entry) if isinstance(entry, str) else entry for entry in entries]
+        if not self.problems:
+            self.problems += _repeated(map(plugin_name, plugins))
+        if self.problems:
+            raise ConfigurationError.of(*self.problems) from self.cause
+        return plugins
+
+    def check_names(self) -> None:
+        """Refuse names that are listed twice, and tables and removals of what nobody knows."""
+        entries = self.settings.plugins
+        names = [entry if isinstance(entry, str) else plugin_name(entry) for entry in entries]
+        objects = {canonical(plugin_name(entry)) for entry in entries if not isinstance(entry, str)}
+        known = {canonical(name) for name in (*names, *(each.name for each in self.found))}
+        self.problems += _repeated(names)
+        for name, layers in self.settings.tables.items():
+            if name not in known:
+                self.problems.append(Problem(place(name), unknown(name, self.found), layers[-1].source))
+            elif name in objects and layers[-1].source == ARGUMENTS:
+                self.problems.append(Problem(name, "is given as an object, built already, and as a table"))
+        for given in self.settings.removed:
+            if given.value not in {each.name for each in self.found}:
+                self.problems.append(Problem("plugins", unknown(given.value, self.found), given.source))
+
+    def plugin(self, name: str) -> object:
+        """Return the object for a name; on failure note the problem and go on."""
+        try:
+            chosen = self.choose(name)
+            return self.configured(name, chosen, chosen.load(name))
+        except ConfigurationError as error:
+            self.problems += error.problems
+            self.cause = self.cause or error.__cause__
+            return None
+
+    def choose(self, name: str) -> Discovered:
+        choice = self.settings.choice(name)
+        if choice is not None:
+            return by_id(choice.value, self.found, Problem(f"{name}.use", "", choice.source))
+        how = f'[{name}] use = "{{}}"'
+        return by_name(name, self.found, Problem("plugins", how, self.settings.plugins_source))
+
+    def configured(self, name: str, chosen: Discovered, loaded: Any) -> object:
+        layers = self.settings.layers(name)
+        config_class: Any = getattr(loaded, "Config", None)
+        if isinstance(loaded, type) and hasattr(loaded, "from_config") and attrs.has(config_class):
+            from_config = cast("Any", loaded).from_config
+            return _built(name, chosen, lambda: from_config(structure(config_class, layers, name)))
+        if any(not layer.is_table or layer.path or layer.value for layer in layers):
+            raise ConfigurationError.of(Problem(name, "has no settings", layers[-1].source))
+        if isinstance(loaded, type):
+            return _built(name, chosen, loaded)
+        if not isinstance(loaded, Plugin) and not _has_hooks(loaded):
+            message = f"{chosen.id} is neither a plugin class nor anything with hooks, but {shown(loaded)}"
+            raise ConfigurationError.of(Problem(name, message, "installed distributions"))
+        return loaded
+
+
+def _built(name: str, chosen: Discovered, make: Callable[[], object]) -> object:
+    try:
+        return make()
+    except ConfigurationError as error:
+        problems = error.problems or (Problem("", error.message),)
+        raise ConfigurationError.of(*(_under(name, problem) for problem in problems)) from error.__cause__
+    except Exception as error:
+        raise chosen.failure(name, "cannot be built", error) from error
+
+
+def _under(name: str, problem: Problem) -> Problem:
+    path = problem.path if problem.path.split(".")[0] == name else f"{name}.{problem.path}".rstrip(".")
+    return attrs.evolve(problem, path=path)
+
+
+def _has_hooks(thing: object) -> bool:
+    return any(hasattr(getattr(thing, name, None), MARK) for name in dir(thing))

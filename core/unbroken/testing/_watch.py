@@ -1,0 +1,195 @@
+"""Noticing what a plugin does within its hooks that it may not do there."""
+
+import logging
+import os
+import random
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, Final, cast
+
+import attrs
+from attrs import define, field
+
+from .._hooks import HOOKS, Bound, Hooks
+from ..call import Call
+from ..decisions import Reject
+from ..errors import Error
+
+# Auditing events (PEP 578) of what blocks or reaches outside.
+_FORBIDDEN: Final = frozenset(
+    {
+        "builtins.input", "fcntl.flock", "fcntl.lockf", "open", "os.exec", "os.fork", "os.listdir", "os.mkdir",
+        "os.posix_spawn", "os.remove", "os.rename", "os.rmdir", "os.scandir", "os.spawn", "os.system", "socket.bind",
+        "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendmsg", "socket.sendto",
+        "sqlite3.connect", "subprocess.Popen", "time.sleep", "urllib.Request",
+    }
+)  # fmt: skip
+
+_OUTSIDE: Final[tuple[tuple[Any, str], ...]] = (
+    *((time, name) for name in ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "time", "time_ns")),
+    *((random, name) for name in ("choice", "expovariate", "gauss", "randint", "random", "randrange", "uniform")),
+    (os, "urandom"),
+    (time, "sleep"),  # audited since Python 3.13 only
+)  # fmt: skip
+
+NEIGHBOUR: Final = "contract-neighbour"
+"""The name of a plugin that is not under watch."""
+
+# Their answers go nowhere, so the engine would only report them.
+_ANSWERLESS: Final = ("on_commit", "after_request", "on_finish", "on_decision")
+
+_REACHES: Final = "does I/O or sleeps"
+
+_here = threading.local()
+_hooked = threading.Lock()
+_installed: list[bool] = []
+
+
+@define(eq=False)
+class Watch:
+    """Notes what a plugin does that it may not."""
+
+    problems: list[str] = field(factory=list[str])
+    calls: weakref.WeakSet[Call] = field(factory=weakref.WeakSet[Call])
+    """The calls that hooks were given and that somebody still holds."""
+    _errors: weakref.WeakSet[Error] = field(factory=weakref.WeakSet[Error])
+
+    def note(self, problem: str) -> None:
+        """Keep `problem`, once."""
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def forget_tracebacks(self) -> None:
+        """Let go of the frames that rejections were raised through: they hold the call, which no plugin asked for."""
+        for error in self._errors:
+            error.__traceback__ = None
+
+    def watched(self, hooks: Hooks) -> Hooks:
+        """Return `hooks` with every function that may not do I/O under watch."""
+        changed: dict[str, Any] = {
+            hook: tuple(self._wrap(hook, bound) for bound in getattr(hooks, hook))
+            for hook in HOOKS
+            if not hook.startswith("wrap_")
+        }
+        by_type = {
+            kind: tuple(self._wrap("on_event", bound) for bound in bounds)
+            for kind, bounds in hooks.on_event_by_type.items()
+        }
+        wrappers = tuple(map(self._wrap_wrapper, hooks.retry_wrappers))
+        return attrs.evolve(hooks, on_event_by_type=by_type, retry_wrappers=wrappers, **changed)
+
+    def _wrap(self, hook: str, bound: Bound) -> Bound:
+        function, name = bound
+        if name == NEIGHBOUR:
+            return bound
+
+        def watched(*payload: Any) -> Any:
+            self.calls.add(payload[0])
+            with self._within(hook):
+                answer = function(*payload)
+            self._judge(hook, answer)
+            return answer
+
+        return watched, name
+
+    def _wrap_wrapper(self, bound: Bound) -> Bound:
+        function, name = bound
+
+        def watched(*payload: Any) -> Generator[Any, Any, Any]:
+            wrapper = function(*payload)
+            with self._within("should_retry"):
+                yielded = next(wrapper)
+            answer = yield yielded
+            with self._within("should_retry"):
+                try:
+                    yielded = wrapper.send(answer)
+                except StopIteration as end:
+                    return end.value
+            yield yielded
+
+        return watched, name
+
+    @contextmanager
+    def _within(self, hook: str) -> Generator[None, None, None]:
+        _here.watch = (self, hook)
+        try:
+            yield
+        except Exception as error:
+            self.note(f"{hook} raised {type(error).__name__}: {error}")
+            raise
+        finally:
+            _here.watch = None
+
+    def _judge(self, hook: str, answer: object) -> None:
+        if hook in _ANSWERLESS and answer is not None:
+            self.note(f"{hook} returned {type(answer).__name__}; its answer goes nowhere")
+        if isinstance(answer, Reject):
+            if answer.error in self._errors:
+                self.note(f"{hook} rejects several times with one error object: the engine writes into it")
+            self._errors.add(answer.error)
+
+
+@contextmanager
+def watching() -> Generator[None, None, None]:
+    """Meanwhile I/O, sleeping, and the machine's clocks and chance are noted when a watched hook uses them."""
+    with _hooked:
+        if not _installed:
+            # A hook like this cannot be taken out again.
+            _installed.append(True)
+            auditor: Any = _Auditor.fromkeys(map(_Forbidden, _FORBIDDEN))
+            sys.addaudithook(auditor)
+    originals = [(module, name, getattr(module, name)) for module, name in _OUTSIDE]
+    for module, name, original in originals:
+        setattr(module, name, _noting(f"{module.__name__}.{name}", original))
+    # What the engine would report is noted, too.
+    logger = logging.getLogger("unbroken")
+    disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = disabled
+        for module, name, original in originals:
+            setattr(module, name, original)
+
+
+class _Forbidden(str):
+    """The name of an event that is noted when it is looked up."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, event: object) -> bool:  # pragma: no cover  # Python traces no audit hook
+        same = str.__eq__(self, event)
+        if same:
+            _note(f"{_REACHES}: {self}")
+        return same
+
+
+class _Auditor(dict[str, None]):
+    """The audit hook: looks an event up, and no more.
+
+    It is called for every event of the process, also while one is under way that no other thread may interrupt (before
+    Python 3.12 two threads cannot begin to be traced at a time). A function of Python's would let other threads run.
+    """
+
+    __call__: Any = cast("Any", dict).get
+
+
+def _noting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    def noted(*arguments: Any, **named: Any) -> Any:
+        forbidden = name in _FORBIDDEN
+        _note(f"{_REACHES}: {name}" if forbidden else f"takes time or chance from {name}, not from the call")
+        return original(*arguments, **named)
+
+    return noted
+
+
+def _note(what: str) -> None:
+    current: tuple[Watch, str] | None = getattr(_here, "watch", None)
+    if current is not None:
+        watch, hook = current
+        watch.note(f"{hook} {what}")

@@ -1,0 +1,211 @@
+"""Holding a plugin to the contract of plugin authors (`unbroken.hookspecs`)."""
+
+import gc
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import define, field
+
+from .._hooks import HOOKS, compile_hooks
+from ..client import Client
+from ..errors import ConfigurationError, Error, PluginError
+from ..messages import Timeouts
+from ..stream import Stream
+from ._scenarios import NEIGHBOURS, SCENARIOS, ContractDialect, Left
+from ._watch import NEIGHBOUR, Watch, watching
+from .clock import FakeClock
+from .playing import play
+from .transport import ScriptedTransport
+
+# Far more than virtual time needs: only a plugin that blocks takes so long.
+_PATIENCE = 30.0
+_COLLECTIONS = 20
+
+
+def check_plugin(make: Callable[[], object], *, held: Callable[[Any], int] | None = None) -> None:
+    """Hold the plugin that `make` builds to the contract. Raises AssertionError that lists every breach.
+
+    It goes through attempts that end in every way, in one thread and in several, one call within another, before and
+    behind other plugins, blocking and awaiting: it must not raise, return what a hook may not return, block, do I/O,
+    take time and chance from anywhere but the call, or keep a call that has ended. `held` says how many things (probes,
+    slots, tokens) the plugin has handed out: 0 is expected after each call.
+    """
+    check = _Check(make, held)
+    with watching():
+        worker = threading.Thread(target=check.run, daemon=True)
+        worker.start()
+        worker.join(_PATIENCE)
+    if worker.is_alive():
+        check.watch.note("it does not come to an end: does a hook block, or hold a lock across a call?")
+    if check.bug is not None:
+        raise check.bug
+    problems = "\n".join(f"- {problem}" for problem in check.watch.problems)
+    assert not problems, f"the contract of plugins is broken:\n{problems}"
+
+
+@define(eq=False)
+class _Check:
+    """One plugin being held to the contract."""
+
+    make: Callable[[], object]
+    held: Callable[[Any], int] | None
+    watch: Watch = field(factory=Watch)
+    bug: BaseException | None = None
+    """What went wrong that is not a breach: `make` or `held` raised."""
+
+    def run(self) -> None:
+        """Make all checks."""
+        try:
+            if self.is_usable():
+                self.endings()
+                self.neighbours()
+                self.interleaved()
+                self.threads()
+                self.repeatable()
+                self.awaiting()
+                self.nothing_kept()
+        except BaseException as error:  # noqa: BLE001  # raised again where the check was asked for
+            self.bug = error
+
+    def is_usable(self) -> bool:
+        """It is a plugin, and implements something."""
+        try:
+            hooks = compile_hooks([self.make()])
+        except ConfigurationError as error:
+            self.watch.note(f"it cannot be used: {error}")
+            return False
+        if not any(getattr(hooks, hook) for hook in (*HOOKS, "on_event_by_type", "retry_wrappers")):
+            self.watch.note("it implements no hook: are the methods spelled as in unbroken.hookspecs?")
+        return True
+
+    def endings(self) -> None:
+        """Attempts that end in every way."""
+        for name in SCENARIOS:
+            plugin = self.make()
+            self.play(name, [plugin])
+            self.expect_nothing_held(plugin, f"after {name}")
+        plugin = self.make()
+        self.play("success", [plugin], leave_after=1)
+        self.expect_nothing_held(plugin, "after the consumer left")
+
+    def neighbours(self) -> None:
+        """Before and behind plugins that reject, break, replay, wait and try again."""
+        for what, neighbour in NEIGHBOURS.items():
+            for place, order in (("in front of", 1), ("behind", -1)):
+                plugin = self.make()
+                self.play("server error", [plugin, neighbour][::order])
+                self.expect_nothing_held(plugin, f"{place} a plugin that {what}")
+
+    def interleaved(self) -> None:
+        """One call in the middle of another, in one thread."""
+        plugin = self.make()
+        self.play("success", [plugin], meanwhile=lambda: self.play("server error", [plugin]))
+        self.expect_nothing_held(plugin, "after one call within another")
+
+    def threads(self) -> None:
+        """One object, many threads."""
+        plugin = self.make()
+        threads = [
+            threading.Thread(target=self.play, args=(name, [plugin]), kwargs={"calls": 5}, daemon=True)
+            for name in ("success", "server error", "broken stream", "success")
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.expect_nothing_held(plugin, "after calls in several threads")
+
+    def repeatable(self) -> None:
+        """The same calls on the same clock and seed give the same trace."""
+        for name in ("server error", "throttled"):
+            if self.play(name, [self.make()], calls=3) != self.play(name, [self.make()], calls=3):
+                self.watch.note(
+                    f"two runs of {name} on the same clock and seed differ: time or chance is not the call's"
+                )
+
+    def awaiting(self) -> None:
+        """The same object serves the awaiting client."""
+        plugin = self.make()
+        try:
+            played = play(SCENARIOS["success"], [plugin], backend="asyncio", dialect=ContractDialect())
+        except PluginError as error:
+            self.watch.note(error.message)
+        else:
+            if isinstance(played.error, PluginError):
+                self.watch.note(f"{played.error.message} (awaiting)")
+        self.expect_nothing_held(plugin, "after an awaiting call")
+
+    def nothing_kept(self) -> None:
+        """A call that has ended is nobody's."""
+        plugin = self.make()
+        for name in ("success", "server error"):
+            self.watch.calls.clear()
+            self.play(name, [plugin])
+            self.watch.forget_tracebacks()
+            if not self.calls_are_gone():
+                self.watch.note("it keeps a call after its end: what belongs to a call lives in call.set(Key)")
+
+    def calls_are_gone(self) -> bool:
+        """Collect until nobody holds a call, and give up in the end.
+
+        While another thread collects, such as one of the plugin, `gc.collect` does nothing at all.
+        """
+        for _ in range(_COLLECTIONS):
+            gc.collect()
+            if not self.watch.calls:
+                return True
+            threading.Event().wait(0.01)
+        return False
+
+    def play(
+        self,
+        name: str,
+        plugins: Sequence[object],
+        *,
+        leave_after: int | None = None,
+        calls: int = 1,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> list[str]:
+        """Make calls in which `name` happens, over and over. Returns the trace of what came of them."""
+        clock = FakeClock()
+        transport = ScriptedTransport(SCENARIOS[name], clock)
+        trace: list[str] = []
+        try:
+            client = Client(plugins, transport=transport, clock=clock, dialect=ContractDialect())
+            client._setup.hooks = self.watch.watched(client._setup.hooks)
+            timeouts = Timeouts(connect=1, first_event=5, idle=5, total=600)
+            for number in range(calls):
+                stream = client.stream(
+                    "POST", "https://api.example.org/x", timeouts=timeouts, request_id=f"call-{number}"
+                )
+                trace += _consumed(stream, leave_after, meanwhile)
+                trace.append(f"{clock.monotonic():.6f}")
+        except PluginError as error:
+            if error.plugin != NEIGHBOUR:
+                self.watch.note(f"{error.message} ({name})")
+        if transport.open_exchanges:
+            self.watch.note(f"a connection was left open after {name}")
+        return trace
+
+    def expect_nothing_held(self, plugin: object, when: str) -> None:
+        """Ask `held`."""
+        if self.held is not None and (count := self.held(plugin)):
+            self.watch.note(f"{count} taken and not given back {when}")
+
+
+def _consumed(stream: Stream, leave_after: int | None, meanwhile: Callable[[], object] | None) -> list[str]:
+    trace: list[str] = []
+    try:
+        with stream:
+            for count, event in enumerate(stream, 1):
+                trace.append(event.type)
+                if meanwhile is not None and count == 1:
+                    meanwhile()
+                if count == leave_after:
+                    break
+    except PluginError:
+        raise
+    except (Error, Left) as error:
+        trace.append(type(error).__name__)
+    return trace

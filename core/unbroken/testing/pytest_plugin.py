@@ -1,0 +1,40 @@
+"""Fixtures: ``pytest_plugins = ["unbroken.testing.pytest_plugin"]`` in your conftest."""
+
+import functools
+from collections.abc import Callable
+
+import pytest
+
+from .clock import FakeClock
+from .playing import BACKENDS, Colour, Played, play
+from .sweep import cancel_sweep
+
+
+@pytest.fixture
+def fake_clock() -> FakeClock:
+    """A clock that moves when somebody sleeps on it."""
+    return FakeClock()
+
+
+@pytest.fixture(params=BACKENDS)
+def colour(request: pytest.FixtureRequest) -> Colour:
+    """Runs the test three times: blocking, under asyncio and under trio."""
+    value: Colour = request.param
+    return value
+
+
+@pytest.fixture(name="play")
+def play_fixture(colour: Colour, fake_clock: FakeClock) -> Callable[..., Played]:
+    """`unbroken.testing.play` in each colour, on `fake_clock`."""
+    return functools.partial(play, backend=colour, clock=fake_clock)
+
+
+@pytest.fixture(
+    name="cancel_sweep",
+    params=[("asyncio", "scope"), ("asyncio", "task"), ("trio", "scope")],
+    ids=["asyncio-scope", "asyncio-task", "trio-scope"],
+)
+def cancel_sweep_fixture(request: pytest.FixtureRequest) -> Callable[..., int]:
+    """`unbroken.testing.cancel_sweep` under asyncio, by scope and by task, and under trio."""
+    backend, by = request.param
+    return functools.partial(cancel_sweep, backend=backend, by=by)

@@ -1,0 +1,143 @@
+"""Transports that play a script."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import anyio
+import anyio.lowlevel
+
+from ..messages import Request, Response
+from ..transport import Opening
+from .clock import FakeClock
+from .script import FOREVER, Playback, Reply, Waiting
+
+Script = Iterable[Reply] | Callable[[Request], Reply]
+
+
+class _Scripted:
+    """What both colours record."""
+
+    def __init__(self, script: Script, clock: FakeClock) -> None:
+        self._next: Callable[[Request], Reply]
+        if callable(script):
+            self._next = script
+        else:
+            replies = iter(tuple(script))
+            self._next = lambda _: _reply(replies)
+        self._clock = clock
+        self.requests: list[Request] = []
+        """What was sent."""
+        self.sent_at: list[float] = []
+        """When, in the clock's monotonic seconds."""
+        self.exchanges: list[Playback] = []
+        """The exchanges that got a head."""
+        self.closed = False
+
+    @property
+    def open_exchanges(self) -> int:
+        """How many exchanges nobody has let go of."""
+        return sum(exchange.released is None for exchange in self.exchanges)
+
+    def _begin(self, request: Request) -> Playback:
+        self.requests.append(request)
+        self.sent_at.append(self._clock.monotonic())
+        return Playback(self._next(request), self._clock)
+
+
+class _Steps:
+    """The waits of `waiting`, then its result."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        self._waiting = waiting
+        self.result = b""
+
+    def __iter__(self) -> Iterator[float]:
+        self.result = (yield from self._waiting) or b""
+
+
+def _reply(replies: Iterable[Reply]) -> Reply:
+    for reply in replies:
+        return reply
+    raise AssertionError("the script has no further reply: an unexpected request was sent")
+
+
+class ScriptedTransport(_Scripted):
+    """A `unbroken.Transport` that answers from `script`: replies in order, or a function of the request."""
+
+    def open(self, request: Request, opening: Opening) -> "ScriptedExchange":
+        """Answer `request`."""
+        playback = self._begin(request)
+        self._wait(playback.opening(opening))
+        self.exchanges.append(playback)
+        return ScriptedExchange(playback, self._wait)
+
+    def _wait(self, waiting: Waiting) -> bytes:
+        for seconds in (steps := _Steps(waiting)):
+            if seconds == FOREVER:
+                raise AssertionError("the script stalls and no clock is set: this would wait for ever")
+            self._clock.advance(seconds)
+        return steps.result
+
+    def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
+
+class ScriptedExchange:
+    """One reply being given."""
+
+    def __init__(self, playback: Playback, wait: Callable[[Waiting], bytes]) -> None:
+        self._playback = playback
+        self._wait = wait
+        self.response: Response = playback.response
+
+    def read(self, deadline: float | None) -> bytes:
+        """Return the next bytes of the script."""
+        return self._wait(self._playback.read(deadline))
+
+    def close(self, *, reusable: bool) -> None:
+        """Let go."""
+        self._playback.close(reusable=reusable)
+
+
+class AsyncScriptedTransport(_Scripted):
+    """A `unbroken.AsyncTransport` that answers from `script`; use it under `unbroken.testing.run`."""
+
+    async def open(self, request: Request, opening: Opening) -> "AsyncScriptedExchange":
+        """Answer `request`."""
+        playback = self._begin(request)
+        await _wait(playback.opening(opening))
+        self.exchanges.append(playback)
+        return AsyncScriptedExchange(playback)
+
+    async def aclose(self) -> None:
+        """Note it."""
+        self.closed = True
+
+
+class AsyncScriptedExchange:
+    """One reply being given."""
+
+    def __init__(self, playback: Playback) -> None:
+        self._playback = playback
+        self.response: Response = playback.response
+
+    async def read(self, deadline: float | None) -> bytes:
+        """Return the next bytes of the script."""
+        return await _wait(self._playback.read(deadline))
+
+    def abort(self) -> None:
+        """Let go at once."""
+        self._playback.close(reusable=False)
+
+    async def aclose(self) -> None:
+        """Let go, after a turn of the event loop as a real connection would need."""
+        self._playback.close(reusable=True)
+        await anyio.lowlevel.checkpoint()
+
+
+async def _wait(waiting: Waiting) -> bytes:
+    # Every read of a real socket lets other tasks run, and can be cancelled.
+    await anyio.lowlevel.checkpoint()
+    for seconds in (steps := _Steps(waiting)):
+        await anyio.sleep(seconds)
+    return steps.result

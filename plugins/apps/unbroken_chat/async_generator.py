@@ -1,0 +1,153 @@
+"""The content generator for asyncio and trio."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Self, Unpack, final
+
+from unbroken import AsyncStream
+from unbroken_circuit_breaker import CircuitBreaker
+from unbroken_retry import RetryConfig
+
+from .config import AnthropicConfig, ProxyConfig
+from .credentials import TokenProvider
+from .handlers import AsyncDirectModeHandler, AsyncOptions, AsyncProxyModeHandler
+from .messages import ChatMessage
+from .modes import BASE_URL, INACTIVITY_TIMEOUT
+from .prompt import History, Prompt, Tools, key_or_environment
+from .reply import AsyncReplyStream, Reply
+
+
+class AsyncHandler(Protocol):
+    """What sends a request for an `AsyncContentGenerator`; the async handlers do."""
+
+    def create_stream(self, request: Mapping[str, Any], *, request_id: str | None = None) -> AsyncStream:
+        """Prepare the call of `request`, a body of the Messages API."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        ...
+
+
+@final
+class AsyncContentGenerator:
+    """Answers messages, on asyncio or trio. Serves many tasks; use it with ``async with``, or close it.
+
+    The same as `ContentGenerator` in every other respect; `token_provider` may be a coroutine function.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        api_key: str | None = None,
+        system: str | None = None,
+        tools: Tools | None = None,
+        config: AnthropicConfig = AnthropicConfig(),
+        retry_config: RetryConfig | None = None,
+        circuit_breaker: CircuitBreaker | None = None,
+        stream_inactivity_timeout: float = INACTIVITY_TIMEOUT,
+        plugins: Sequence[object] | None = None,
+        base_url: str = BASE_URL,
+        **options: Unpack[AsyncOptions],
+    ) -> None:
+        self._prompt = Prompt.of(system, tools, None, None)
+        self._handler: AsyncHandler = AsyncDirectModeHandler(
+            key_or_environment(api_key),
+            model,
+            config,
+            retry_config=retry_config,
+            circuit_breaker=circuit_breaker,
+            stream_inactivity_timeout=stream_inactivity_timeout,
+            plugins=plugins,
+            base_url=base_url,
+            **options,
+        )
+
+    @classmethod
+    def proxy(
+        cls,
+        endpoint: str,
+        *,
+        auth_token: str | None = None,
+        token_provider: TokenProvider | None = None,
+        model: str | None = None,
+        system: str | None = None,
+        tools: Tools | None = None,
+        config: ProxyConfig = ProxyConfig(),
+        retry_config: RetryConfig | None = None,
+        circuit_breaker: CircuitBreaker | None = None,
+        stream_inactivity_timeout: float = INACTIVITY_TIMEOUT,
+        plugins: Sequence[object] | None = None,
+        **options: Unpack[AsyncOptions],
+    ) -> "AsyncContentGenerator":
+        """Ask a backend that keeps the key; for the arguments see `AsyncProxyModeHandler`."""
+        handler = AsyncProxyModeHandler(
+            endpoint,
+            auth_token,
+            token_provider,
+            config,
+            retry_config=retry_config,
+            circuit_breaker=circuit_breaker,
+            stream_inactivity_timeout=stream_inactivity_timeout,
+            plugins=plugins,
+            **options,
+        )
+        limit = config.history_limit
+        return cls.with_handler(handler, system=system, tools=tools, model=model, max_history_messages=limit)
+
+    @classmethod
+    def with_handler(
+        cls,
+        handler: AsyncHandler,
+        *,
+        system: str | None = None,
+        tools: Tools | None = None,
+        model: str | None = None,
+        max_history_messages: int | None = None,
+    ) -> "AsyncContentGenerator":
+        """Ask `handler`, which is closed with the generator; None as limit sends the whole history."""
+        generator = cls.__new__(cls)
+        generator._prompt = Prompt.of(system, tools, model, max_history_messages)
+        generator._handler = handler
+        return generator
+
+    def stream_request(
+        self,
+        message: str | ChatMessage,
+        history: History = (),
+        *,
+        request_id: str | None = None,
+        **parameters: Any,
+    ) -> AsyncReplyStream:
+        """Prepare the answer to `message`, after `history`: a stream to use with ``async with``.
+
+        The history is `ChatMessage`s and earlier `Reply`s, oldest first. `parameters` are further fields of the
+        request, sent as they are (``temperature``, ``tool_choice`` …).
+        """
+        body = self._prompt.request(message, history, parameters)
+        return AsyncReplyStream(self._handler.create_stream(body, request_id=request_id))
+
+    async def send_request(
+        self,
+        message: str | ChatMessage,
+        history: History = (),
+        *,
+        request_id: str | None = None,
+        **parameters: Any,
+    ) -> Reply:
+        """Return the whole answer to `message`. Raises the Error of a call that failed, in whatever phase."""
+        async with self.stream_request(message, history, request_id=request_id, **parameters) as stream:
+            return await stream.reply()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._handler.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<AsyncContentGenerator {self._handler!r}>"

@@ -1,0 +1,184 @@
+"""What a message is made of, and how the Messages API writes it (https://platform.claude.com/docs/en/api/messages)."""
+
+import base64
+import binascii
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Self
+
+from attrs import field, frozen
+
+from unbroken.validators import refused
+
+from .checks import must_be, name, text
+
+Block = dict[str, Any]
+"""A content block as the API writes it."""
+
+
+class Part(ABC):
+    """A part of a message. A class of your own needs `to_block` only."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def to_block(self) -> Block:
+        """Return the block of the API."""
+
+
+@frozen
+class TextPart(Part):
+    """Text. `citations` are those of an answer, as the API gave them."""
+
+    text: str = field(validator=text)
+    citations: tuple[Mapping[str, Any], ...] = field(default=(), kw_only=True, converter=tuple[Mapping[str, Any], ...])
+
+    def to_block(self) -> Block:
+        """Return the block of the API."""
+        block: Block = {"type": "text", "text": self.text}
+        return block | {"citations": list(self.citations)} if self.citations else block
+
+    @classmethod
+    def of(cls, block: Mapping[str, Any]) -> Self:
+        """Read the block of the API."""
+        return cls(block["text"], citations=block.get("citations") or ())
+
+
+@frozen(kw_only=True)
+class ImagePart(Part):
+    """A picture: its bytes with their media type, or a URL.
+
+    Raises ConfigurationError unless it is exactly one of them.
+    """
+
+    data: bytes | None = field(default=None, repr=False)
+    media_type: str | None = None
+    url: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if (self.data is None) == (self.url is None):
+            raise refused("data", "an image has either data or a url")
+        if (self.data is None) != (self.media_type is None):
+            raise refused("media_type", "belongs to data: image/png, image/jpeg, image/gif or image/webp")
+        if self.data is not None:
+            must_be("data", self.data, bytes, "bytes")
+
+    def to_block(self) -> Block:
+        """Return the block of the API."""
+        if self.data is None:
+            return {"type": "image", "source": {"type": "url", "url": self.url}}
+        data = base64.b64encode(self.data).decode()
+        return {"type": "image", "source": {"type": "base64", "media_type": self.media_type, "data": data}}
+
+    @classmethod
+    def of(cls, block: Mapping[str, Any]) -> Self:
+        """Read the block of the API."""
+        source = block["source"]
+        if source["type"] == "url":
+            return cls(url=source["url"])
+        return cls(data=base64.b64decode(source["data"], validate=True), media_type=source["media_type"])
+
+
+@frozen
+class ToolCallPart(Part):
+    """The model wants a tool to be used (``tool_use``). Answer it with a `ToolResultPart` that has its `id`."""
+
+    id: str = field(validator=name)
+    name: str = field(validator=name)
+    arguments: Mapping[str, Any] = field(factory=dict[str, Any])
+
+    def to_block(self) -> Block:
+        """Return the block of the API."""
+        return {"type": "tool_use", "id": self.id, "name": self.name, "input": dict(self.arguments)}
+
+    @classmethod
+    def of(cls, block: Mapping[str, Any]) -> Self:
+        """Read the block of the API."""
+        return cls(block["id"], block["name"], block["input"])
+
+
+def _result(content: "str | Iterable[str | Part]") -> "str | tuple[Part, ...]":
+    return content if isinstance(content, str) else parts(content)
+
+
+@frozen
+class ToolResultPart(Part):
+    """What a tool returned (``tool_result``): text, or parts (texts and images)."""
+
+    tool_call_id: str = field(validator=name)
+    content: "str | tuple[Part, ...]" = field(default="", converter=_result)
+    is_error: bool = field(default=False, kw_only=True)
+
+    def to_block(self) -> Block:
+        """Return the block of the API."""
+        content = self.content if isinstance(self.content, str) else [part.to_block() for part in self.content]
+        block: Block = {"type": "tool_result", "tool_use_id": self.tool_call_id, "content": content}
+        return block | {"is_error": True} if self.is_error else block
+
+    @classmethod
+    def of(cls, block: Mapping[str, Any]) -> Self:
+        """Read the block of the API."""
+        content = block["content"]
+        inner = content if isinstance(content, str) else [part_of(each) for each in content]
+        return cls(block["tool_use_id"], inner, is_error=block.get("is_error", False))
+
+
+@frozen
+class ThinkingPart(Part):
+    """What the model thought, with the signature that lets the API recognise it. Send it back as it came."""
+
+    thinking: str = field(validator=text)
+    signature: str = field(default="", validator=text)
+
+    def to_block(self) -> Block:
+        """Return the block of the API."""
+        return {"type": "thinking", "thinking": self.thinking, "signature": self.signature}
+
+    @classmethod
+    def of(cls, block: Mapping[str, Any]) -> Self:
+        """Read the block of the API."""
+        return cls(block["thinking"], block["signature"])
+
+
+@frozen
+class OtherPart(Part):
+    """A block that has no class here, kept as it is: documents, results of server tools, what is yet to come."""
+
+    block: Mapping[str, Any]
+
+    def to_block(self) -> Block:
+        """Return the block of the API."""
+        return dict(self.block)
+
+
+_READERS: Final[dict[str, Callable[[Mapping[str, Any]], Part]]] = {
+    "text": TextPart.of,
+    "image": ImagePart.of,
+    "tool_use": ToolCallPart.of,
+    "tool_result": ToolResultPart.of,
+    "thinking": ThinkingPart.of,
+}
+_UNREADABLE: Final = (KeyError, TypeError, AttributeError, ValueError, binascii.Error)
+
+
+def part_of(block: Mapping[str, Any]) -> Part:
+    """Return the part for a block of the API: of a class here if nothing of the block is lost by that."""
+    kind = block.get("type")
+    reader = _READERS.get(kind) if isinstance(kind, str) else None
+    if reader is not None:
+        try:
+            part = reader(block)
+        except _UNREADABLE:
+            return OtherPart(block)
+        if part.to_block() == block:
+            return part
+    return OtherPart(block)
+
+
+def parts(content: "str | Part | Iterable[str | Part]") -> tuple[Part, ...]:
+    """Return `content` as parts; a string is a `TextPart`. Raises ConfigurationError for anything else."""
+    listed = [content] if isinstance(content, (str, Part)) else content
+    made = tuple(TextPart(each) if isinstance(each, str) else each for each in listed)
+    for each in made:
+        must_be("content", each, Part, "text or parts")
+    return made

@@ -1,0 +1,75 @@
+"""`unbroken explain`: what a client made from this configuration would do, and who said so."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import attrs
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from unbroken import Client
+from unbroken.config import Given, Settings, load_settings
+from unbroken.registry import PluginOrderWarning, resolve_dialect, resolve_plugins
+
+from ._console import console
+from ._fields import alias, shown
+
+DEFAULTS = "defaults"
+
+
+def explain(plugins: Sequence[str] | None, config: str | None, dialect: str) -> None:
+    """Print the resolved pipeline and each setting with its source. Raises ConfigurationError."""
+    out = console()
+    settings = load_settings(config)
+    settings = settings if plugins is None else settings.with_list(plugins, "--plugins")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", PluginOrderWarning)
+        built = resolve_plugins(plugins, config)
+        with Client(built, dialect=resolve_dialect(dialect)) as client:
+            pipeline = client.describe()
+    out.print(Text(pipeline), soft_wrap=True)
+    out.print(Text(f"list: from {settings.plugins_source}", "dim"), soft_wrap=True)
+    for message in dict.fromkeys(str(each.message) for each in caught):
+        out.print(Text(f"! {message}", "yellow"), soft_wrap=True)
+    _show(out, built, settings)
+
+
+def _show(out: Console, plugins: Sequence[object], settings: Settings) -> None:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for heading in ("setting", "value", "from"):
+        table.add_column(heading, overflow="fold")
+    for plugin in plugins:
+        for row in _rows(plugin, settings):
+            table.add_row(*row)
+    if table.row_count:
+        out.print()
+        out.print(table)
+
+
+def _rows(plugin: object, settings: Settings) -> Iterator[tuple[Text, Text, Text]]:
+    name: str = getattr(plugin, "name", "")
+    config: Any = getattr(plugin, "config", None)
+    config_class = cast("Any", type(config))
+    if not attrs.has(config_class):
+        return
+    layers = settings.layers(name)
+    for attribute in (each for each in attrs.fields(config_class) if each.init):
+        source = _source(alias(attribute), layers)
+        style = "dim" if source == DEFAULTS else "bold"
+        value = shown(alias(attribute), getattr(config, attribute.name), secret=not attribute.repr)
+        yield Text(f"{name}.{alias(attribute)}", style), Text(value, style), Text(source, style)
+
+
+def _source(field: str, layers: Sequence[Given]) -> str:
+    """Return who gave a field its value; tables within are merged, so all who gave a part of it."""
+    sources = [
+        given.source
+        for layer in layers
+        if layer.is_table
+        for key, given in layer.items()
+        if str(key).replace("-", "_") == field
+    ]
+    return ", ".join(dict.fromkeys(reversed(sources))) or DEFAULTS

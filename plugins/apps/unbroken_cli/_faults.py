@@ -1,0 +1,79 @@
+"""`unbroken faults`: the failing server by hand."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import attrs
+from rich.console import Console
+from rich.text import Text
+
+from unbroken_faults import Fault, FaultServer, ReceivedRequest, faults
+
+from ._console import console, printable
+
+Tick = Callable[[], None]
+_TICK = 0.1
+"""Seconds between two looks at what was asked."""
+
+
+def list_faults() -> None:
+    """Print the catalogue."""
+    out = console()
+    for usage, doc in faults.describe().items():
+        out.print(Text.assemble((usage, "bold")), soft_wrap=True)
+        out.print(Text(f"    {' '.join(doc.split())}", "dim"), soft_wrap=True)
+
+
+def serve(script: Sequence[Fault], *, port: int, seed: int, tick: Tick = lambda: time.sleep(_TICK)) -> None:
+    """Serve and print each request until Ctrl-C. Raises OSError when the port cannot be had."""
+    out = console()
+    with FaultServer(script, seed=seed, port=port) as server:
+        _introduce(out, server.url, len(script))
+        shown = 0
+        try:
+            while True:
+                requests = server.requests
+                for request in requests[shown:]:
+                    out.print(_line(request, script), soft_wrap=True)
+                shown = len(requests)
+                tick()
+        except KeyboardInterrupt:
+            out.print(Text(f"{shown} requests", "dim"))
+
+
+def _introduce(out: Console, url: str, count: int) -> None:
+    out.print(Text.assemble("serving ", (f"{url}/v1/messages", "bold cyan")), soft_wrap=True)
+    queue = f"the next {count} requests follow the script" if count else "every request is answered well"
+    out.print(Text(f"{queue}, ?fault=NAME asks for one; Ctrl-C stops", "dim"), soft_wrap=True)
+    body = '{"model":"m","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Hello"}]}'
+    try_it = f"unbroken stream {url}/v1/messages --dialect anthropic --json-body '{body}'"
+    out.print(Text(try_it, "dim"), soft_wrap=True)
+
+
+def _line(request: ReceivedRequest, script: Sequence[Fault]) -> Text:
+    asked = request.asked_fault()
+    if asked is not None:
+        fault = asked
+    else:
+        fault = _words(script[request.number - 1]) if request.number <= len(script) else "ok"
+    asked_for = printable(f"{request.method} {request.path}")
+    line = Text(f"{request.number:4}  connection {request.connection}  {asked_for}  ")
+    return line.append(printable(fault), "yellow" if fault != "ok" else "green")
+
+
+def _words(fault: Fault) -> str:
+    """Return what is unusual about a fault, as one would write it."""
+    unusual = (
+        f"{each.name}={_value(getattr(fault, each.name))}"
+        for each in attrs.fields(Fault)
+        if getattr(fault, each.name) != each.default
+    )
+    return " ".join(unusual) or "ok"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_value, cast("tuple[object, ...]", value)))
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"

@@ -1,0 +1,123 @@
+"""`unbroken plugins`: what is installed, whether it works, and what can be set. Nothing that is broken breaks it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from unbroken import ConfigurationError, Plugin
+from unbroken.config import DEFAULT_PLUGINS, nearest
+from unbroken.hookspecs import HookSpecs
+from unbroken.registry import DIALECTS, PLUGINS, Discovered, discover
+
+from ._console import console, say
+from ._fields import settings_of
+
+
+@frozen
+class Installed:
+    """An entry point and what came of loading it."""
+
+    kind: str
+    """``plugin`` or ``dialect``."""
+    entry: Discovered
+    loaded: Any = None
+    problem: str = ""
+
+
+def list_plugins(names: Sequence[str]) -> bool:
+    """Print everything, or the settings of the plugins in `names`. Returns whether all names are known."""
+    out = console()
+    installed = [*_installed("plugin", PLUGINS), *_installed("dialect", DIALECTS)]
+    if not names:
+        _show_all(out, installed)
+        return True
+    known = True
+    for name in names:
+        named = [each for each in installed if each.entry.name == name]
+        for each in named:
+            _show_one(out, each)
+        if not named:
+            known = False
+            close = nearest(name, [each.entry.name for each in installed])
+            say(f"{name!r} is not installed{close}\n")
+    return known
+
+
+def _installed(kind: str, group: str) -> list[Installed]:
+    found = discover(group)
+    names = [each.name for each in found]
+    return [_load(kind, each, twice=names.count(each.name) > 1) for each in found]
+
+
+def _load(kind: str, entry: Discovered, *, twice: bool) -> Installed:
+    try:
+        loaded = entry.load(entry.name)
+    except (ConfigurationError, SystemExit) as error:  # a module may do anything when it is imported
+        problems = getattr(error, "problems", ())
+        said = problems[0].message if problems else "exits when it is imported"
+        return Installed(kind, entry, problem=said)
+    problem = f'offered more than once; choose with [{entry.name}] use = "{entry.id}"' if twice else ""
+    return Installed(kind, entry, loaded, problem)
+
+
+def _show_all(out: Console, installed: Sequence[Installed]) -> None:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for heading in ("name", "kind", "entry point", "distribution", "state"):
+        table.add_column(heading, overflow="fold")
+    for each in installed:
+        table.add_row(
+            Text(each.entry.name, "bold"),
+            each.kind,
+            each.entry.value,
+            f"{each.entry.distribution} {each.entry.version}",
+            Text(f"✗ {each.problem}", "red") if each.problem else Text("✓ " + _state(each), "green"),
+        )
+    out.print(table)
+    out.print()
+    words = "Settings of one: unbroken plugins NAME. What a client would use: unbroken explain."
+    out.print(Text(words, "dim"), soft_wrap=True)
+
+
+def _state(each: Installed) -> str:
+    used = each.kind == "plugin" and each.entry.name in DEFAULT_PLUGINS
+    return "loads, used by default" if used else "loads"
+
+
+def _show_one(out: Console, each: Installed) -> None:
+    entry = each.entry
+    out.print(Text.assemble((entry.name, "bold cyan"), f"  {each.kind}, {entry.distribution} {entry.version}"))
+    out.print(Text(entry.value, "dim"))
+    if each.problem:
+        out.print(Text(f"✗ {each.problem}", "red"), soft_wrap=True)
+    if each.loaded is None:
+        return
+    doc = (getattr(each.loaded, "__doc__", None) or "").strip().split("\n\n")[0]
+    out.print(Text(" ".join(doc.split())), soft_wrap=not out.is_terminal)
+    if each.kind == "plugin":
+        out.print(Text(f"hooks: {', '.join(_hooks(each.loaded)) or 'none'}"))
+        _show_settings(out, entry.name, getattr(each.loaded, "Config", None))
+    out.print()
+
+
+def _hooks(plugin: Any) -> list[str]:
+    names = [name for name in vars(HookSpecs) if not name.startswith("_")]
+    return [name for name in names if getattr(plugin, name, None) not in {None, getattr(Plugin, name)}]
+
+
+def _show_settings(out: Console, name: str, config_class: Any) -> None:
+    settings = settings_of(config_class)
+    if not settings:
+        out.print(Text("no settings"))
+        return
+    out.print()
+    out.print(Text(f"[{name}]", "bold"))
+    for setting in settings:
+        line = Text.assemble((setting.name, "bold"), (f" = {setting.default}", "green"), (f"  {setting.type}", "dim"))
+        out.print(line, soft_wrap=not out.is_terminal)
+        if setting.doc:
+            out.print(Text(f"    {setting.doc}"), soft_wrap=not out.is_terminal)

@@ -1,0 +1,217 @@
+"""The rows of the demonstration, as data."""
+
+from typing import Final
+
+from attrs import field, frozen
+
+from ._expect import Expect
+
+FIRST_EVENT: Final = 0.5
+IDLE: Final = 0.5
+"""Seconds on the two clocks that the demonstration lets run out."""
+
+
+@frozen(kw_only=True)
+class Scenario:
+    """One call: what the server does, what it means to say, and how the call has to end."""
+
+    name: str
+    """For ``--only`` and for machines."""
+    title: str
+    script: str
+    """A script of `unbroken_faults`, one fault per request."""
+    text: str
+    """What the server means to say in each of its answers."""
+    pause: float = 0.0
+    """Seconds that the consumer takes over its third word."""
+    expect: Expect = field(factory=Expect)
+
+
+@frozen
+class Chapter:
+    """Rows that show one thing."""
+
+    title: str
+    scenarios: tuple[Scenario, ...]
+
+
+SERVED: Final = Chapter(
+    "Nothing is wrong, although it may look so",
+    (
+        Scenario(
+            name="no-fault",
+            title="no fault",
+            script="ok",
+            text="This is how it should be: one request, one answer, every word of it, once.",
+        ),
+        Scenario(
+            name="slow-consumer",
+            title="a slow consumer",
+            script="ok",
+            text="Take as long as you like over a word: the clocks run only while you wait for me.",
+            pause=IDLE + 0.3,
+            expect=Expect(at_least=IDLE + 0.3),
+        ),
+        Scenario(
+            name="socket-kept-open",
+            title="complete, but kept open",
+            script="keep_open",
+            text="I have said all that there is to say, and yet I stay on the line.",
+            expect=Expect(closed=True),
+        ),
+    ),
+)
+
+RETRIED: Final = Chapter(
+    "Before the first word: tried again, the consumer never notices",
+    (
+        Scenario(
+            name="rate-limited",
+            title="429, Retry-After: 0.3",
+            script="429:retry_after=0.3, ok",
+            text="You waited exactly as long as I had asked, so here is your answer.",
+            expect=Expect(attempts=2, at_least=0.3),
+        ),
+        Scenario(
+            name="overloaded",
+            title="529 overloaded, twice",
+            script="529, 529, ok",
+            text="Too much to do, twice over; but you backed off, and now I have time.",
+            expect=Expect(attempts=3),
+        ),
+        Scenario(
+            name="error-first",
+            title="200, then an error event",
+            script="error_first, ok",
+            text="A status of 200 is a promise, not a proof. This one is kept.",
+            expect=Expect(attempts=2),
+        ),
+        Scenario(
+            name="reset",
+            title="connection reset",
+            script="reset, ok",
+            text="Somebody pulled the plug before I could open my mouth. Good that you asked again.",
+            expect=Expect(attempts=2),
+        ),
+        Scenario(
+            name="cut-before-text",
+            title="cut after the preamble",
+            script="cut:after=3, ok",
+            text="You heard me clear my throat twice and never knew, for nothing had been said.",
+            expect=Expect(attempts=2),
+        ),
+        Scenario(
+            name="silence",
+            title="silence, no headers",
+            script="silence, ok",
+            text="No word from me, and no headers either; the first-event clock did not wait for ever.",
+            expect=Expect(attempts=2, at_least=FIRST_EVENT),
+        ),
+        Scenario(
+            name="silent-stream",
+            title="silence after headers",
+            script="stall:after=0, ok",
+            text="Headers are cheap. What counts is the first word, and this is it.",
+            expect=Expect(attempts=2, at_least=FIRST_EVENT),
+        ),
+        Scenario(
+            name="pings-only",
+            title="nothing but pings",
+            script="pings:after=3:interval=0.05, ok",
+            text="Bytes flowed all the time, and every one of them said nothing.",
+            expect=Expect(attempts=2, at_least=FIRST_EVENT),
+        ),
+    ),
+)
+
+SURFACED: Final = Chapter(
+    "After the first word: nothing is repeated, what was said stands",
+    (
+        Scenario(
+            name="stall",
+            title="stall mid-stream",
+            script="stall:after=9",
+            text="I was about to tell you how this sentence ends, but then",
+            expect=Expect(error="TimeoutError", clock="idle", words=6, at_least=IDLE, closed=True),
+        ),
+        Scenario(
+            name="pings-midway",
+            title="only pings mid-stream",
+            script="pings:after=10:interval=0.05",
+            text="A heartbeat tells you that I live, not that I will ever go on talking",
+            expect=Expect(error="TimeoutError", clock="idle", words=7, at_least=IDLE, closed=True),
+        ),
+        Scenario(
+            name="cut",
+            title="cut politely",
+            script="cut:after=9",
+            text="The body ended by the book, so most would say it was complete",
+            expect=Expect(error="TruncatedStreamError", words=6),
+        ),
+        Scenario(
+            name="cut-rudely",
+            title="cut without a word",
+            script="cut:after=8:how=close",
+            text="The line went dead before I could finish this",
+            expect=Expect(error="NetworkError", words=5, closed=True),
+        ),
+        Scenario(
+            name="error-midway",
+            title="error event mid-stream",
+            script="error_after:after=7",
+            text="Sorry, too many people want something from me",
+            expect=Expect(error="OverloadedError", words=4, closed=True),
+        ),
+        Scenario(
+            name="no-terminal-event",
+            title="no terminal event",
+            script="omit_terminal",
+            text="All words are here, but nobody can know that.",
+            expect=Expect(error="TruncatedStreamError"),
+        ),
+    ),
+)
+
+REFUSED: Final = Chapter(
+    "Nothing to hope for: one typed error, in good time",
+    (
+        Scenario(
+            name="captive-portal",
+            title="200, a page of HTML",
+            script="captive_portal",
+            text="",
+            expect=Expect(error="ContentTypeError"),
+        ),
+        Scenario(
+            name="gzip",
+            title="200, gzip unasked",
+            script="gzip",
+            text="Two hundred kilobytes of this can be two hundred megabytes of text.",
+            expect=Expect(error="StreamError", words=0, closed=True),
+        ),
+        Scenario(
+            name="bad-key",
+            title="401",
+            script="401",
+            text="",
+            expect=Expect(error="AuthenticationError", status_code=401),
+        ),
+        Scenario(
+            name="retry-after-a-day",
+            title="429, Retry-After: 86400",
+            script="429:retry_after=86400",
+            text="",
+            expect=Expect(error="RateLimitError", status_code=429, retry_after=86400.0),
+        ),
+        Scenario(
+            name="retries-exhausted",
+            title="529 for ever",
+            script="9*529",
+            text="",
+            expect=Expect(error="OverloadedError", status_code=529, attempts=4),
+        ),
+    ),
+)
+
+CHAPTERS: Final = (SERVED, RETRIED, SURFACED, REFUSED)
+SCENARIOS: Final = tuple(scenario for chapter in CHAPTERS for scenario in chapter.scenarios)

@@ -1,0 +1,87 @@
+"""One row of the demonstration: what was asked for and what became of it. Written by one thread, read by others."""
+
+from time import monotonic
+from typing import TYPE_CHECKING, Literal
+
+from attrs import define, field, frozen
+
+from unbroken.errors import TimeoutError
+
+if TYPE_CHECKING:
+    from ._scenarios import Scenario
+
+NoteKind = Literal["error", "decision", "stop", "commit"]
+
+
+@frozen
+class Note:
+    """One thing that happened inside a call; ``stop`` is a decision to go no further."""
+
+    kind: NoteKind
+    text: str
+    at: float
+    """Seconds since the call began."""
+
+
+@define(eq=False)
+class Trial:
+    """One call, while it runs and afterwards."""
+
+    scenario: "Scenario"
+    started: float = field(factory=monotonic)
+    notes: list[Note] = field(factory=list[Note])
+    text: str = ""
+    """What was delivered so far."""
+    meant: str = ""
+    """What the server meant to say in its last answer."""
+    error: BaseException | None = None
+    """What the consumer got in the end."""
+    status: str = "running"
+    request_id: str = ""
+    attempts: int = 0
+    requests: int = 0
+    """Requests that the server got."""
+    keys: int = 0
+    """Different idempotency keys in them."""
+    left_open: int = 0
+    """Connections still open when there should be none."""
+    seconds: float = 0.0
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the call has ended as required."""
+        return self.status != "running" and not self.problems
+
+    @property
+    def error_class(self) -> str | None:
+        """The class name of the error that the consumer got."""
+        return None if self.error is None else type(self.error).__name__
+
+    @property
+    def clock(self) -> str | None:
+        """The clock that ran out, if one did."""
+        return self.error.clock if isinstance(self.error, TimeoutError) else None
+
+    @property
+    def saw(self) -> str:
+        """What the consumer saw, in a few words."""
+        if self.error is None:
+            return "the whole answer"
+        label = error_label(self.error)
+        words = f"{'all ' if self.text == self.meant else ''}{len(self.text.split())} words"
+        return f"{words}, {label}" if self.text else label
+
+    def note(self, kind: NoteKind, text: str) -> None:
+        """Write down what has just happened."""
+        self.notes.append(Note(kind, text, monotonic() - self.started))
+
+    def finish(self) -> None:
+        """Judge. What is measured at the server has to be known."""
+        self.problems = tuple(self.scenario.expect.problems(self))
+
+
+def error_label(error: BaseException) -> str:
+    """Return the class of an error, with the clock or the status that it names."""
+    detail = getattr(error, "clock", None) or getattr(error, "status_code", None)
+    return f"{type(error).__name__} ({detail})" if detail else type(error).__name__

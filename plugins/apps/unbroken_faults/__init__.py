@@ -1,0 +1,27 @@
+"""A server that fails as it is told to: HTTP/1.1 on loopback, the streams of Anthropic and OpenAI.
+
+    with FaultServer([faults.rate_limited(retry_after=0.2), faults.cut(after=5)]) as server:
+        ...  # any client, against server.url
+
+Meant for tests and demonstrations; it imports nothing from unbroken.
+"""
+
+from . import faults
+from ._conversation import Reply
+from ._fault import Fault
+from ._fields import sse
+from ._requests import ReceivedRequest
+from ._script import ScriptError, parse_fault, parse_script
+from ._server import FaultServer
+
+__all__ = (
+    "Fault",
+    "FaultServer",
+    "ReceivedRequest",
+    "Reply",
+    "ScriptError",
+    "faults",
+    "parse_fault",
+    "parse_script",
+    "sse",
+)

@@ -1,0 +1,138 @@
+"""The OpenAI Chat Completions API.
+
+After the vendor's pages *streaming responses*, *error codes* and *rate limits* as of 2026. The catalogue of faults
+names errors as the Messages API does: here they become what this API has for them.
+"""
+
+from email.utils import formatdate
+from typing import Any, ClassVar, Final, cast
+
+from . import _messages as messages
+from ._conversation import Reply, Voice, as_json, body_of, pieces_of
+from ._fault import Fault
+from ._requests import ReceivedRequest
+
+ERRORS: Final = {
+    400: ("invalid_request_error", None, "Bad request"),
+    401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided"),
+    402: ("invalid_request_error", None, "Payment required"),
+    403: ("invalid_request_error", "unsupported_country_region_territory", "Country not supported"),
+    404: ("invalid_request_error", "model_not_found", "The model does not exist"),
+    408: ("invalid_request_error", None, "Request timeout"),
+    409: ("invalid_request_error", None, "Conflict"),
+    413: ("invalid_request_error", None, "Request too large"),
+    429: ("requests", "rate_limit_exceeded", "Rate limit reached"),
+    500: ("server_error", None, "The server had an error while processing your request"),
+    503: ("service_unavailable_error", None, "Service unavailable"),
+    504: ("server_error", None, "Request timed out"),
+    529: ("service_unavailable_error", "server_is_overloaded", "Our servers are currently overloaded"),
+}
+"""Type, code and message of the error object, by status."""
+
+_QUOTA: Final = "insufficient_quota"
+_KEEP_ALIVE: Final = b": keep-alive\n\n"
+_DONE: Final = b"data: [DONE]\n\n"
+_TRANSLATED: Final = {
+    messages.PING: _KEEP_ALIVE,
+    messages.NOT_JSON: b'data: {"object": "chat.completion.chunk", \n\n',
+}
+_LIMITS: Final = {"requests": (10_000, "1s"), "tokens": (200_000, "1m0.5s")}
+
+
+class ChatCompletions(Voice):
+    """``POST /v1/chat/completions``."""
+
+    path: ClassVar[str] = "/chat/completions"
+    model: ClassVar[str] = "gpt-unbroken"
+    id_prefix: ClassVar[str] = "chatcmpl-"
+    request_id_prefix: ClassVar[str] = "req_"
+    stop_reason: ClassVar[str] = "stop"
+
+    def stream(self, request: ReceivedRequest, reply: Reply, now: float) -> tuple[bytes, ...]:
+        """Return the chunks up to ``[DONE]``, with usage for ``stream_options.include_usage``.
+
+        Two comments stand beside the chunk with the role, so that text begins where it does in the other API.
+        """
+        counted = _wants_usage(request)
+        head = _head(reply, "chat.completion.chunk", now)
+        usage: dict[str, Any] = {"usage": None} if counted else {}
+
+        def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+            choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+            return _data({**head, "choices": [choice], **usage})
+
+        return (
+            _KEEP_ALIVE,
+            chunk({"role": "assistant", "content": "", "refusal": None}),
+            _KEEP_ALIVE,
+            *(chunk({"content": piece}) for piece in pieces_of(reply.text)),
+            chunk({}, reply.stop_reason),
+            *([_data({**head, "choices": [], "usage": _usage(reply)})] if counted else []),
+            _DONE,
+        )
+
+    def message(self, reply: Reply, now: float) -> bytes:
+        """Return a whole completion."""
+        said = {"role": "assistant", "content": reply.text, "refusal": None}
+        choice = {"index": 0, "message": said, "logprobs": None, "finish_reason": reply.stop_reason}
+        return as_json({**_head(reply, "chat.completion", now), "choices": [choice], "usage": _usage(reply)})
+
+    def error_body(self, reply: Reply, fault: Fault, status: int) -> bytes:
+        """Return ``{"error": {...}}``."""
+        return as_json(_error(fault, status))
+
+    def error_event(self, reply: Reply, fault: Fault) -> bytes:
+        """Return an event without a name whose data is an error object."""
+        return b"" if fault.error is None else _data(_error(fault, 500))
+
+    def headers(self, reply: Reply, number: int, now: float) -> list[tuple[str, str]]:
+        """Return ``x-request-id`` and the six ``x-ratelimit-*``."""
+        lines = [("Date", formatdate(now, usegmt=True)), ("x-request-id", reply.request_id)]
+        for kind, (limit, reset) in _LIMITS.items():
+            remaining = max(0, limit - number) if kind == "requests" else limit - 1_000
+            values = {"limit": str(limit), "remaining": str(remaining), "reset": reset}
+            lines += [(f"x-ratelimit-{name}-{kind}", value) for name, value in values.items()]
+        return lines
+
+    def insertion(self, fault: Fault) -> bytes:
+        """Return a comment for a ping, and for the broken event one of this API."""
+        return _TRANSLATED.get(fault.insert, fault.insert)
+
+
+def _error(fault: Fault, status: int) -> dict[str, Any]:
+    twin = None if fault.error is None else messages.twin_of(fault.error)
+    type, code, words = ERRORS.get(twin or status) or ERRORS[400 if status < 500 else 500]
+    if fault.error is not None and twin is None:
+        type, code = fault.error, None
+    if fault.error_code is not None:
+        type, code = (_QUOTA, _QUOTA) if fault.error_code == messages.SPENT else (type, fault.error_code)
+    return {"error": {"message": fault.message or words, "type": type, "param": None, "code": code}}
+
+
+def _wants_usage(request: ReceivedRequest) -> bool:
+    options: Any = body_of(request).get("stream_options")
+    return isinstance(options, dict) and cast("dict[str, Any]", options).get("include_usage") is True
+
+
+def _head(reply: Reply, object: str, now: float) -> dict[str, Any]:
+    return {
+        "id": reply.id,
+        "object": object,
+        "created": int(now),
+        "model": reply.model,
+        "system_fingerprint": "fp_unbroken",
+    }
+
+
+def _usage(reply: Reply) -> dict[str, Any]:
+    return {
+        "prompt_tokens": reply.input_tokens,
+        "completion_tokens": reply.output_tokens,
+        "total_tokens": reply.input_tokens + reply.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+
+
+def _data(value: Any) -> bytes:
+    return b"data: %b\n\n" % as_json(value)

@@ -1,0 +1,81 @@
+"""What has been asked and what will be answered: script, requests, replies. Thread-safe, no I/O."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from random import Random
+from threading import Lock
+from typing import Final, TypeAlias
+
+from attrs import evolve
+
+from ._answer import answer_to, fitting, voice_for
+from ._conversation import Reply, reply_to
+from ._fault import Fault
+from ._plan import Step, plan
+from ._requests import ReceivedRequest
+from ._script import ScriptError, parse_fault
+
+EPOCH: Final = 1_767_225_600
+"""2026-01-01T00:00:00Z: the ``Date`` of request N is N seconds later, unless a clock is given."""
+
+Script: TypeAlias = Sequence[Fault] | Callable[[ReceivedRequest], Fault]
+
+
+class Ledger:
+    """Numbers the requests and decides the answer to each."""
+
+    def __init__(self, script: Script, default: Fault, seed: int, clock: Callable[[], float] | None) -> None:
+        self._rule = script if callable(script) else None
+        self._queue = deque(() if callable(script) else script)
+        self._default = default
+        self._seed = seed
+        self._clock = clock
+        self._lock = Lock()
+        self._numbers = count(1)
+        self._entries: list[tuple[ReceivedRequest, Reply]] = []
+
+    def entries(self) -> list[tuple[ReceivedRequest, Reply]]:
+        """Return the requests so far and what was meant to be said to each."""
+        with self._lock:
+            return list(self._entries)
+
+    def push(self, faults: Sequence[Fault]) -> None:
+        """Append to the script."""
+        with self._lock:
+            self._queue.extend(faults)
+
+    def reset(self) -> None:
+        """Forget the rest of the script and all requests; begin again at number 1."""
+        with self._lock:
+            self._queue.clear()
+            self._entries.clear()
+            self._numbers = count(1)
+
+    def answer(self, request: ReceivedRequest, refusal: Fault | None = None) -> Iterator[Step]:
+        """Enter `request` and return the steps of its answer; a `refusal` leaves the script alone."""
+        with self._lock:
+            request = evolve(request, number=next(self._numbers))
+            queued = self._queue.popleft() if self._takes(request, refusal) else None
+        fault = fitting(request, refusal or queued or self._choice(request))
+        voice = voice_for(request)
+        reply = reply_to(request, fault, voice, self._seed)
+        with self._lock:
+            self._entries.append((request, reply))
+        now = EPOCH + request.number if self._clock is None else self._clock()
+        slices = Random(f"{self._seed}:{request.number}:slices")  # noqa: S311 - a script, not a secret
+        return plan(fault, answer_to(request, fault, voice, reply, now), slices)
+
+    def _takes(self, request: ReceivedRequest, refusal: Fault | None) -> bool:
+        return bool(self._queue) and refusal is None and request.asked_fault() is None
+
+    def _choice(self, request: ReceivedRequest) -> Fault:
+        asked = request.asked_fault()
+        try:
+            if asked is not None:
+                return parse_fault(asked)
+            return self._default if self._rule is None else self._rule(request)
+        except ScriptError as error:
+            return Fault(status=400, message=f"x-unbroken-fault: {error}")
+        except Exception as error:  # noqa: BLE001 - the rule is the user's; who asks is told
+            return Fault(status=500, message=f"the script raised {type(error).__name__}: {error}")

@@ -1,0 +1,124 @@
+"""The Anthropic Messages API.
+
+After the vendor's pages *streaming messages*, *errors* and *rate limits* as of 2026.
+"""
+
+from datetime import UTC, datetime
+from email.utils import formatdate
+from typing import Any, ClassVar, Final
+
+from ._conversation import Reply, Voice, as_json, pieces_of
+from ._fault import Fault
+from ._fields import sse
+from ._requests import ReceivedRequest
+
+ERRORS: Final = {
+    400: ("invalid_request_error", "Bad request"),
+    401: ("authentication_error", "invalid x-api-key"),
+    402: ("billing_error", "Payment required"),
+    403: ("permission_error", "Your API key may not do this"),
+    404: ("not_found_error", "Not found"),
+    408: ("timeout_error", "Request timeout"),
+    409: ("conflict_error", "Conflict"),
+    413: ("request_too_large", "Request exceeds the maximum size"),
+    429: ("rate_limit_error", "This request would exceed your rate limit"),
+    500: ("api_error", "Internal server error"),
+    503: ("api_error", "Service unavailable"),
+    504: ("timeout_error", "Request timed out"),
+    529: ("overloaded_error", "Overloaded"),
+}
+"""Type and message of the error object, by status."""
+
+PING: Final = sse("ping", {"type": "ping"})
+NOT_JSON: Final = b'event: content_block_delta\ndata: {"type": "content_block_delta", \n\n'
+"""An event whose JSON is broken."""
+SPENT: Final = "enforced_spend_limit_reached"
+"""The ``error_code`` of a limit that waiting does not lift."""
+_LIMITS: Final = {"requests": 4_000, "tokens": 480_000, "input-tokens": 400_000, "output-tokens": 80_000}
+
+
+class Messages(Voice):
+    """``POST /v1/messages``."""
+
+    path: ClassVar[str] = "/v1/messages"
+    model: ClassVar[str] = "claude-unbroken"
+    id_prefix: ClassVar[str] = "msg_01"
+    request_id_prefix: ClassVar[str] = "req_01"
+    stop_reason: ClassVar[str] = "end_turn"
+
+    def stream(self, request: ReceivedRequest, reply: Reply, now: float) -> tuple[bytes, ...]:
+        """Return the events from ``message_start`` to ``message_stop``."""
+        start = _message(reply, content=[], stop_reason=None, output_tokens=1)
+        delta = {"stop_reason": reply.stop_reason, "stop_sequence": None}
+        usage = {"input_tokens": reply.input_tokens, "output_tokens": reply.output_tokens}
+        return (
+            _event("message_start", message=start),
+            _event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+            PING,
+            *(
+                _event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece})
+                for piece in pieces_of(reply.text)
+            ),
+            _event("content_block_stop", index=0),
+            _event("message_delta", delta=delta, usage=usage),
+            _event("message_stop"),
+        )
+
+    def message(self, reply: Reply, now: float) -> bytes:
+        """Return a whole message."""
+        content = [{"type": "text", "text": reply.text}]
+        said = _message(reply, content=content, stop_reason=reply.stop_reason, output_tokens=reply.output_tokens)
+        return as_json(said)
+
+    def error_body(self, reply: Reply, fault: Fault, status: int) -> bytes:
+        """Return ``{"type": "error", "error": {...}}``."""
+        return as_json(_error(reply, fault, status))
+
+    def error_event(self, reply: Reply, fault: Fault) -> bytes:
+        """Return an ``error`` event."""
+        return b"" if fault.error is None else sse("error", _error(reply, fault, twin_of(fault.error) or 500))
+
+    def headers(self, reply: Reply, number: int, now: float) -> list[tuple[str, str]]:
+        """Return ``request-id`` and the twelve ``anthropic-ratelimit-*``."""
+        reset = datetime.fromtimestamp(now + 1, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        lines = [("Date", formatdate(now, usegmt=True)), ("request-id", reply.request_id)]
+        for kind, limit in _LIMITS.items():
+            remaining = max(0, limit - number) if kind == "requests" else limit - 1_000
+            values = {"limit": str(limit), "remaining": str(remaining), "reset": reset}
+            lines += [(f"anthropic-ratelimit-{kind}-{name}", value) for name, value in values.items()]
+        return lines
+
+
+def twin_of(error: str) -> int | None:
+    """Return the status that belongs to a type of error, None for one that is not the API's."""
+    return next((status for status, (type, _) in ERRORS.items() if type == error), None)
+
+
+def _error(reply: Reply, fault: Fault, status: int) -> dict[str, Any]:
+    type, words = ERRORS.get(status) or ERRORS[400 if status < 500 else 500]
+    inner: dict[str, Any] = {"type": fault.error or type, "message": fault.message or words}
+    if fault.error_code is not None:
+        inner["details"] = {"error_code": fault.error_code}
+    return {"type": "error", "error": inner, "request_id": reply.request_id}
+
+
+def _message(reply: Reply, *, content: list[Any], stop_reason: str | None, output_tokens: int) -> dict[str, Any]:
+    return {
+        "id": reply.id,
+        "type": "message",
+        "role": "assistant",
+        "model": reply.model,
+        "content": content,
+        "stop_reason": stop_reason,
+        "stop_sequence": None,
+        "usage": {
+            "input_tokens": reply.input_tokens,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 0,
+            "output_tokens": output_tokens,
+        },
+    }
+
+
+def _event(type: str, **fields: Any) -> bytes:
+    return sse(type, {"type": type, **fields})

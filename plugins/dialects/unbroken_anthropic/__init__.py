@@ -1,0 +1,50 @@
+"""The Messages API of Anthropic: what its events mean, and the messages that they make."""
+
+from ._blocks import Message, PartialToolUseBlock, RedactedThinkingBlock, TextBlock, ThinkingBlock, ToolUseBlock
+from ._builder import MessageBuilder
+from ._dialect import Anthropic
+from ._events import (
+    CitationsDelta,
+    ContentBlockDelta,
+    ContentBlockStart,
+    ContentBlockStop,
+    ErrorEvent,
+    InputJsonDelta,
+    MessageDelta,
+    MessageStart,
+    MessageStop,
+    Ping,
+    SignatureDelta,
+    StopDelta,
+    TextDelta,
+    ThinkingDelta,
+)
+from ._tagged import Block, Delta, TypedEvent
+
+__all__ = [
+    "Anthropic",
+    "Block",
+    "CitationsDelta",
+    "ContentBlockDelta",
+    "ContentBlockStart",
+    "ContentBlockStop",
+    "Delta",
+    "ErrorEvent",
+    "InputJsonDelta",
+    "Message",
+    "MessageBuilder",
+    "MessageDelta",
+    "MessageStart",
+    "MessageStop",
+    "PartialToolUseBlock",
+    "Ping",
+    "RedactedThinkingBlock",
+    "SignatureDelta",
+    "StopDelta",
+    "TextBlock",
+    "TextDelta",
+    "ThinkingBlock",
+    "ThinkingDelta",
+    "ToolUseBlock",
+    "TypedEvent",
+]

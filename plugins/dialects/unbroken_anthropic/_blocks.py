@@ -1,0 +1,136 @@
+"""The content of a message: blocks of the types that are documented, and the message itself."""
+
+from typing import Any, ClassVar, TypeAlias
+
+from attrs import Factory, field, frozen
+
+from unbroken import StreamError, Usage
+from unbroken.dialect import one_line
+
+from ._tagged import Block, Tagged
+from ._usage import usage_of
+
+
+@frozen
+class TextBlock(Block):
+    """Text that the model wrote."""
+
+    type: ClassVar[str] = "text"
+    text: str
+    citations: tuple[dict[str, Any], ...] | None = None
+    """Where the text was taken from, each as the API gives it."""
+
+
+@frozen
+class ThinkingBlock(Block):
+    """What the model thought. It goes back to the API unchanged or not at all."""
+
+    type: ClassVar[str] = "thinking"
+    thinking: str
+    signature: str | None = None
+    """By which the API knows its own thinking again."""
+
+
+@frozen
+class RedactedThinkingBlock(Block):
+    """Thinking that is encrypted."""
+
+    type: ClassVar[str] = "redacted_thinking"
+    data: str
+
+
+@frozen(kw_only=True)
+class ToolUseBlock(Block):
+    """A call of one of your tools."""
+
+    type: ClassVar[str] = "tool_use"
+    id: str
+    name: str
+    input: dict[str, Any]
+    """The arguments. In a ``content_block_start`` they are still empty: they come in pieces of JSON."""
+
+
+@frozen
+class PartialToolUseBlock:
+    """A call of a tool of which only a part is here. It is never taken for a whole one.
+
+    Its JSON has ``partial_json`` in place of ``input``, so the API refuses it.
+    """
+
+    start: "ToolUseBlock | dict[str, Any]"
+    """The block as it started."""
+    partial_json: str
+    """The JSON of its input, as far as it came."""
+
+    @property
+    def type(self) -> str:
+        """``tool_use``, or the type of a server's tool."""
+        return self.start.type if isinstance(self.start, ToolUseBlock) else str(self.start.get("type"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the block as it started, with ``partial_json`` in place of ``input``."""
+        start = self.start.to_dict() if isinstance(self.start, ToolUseBlock) else self.start
+        rest = {name: value for name, value in start.items() if name != "input"}
+        return {**rest, "partial_json": self.partial_json}
+
+
+ContentBlock: TypeAlias = (
+    TextBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock | PartialToolUseBlock | dict[str, Any]
+)
+"""A block of an unknown type is the JSON object as it came."""
+
+
+def _counted(message: "Message") -> Usage:
+    return usage_of(message.raw_usage or {}, final=message.stop_reason is not None)
+
+
+@frozen(kw_only=True)
+class Message(Tagged):
+    """A message of the model: whole from `MessageBuilder.message`, with empty content in a ``message_start``."""
+
+    type: ClassVar[str] = "message"
+    id: str
+    role: str
+    model: str
+    content: tuple[ContentBlock, ...]
+    stop_reason: str | None = None
+    """Why the model stopped, such as ``end_turn``, ``max_tokens`` or ``tool_use``; None while it has not."""
+    stop_sequence: str | None = None
+    raw_usage: dict[str, Any] | None = field(default=None, repr=False, metadata={"json": "usage"})
+    """The ``usage`` object of the API, with everything that it counts."""
+    usage: Usage = field(default=Factory(_counted, takes_self=True), metadata={"json": None})
+    """The token counts."""
+
+    @property
+    def text(self) -> str:
+        """The text of all text blocks."""
+        return "".join(block.text for block in self.content if isinstance(block, TextBlock))
+
+    @property
+    def tool_calls(self) -> tuple[ToolUseBlock, ...]:
+        """The tools to be called, each with its whole input."""
+        return tuple(block for block in self.content if isinstance(block, ToolUseBlock))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the message as the API writes it when it is not asked for a stream.
+
+        Values that are not typed are shared, not copied.
+        """
+        whole = super().to_dict()
+        whole["content"] = [_written(block) for block in self.content]
+        return whole
+
+    def to_param(self) -> dict[str, Any]:
+        """Return the message as it stands among the ``messages`` of the next request: its role and its content.
+
+        Raises StreamError when a call of a tool is not whole.
+        """
+        for index, block in enumerate(self.content):
+            if isinstance(block, PartialToolUseBlock):
+                kind = one_line(block.type, 40)
+                raise StreamError(f"block {index} of the message is a partial {kind}, which cannot be sent")
+        return {"role": self.role, "content": [_written(block) for block in self.content]}
+
+
+def _written(block: ContentBlock) -> dict[str, Any]:
+    return block if isinstance(block, dict) else block.to_dict()

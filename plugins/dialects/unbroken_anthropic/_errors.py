@@ -1,0 +1,77 @@
+"""Which error is which (https://platform.claude.com/docs/en/api/errors)."""
+
+from typing import Any, Final
+
+from unbroken.dialect import as_object, error_for, error_message, load_json_object, one_line
+from unbroken.errors import Error, QuotaExceededError
+
+_TWINS: Final = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "conflict_error": 409,
+    "memory_path_conflict_error": 409,
+    "memory_precondition_failed_error": 412,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""The status that belongs to each ``error.type``."""
+
+# "We may also use this error type for other 4XX status codes": among its like, the status says more.
+_GENERIC: Final = frozenset({"invalid_request_error", "api_error"})
+
+# ramp_limit_exceeded is not among them: it caps how fast usage may grow, and waiting cures it.
+_SPENT_CODES: Final = frozenset(
+    {
+        "contract_spend_limit_reached",
+        "enforced_spend_limit_reached",
+        "linked_organization_spend_limit_reached",
+    }
+)
+# A limit that you set yourself and an empty account come as a plain 400 without a code.
+_SPENT_WORDS: Final = (
+    "You have reached your specified API usage limits",
+    "Your credit balance is too low to access the",
+)
+
+
+def error_of(body: bytes, status: int | None = None) -> Error:
+    """Make the error that `body` describes; `status` is None when that came under a 200. Never raises.
+
+    A type that is known decides, whatever the status: a gateway may answer 500 for ``overloaded_error``.
+    """
+    document = load_json_object(body) or {}
+    error = as_object(document.get("error"))
+    kind = _word(error.get("type"))
+    code = _word(as_object(error.get("details")).get("error_code"))
+    said = error_message(body)
+    message = _wording(status, kind, code, said)
+    spent = code in _SPENT_CODES or said.startswith(_SPENT_WORDS)
+    made = QuotaExceededError(message) if spent else error_for(_effective(kind, status), message)
+    made.kind = kind
+    made.response_id = _word(document.get("request_id"))
+    return made
+
+
+def _effective(kind: str | None, status: int | None) -> int:
+    twin = _TWINS.get(kind or "")
+    if status is None:
+        return twin or 500
+    if twin is None or (kind in _GENERIC and status // 100 == twin // 100):
+        return status
+    return twin
+
+
+def _wording(status: int | None, kind: str | None, code: str | None, said: str) -> str:
+    parts = (status and f"HTTP {status}", kind, code and f"({code})")
+    head = " ".join(part for part in parts if part) or "the server reported an error"
+    return f"{head}: {said}" if said else head
+
+
+def _word(value: Any) -> str | None:
+    return one_line(value, 100) or None if isinstance(value, str) else None

@@ -1,0 +1,27 @@
+"""Token counts as the Messages API gives them (https://platform.claude.com/docs/en/build-with-claude/streaming)."""
+
+from typing import Any, Final
+
+from unbroken import Usage
+
+# A larger count is nonsense.
+_MOST_TOKENS: Final = 10**15
+
+
+def usage_of(counts: dict[str, Any], *, final: bool) -> Usage:
+    """Read the four counts of a ``usage`` object, None for each that is missing or makes no sense.
+
+    `final` is whether they come from a ``message_delta``: ``message_start`` has a placeholder of the output.
+    """
+    output_tokens = _count(counts.get("output_tokens"))
+    return Usage(
+        input_tokens=_count(counts.get("input_tokens")),
+        output_tokens=output_tokens,
+        cache_read_tokens=_count(counts.get("cache_read_input_tokens")),
+        cache_write_tokens=_count(counts.get("cache_creation_input_tokens")),
+        final=final and output_tokens is not None,
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None

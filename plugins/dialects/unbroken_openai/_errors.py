@@ -1,0 +1,119 @@
+"""Which error is which (https://developers.openai.com/api/docs/guides/error-codes)."""
+
+from typing import Any, Final
+
+from unbroken.dialect import as_object, error_for, error_message, load_json_object, one_line
+from unbroken.errors import Error, QuotaExceededError
+from unbroken.messages import Event
+
+# The status that belongs to each ``error.code`` and ``error.type``; 529 stands for "overloaded".
+_TWINS: Final[dict[str, int]] = {
+    name: status
+    for status, names in {
+        400: """
+            invalid_request_error context_length_exceeded string_above_max_length content_filter
+            content_policy_violation invalid_prompt bio_policy cyber_policy data_residency_mismatch
+            misalignment_policy_violation invalid_image invalid_image_format invalid_base64_image invalid_image_url
+            invalid_image_mode image_too_large image_too_small image_parse_error image_content_policy_violation
+            image_file_too_large image_file_not_found unsupported_image_media_type empty_image_file
+            failed_to_download_image unsupported_parameter unsupported_value missing_required_parameter
+            invalid_value invalid_type exceed_context_size_error
+        """,
+        401: "invalid_api_key authentication_error invalid_authentication account_deactivated token_expired",
+        402: "insufficient_credits",
+        403: "permission_error permission_denied insufficient_permissions unsupported_country_region_territory",
+        404: "not_found_error model_not_found DeploymentNotFound",
+        409: "conflict_error",
+        413: "request_too_large",
+        422: "unprocessable_entity_error",
+        429: "rate_limit_exceeded rate_limit_error slow_down requests tokens too_many_requests RateLimitReached",
+        500: "server_error api_error internal_error internal_server_error InternalServerError",
+        503: "service_unavailable service_unavailable_error unavailable_error",
+        504: "timeout timeout_error vector_store_timeout",
+        529: """
+            overloaded overloaded_error server_overloaded server_is_overloaded engine_overloaded
+            engine_overloaded_error model_overloaded
+        """,
+    }.items()
+    for name in names.split()
+}
+# What also comes with other statuses of its hundred: the status says more.
+_GENERIC: Final = frozenset(
+    {"invalid_request_error", "server_error", "api_error", "internal_error", "service_unavailable_error"}
+)
+_SPENT: Final = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+        "project_spend_limit_exceeded",
+    }
+)
+# What the ``type`` of an event says where another error has its own.
+_EVENTS: Final = frozenset({"error", "response.failed"})
+_PAYMENT_REQUIRED: Final = 402
+_TOO_LARGE: Final = 413
+
+
+def error_of(body: bytes, status: int | None = None) -> Error:
+    """Make the error that `body` describes; `status` is None when that came under a 200. Never raises.
+
+    The code decides before the type, and one that is known before the status: a gateway may answer 500 for
+    ``rate_limit_exceeded``. A number as a code, which compatible servers send, is the status in a stream.
+    """
+    error, said = _described(body)
+    names = [name for name in (_name(error.get("code")), _name(error.get("type"))) if name not in _EVENTS]
+    kind = next((name for name in names if name is not None), None)
+    message = _wording(status, kind, said)
+    twin = _effective(names, status or _number(error.get("code")))
+    spent = twin == _PAYMENT_REQUIRED or any(name in _SPENT for name in names)
+    made = QuotaExceededError(message) if spent else error_for(twin, message)
+    made.kind = kind
+    return made
+
+
+def _described(body: bytes) -> tuple[dict[str, Any], str]:
+    """Return the object that has code and type, and the words: of ``error``, of the response, or the whole."""
+    document = load_json_object(body) or {}
+    error = document.get("error") or as_object(document.get("response")).get("error")
+    if isinstance(error, dict):
+        # Not the body: without words in the error, that would be what the model said.
+        return as_object(error), _words(as_object(error).get("message"))
+    if _name(document.get("type")) in _EVENTS and error is None:
+        return document, _words(document.get("message"))
+    return document, error_message(body)
+
+
+def _words(message: Any) -> str:
+    return error_message(Event.make("", {"message": message}).raw) if isinstance(message, str) and message else ""
+
+
+def _effective(names: list[str | None], status: int | None) -> int:
+    if status == _TOO_LARGE:  # some call that a rate limit, but the same request will never fit into it
+        return status
+    twins = [(name, _TWINS[name]) for name in names if name in _TWINS]
+    # A code is mostly one of many of its type: any that is not generic goes before any that is.
+    for name, twin in sorted(twins, key=lambda pair: pair[0] in _GENERIC):
+        if status is None or name not in _GENERIC or status // 100 != twin // 100:
+            return twin
+    return status or 500
+
+
+def _wording(status: int | None, kind: str | None, said: str) -> str:
+    head = " ".join(part for part in (status and f"HTTP {status}", kind) if part) or "the server reported an error"
+    return f"{head}: {said}" if said else head
+
+
+def _name(value: Any) -> str | None:
+    """Return a code or type that is a name; a number, though written as text, is none."""
+    return one_line(value, 100) or None if isinstance(value, str) and not value.isdecimal() else None
+
+
+def _number(value: Any) -> int | None:
+    """Return a code that is the status of an error."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) == 3:
+        value = int(value)
+    return value if type(value) is int and 400 <= value <= 599 else None

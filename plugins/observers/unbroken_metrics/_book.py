@@ -1,0 +1,146 @@
+"""All that was counted, and what is still to be counted.
+
+A hook puts down a record, which is one append and waits for nobody. The records are added up when there are some, or
+when somebody asks. Nobody in a hook waits for the lock: the garbage collector may end an abandoned call in the very
+thread that holds it.
+"""
+
+import logging
+import threading
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from typing import Any, Final
+
+from attrs import define, field
+
+from unbroken import Dialect, RateLimitStatus, Response
+
+from ._circuits import Circuits
+from ._config import MetricsConfig
+from ._labels import OTHER, Labels, Names, text_of
+from ._series import Series, Success
+from ._values import MetricsSnapshot, SeriesSnapshot
+
+_ENOUGH: Final = 128
+"""Records that are added up in one go."""
+
+Record = tuple[Names | None, Callable[..., None], tuple[Any, ...]]
+
+_log = logging.getLogger("unbroken")
+
+
+@define(eq=False)
+class Book:
+    """The series and the circuits."""
+
+    config: MetricsConfig
+    _circuits: Circuits = field(factory=Circuits, init=False)
+    _series: dict[Labels, Series] = field(factory=dict[Labels, Series], init=False)
+    _known: dict[Names, Series] = field(factory=dict[Names, Series], init=False)
+    """The same by what a call says of itself."""
+    _successes: deque[tuple[Names, Success]] = field(factory=deque[tuple[Names, Success]], init=False)
+    _records: deque[Record] = field(factory=deque[Record], init=False)
+    """All that is no success, which is rare."""
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
+    _holder: int | None = field(default=None, init=False)
+
+    @property
+    def held_here(self) -> bool:
+        """Whether this very thread is adding up at the moment."""
+        return self._holder == threading.get_ident()
+
+    def succeeded(self, names: Names, call: Success) -> None:
+        """Put down a call that went well."""
+        self._successes.append((names, call))
+        if len(self._successes) >= _ENOUGH:
+            self._settle()
+
+    def put(self, names: Names | None, function: Callable[..., None], *arguments: Any) -> None:
+        """Put down anything else: what is to be called of the series, or of the circuits, with which arguments."""
+        self._records.append((names, function, arguments))
+        if len(self._records) >= _ENOUGH:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Add up, unless somebody is at it."""
+        if self._lock.acquire(blocking=False):
+            with self._holding():
+                self._add_up()
+
+    def snapshot(self, live: Iterable[tuple[Names, bool]]) -> MetricsSnapshot:
+        """Add up what there is and return all of it; `live` has the calls in flight, and whether each is connected."""
+        self._lock.acquire()
+        with self._holding():
+            self._add_up()
+            pairs = [(id(self._find(names)), connected) for names, connected in live]
+            streams = Counter(series for series, _ in pairs)
+            connections = Counter(series for series, connected in pairs if connected)
+            found = [
+                (labels, series.totals(streams[id(series)], connections[id(series)]), series.head)
+                for labels, series in self._series.items()
+            ]
+            total = self._total().totals(streams.total(), connections.total())
+            circuits, transitions = self._circuits.all(), self._circuits.transitions()
+        return MetricsSnapshot(
+            total=total,
+            series=tuple(
+                SeriesSnapshot(labels=labels, totals=totals, rate_limits=_rate_limits(head))
+                for labels, totals, head in found
+            ),
+            circuits=circuits,
+            transitions=transitions,
+        )
+
+    @contextmanager
+    def _holding(self) -> Generator[None]:
+        self._holder = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._holder = None
+            self._lock.release()
+
+    def _add_up(self) -> None:
+        records, successes = self._records, self._successes
+        for _ in range(len(records)):
+            names, function, arguments = records.popleft()
+            function(self._circuits if names is None else self._find(names), *arguments)
+        groups: defaultdict[Names, list[Success]] = defaultdict(list)
+        for _ in range(len(successes)):
+            names, call = successes.popleft()
+            groups[names].append(call)
+        for names, calls in groups.items():
+            self._find(names).calls_succeeded(calls)
+
+    def _find(self, names: Names) -> Series:
+        series = self._known.get(names)
+        if series is not None:
+            return series
+        labels = Labels.of(names)
+        if labels not in self._series and len(self._series) >= self.config.max_series:
+            labels = Labels(OTHER, OTHER, OTHER)
+        series = self._series.get(labels)
+        if series is None:
+            series = self._series[labels] = Series(self.config.buckets)
+        if labels == Labels(names[0], text_of(names[1]), names[2]):  # or they would not be few
+            self._known[names] = series
+        return series
+
+    def _total(self) -> Series:
+        total = Series(self.config.buckets)
+        for series in self._series.values():
+            total.absorb(series)
+        return total
+
+
+def _rate_limits(head: tuple[Dialect, Response] | None) -> tuple[RateLimitStatus, ...]:
+    """Read the limits off the latest response; a dialect that cannot is no reason to have no numbers."""
+    if head is None:
+        return ()
+    dialect, response = head
+    try:
+        return tuple(dialect.rate_limits(response.headers, response.received_at))
+    except Exception as error:  # noqa: BLE001  # a dialect is a plugin too
+        _log.error("dialect %r failed in rate_limits; the rest is counted", dialect.name, exc_info=error)
+        return ()

@@ -1,0 +1,164 @@
+"""The observer: what it takes down in each hook."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+from unbroken import Call, Key, Outcome, Plugin, Request, Retry, TimeoutError, TruncatedStreamError, Wait, hookimpl
+from unbroken.decisions import Decision
+
+from ._book import Book
+from ._circuits import Circuits
+from ._config import MetricsConfig
+from ._distribution import need_digests
+from ._labels import OTHER, Labels, Names, model_of
+from ._series import Series
+from ._tally import error_name
+from ._values import CallEnded, MetricsSnapshot
+
+Subscriber = Callable[[CallEnded], object]
+
+_MODEL: Final[Key[bytes | str]] = Key("metrics.model")
+_ERROR: Final[Key[str]] = Key("metrics.error")
+"""How the last attempt failed."""
+
+_log = logging.getLogger("unbroken")
+
+
+class Metrics(Plugin):
+    """Counts what happens, and decides nothing: ``Metrics()``, in front of the list.
+
+    One object may serve several clients: it counts them together. `snapshot` has the numbers at any moment, `subscribe`
+    tells of each call that ends, `PrometheusCollector` gives all of it to Prometheus. Raises ConfigurationError when
+    the packages of the extra ``metrics`` are not installed.
+    """
+
+    name: ClassVar[str] = "metrics"
+    Config: ClassVar[type[Any]] = MetricsConfig
+    config: MetricsConfig
+
+    def __init__(self, config: MetricsConfig | None = None, /, **values: Any) -> None:
+        super().__init__(config, **values)
+        need_digests()
+        self._book = Book(self.config)
+        self._live: dict[int, Call] = {}
+        self._subscribers: tuple[Subscriber, ...] = ()
+        self._subscribing = threading.Lock()
+        self._ended: deque[CallEnded] = deque()
+
+    def before_request(self, call: Call, request: Request) -> None:
+        """Take note of a call that is in flight."""
+        self._live[id(call)] = call
+
+    def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
+        """Count waits and retries."""
+        if isinstance(decision, Wait):
+            self._live[id(call)] = call
+            self._book.put(_names(call), Series.waited, plugin, decision.seconds)
+        elif isinstance(decision, Retry):
+            self._book.put(_names(call), Series.retried, call.get(_ERROR, OTHER), decision.delay)
+
+    def after_request(self, call: Call, outcome: Outcome) -> None:
+        """Count an attempt that was no success; one that was ends its call, and is counted with it."""
+        if outcome.status == "success":
+            return
+        put, names, error = self._book.put, _names(call), outcome.error
+        put(names, Series.attempt_ended, outcome.status, call.usage, call.dialect, call.response)
+        if error is not None:
+            name = error_name(error)
+            call.set(_ERROR, name)
+            stalled = isinstance(error, TimeoutError) and error.clock == "idle"
+            put(names, Series.attempt_failed, name, stalled, isinstance(error, TruncatedStreamError))
+
+    def on_finish(self, call: Call, outcome: Outcome) -> None:
+        """Count the call."""
+        self._live.pop(id(call), None)
+        committed_at = call.committed_at
+        first = None if committed_at is None else committed_at - call.started_at
+        if outcome.status == "success" and outcome.attempt > len(call.attempts):
+            dialect, request = call.dialect, call.request
+            names = (dialect.name, model_of(request.content), request.origin)
+            head = (dialect, call.response)
+            self._book.succeeded(names, (outcome.duration, first, call.events, call.bytes, call.usage, head))
+        else:  # a failure, or a success that was replayed after one
+            error = None if outcome.error is None else error_name(outcome.error)
+            rest = (outcome.status, error, outcome.duration, first, call.events, call.bytes)
+            self._book.put(_names(call), Series.call_ended, *rest)
+        if self._subscribers:
+            self._ended.append(_ended(call, outcome, first))
+        if self._ended:
+            self._tell()
+
+    @hookimpl(optional=True)
+    def on_circuit_state_change(self, circuit: str, key: str, old: str, new: str, failure_count: int) -> None:
+        """Take note of a circuit that opened, closed or tries again. The circuit breaker specifies this hook."""
+        self._book.put(None, Circuits.changed, str(circuit), str(key), str(old), str(new))
+
+    def snapshot(self) -> MetricsSnapshot:
+        """Return everything that was counted, as it is at this moment."""
+        snapshot = self._book.snapshot([(_names(call), _connected(call)) for call in self._live.copy().values()])
+        if self._ended:
+            self._tell()
+        return snapshot
+
+    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
+        """Have `callback` called for each call that ends, in the thread that ends it, under no lock.
+
+        It must be quick and do no I/O, as hooks. What it raises is reported to the logger ``unbroken`` and goes no
+        further. Returns the function that ends the subscription.
+        """
+        with self._subscribing:
+            self._subscribers = (*self._subscribers, callback)
+
+        def unsubscribe() -> None:
+            with self._subscribing:
+                kept = list(self._subscribers)
+                if callback in kept:
+                    kept.remove(callback)
+                self._subscribers = tuple(kept)
+
+        return unsubscribe
+
+    def _tell(self) -> None:
+        if self._book.held_here:  # a call that the garbage collector ended: told when the lock is free again
+            return
+        while self._ended:
+            try:
+                ended = self._ended.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            for subscriber in self._subscribers:
+                try:
+                    subscriber(ended)
+                except Exception as error:  # noqa: BLE001  # it must harm neither the call nor the others
+                    _log.error("a subscriber of metrics failed; the call goes on", exc_info=error)
+
+
+def _names(call: Call) -> Names:
+    """Return the names of a call, looked for once where that is more than a glance."""
+    model = call.get(_MODEL)
+    if model is None:
+        model = model_of(call.request.content)
+        call.set(_MODEL, model)
+    return call.dialect.name, model, call.request.origin
+
+
+def _connected(call: Call) -> bool:
+    """Whether an attempt of `call` is on its way: it does not wait to be sent and has not failed."""
+    return call.phase not in ("before", "complete") and len(call.attempts) < call.attempt
+
+
+def _ended(call: Call, outcome: Outcome, first: float | None) -> CallEnded:
+    return CallEnded(
+        labels=Labels.of(_names(call)),
+        status=outcome.status,
+        error=None if outcome.error is None else error_name(outcome.error),
+        attempts=outcome.attempt,
+        duration=outcome.duration,
+        time_to_first_event=first,
+        events=call.events,
+        bytes=call.bytes,
+        usage=call.usage,
+    )

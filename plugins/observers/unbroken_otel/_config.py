@@ -1,0 +1,63 @@
+"""What can be set about spans and metrics."""
+
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from unbroken.validators import flag, one_of, optional, refused
+
+from ._semconv import VERSIONS, Version
+
+_VERSION: Final = optional(one_of(*VERSIONS))
+
+
+def _text(instance: Any, attribute: Any, value: Any) -> None:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise refused(attribute.name, f"must be a name, not {value!r}")
+
+
+def _has(method: str, what: str) -> Any:
+    def validate(instance: Any, attribute: Any, value: Any) -> None:
+        if value is not None and not callable(getattr(value, method, None)):
+            raise refused(attribute.name, f"must be {what} of OpenTelemetry, not a {type(value).__name__}")
+
+    return validate
+
+
+@frozen(kw_only=True)
+class _Conventions:
+    """What spans and metrics have in common."""
+
+    semconv: Version | None = field(default=None, validator=_VERSION)
+    """Which names of the GenAI conventions are used: ``stable`` (those in force), ``latest`` (those of the development
+    version) or ``1.36`` (those from before the renaming of ``gen_ai.system``).
+
+    None: ``latest`` when ``OTEL_SEMCONV_STABILITY_OPT_IN`` has ``gen_ai_latest_experimental``, else ``stable``.
+    """
+    provider_name: str | None = field(default=None, validator=_text)
+    """Whose API it is, such as ``aws.bedrock``. None: ``anthropic`` or ``openai`` as the dialect is, else nothing."""
+    operation_name: str | None = field(default=None, validator=_text)
+    """What a call does. None: ``chat`` (``text_completion`` by its path) where the provider is known.
+
+    A call without an operation is none of a model: it has no ``gen_ai`` attributes and is in no ``gen_ai`` metric.
+    """
+
+
+@frozen(kw_only=True)
+class TracingConfig(_Conventions):
+    """The settings of `Tracing`."""
+
+    propagate: bool = field(default=True, validator=flag)
+    """Whether each attempt is sent with the ``traceparent`` of its span. Baggage is never sent."""
+    capture_content: bool = field(default=False, validator=flag)
+    """Whether the messages and the system prompt of the request are attributes of the span."""
+    tracer_provider: Any = field(default=None, validator=_has("get_tracer", "a TracerProvider"))
+    """Where the spans go; None: the global provider, whenever it is set. Not for files."""
+
+
+@frozen(kw_only=True)
+class MetricsConfig(_Conventions):
+    """The settings of `Metrics`."""
+
+    meter_provider: Any = field(default=None, validator=_has("get_meter", "a MeterProvider"))
+    """Where the measurements go; None: the global provider, whenever it is set. Not for files."""

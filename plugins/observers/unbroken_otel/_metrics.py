@@ -1,0 +1,87 @@
+"""The plugin that measures."""
+
+from typing import Any, ClassVar
+
+from unbroken import Call, Outcome, Plugin, Retry, Usage, hookimpl
+from unbroken.decisions import Decision
+
+from . import _semconv as semconv
+from ._api import Context, measures_nothing, meter
+from ._config import MetricsConfig
+from ._instruments import Instruments
+from ._request import body_of, identifier, input_tokens, output_tokens
+from ._spans import SPANS
+
+
+class Metrics(Plugin):
+    """Measures each call: its duration, the time to its first event and between events, its tokens, its retries.
+
+    ``plugins=["otel-metrics", ...]``. All of it is recorded at the end of a call; an event costs nothing. With
+    `Tracing` in the same list the measurements are linked to the span of the call (exemplars).
+    """
+
+    name: ClassVar[str] = "otel-metrics"
+    Config: ClassVar[type[Any]] = MetricsConfig
+    config: MetricsConfig
+
+    def __init__(self, config: MetricsConfig | None = None, /, **values: Any) -> None:
+        super().__init__(config, **values)
+        self._names = semconv.names(self.config.semconv)
+        self._identify = identifier(self._names, self.config.provider_name, self.config.operation_name)
+        self._instruments = Instruments.made(meter(self.config.meter_provider), self._names)
+
+    def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
+        """Count a retry, by the error that it is about."""
+        if isinstance(decision, Retry) and not measures_nothing(self._instruments.duration):
+            about = call.attempts[-1].error if call.attempts else "_OTHER"
+            attributes = self._attributes(call) | {semconv.ERROR_TYPE: about}
+            self._instruments.retries.add(1, attributes, _context(call))
+
+    def on_finish(self, call: Call, outcome: Outcome) -> None:
+        """Record what the call took."""
+        instruments = self._instruments
+        if measures_nothing(instruments.duration):
+            return
+        attributes, context = self._attributes(call), _context(call)
+        if outcome.status == "cancelled":
+            instruments.cancellations.add(1, attributes, context)
+        if semconv.OPERATION in attributes:
+            self._record(call, outcome, attributes, context)
+
+    @hookimpl(optional=True)
+    def on_circuit_state_change(self, circuit: str, old: str, new: str) -> None:
+        """Count that a circuit opened, closed or tries again. Its key may be anything, so it is no attribute."""
+        names = (semconv.CIRCUIT, semconv.OLD_STATE, semconv.NEW_STATE)
+        self._instruments.transitions.add(1, dict(zip(names, map(str, (circuit, old, new)), strict=True)))
+
+    def _attributes(self, call: Call) -> dict[str, Any]:
+        request = call.request
+        identity = self._identify(request.url, request.origin, call.dialect.name)
+        return identity.with_model(None if identity.operation is None else body_of(call).model_name)
+
+    def _record(self, call: Call, outcome: Outcome, attributes: dict[str, Any], context: Context | None) -> None:
+        instruments = self._instruments
+        failed = {} if outcome.error is None else {semconv.ERROR_TYPE: type(outcome.error).__name__}
+        instruments.duration.record(outcome.duration, attributes | failed, context)
+        if call.committed_at is not None:
+            waited = call.committed_at - call.started_at
+            if instruments.first_chunk is not None:
+                instruments.first_chunk.record(waited, attributes, context)
+            # A failed stream ends with a silence, which is no time between two events.
+            if instruments.output_chunk is not None and outcome.status == "success" and call.events > 1:
+                each = max(0.0, outcome.duration - waited) / (call.events - 1)
+                instruments.output_chunk.record(each, attributes, context)
+        usage = call.usage or Usage()
+        spent = (input_tokens(usage), output_tokens(usage))
+        if instruments.token_usage is not None:
+            for kind, count in zip(("input", "output"), spent, strict=True):
+                if count is not None:
+                    instruments.token_usage.record(count, attributes | {semconv.TOKEN_TYPE: kind}, context)
+        if instruments.tokens is not None:
+            cached = (usage.cache_read_tokens, usage.cache_write_tokens)
+            instruments.tokens.record(spent, cached, attributes, failed, context)
+
+
+def _context(call: Call) -> Context | None:
+    spans = call.get(SPANS)
+    return None if spans is None else spans.context

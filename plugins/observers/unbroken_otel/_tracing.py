@@ -1,0 +1,108 @@
+"""The plugin that makes spans."""
+
+import logging
+from typing import Any, ClassVar, Final
+
+from unbroken import Call, Outcome, Plugin, Request
+from unbroken.decisions import Decision
+
+from ._api import Span, SpanKind, records_nothing, set_span_in_context, tracer
+from ._config import TracingConfig
+from ._content import content
+from ._request import Identity, body_of, identifier, settings
+from ._semconv import CALL_ID, REQUEST_MODEL, names
+from ._spans import SPANS, CallSpans, traceparent
+
+_log = logging.getLogger("unbroken")
+_UNSEEN: Final[Any] = object()
+_CLIENT: Final = SpanKind.CLIENT
+
+
+class Tracing(Plugin):
+    """Makes a span for each call and one below it for each attempt, with the decisions as events.
+
+    ``plugins=["otel-tracing", ...]``: it belongs in front of the list, so that it sees what the others decide. Without
+    an SDK, and for a call that is not sampled, it does next to nothing.
+    """
+
+    name: ClassVar[str] = "otel-tracing"
+    Config: ClassVar[type[Any]] = TracingConfig
+    config: TracingConfig
+
+    def __init__(self, config: TracingConfig | None = None, /, **values: Any) -> None:
+        super().__init__(config, **values)
+        self._names = names(self.config.semconv)
+        self._identify = identifier(self._names, self.config.provider_name, self.config.operation_name)
+        self._tracer = tracer(self.config.tracer_provider)
+
+    def before_request(self, call: Call, request: Request) -> Request | None:
+        """Start the span of the attempt, and let the request carry it.
+
+        Processors and samplers are the application's. When one raises that is reported, and the call goes on.
+        """
+        try:
+            spans = self._spans(call)
+            if spans is None:
+                return None
+            span = spans.attempt(call, request, call.now())
+            headers = traceparent(span) if self.config.propagate and span.is_recording() else None
+            return request.with_headers(headers) if headers else None
+        except Exception as error:  # noqa: BLE001
+            _log.error("plugin %r failed in before_request; the call goes on", self.name, exc_info=error)
+            return None
+
+    def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
+        """Add an event to the span of the attempt."""
+        spans = self._spans(call)
+        if spans is not None:
+            spans.decided(call, decision, plugin)
+
+    def after_request(self, call: Call, outcome: Outcome) -> None:
+        """Write down how the attempt ended. Its span ends with the decision that follows."""
+        spans = self._spans(call)
+        if spans is not None:
+            spans.conclude(call, outcome)
+
+    def on_finish(self, call: Call, outcome: Outcome) -> None:
+        """End the span of the call."""
+        spans = self._spans(call)
+        if spans is not None:
+            spans.finish(call, outcome)
+
+    def _spans(self, call: Call) -> CallSpans | None:
+        """Return the spans of `call`, None when they go nowhere.
+
+        They begin with whichever hook is the first: a plugin in front may refuse a call before it comes here.
+        """
+        spans = call.get(SPANS, _UNSEEN)
+        return self._begin(call) if spans is _UNSEEN else spans
+
+    def _begin(self, call: Call) -> CallSpans | None:
+        call.set(SPANS, None)  # also where what follows fails: it is not tried again
+        if records_nothing(self._tracer):
+            return None
+        request, clock = call.request, call.clock
+        identity = self._identify(request.url, request.origin, call.dialect.name)
+        name = identity.operation or request.method
+        wall = int((clock.time() - clock.monotonic()) * 1e9)
+        started = wall + int(call.started_at * 1e9)
+        span = self._tracer.start_span(name, None, _CLIENT, identity.attributes, None, started)
+        if not span.is_recording():
+            return None
+        self._describe(span, call, name, identity)
+        used = None if identity.operation is None else self._names
+        spans = CallSpans(span, set_span_in_context(span), self._tracer, used, wall)
+        call.set(SPANS, spans)
+        return spans
+
+    def _describe(self, span: Span, call: Call, name: str, identity: Identity) -> None:
+        span.set_attribute(CALL_ID, call.id)
+        if identity.operation is None:
+            return
+        body = body_of(call)
+        span.set_attributes(settings(body, self._names))
+        if body.model_name is not None:
+            span.update_name(f"{name} {body.model_name}")
+            span.set_attribute(REQUEST_MODEL, body.model_name)
+        if self.config.capture_content:
+            span.set_attributes(content(call.request, self._names))

@@ -1,0 +1,80 @@
+"""Telling of transitions: outside the lock, in order, whatever the observers do."""
+
+import logging
+import threading
+from collections import deque
+from typing import Any, Protocol
+
+import pluggy
+from attrs import define, field, frozen
+
+from ._values import Change, CircuitState
+
+HOOK = "on_circuit_state_change"
+
+_hookspec = pluggy.HookspecMarker("unbroken")
+_log = logging.getLogger("unbroken")
+
+
+class CircuitBreakerSpecs(Protocol):
+    """The hook that the breaker adds."""
+
+    @_hookspec
+    def on_circuit_state_change(
+        self, circuit: str, key: str, old: CircuitState, new: CircuitState, failure_count: int
+    ) -> None:
+        """Called after each transition, in order, never two at a time and never under a lock.
+
+        `key` is ``*`` when the breaker as a whole changed before it had any circuit. `failure_count` is that of the
+        new state: what opened it, 0 when it closed. An implementation may use the breaker; what it changes is told
+        after it returns. What it raises is reported and contained.
+        """
+        ...
+
+
+@frozen
+class _Observer:
+    function: Any
+    arguments: tuple[str, ...]
+    plugin: str
+
+
+@define(eq=False)
+class Notifier:
+    """Hands transitions to the observers."""
+
+    circuit: str
+    changes: deque[Change]
+    _observers: tuple[_Observer, ...] = ()
+    _telling: threading.Lock = field(factory=threading.Lock)
+
+    def add(self, relay: Any) -> None:
+        """Take the observers of one client. Those that are known are not told twice."""
+        implementations: list[pluggy.HookImpl] = getattr(relay, HOOK).get_hookimpls()
+        for impl in reversed(implementations):  # pluggy keeps the first to be called last
+            observer = _Observer(impl.function, tuple(impl.argnames), impl.plugin_name)
+            if observer not in self._observers:
+                self._observers = (*self._observers, observer)
+
+    def tell(self) -> None:
+        """Tell all there is to tell. Never waits: when somebody is at it, here or in another thread, it is theirs."""
+        while self.changes and self._telling.acquire(blocking=False):
+            try:
+                while self.changes:
+                    self._tell(self.changes.popleft())
+            finally:
+                self._telling.release()
+
+    def _tell(self, change: Change) -> None:
+        values: dict[str, Any] = {
+            "circuit": self.circuit,
+            "key": change.key,
+            "old": change.old,
+            "new": change.new,
+            "failure_count": change.failure_count,
+        }
+        for observer in self._observers:
+            try:
+                observer.function(*[values[name] for name in observer.arguments])
+            except Exception as error:  # noqa: BLE001  # an observer must harm neither the call nor the others
+                _log.error("plugin %r failed in %s; the call goes on", observer.plugin, HOOK, exc_info=error)

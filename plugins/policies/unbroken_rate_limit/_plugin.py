@@ -1,0 +1,182 @@
+"""The policy: when the next attempt may be sent, and what it took."""
+
+from collections.abc import Hashable
+from threading import Lock
+from typing import Any, ClassVar, Final
+
+from unbroken import (
+    Call,
+    Clock,
+    Error,
+    Event,
+    Key,
+    Outcome,
+    Plugin,
+    QuotaExceededError,
+    RateLimitError,
+    Reject,
+    Request,
+    Response,
+    SystemClock,
+    Wait,
+    hookimpl,
+)
+
+from ._config import RateLimitConfig
+from ._costs import Costs
+from ._keys import Keys
+from ._learning import closed_for, left
+from ._queue import KeyState, Place, Queue
+from ._tokens import NO_TOKENS, Tokens, checked, estimate, input_of, spent, was_sent
+
+# Shorter than any clock can tell: the rounding of a sum, not a wait.
+_NOTHING: Final = 1e-9
+
+
+_PLACE: Key[Place] = Key("rate-limit.place")
+
+
+class RateLimit(Plugin):
+    """Keeps the calls of a key within its limits: ``RateLimit(requests=50, tokens=40_000)``.
+
+    A call gets its turn when it comes, in the order of arrival, and waits for it; if that is longer than `max_wait`
+    or reaches the deadline, it is refused at once, with the wait in `retry_after`. What was reserved is given back
+    when nothing is sent, and settled by what the server counts otherwise. A 429 from the server makes all calls of
+    the key wait for as long as it asks; without any limit set, that is all that this policy does.
+    """
+
+    name: ClassVar[str] = "rate-limit"
+    Config: ClassVar[type[Any]] = RateLimitConfig
+    config: RateLimitConfig
+
+    def __init__(self, config: RateLimitConfig | None = None, /, **values: Any) -> None:
+        super().__init__(config, **values)
+        buckets = self.config.buckets()
+        self._costs = Costs(buckets)
+        self._limited = bool(buckets)
+        self._learns = self.config.learn_from_headers and self._limited
+        self._lock = Lock()
+        self._keys = Keys(self._queue, self.config.max_keys)
+        self._clock: Clock = SystemClock()
+
+    def before_request(self, call: Call, request: Request) -> Wait | Reject | None:
+        """Take a place in the queue, or refuse the call."""
+        self._clock = call.clock
+        if not self._limited and not self._keys:
+            return None  # there is nothing to take, and no gate was ever closed
+        costs, key = self._costs, self._key(call)
+        estimated = self._estimated(call) if costs.in_tokens else NO_TOKENS
+        units = costs.units(NO_TOKENS, estimated)
+        with self._lock:
+            now = call.now()
+            queue = self._keys.get(key, now)
+            at = queue.next_turn(units, now)
+            wait = at - now
+            refusal = self._refusal(call, wait, wait) if wait > _NOTHING else None
+            if refusal is None and (units or wait > _NOTHING):
+                call.set(_PLACE, queue.enter(units, now, at, estimated, call.events))
+        return refusal or (Wait(wait, "rate limit") if wait > _NOTHING else None)
+
+    @hookimpl(specname="before_request", trylast=True)
+    def look_again(self, call: Call, request: Request) -> Wait | Reject | None:
+        """Just before sending: wait on if the gate has closed in the meantime."""
+        if not self._limited and not self._keys:
+            return None
+        place = call.get(_PLACE)
+        if place is None:
+            return None if self._limited else self.before_request(call, request)
+        now, at, gate = call.now(), place.at, place.queue.gate
+        wait = max(at, gate) - now
+        if wait <= _NOTHING:
+            return None
+        return self._refusal(call, wait, now + wait - place.arrived_at) or Wait(wait, "the gate has closed")
+
+    def on_response(self, call: Call, response: Response) -> None:
+        """Learn what the server says is left."""
+        if not self._learns:
+            return
+        place = call.get(_PLACE)
+        statuses = call.dialect.rate_limits(response.headers, response.received_at)
+        if place is None or not statuses:
+            return
+        # A window at most: whatever the server says, it is asked again then.
+        closed = min(closed_for(statuses), self.config.per)
+        with self._lock:
+            now = call.now()
+            if place.queue.learn(place, left(statuses), now) and closed > 0.0:
+                place.queue.close_gate(now + closed, now)
+
+    def on_commit(self, call: Call, event: Event) -> None:
+        """Settle the input, if the server has counted it: that is certain from the start."""
+        if not self._costs.in_tokens or call.usage is None or call.usage.input_tokens is None:
+            return
+        place = call.get(_PLACE)
+        if place is None:
+            return
+        real = Tokens(input_of(call.usage, 0.0))
+        units = self._costs.units(real, Tokens(0, place.estimated.output))
+        with self._lock:
+            place.queue.settle(place, units, call.now())
+
+    def after_request(self, call: Call, outcome: Outcome) -> None:
+        """Settle what the attempt took, and close the gate if the server asks for it."""
+        place = call.pop(_PLACE)
+        closed = 0.0 if outcome.error is None else self._asked_to_wait(outcome.error)
+        if place is not None:
+            self._leave(call, place)
+        if closed > 0.0:
+            key = self._key(call)
+            with self._lock:
+                now = call.now()
+                self._keys.get(key, now).close_gate(now + closed, now)
+
+    def _leave(self, call: Call, place: Place) -> None:
+        queue, sent = place.queue, was_sent(call)
+        units = place.charged
+        if sent and self._costs.in_tokens:
+            units = self._costs.units(spent(call, place.estimated, place.events_before))
+        with self._lock:
+            if sent:
+                queue.settle(place, units, call.now())
+                queue.leave(place)
+            else:
+                queue.cancel(place, call.now())
+
+    def snapshot(self) -> dict[Hashable, KeyState]:
+        """Return the state of each key that is remembered, at this moment: without limits, of those gated once."""
+        with self._lock:
+            return {key: queue.state(self._clock.monotonic()) for key, queue in self._keys.all()}
+
+    def reset(self) -> None:
+        """Open all gates and fill all buckets. Calls that wait already keep their times."""
+        with self._lock:
+            for _, queue in self._keys.all():
+                queue.reset(self._clock.monotonic())
+
+    def _queue(self) -> Queue:
+        buckets = self.config.buckets()
+        return Queue(tuple(buckets), tuple(buckets.values()))
+
+    def _estimated(self, call: Call) -> Tokens:
+        function = self.config.estimate
+        return estimate(call) if function is None else checked(function(call))
+
+    def _key(self, call: Call) -> Hashable:
+        key = self.config.key
+        return call.request.origin if key is None else key(call)
+
+    def _asked_to_wait(self, error: Error) -> float:
+        """Return the seconds that a 429 from the server asks for; a quota that is used up cannot be waited for."""
+        asks = isinstance(error, RateLimitError) and not isinstance(error, QuotaExceededError)
+        return error.retry_after or 0.0 if asks and error.origin != "local" and self.config.gate_on_429 else 0.0
+
+    def _refusal(self, call: Call, wait: float, altogether: float) -> Reject | None:
+        """Return the refusal of a call that would have to wait too long, None when it may wait."""
+        longest, remaining = self.config.max_wait, call.remaining()
+        if longest is not None and altogether > longest:
+            why = f"longer than max_wait of {longest:g} s"
+        elif remaining is not None and wait >= remaining:
+            why = f"and the deadline in {max(0.0, remaining):.3g} s"
+        else:
+            return None
+        return Reject(RateLimitError(f"rate limit: the next turn is in {wait:.3g} s, {why}", retry_after=wait))

@@ -1,0 +1,108 @@
+"""The policy: whether another attempt is worth it, and when."""
+
+from typing import Any, ClassVar
+
+from unbroken import decisions
+from unbroken.call import Call, Key
+from unbroken.errors import Error, QuotaExceededError
+from unbroken.messages import Event
+from unbroken.plugin import Plugin
+
+from ._backoff import Backoff, delay, initial_delay
+from ._budget import Bucket
+from ._config import RetryConfig
+
+BACKOFF: Key[Backoff] = Key("retry.backoff")
+
+
+class Retry(Plugin):
+    """Tries again what can be cured by trying again, until the commit: ``Retry(max_retries=5)``.
+
+    It has no opinion on everything else, so that other policies may have one. It waits as long as the
+    server asks and never less. It gives up at once, with the failure itself, when the retries are used up,
+    when the wait would pass `max_retry_after` or the deadline, or when the budget that all calls of this
+    object share is spent. ``Retry-After: 0`` asks for nothing, so
+    the back-off applies; after any other hint the back-off starts anew.
+    """
+
+    name: ClassVar[str] = "retry"
+    Config: ClassVar[type[Any]] = RetryConfig
+    config: RetryConfig
+
+    def __init__(self, config: RetryConfig | None = None, /, **values: Any) -> None:
+        super().__init__(config, **values)
+        self._bucket = None if self.config.budget is None else Bucket(self.config.budget)
+
+    def on_commit(self, call: Call, event: Event) -> None:
+        """Count a call whose first attempt went well, unless it was answered without being sent."""
+        bucket, now = self._bucket, call.committed_at
+        if bucket is not None and now is not None and call.response is not None and not call.attempts:
+            bucket.deposit(now)
+
+    def should_retry(self, call: Call, error: Error) -> decisions.ShouldRetry:
+        """Answer for failures before the commit that another attempt can cure; None for the rest."""
+        if call.committed_at is not None:
+            return None
+        # Counted now, not at its start: a call may take longer to fail than the window of the budget is.
+        if self._bucket is not None and not call.attempts and error.origin != "local":
+            self._bucket.deposit(call.now())
+        if not self._curable(call, error):
+            return None
+        if self.config.respect_should_retry and error.should_retry is False:
+            return decisions.GiveUp(reason="x-should-retry: false")
+        if call.attempt > self.config.max_retries:
+            return decisions.GiveUp(reason=f"max_retries {self.config.max_retries} reached")
+        hint = error.retry_after
+        return self._as_asked(call, error, hint) if hint is not None and hint > 0 else self._back_off(call, error)
+
+    def _curable(self, call: Call, error: Error) -> bool:
+        if isinstance(error, QuotaExceededError):  # a 429, but waiting cannot help, whatever the server says
+            return False
+        if error.origin == "local":
+            return self.config.retry_local and error.retryable
+        if self.config.respect_should_retry and error.should_retry is True:
+            return True
+        if _is_http(call, error):
+            return error.status_code in self.config.retry_statuses
+        return error.retryable
+
+    def _as_asked(self, call: Call, error: Error, hint: float) -> decisions.ShouldRetry:
+        config, remaining = self.config, call.remaining()
+        if hint > config.max_retry_after:
+            over = f"max_retry_after of {config.max_retry_after:g} s"
+            return decisions.GiveUp(reason=f"retry_after of {hint:g} s is over the {over}")
+        if remaining is not None and hint >= remaining:
+            return _too_late(hint, remaining)
+        # Jitter only upwards, and the jittered wait stays within the limits that the hint itself keeps.
+        exact = error.origin == "local" or config.jitter_kind == "none"
+        latest = min(hint if exact else hint * (1 + config.jitter), config.max_retry_after)
+        latest = latest if remaining is None else min(latest, remaining)
+        call.pop(BACKOFF)
+        return self._retry(call, error, min(hint + (latest - hint) * call.random(), latest), "as asked")
+
+    def _back_off(self, call: Call, error: Error) -> decisions.ShouldRetry:
+        backoff, remaining = call.get(BACKOFF) or Backoff(), call.remaining()
+        seconds = delay(self.config, initial_delay(self.config, error), backoff, call.random())
+        if remaining is not None and seconds >= remaining:
+            return _too_late(seconds, remaining)
+        call.set(BACKOFF, Backoff(backoff.times + 1, seconds))
+        return self._retry(call, error, seconds, "backed off")
+
+    def _retry(self, call: Call, error: Error, seconds: float, how: str) -> decisions.ShouldRetry:
+        """Take a retry from the budget before the wait, when everything else speaks for it."""
+        # What never left this client is no load, so to try it again is no retry for the server.
+        if self._bucket is not None and error.origin != "local" and not self._bucket.withdraw(call.now()):
+            return decisions.GiveUp(reason="retry budget exhausted")
+        return decisions.Retry(seconds, reason=f"retry {call.attempt} of {self.config.max_retries}, {how}")
+
+
+def _is_http(call: Call, error: Error) -> bool:
+    """Whether `error` is the status of a response; an error event may carry the status of its HTTP twin."""
+    status = error.status_code
+    return status is not None and status >= 400 and (call.response is None or call.response.status_code == status)
+
+
+def _too_late(seconds: float, remaining: float) -> decisions.GiveUp:
+    return decisions.GiveUp(
+        reason=f"deadline in {max(0.0, remaining):.3g} s, before the wait of {seconds:.3g} s is over"
+    )

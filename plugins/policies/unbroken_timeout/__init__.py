@@ -1,0 +1,36 @@
+"""The timeout policy: the four clocks for every call that does not bring its own."""
+
+from typing import Any, ClassVar
+
+from attrs import asdict, frozen
+
+from unbroken import decisions
+from unbroken.call import Call
+from unbroken.messages import Request, Timeouts
+from unbroken.plugin import Plugin
+
+__all__ = ["Timeout", "TimeoutConfig"]
+
+
+@frozen(kw_only=True)
+class TimeoutConfig(Timeouts):
+    """The settings of `Timeout`: those of `Timeouts`."""
+
+
+class Timeout(Plugin):
+    """Sets the clocks of a call, which the engine enforces: ``Timeout(idle=30, total=120)``.
+
+    Timeouts given with the call itself win, all four of them together.
+    """
+
+    name: ClassVar[str] = "timeout"
+    Config: ClassVar[type[Any]] = TimeoutConfig
+    config: TimeoutConfig
+
+    def __init__(self, config: TimeoutConfig | None = None, /, **values: Any) -> None:
+        super().__init__(config, **values)
+        self._timeouts = Timeouts(**asdict(self.config))
+
+    def before_request(self, call: Call, request: Request) -> decisions.BeforeRequest:
+        """Put the clocks on a request that has none."""
+        return None if request.timeouts is not None else request.with_timeouts(self._timeouts)
