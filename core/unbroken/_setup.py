@@ -1,17 +1,15 @@
 """What the blocking and the awaiting client are built from."""
 
 import os
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, cast, get_args
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from ._attempt import Limits
-from ._call_hooks import plugin_error
-from ._engine import Engine
-from ._faults import shown
-from ._hooks import Bound, Hooks, compile_hooks
+from ._engine.attempt import Limits
+from ._engine.engine import Engine
+from ._engine.hook_calls import plugin_error
+from ._engine.hooks import Bound, Hooks, compile_hooks
 from .call import Call
 from .clock import Clock, SystemClock
 from .dialect import Dialect
@@ -19,26 +17,12 @@ from .errors import ConfigurationError, Problem
 from .headers import Headers, HeaderTypes
 from .messages import Request, Timeouts
 from .registry import resolve_dialect, resolve_plugins
-from .validators import number, refused
+from .validators import refused, shown
 
 Commit = Literal["content", "first-event"]
 Config = Mapping[str, Any] | str | os.PathLike[str] | None
 Plugins = Sequence[object] | None
 T = TypeVar("T")
-
-
-@frozen(kw_only=True)
-class Connections:
-    """How a client connects."""
-
-    verify: ssl.SSLContext | str | bool = True
-    """Whether, and against which certificates, servers are checked."""
-    proxy: str | None = None
-    """The URL of a proxy."""
-    trust_env: bool = False
-    """Whether ``HTTPS_PROXY``, ``SSL_CERT_FILE`` and their kin are obeyed."""
-    max_connections: int = field(default=1000, validator=number(at_least=1, whole=True))
-    """Streams at a time; a call waits for a free connection against its connect clock."""
 
 
 @define(eq=False)

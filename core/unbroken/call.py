@@ -1,16 +1,14 @@
 """What a plugin sees of one call, and where it keeps what belongs to that call."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, final
+from typing import Any, Generic, Literal, TypeVar, final
 
 from attrs import define, field, frozen
 
 from .clock import Clock
+from .dialect import Dialect
 from .errors import Attempt, Error, Phase
 from .messages import Request, Response, Usage
-
-if TYPE_CHECKING:
-    from .dialect import Dialect
 
 T = TypeVar("T")
 Status = Literal["success", "failure", "rejected", "cancelled"]
@@ -45,7 +43,7 @@ class Call:
     id: str
     request: Request
     """The request as the user asked for it."""
-    dialect: "Dialect"
+    dialect: Dialect
     clock: Clock
     started_at: float
     """Monotonic seconds, as are all other times of a call."""

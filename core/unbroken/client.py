@@ -3,14 +3,14 @@
 import ssl
 from typing import Any, Self, final
 
-from ._attempt import MAX_EVENT_SIZE
-from ._setup import Commit, Config, Connections, Plugins, Setup, wrapped
+from ._engine.attempt import MAX_EVENT_SIZE
+from ._setup import Commit, Config, Plugins, Setup, wrapped
 from .clock import Clock
 from .dialect import Dialect
 from .headers import HeaderTypes
 from .messages import Timeouts
 from .stream import AsyncStream, Stream
-from .transport import AsyncTransport, Transport
+from .transport import AsyncTransport, Connections, Transport
 
 
 @final

@@ -14,9 +14,10 @@ from typing import Any, Final, TypeGuard, cast
 
 from attrs import define, evolve, field, frozen
 
-from ._faults import place, shown
-from ._structure import ARGUMENTS, DEFAULTS, Given, nearest, structure
+from ._settings.refusals import place
+from ._settings.structure import ARGUMENTS, DEFAULTS, Given, nearest, structure
 from .errors import ConfigurationError, Problem
+from .validators import shown
 
 __all__ = ["ARGUMENTS", "DEFAULT_PLUGINS", "Given", "Settings", "load_settings", "nearest", "structure"]
 

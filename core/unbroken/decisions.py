@@ -6,10 +6,9 @@ from typing import Any, Final, Literal
 
 from attrs import field, frozen
 
-from ._faults import shown
 from .errors import Error
 from .messages import Event, Request
-from .validators import finite, optional
+from .validators import finite, optional, shown
 
 
 def _seconds(instance: Any, attribute: Any, value: Any) -> None:

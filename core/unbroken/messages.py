@@ -2,7 +2,7 @@
 
 import functools
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, cast, final
+from typing import Any, Final, Protocol, cast, final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -12,8 +12,13 @@ from .errors import ConfigurationError, Problem, StreamError
 from .headers import TOKEN, Headers, HeaderTypes
 from .validators import flag, optional_seconds
 
-if TYPE_CHECKING:
-    from .dialect import Dialect
+
+class Typing(Protocol):
+    """The part of a dialect that an event needs: `unbroken.Dialect` has it."""
+
+    def typed(self, event: "Event") -> Any:
+        """Return `event` as an object of its dialect's own class."""
+        ...
 
 
 class _Json(Enum):
@@ -144,12 +149,12 @@ class Event:
     id: str = ""
     """The last event id at the time of the event."""
     request_id: str = field(default="", eq=False)
-    _dialect: "Dialect | None" = field(default=None, eq=False)
+    _dialect: Typing | None = field(default=None, eq=False)
     _json: Any = field(default=_UNREAD, init=False, eq=False)
 
     @classmethod
     def make(
-        cls, type: str, data: Any = b"", *, id: str = "", request_id: str = "", dialect: "Dialect | None" = None
+        cls, type: str, data: Any = b"", *, id: str = "", request_id: str = "", dialect: Typing | None = None
     ) -> "Event":
         """Make an event of text, of bytes, or of anything that can be written as JSON."""
         raw = data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else msgspec.json.encode(data)

@@ -158,3 +158,11 @@ class Plugin:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {getattr(self, 'config', None)!r}>"
+
+
+def plugin_name(plugin: object) -> str:
+    """Return the name of a plugin: its `name`, else the name of its class or module."""
+    name: object = getattr(plugin, "name", None)
+    if isinstance(name, str) and name:
+        return name
+    return str(getattr(plugin, "__name__", type(plugin).__name__))

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 from attrs import define, field
 
-from ._discovery import Discovered, by_id, by_name, installed_entry_points, list_installed, unknown
-from ._faults import place, shown
-from ._hooks import plugin_name
-from ._order import order_problems
+from ._settings.discovery import Discovered, by_id, by_name, installed_entry_points, list_installed, unknown
+from ._settings.order import order_problems
+from ._settings.refusals import place
 from .config import ARGUMENTS, Config, Settings, canonical, load_settings, structure
 from .dialect import Dialect
 from .errors import ConfigurationError, Problem
-from .plugin import MARK, Plugin
+from .plugin import MARK, Plugin, plugin_name
+from .validators import shown
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

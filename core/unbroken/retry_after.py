@@ -105,3 +105,9 @@ def _full_year(two_digits: int, now: float) -> int:
     """RFC 9110 §5.6.7: what would be more than 50 years in the future was in the past."""
     this_year = 1970 + int(now // _YEAR)
     return this_year + (two_digits - this_year + 49) % 100 - 49
+
+
+def sent_at(headers: Headers, received_at: float) -> float:
+    """Return the ``Date`` of a response in Unix seconds, `received_at` when there is no valid one."""
+    date = _date(headers.get("date", "").strip(" \t"), received_at)
+    return received_at if date is None else date

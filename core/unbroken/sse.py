@@ -5,15 +5,12 @@ Line ends, colons and field names are ASCII, and no UTF-8 decoder takes an ASCII
 however broken the input. So lines and fields are split as bytes, and text is decoded when it is asked for.
 """
 
-from typing import TYPE_CHECKING, Final, final
+from typing import Final, final
 
 from attrs import define, field
 
 from .errors import EventTooLargeError
-from .messages import Event
-
-if TYPE_CHECKING:
-    from .dialect import Dialect
+from .messages import Event, Typing
 
 MAX_RETRY: Final = 24 * 60 * 60 * 1000
 """The longest reconnection time, in milliseconds, that is believed: a day."""
@@ -38,7 +35,7 @@ class SSEDecoder:
 
     max_event_size: int = 1024 * 1024
     request_id: str = field(default="", kw_only=True)
-    dialect: "Dialect | None" = field(default=None, kw_only=True)
+    dialect: Typing | None = field(default=None, kw_only=True)
     last_event_id: str = field(default="", init=False)
     """The cursor: the id as of the last complete block."""
     retry: int | None = field(default=None, init=False)

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Self, final
 
-from ._drivers import AsyncDriver, Driver
-from ._engine import Engine
+from ._engine.drivers import AsyncDriver, Driver
+from ._engine.engine import Engine
 from .call import Outcome
 from .clock import Clock
 from .errors import Attempt

@@ -4,15 +4,31 @@ Deadlines are absolute, in the monotonic seconds of the client's clock; None is 
 the builtin `TimeoutError`. Every other failure is a `NetworkError` or another Error.
 """
 
+import ssl
 from typing import Protocol
 
-from attrs import define
+from attrs import define, field, frozen
 
 from .errors import Phase
 from .messages import Request, Response
+from .validators import number
 
 DRAIN_SECONDS = 0.05
 """How long `close` may look for the end of a body whose stream is complete, to save its connection."""
+
+
+@frozen(kw_only=True)
+class Connections:
+    """How a client connects."""
+
+    verify: ssl.SSLContext | str | bool = True
+    """Whether, and against which certificates, servers are checked."""
+    proxy: str | None = None
+    """The URL of a proxy."""
+    trust_env: bool = False
+    """Whether ``HTTPS_PROXY``, ``SSL_CERT_FILE`` and their kin are obeyed."""
+    max_connections: int = field(default=1000, validator=number(at_least=1, whole=True))
+    """Streams at a time; a call waits for a free connection against its connect clock."""
 
 
 @define(eq=False, kw_only=True)

@@ -4,13 +4,15 @@ Each raises ConfigurationError that names the field. A bool is not a number here
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ._faults import shown
 from .errors import ConfigurationError, Problem
 
 Validator = Callable[[Any, Any, Any], None]
+
+ITERABLES = (list, tuple, set, frozenset, range)
+_SHOWN_LENGTH = 60
 
 
 def number(
@@ -67,6 +69,21 @@ def one_of(*choices: str) -> Validator:
 def refused(path: str, message: str) -> ConfigurationError:
     """Make the error for one bad field."""
     return ConfigurationError.of(Problem(path, message))
+
+
+def shown(value: object) -> str:
+    """Show a scalar, cut to a decent length; of everything else only what it is, for it may hold secrets."""
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, ITERABLES):
+        return "a list"
+    if not isinstance(value, bool | int | float | str | None):
+        return f"an instance of {type(value).__name__}"
+    try:
+        text = repr(value)
+    except ValueError:  # an int of more than sys.get_int_max_str_digits()
+        return "a very large number"
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…"
 
 
 def finite(value: float) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from unbroken import Plugin
-from unbroken._hooks import HOOKS, compile_hooks
+from unbroken._engine.hooks import HOOKS, compile_hooks
 from unbroken.testing import check_plugin
 
 BUILT_IN = [

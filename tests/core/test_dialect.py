@@ -6,23 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbroken.dialect import (
-    CONTENT,
-    ERROR,
-    KEEPALIVE,
-    MAX_MESSAGE,
-    PREAMBLE,
-    TERMINAL,
-    USAGE,
-    Dialect,
-    Kind,
-    as_object,
-    error_for,
-    error_message,
-    load_json_object,
-    one_line,
-    sent_at,
-)
+from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Dialect, Kind
+from unbroken.error_bodies import MAX_MESSAGE, as_object, error_for, error_message, load_json_object, one_line
 from unbroken.errors import (
     AuthenticationError,
     Error,
@@ -34,6 +19,7 @@ from unbroken.errors import (
 )
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response
+from unbroken.retry_after import sent_at
 
 DEEP = b"[" * 100_000
 DEEP_OBJECT = b'{"error":' * 100_000

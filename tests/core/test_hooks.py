@@ -13,8 +13,9 @@ import pytest
 from attrs import field, frozen
 
 from unbroken import ConfigurationError, Event, Plugin, Request, Wait, hookimpl
-from unbroken._hooks import HOOKS, Hooks, compile_hooks, plugin_name
+from unbroken._engine.hooks import HOOKS, Hooks, compile_hooks
 from unbroken.hookspecs import HookSpecs, hookspec
+from unbroken.plugin import plugin_name
 from unbroken.validators import number
 
 EVERY_HOOK = pytest.mark.parametrize("hook", HOOKS)

@@ -20,9 +20,8 @@ from unbroken._httpx import AsyncHTTPTransport, HTTPTransport, _async, _resolve,
 from unbroken._httpx._pool import GuardState, Requests
 from unbroken._httpx._settings import http_arguments, proxy_for
 from unbroken._httpx._shared import PIECE, Ticket, closed, http_request, translated
-from unbroken._setup import Connections
 from unbroken.messages import Request
-from unbroken.transport import Opening
+from unbroken.transport import Connections, Opening
 
 
 def ticket(deadline: float | None = None) -> Ticket:

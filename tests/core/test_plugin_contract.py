@@ -33,7 +33,7 @@ from unbroken import (
     Wait,
     hookimpl,
 )
-from unbroken._hooks import HOOKS
+from unbroken._engine.hooks import HOOKS
 from unbroken.testing import STALL, FakeClock, Played, Reply, ScriptedTransport, sse
 from unbroken.testing._scenarios import ContractDialect
 

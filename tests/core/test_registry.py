@@ -13,7 +13,8 @@ import pytest
 from attrs import field, frozen
 
 import unbroken
-from unbroken import ConfigurationError, Dialect, Plugin, Problem, _discovery, hookimpl, registry
+from unbroken import ConfigurationError, Dialect, Plugin, Problem, hookimpl, registry
+from unbroken._settings import discovery
 from unbroken.registry import (
     DIALECTS,
     PLUGINS,
@@ -553,7 +554,7 @@ def test_the_metadata_of_a_distribution_without_plugins_is_not_read(monkeypatch:
         entry_points: ClassVar[list[EntryPoint]] = [EntryPoint("a", "b", "console_scripts")]
 
     monkeypatch.setattr("importlib.metadata.distributions", lambda: [Bare()])
-    assert _discovery.installed_entry_points(PLUGINS) == []
+    assert discovery.installed_entry_points(PLUGINS) == []
 
 
 def test_a_problem_says_where_it_comes_from() -> None:

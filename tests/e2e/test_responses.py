@@ -87,7 +87,7 @@ def test_a_gigabyte_of_error_is_not_read(caller: Any) -> None:
 
 def test_a_dripping_error_body_is_read_for_a_few_seconds_only(caller: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """B24: what has come until then is the error."""
-    monkeypatch.setattr("unbroken._attempt.ERROR_BODY_SECONDS", 0.2)
+    monkeypatch.setattr("unbroken._engine.attempt.ERROR_BODY_SECONDS", 0.2)
     with FaultServer([Fault(status=500, after_bytes=10, then="drip", interval=0.05)]) as server:
         caller.call(server.url + PATH).failed(unbroken.ServerError, within=1.2)
         server.wait_idle()

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from .._setup import Connections
 from ..errors import ConfigurationError, Problem
 from ..messages import Request
+from ..transport import Connections
 
 
 def http_arguments(connections: Connections, proxy: str | None) -> dict[str, Any]:

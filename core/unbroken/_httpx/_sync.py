@@ -11,9 +11,8 @@ import h11
 import httpcore
 import httpx
 
-from .._setup import Connections
 from ..messages import Request, Response
-from ..transport import DRAIN_SECONDS, Opening
+from ..transport import DRAIN_SECONDS, Connections, Opening
 from . import _resolve
 from ._pool import GuardState, clean, guard_pool, settle
 from ._settings import http_arguments, proxy_for

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import attrs
 from attrs import define, field
 
-from .._hooks import HOOKS, Bound, Hooks
+from .._engine.hooks import HOOKS, Bound, Hooks
 from ..call import Call
 from ..decisions import Reject
 from ..errors import Error

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import define, field
 
-from .._hooks import HOOKS, compile_hooks
+from .._engine.hooks import HOOKS, compile_hooks
 from ..client import Client
 from ..errors import ConfigurationError, Error, PluginError
 from ..messages import Timeouts

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, TypeAlias
 from attrs import Factory, field, frozen
 
 from unbroken import StreamError, Usage
-from unbroken.dialect import one_line
+from unbroken.error_bodies import one_line
 
 from ._tagged import Block, Tagged
 from ._usage import usage_of

@@ -7,7 +7,7 @@ import attrs
 from attrs import define, field
 
 from unbroken import Event, StreamError, TruncatedStreamError
-from unbroken.dialect import one_line
+from unbroken.error_bodies import one_line
 
 from ._assembly import BlockInProgress
 from ._blocks import ContentBlock, Message, TextBlock, ThinkingBlock

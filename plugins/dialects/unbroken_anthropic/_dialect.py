@@ -2,20 +2,8 @@
 
 from typing import Any, ClassVar, Final
 
-from unbroken.dialect import (
-    CONTENT,
-    ERROR,
-    KEEPALIVE,
-    PREAMBLE,
-    TERMINAL,
-    USAGE,
-    Dialect,
-    Kind,
-    RateLimitStatus,
-    as_object,
-    load_json_object,
-    stamped,
-)
+from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Dialect, Kind, RateLimitStatus
+from unbroken.error_bodies import as_object, load_json_object, stamped
 from unbroken.errors import Error, StreamError
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response, Usage

@@ -4,9 +4,9 @@ import re
 from datetime import date
 from typing import Final
 
-from unbroken.dialect import RateLimitStatus, sent_at
+from unbroken.dialect import RateLimitStatus
 from unbroken.headers import Headers
-from unbroken.retry_after import LONGEST
+from unbroken.retry_after import LONGEST, sent_at
 
 _LIMITS: Final = ("requests", "tokens", "input-tokens", "output-tokens")
 _NAMES: Final = frozenset(

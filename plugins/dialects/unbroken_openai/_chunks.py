@@ -5,7 +5,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from unbroken.dialect import CONTENT, ERROR, PREAMBLE, TERMINAL, USAGE, Kind, as_object
+from unbroken.dialect import CONTENT, ERROR, PREAMBLE, TERMINAL, USAGE, Kind
+from unbroken.error_bodies import as_object
 from unbroken.errors import StreamError
 from unbroken.messages import Event
 

@@ -5,7 +5,8 @@ After https://developers.openai.com/api/docs/guides/streaming-responses and what
 
 from typing import ClassVar, Final
 
-from unbroken.dialect import CONTENT, Dialect, Kind, RateLimitStatus, load_json_object, stamped
+from unbroken.dialect import CONTENT, Dialect, Kind, RateLimitStatus
+from unbroken.error_bodies import load_json_object, stamped
 from unbroken.errors import Error, StreamError
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response, Usage

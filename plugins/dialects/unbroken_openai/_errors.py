@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from unbroken.dialect import as_object, error_for, error_message, load_json_object, one_line
+from unbroken.error_bodies import as_object, error_for, error_message, load_json_object, one_line
 from unbroken.errors import Error, QuotaExceededError
 from unbroken.messages import Event
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from unbroken.dialect import as_object
+from unbroken.error_bodies import as_object
 from unbroken.messages import Event, Usage
 
 # A larger count is nonsense.

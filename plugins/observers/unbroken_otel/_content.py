@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from unbroken import Request
-from unbroken.dialect import as_object, load_json_object
+from unbroken.error_bodies import as_object, load_json_object
 
 from ._semconv import Names
 

@@ -9,7 +9,7 @@ import msgspec
 from attrs import frozen
 
 from unbroken import Call, Key, Usage
-from unbroken.dialect import one_line
+from unbroken.error_bodies import one_line
 
 from . import _semconv as semconv
 

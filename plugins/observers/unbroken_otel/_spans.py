@@ -21,7 +21,7 @@ from unbroken import (
     Wait,
 )
 from unbroken.decisions import Decision
-from unbroken.dialect import one_line
+from unbroken.error_bodies import one_line
 
 from . import _semconv as semconv
 from ._api import Context, Span, SpanKind, Status, StatusCode, Tracer, inject, set_span_in_context

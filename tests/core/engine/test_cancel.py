@@ -306,11 +306,11 @@ def test_an_interrupt_in_a_hook_leaves_nothing_behind(make_spy, fake_clock):
 
 def test_an_interrupt_between_two_steps_lets_go(make_spy, fake_clock):
     """Ctrl-C can come anywhere: here when the head is there and nobody has looked at it."""
-    from unbroken import _drivers
+    from unbroken._engine import drivers
 
-    class Interrupted(_drivers.Driver):
+    class Interrupted(drivers.Driver):
         def _perform(self, step):
-            if isinstance(step, _drivers.Read):
+            if isinstance(step, drivers.Read):
                 raise KeyboardInterrupt
             return super()._perform(step)
 

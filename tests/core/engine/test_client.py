@@ -7,10 +7,10 @@ import pytest
 
 from unbroken import AsyncClient, Client, ConfigurationError, Plugin, PluginError
 from unbroken._httpx import AsyncHTTPTransport, HTTPTransport
-from unbroken._setup import Connections
 from unbroken.clock import SystemClock
 from unbroken.messages import Timeouts
 from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from unbroken.transport import Connections
 from unbroken_anthropic import Anthropic
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout

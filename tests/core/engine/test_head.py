@@ -3,7 +3,7 @@
 import pytest
 
 from unbroken import ContentTypeError, StreamError, ValidationError
-from unbroken._head import check_head, is_json, media_type, printable
+from unbroken._engine.head import check_head, is_json, media_type, printable
 from unbroken.dialect import Dialect
 from unbroken.headers import Headers
 from unbroken.messages import Response

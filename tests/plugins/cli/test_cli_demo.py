@@ -12,13 +12,12 @@ from unbroken_cli import demo
 from unbroken_cli.demo import SCENARIOS, Expect, Scenario, Trial, run_demo
 from unbroken_cli.demo._block import block
 from unbroken_cli.demo._command import _introduce, _suggest
-from unbroken_cli.demo._expect import first_words
 from unbroken_cli.demo._narrator import Narrator
 from unbroken_cli.demo._report import Report
 from unbroken_cli.demo._run import Runner
 from unbroken_cli.demo._scenarios import CHAPTERS
 from unbroken_cli.demo._screen import screen
-from unbroken_cli.demo._trial import error_label
+from unbroken_cli.demo._trial import error_label, first_words
 from unbroken_metrics import Metrics
 
 TEXT = "one two three four five"

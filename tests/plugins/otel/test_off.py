@@ -9,7 +9,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from unbroken._hooks import compile_hooks
+from unbroken._engine.hooks import compile_hooks
 from unbroken.testing import Reply, play
 from unbroken_anthropic import Anthropic
 from unbroken_otel import Metrics, Tracing, _request

@@ -90,7 +90,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
 
 def test_it_is_settable_from_a_file() -> None:
     """Its annotations are those that the registry structures; functions cannot come from a file."""
-    from unbroken._structure import Given, structure
+    from unbroken._settings.structure import Given, structure
 
     table = {"requests": 50, "tokens": 40_000, "per": 60, "burst": 5, "max-wait": "none", "gate_on_429": False}
     config = structure(RateLimitConfig, [Given(table, "unbroken.toml")], "rate-limit")

@@ -7,7 +7,7 @@ import pytest
 
 from unbroken import decisions
 from unbroken.call import Call
-from unbroken.dialect import error_class, stamped
+from unbroken.error_bodies import error_class, stamped
 from unbroken.errors import (
     AuthenticationError,
     CircuitOpenError,

@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self, cast, final
 from attrs import field, frozen
 
 from unbroken import Client, Dialect, Event, Stream, StreamError, Usage
-from unbroken.dialect import as_object
+from unbroken.error_bodies import as_object
 from unbroken.validators import refused
 from unbroken_chat import ChatMessage, ContentGenerator, TextPart
 

@@ -1,14 +1,34 @@
 """The rows of the demonstration, as data."""
 
-from typing import Final
+from typing import Final, Literal
 
 from attrs import field, frozen
-
-from ._expect import Expect
 
 FIRST_EVENT: Final = 0.5
 IDLE: Final = 0.5
 """Seconds on the two clocks that the demonstration lets run out."""
+
+
+@frozen(kw_only=True)
+class Expect:
+    """How a call has to end. The default is a complete answer at the first attempt."""
+
+    error: str | None = None
+    """The class of the error that the consumer gets."""
+    clock: Literal["connect", "first_event", "idle", "total"] | None = None
+    """Which clock the error names."""
+    status_code: int | None = None
+    retry_after: float | None = None
+    """What the error repeats of the server's hint, in seconds."""
+    attempts: int = 1
+    words: int | None = None
+    """How many words were delivered, each once, from the first on; None: all of them."""
+    at_least: float = 0.0
+    """Seconds that the call has to take: a clock, or a wait that the server asked for."""
+    at_most: float = 4.0
+    """Seconds. Generous, for slow machines; what it tells apart is "at once" and "never"."""
+    closed: bool = False
+    """Whether the client lets go of the connection by itself, there being no way to use it again."""
 
 
 @frozen(kw_only=True)

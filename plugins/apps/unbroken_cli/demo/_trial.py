@@ -1,14 +1,15 @@
 """One row of the demonstration: what was asked for and what became of it. Written by one thread, read by others."""
 
+import re
+from collections.abc import Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from attrs import define, field, frozen
 
 from unbroken.errors import TimeoutError
 
-if TYPE_CHECKING:
-    from ._scenarios import Scenario
+from ._scenarios import Scenario
 
 NoteKind = Literal["error", "decision", "stop", "commit"]
 
@@ -27,7 +28,7 @@ class Note:
 class Trial:
     """One call, while it runs and afterwards."""
 
-    scenario: "Scenario"
+    scenario: Scenario
     started: float = field(factory=monotonic)
     notes: list[Note] = field(factory=list[Note])
     text: str = ""
@@ -78,10 +79,38 @@ class Trial:
 
     def finish(self) -> None:
         """Judge. What is measured at the server has to be known."""
-        self.problems = tuple(self.scenario.expect.problems(self))
+        self.problems = tuple(problems(self))
 
 
 def error_label(error: BaseException) -> str:
     """Return the class of an error, with the clock or the status that it names."""
     detail = getattr(error, "clock", None) or getattr(error, "status_code", None)
     return f"{type(error).__name__} ({detail})" if detail else type(error).__name__
+
+
+def problems(trial: Trial) -> Iterator[str]:
+    """Yield in words what differs from what the scenario expects."""
+    expect = trial.scenario.expect
+    compared = (
+        ("status", trial.status, "success" if expect.error is None else "failure"),
+        ("error", trial.error_class, expect.error),
+        ("clock", trial.clock, expect.clock),
+        ("status code", getattr(trial.error, "status_code", None), expect.status_code),
+        ("retry_after", getattr(trial.error, "retry_after", None), expect.retry_after),
+        ("attempts", trial.attempts, expect.attempts),
+        ("requests at the server", trial.requests, expect.attempts),
+        ("text", trial.text, first_words(trial.meant, expect.words)),
+        ("connections left open", trial.left_open, 0),
+    )
+    for what, got, wanted in compared:
+        if got != wanted:
+            yield f"{what}: {got!r}, not {wanted!r}"
+    if trial.keys > 1:
+        yield f"{trial.keys} idempotency keys in one call"
+    if not expect.at_least <= trial.seconds <= expect.at_most:
+        yield f"took {trial.seconds:.2f} s, not {expect.at_least:g} to {expect.at_most:g} s"
+
+
+def first_words(text: str, count: int | None) -> str:
+    """Return the beginning of `text`, all of it for None: what a server that speaks word by word has said."""
+    return text if count is None else "".join(re.findall(r"\s*\S+", text)[:count])

@@ -10,9 +10,9 @@ from typing import Any, cast
 import pluggy
 from attrs import frozen
 
-from .errors import ConfigurationError, Problem
-from .hookspecs import HookSpecs
-from .plugin import MARK, Plugin
+from ..errors import ConfigurationError, Problem
+from ..hookspecs import HookSpecs
+from ..plugin import MARK, Plugin, plugin_name
 
 Function = Callable[..., Any]
 Bound = tuple[Function, str]
@@ -89,14 +89,6 @@ def _found(plugin: object, name: str) -> tuple[Any, dict[str, Any] | None]:
         return None, None
     mark: Any = getattr(static, MARK, getattr(function, MARK, None))
     return function, cast("dict[str, Any]", mark) if isinstance(mark, dict) else None
-
-
-def plugin_name(plugin: object) -> str:
-    """Return the name of a plugin: its `name`, else the name of its class or module."""
-    name: object = getattr(plugin, "name", None)
-    if isinstance(name, str) and name:
-        return name
-    return str(getattr(plugin, "__name__", type(plugin).__name__))
 
 
 def compile_hooks(plugins: Sequence[object]) -> Hooks:

@@ -1,8 +1,9 @@
 """Judging the head of a response before the first byte of the stream is parsed."""
 
-from .dialect import _SECRET, Dialect
-from .errors import ContentTypeError, Error, StreamError
-from .messages import Response
+from ..dialect import Dialect
+from ..error_bodies import _SECRET
+from ..errors import ContentTypeError, Error, StreamError
+from ..messages import Response
 
 MAX_HEADER_FIELDS = 256
 ERROR_BODY_BYTES = 64 * 1024

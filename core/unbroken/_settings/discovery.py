@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
 
-from ._structure import nearest
-from .errors import ConfigurationError, Problem
+from ..errors import ConfigurationError, Problem
+from .structure import nearest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

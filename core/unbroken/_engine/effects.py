@@ -2,8 +2,8 @@
 
 from typing import final
 
-from .messages import Request
-from .transport import Opening
+from ..messages import Request
+from ..transport import Opening
 
 
 class Effect:

@@ -6,14 +6,14 @@ delivered when the consumer asks for it, so whoever leaves early has seen exactl
 
 from attrs import define, field
 
-from ._attempt import AttemptRun, Limits, Steps, timed_out
-from ._call_hooks import HookCalls, checked, raised, rejection
-from ._effects import Close, Sleep
-from ._hooks import Hooks
-from .call import Call, Outcome, Status
-from .decisions import GiveUp, Reject, Replay, Retry, ShouldRetry, Wait
-from .errors import Attempt, Error, PluginError, TruncatedStreamError
-from .messages import Request
+from ..call import Call, Outcome, Status
+from ..decisions import GiveUp, Reject, Replay, Retry, ShouldRetry, Wait
+from ..errors import Attempt, Error, PluginError, TruncatedStreamError
+from ..messages import Request
+from .attempt import AttemptRun, Limits, Steps, timed_out
+from .effects import Close, Sleep
+from .hook_calls import HookCalls, checked, raised, rejection
+from .hooks import Hooks
 
 _ANSWERS = (Wait, Reject, Replay)
 ENGINE = "engine"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
 
 import attrs
 
-from ._faults import (
+from ..validators import ITERABLES
+from .refusals import (
     BUILDERS,
-    ITERABLES,
     Fault,
     Refused,
     is_enum,

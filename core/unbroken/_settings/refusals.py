@@ -9,8 +9,9 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 import attrs
 from attrs import frozen
 
+from ..validators import shown
+
 HIDDEN: Final = "is not acceptable (the value is not shown)"
-_SHOWN_LENGTH = 60
 _WORDS: dict[Any, str] = {
     Any: "anything",
     type(None): "none",
@@ -20,7 +21,6 @@ _WORDS: dict[Any, str] = {
     str: "text",
     Path: "a path",
 }
-ITERABLES = (list, tuple, set, frozenset, range)
 BUILDERS: dict[Any, Callable[[Iterable[Any]], Any]] = {
     list: list,
     set: set,
@@ -89,21 +89,6 @@ def wording(kind: Any) -> str:
         return "a table"
     what = "a callable" if origin is Callable else f"an instance of {getattr(kind, '__name__', kind)}"
     return f"{what} (which only Python can give)"
-
-
-def shown(value: object) -> str:
-    """Show a scalar, cut to a decent length; of everything else only what it is, for it may hold secrets."""
-    if isinstance(value, Mapping):
-        return "a table"
-    if isinstance(value, ITERABLES):
-        return "a list"
-    if not isinstance(value, bool | int | float | str | None):
-        return f"an instance of {type(value).__name__}"
-    try:
-        text = repr(value)
-    except ValueError:  # an int of more than sys.get_int_max_str_digits()
-        return "a very large number"
-    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…"
 
 
 def is_union(kind: Any) -> bool:

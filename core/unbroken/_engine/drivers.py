@@ -7,11 +7,11 @@ from typing import Any, ClassVar, cast
 
 import anyio.lowlevel
 
-from ._attempt import Steps
-from ._effects import READY, Close, Effect, Leave, Open, Pause, Read, Sleep
-from .clock import Clock
-from .messages import Event, Response
-from .transport import AsyncExchange, AsyncTransport, Exchange, Transport
+from ..clock import Clock
+from ..messages import Event, Response
+from ..transport import AsyncExchange, AsyncTransport, Exchange, Transport
+from .attempt import Steps
+from .effects import READY, Close, Effect, Leave, Open, Pause, Read, Sleep
 
 Step = Effect | Event | None
 """What the engine wants next; None when it has come to its end."""

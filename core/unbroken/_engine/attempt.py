@@ -6,16 +6,16 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from ._call_hooks import HookCalls
-from ._effects import PAUSE, READY, Effect, Leave, Open, Read
-from ._head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, error_answer
-from .call import Call
-from .dialect import Kind
-from .errors import ClockName, NetworkError, TimeoutError, TruncatedStreamError
-from .messages import Event, Request, Response, Timeouts
-from .sse import SSEDecoder
-from .transport import Opening
-from .validators import number
+from ..call import Call
+from ..dialect import Kind
+from ..errors import ClockName, NetworkError, TimeoutError, TruncatedStreamError
+from ..messages import Event, Request, Response, Timeouts
+from ..sse import SSEDecoder
+from ..transport import Opening
+from ..validators import number
+from .effects import PAUSE, READY, Effect, Leave, Open, Read
+from .head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, error_answer
+from .hook_calls import HookCalls
 
 Steps = Generator[Effect | Event, Any, Any]
 

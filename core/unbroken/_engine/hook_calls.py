@@ -5,11 +5,11 @@ import logging
 from collections.abc import Generator
 from typing import Any
 
-from ._hooks import Bound, Hooks
-from .call import Call, Outcome
-from .decisions import DROP, FINISH, Decision, GiveUp, Reject, Replay, Retry, ShouldRetry
-from .errors import Error, PluginError
-from .messages import Event, Response
+from ..call import Call, Outcome
+from ..decisions import DROP, FINISH, Decision, GiveUp, Reject, Replay, Retry, ShouldRetry
+from ..errors import Error, PluginError
+from ..messages import Event, Response
+from .hooks import Bound, Hooks
 
 Wrapper = Generator[None, ShouldRetry, ShouldRetry]
 """What ``@hookimpl(wrapper=True)`` makes of `should_retry`: yields once, is sent the answer, returns its own."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
 import attrs
 from attrs import field, frozen
 
-from ._faults import HIDDEN, Fault, Refused, joined, place, shown, wrong
-from ._strict import strict_converter
-from .errors import ConfigurationError, Problem
+from ..errors import ConfigurationError, Problem
+from ..validators import shown
+from .refusals import HIDDEN, Fault, Refused, joined, place, wrong
+from .strict import strict_converter
 
 if TYPE_CHECKING:
     from cattrs import Converter

@@ -1,0 +1,107 @@
+"""What the body of a failed answer says: the class of its error, its words without credentials, in one line."""
+
+import re
+from typing import Any, Final, cast
+
+from .errors import (
+    AuthenticationError,
+    Error,
+    OverloadedError,
+    RateLimitError,
+    ServerError,
+    StreamError,
+    ValidationError,
+)
+from .messages import Event, Response
+from .retry_after import retry_after, should_retry
+
+MAX_MESSAGE: Final = 200
+"""The most characters of a server's own words that an error repeats."""
+
+_CLASSES: Final[dict[int, type[Error]]] = {
+    401: AuthenticationError,
+    403: AuthenticationError,
+    429: RateLimitError,
+    529: OverloadedError,
+}
+# 4xx where another try can help: the request came too slowly (RFC 9110 §15.5.9), met a conflict (§15.5.10) or
+# came too early (RFC 8470 §5.2).
+_CURABLE: Final = frozenset({408, 409, 425})
+
+# How much of a text is looked at for its first line.
+_LOOKED_AT: Final = 4096
+_TITLE = re.compile(r"<title>([^<]{1,200})", re.IGNORECASE)
+# An answer may repeat what it was sent: keys of the usual form, JSON web tokens, bearer tokens.
+_SECRET = re.compile(r"\b[srp]k-[\w-]{6,}|\beyJ[\w.-]{8,}|(?<=\bBearer )\S+", re.IGNORECASE)
+
+
+def error_class(status_code: int) -> type[Error]:
+    """Return the class for an HTTP status (RFC 9110 §15; 529 is in use for "overloaded")."""
+    if status_code in _CLASSES:
+        return _CLASSES[status_code]
+    if status_code >= 500:
+        return ServerError
+    return ValidationError if status_code >= 400 else StreamError
+
+
+def error_for(status_code: int, message: str) -> Error:
+    """Make the error for an HTTP status: its class, and whether another try can help."""
+    error = error_class(status_code)(message)
+    error.retryable = error.retryable or status_code in _CURABLE
+    return error
+
+
+def stamped(error: Error, response: Response, response_id_header: str = "x-request-id") -> Error:
+    """Put what the head of the response says on `error`: status, response id, the hints about trying again.
+
+    A status of success stays off it: it says nothing about the failure.
+    """
+    headers = response.headers
+    error.status_code = response.status_code if response.status_code >= 400 else None
+    error.response_id = one_line(headers.get(response_id_header, "")) or error.response_id
+    error.retry_after = retry_after(headers, response.received_at)
+    error.should_retry = should_retry(headers)
+    return error
+
+
+def error_message(body: bytes) -> str:
+    """Return in one line what an answer says is wrong, at most `MAX_MESSAGE` characters, empty if nothing.
+
+    Of JSON that is ``error.message``, ``error``, ``message`` or ``detail``, of HTML the title, of all else
+    the first line. What looks like a credential is replaced. Never raises.
+    """
+    document = load_json_object(body)
+    text = (None if document is None else _said(document)) or _first_line(body[:_LOOKED_AT])
+    return one_line(_SECRET.sub("***", one_line(text, _LOOKED_AT)))
+
+
+def _said(document: dict[str, Any]) -> str | None:
+    error = document.get("error")
+    said = [as_object(error).get("message"), error, document.get("message"), document.get("detail")]
+    return next((text for text in said if isinstance(text, str) and text), None)
+
+
+def _first_line(body: bytes) -> str:
+    text = body.decode("utf-8", "replace")
+    title = _TITLE.search(text)
+    return title[1] if title is not None else next((line for line in text.splitlines() if line.strip()), "")
+
+
+def one_line(text: str, limit: int = MAX_MESSAGE) -> str:
+    """Return at most `limit` characters of `text`, single spaces for white space and the unprintable."""
+    kept = "".join(character if character.isprintable() else " " for character in text[: 4 * limit])
+    return " ".join(kept.split())[:limit]
+
+
+def load_json_object(body: bytes) -> dict[str, Any] | None:
+    """Read `body` as a JSON object, None when it is anything else."""
+    try:
+        value = Event("", body).json()
+    except StreamError:
+        return None
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """Return `value` if it is a JSON object, an empty one otherwise."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
