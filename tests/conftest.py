@@ -1,4 +1,4 @@
-"""For all tests: the fixtures of `unbroken.testing` (`colour`, `fake_clock`, `play`), and a chat with a script."""
+"""For all tests: the fixtures of `unbroken.testing` (`backend`, `fake_clock`, `play`), and a chat with a script."""
 
 import functools
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from unbroken import Event
-from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, run, sse
 from unbroken_chat import (
     AsyncContentGenerator,
     AsyncDirectModeHandler,
@@ -25,12 +25,12 @@ PROXY = {"endpoint": ENDPOINT, "auth_token": "jwt-canary"}
 
 
 class Chat:
-    """Generators and handlers of one colour, and the server that they talk to."""
+    """Generators and handlers of one backend, and the server that they talk to."""
 
-    def __init__(self, colour: str, clock: FakeClock) -> None:
-        self.sync = colour == "sync"
+    def __init__(self, backend: str, clock: FakeClock) -> None:
+        self.sync = backend == "sync"
         self.clock = clock
-        self._run = functools.partial(run, clock=clock, backend="trio" if colour == "trio" else "asyncio")
+        self._run = functools.partial(run, clock=clock, backend="trio" if backend == "trio" else "asyncio")
         self.transport: Any = None
 
     def _wired(self, script: Any, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -90,9 +90,9 @@ class Chat:
 
 
 @pytest.fixture
-def chat(colour: str, fake_clock: FakeClock) -> Chat:
-    """A chat in each colour, on `fake_clock`."""
-    return Chat(colour, fake_clock)
+def chat(backend: str, fake_clock: FakeClock) -> Chat:
+    """A chat in each backend, on `fake_clock`."""
+    return Chat(backend, fake_clock)
 
 
 def _answer(text: str = "Hello there", *, stop_reason: str = "end_turn", blocks: list[Any] | None = None) -> bytes:
@@ -110,23 +110,23 @@ def _answer(text: str = "Hello there", *, stop_reason: str = "end_turn", blocks:
 
 
 @pytest.fixture
-def answer() -> Callable[..., Reply]:
+def answer() -> Callable[..., Answer]:
     """Makes the reply of a server that answers with a text, or with blocks and their deltas."""
 
-    def make(text: str = "Hello there", *, headers: dict[str, str] | None = None, **more: Any) -> Reply:
+    def make(text: str = "Hello there", *, headers: dict[str, str] | None = None, **more: Any) -> Answer:
         fields = {"content-type": "text/event-stream", "request-id": "req_server", **(headers or {})}
-        return Reply(headers=fields, body=_answer(text, **more))
+        return Answer(headers=fields, body=_answer(text, **more))
 
     return make
 
 
 @pytest.fixture
-def failed() -> Callable[..., Reply]:
+def failed() -> Callable[..., Answer]:
     """Makes the reply of a server that fails as the Messages API does."""
 
-    def make(status: int, kind: str, message: str = "no", *, headers: dict[str, str] | None = None) -> Reply:
+    def make(status: int, kind: str, message: str = "no", *, headers: dict[str, str] | None = None) -> Answer:
         fields = {"content-type": "application/json", "request-id": "req_server", **(headers or {})}
-        return Reply(status=status, headers=fields, body=_json({"type": kind, "message": message}))
+        return Answer(status=status, headers=fields, body=_json({"type": kind, "message": message}))
 
     return make
 

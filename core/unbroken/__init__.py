@@ -3,7 +3,7 @@
 from .call import Call, Key, Outcome
 from .client import AsyncClient, Client
 from .clock import Clock, SystemClock
-from .decisions import DROP, FINISH, GiveUp, Reject, Replay, Retry, Wait
+from .decisions import DROP, FINISH, GiveUp, Reject, Replay, TryAgain, Wait
 from .dialect import Dialect, Kind, RateLimitStatus
 from .errors import (
     Attempt,
@@ -69,7 +69,6 @@ __all__ = (
     "Replay",
     "Request",
     "Response",
-    "Retry",
     "ServerError",
     "Stream",
     "StreamError",
@@ -78,6 +77,7 @@ __all__ = (
     "Timeouts",
     "Transport",
     "TruncatedStreamError",
+    "TryAgain",
     "Usage",
     "ValidationError",
     "Wait",

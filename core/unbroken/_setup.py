@@ -1,17 +1,18 @@
 """What the blocking and the awaiting client are built from."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar, cast, get_args
 
 from attrs import define, field
 
-from ._engine.attempt import Limits
+from ._engine.commit_buffer import Limits
 from ._engine.engine import Engine
 from ._engine.hook_calls import plugin_error
 from ._engine.hooks import Bound, Hooks, compile_hooks
 from .call import Call
 from .clock import Clock, SystemClock
+from .config import ConfigSource
 from .dialect import Dialect
 from .errors import ConfigurationError, Problem
 from .headers import Headers, HeaderTypes
@@ -20,7 +21,6 @@ from .registry import resolve_dialect, resolve_plugins
 from .validators import refused, shown
 
 Commit = Literal["content", "first-event"]
-Config = Mapping[str, Any] | str | os.PathLike[str] | None
 Plugins = Sequence[object] | None
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Setup:
     def build(
         cls,
         plugins: Plugins,
-        config: Config,
+        config: ConfigSource,
         dialect: str | Dialect | None,
         clock: Clock | None,
         headers: HeaderTypes,

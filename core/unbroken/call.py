@@ -1,7 +1,7 @@
 """What a plugin sees of one call, and where it keeps what belongs to that call."""
 
 from collections.abc import Callable
-from typing import Any, Generic, Literal, TypeVar, final
+from typing import Any, Final, Generic, Literal, TypeVar, final
 
 from attrs import define, field, frozen
 
@@ -12,6 +12,9 @@ from .messages import Request, Response, Usage
 
 T = TypeVar("T")
 Status = Literal["success", "failure", "rejected", "cancelled"]
+
+HISTORY: Final = 64
+"""How many failed attempts a call keeps; `Call.attempts` counts all."""
 
 
 @final
@@ -29,8 +32,8 @@ class Outcome:
     status: Status
     """``rejected`` was never sent, ``cancelled`` means that the consumer left."""
     error: Error | None = None
-    attempt: int
-    """The number of the attempt; for a call, how many there were."""
+    attempts: int
+    """How many attempts of the call had begun."""
     duration: float
     """Seconds."""
 
@@ -47,32 +50,40 @@ class Call:
     clock: Clock
     started_at: float
     """Monotonic seconds, as are all other times of a call."""
+    base: Request = field(init=False)
+    """What the next attempt starts from: `request`, or that of the last `TryAgain`; no plugin has changed it."""
     current: Request = field(init=False)
-    """The request as last sent, with everything that plugins put in."""
+    """The request of the present attempt, with everything that plugins have put in so far."""
     response: Response | None = None
     """The head of the last response."""
     attempt: int = 0
-    """Counts from 1; 0 before the first attempt begins."""
+    """The number of the present attempt, from 1; `TryAgain(fresh=True)` counts anew. 0 before the first."""
+    attempts: int = 0
+    """How many attempts have begun."""
+    error: Error | None = None
+    """The failure of the last attempt that failed."""
+    history: tuple[Attempt, ...] = ()
+    """The failed attempts so far, at most the newest `HISTORY`."""
     phase: Phase = "before"
+    first_content_at: float | None = None
+    """When the first content event was read; None before."""
     committed_at: float | None = None
     """When the first content event was handed out; None before."""
     deadline: float | None = None
-    """When the total clock runs out."""
+    """When the total timeout runs out."""
     events: int = 0
     """Events delivered."""
     bytes: int = 0
     """Bytes of stream received, all attempts together."""
     last_event_id: str = ""
     usage: Usage | None = None
-    """Kept from the dialect, cumulative for the present attempt."""
-    attempts: tuple[Attempt, ...] = ()
-    """The failed attempts so far."""
+    """The tokens that the server has counted in the present attempt, cumulative."""
     now: Callable[[], float] = field(init=False)
     """Returns the monotonic time in seconds. The clock's own function: policies ask it several times per attempt."""
     _state: dict[Key[Any], Any] = field(factory=dict[Key[Any], Any], init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.current = self.request
+        self.base = self.current = self.request
         self.now = self.clock.monotonic
 
     @property

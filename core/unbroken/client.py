@@ -3,9 +3,10 @@
 import ssl
 from typing import Any, Self, final
 
-from ._engine.attempt import MAX_EVENT_SIZE
-from ._setup import Commit, Config, Plugins, Setup, wrapped
+from ._engine.commit_buffer import MAX_EVENT_SIZE
+from ._setup import Commit, Plugins, Setup, wrapped
 from .clock import Clock
+from .config import ConfigSource
 from .dialect import Dialect
 from .headers import HeaderTypes
 from .messages import Timeouts
@@ -33,7 +34,7 @@ class Client:
         self,
         plugins: Plugins = None,
         *,
-        config: Config = None,
+        config: ConfigSource = None,
         dialect: str | Dialect | None = None,
         headers: HeaderTypes = (),
         commit: Commit = "content",
@@ -67,7 +68,7 @@ class Client:
     ) -> Stream:
         """Prepare one call; it is sent on entering the stream. Raises ConfigurationError for a bad request.
 
-        `timeouts` are this call's clocks, before those of the timeout plugin. `request_id` is made when it is None.
+        `timeouts` are this call's timeouts, before those of the timeout plugin. `request_id` is made when it is None.
         """
         engine = self._setup.engine(method, url, headers, json, content, timeouts, request_id)
         return Stream(engine, self._transport, self._setup.clock)
@@ -95,7 +96,7 @@ class AsyncClient:
         self,
         plugins: Plugins = None,
         *,
-        config: Config = None,
+        config: ConfigSource = None,
         dialect: str | Dialect | None = None,
         headers: HeaderTypes = (),
         commit: Commit = "content",

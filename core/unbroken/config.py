@@ -21,7 +21,7 @@ from .validators import shown
 
 __all__ = ["ARGUMENTS", "DEFAULT_PLUGINS", "Given", "Settings", "load_settings", "nearest", "structure"]
 
-Config = Mapping[str, Any] | str | os.PathLike[str] | None
+ConfigSource = Mapping[str, Any] | str | os.PathLike[str] | None
 
 DEFAULT_PLUGINS: Final[tuple[str, ...]] = ("timeout", "retry", "circuit-breaker", "rate-limit")
 """What a client uses when nobody says otherwise, outermost first."""
@@ -82,7 +82,7 @@ def _is_removal(entry: object) -> TypeGuard[str]:
 
 
 def load_settings(
-    config: Config = None,
+    config: ConfigSource = None,
     *,
     environ: Mapping[str, str] = os.environ,
     cwd: str | os.PathLike[str] | None = None,

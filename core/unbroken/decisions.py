@@ -54,7 +54,7 @@ class Reject:
 
 
 @frozen
-class Retry:
+class TryAgain:
     """From `should_retry`: try again after `delay` seconds.
 
     After the commit this is honoured only with `resume=True`, from a policy that can continue the stream.
@@ -62,9 +62,11 @@ class Retry:
 
     delay: float = field(default=0.0, validator=_seconds)
     request: Request | None = field(default=None, validator=optional(_request))
-    """What to send instead of the request as asked."""
+    """What to send from now on, in place of `Call.base`."""
     resume: bool = False
     reason: str = ""
+    fresh: bool = False
+    """Count attempts anew, because the request goes to another target."""
 
 
 @frozen
@@ -82,7 +84,7 @@ class Replay:
     events: tuple[Event, ...] = field(converter=_tuple, validator=_events)
 
 
-class Verdict(Enum):
+class EventDecision(Enum):
     """The answers of `on_event` that carry nothing."""
 
     DROP = "drop"
@@ -91,10 +93,10 @@ class Verdict(Enum):
     """Deliver the event, then end the call as a success; nothing more is read."""
 
 
-DROP: Final[Literal[Verdict.DROP]] = Verdict.DROP
-FINISH: Final[Literal[Verdict.FINISH]] = Verdict.FINISH
+DROP: Final[Literal[EventDecision.DROP]] = EventDecision.DROP
+FINISH: Final[Literal[EventDecision.FINISH]] = EventDecision.FINISH
 
 BeforeRequest = Request | Wait | Reject | Replay | None
-OnEvent = Event | Reject | Literal[Verdict.DROP, Verdict.FINISH] | None
-ShouldRetry = Retry | GiveUp | Replay | None
-Decision = Wait | Reject | Retry | GiveUp | Replay
+OnEvent = Event | Reject | Literal[EventDecision.DROP, EventDecision.FINISH] | None
+ShouldRetry = TryAgain | GiveUp | Replay | None
+Decision = Wait | Reject | TryAgain | GiveUp | Replay

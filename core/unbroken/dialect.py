@@ -1,41 +1,56 @@
 """What the events and errors of an API mean. `Dialect` speaks plain SSE; the others override parts of it."""
 
-from enum import IntFlag
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Protocol, Self
 
 from attrs import frozen
 
 from .error_bodies import error_for, error_message, stamped
 from .errors import Error, ServerError
 from .headers import Headers
-from .messages import Event, Response, Usage
+from .messages import Event, Request, Response, Usage
 
 
-class Kind(IntFlag):
-    """What an event is to the engine: one of the first five, with `USAGE` added when it carries token counts.
+class Kind(int):
+    """What an event is to the engine, as bits: ``PREAMBLE | USAGE``. An int, because the engine looks at it often."""
 
-    The five are numbers, not bits: ``int(kind) & 7`` is which. Flags are slow to combine, so do that once, at
-    import: ``PREAMBLE | USAGE``.
-    """
+    __slots__ = ()
 
-    KEEPALIVE = 1
-    """No progress: delivered, but it feeds no clock."""
-    PREAMBLE = 2
+    KEEPALIVE: ClassVar["Kind"]
+    """No progress: delivered, but it renews no timeout and commits nothing."""
+    PREAMBLE: ClassVar["Kind"]
     """Before the first content: held until the commit, so that a failure can still be retried unseen."""
-    CONTENT = 3
-    TERMINAL = 4
+    CONTENT: ClassVar["Kind"]
+    """Part of the answer. The first of its kind commits."""
+    TERMINAL: ClassVar["Kind"]
     """Proves that the stream is complete."""
-    ERROR = 5
+    ERROR: ClassVar["Kind"]
     """The server reports a failure within the stream."""
-    USAGE = 8
+    USAGE: ClassVar["Kind"]
+    """Carries token counts, whatever else it is."""
+
+    def __or__(self, other: int) -> "Kind":
+        return Kind(int(self) | int(other))
+
+    def __repr__(self) -> str:
+        return " | ".join(name for kind, name in _NAMES.items() if self & kind) or "Kind(0)"
 
 
-KEEPALIVE: Final = Kind.KEEPALIVE
-PREAMBLE: Final = Kind.PREAMBLE
-CONTENT: Final = Kind.CONTENT
-TERMINAL: Final = Kind.TERMINAL
-ERROR: Final = Kind.ERROR
-USAGE: Final = Kind.USAGE
+KEEPALIVE: Final = Kind(1)
+PREAMBLE: Final = Kind(2)
+CONTENT: Final = Kind(4)
+TERMINAL: Final = Kind(8)
+ERROR: Final = Kind(16)
+USAGE: Final = Kind(32)
+_NAMES: Final = {
+    KEEPALIVE: "KEEPALIVE",
+    PREAMBLE: "PREAMBLE",
+    CONTENT: "CONTENT",
+    TERMINAL: "TERMINAL",
+    ERROR: "ERROR",
+    USAGE: "USAGE",
+}
+for _kind, _name in _NAMES.items():
+    setattr(Kind, _name, _kind)
 
 
 @frozen(kw_only=True)
@@ -50,17 +65,77 @@ class RateLimitStatus:
     """Seconds from the response until the limit is whole again."""
 
 
+class AttemptView(Protocol):
+    """What a reader may see of the attempt that it reads for; a `Call` has it."""
+
+    @property
+    def id(self) -> str:
+        """The id of the call."""
+        ...
+
+    @property
+    def current(self) -> Request:
+        """The request as it is sent."""
+        ...
+
+    @property
+    def response(self) -> Response | None:
+        """The head of the response; None until it has arrived."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads the events of one attempt, in the order in which they come.
+
+    Each event is classified once. What depends on the events so far is the reader's own state.
+    """
+
+    @property
+    def quiet(self) -> bool:
+        """Whether silence is normal at this point of the stream: the model thinks, a tool runs."""
+        ...
+
+    def classify(self, event: Event) -> Kind:
+        """Say what `event` is."""
+        ...
+
+    def text(self, event: Event) -> str | None:
+        """Return the piece of text that `event` carries, None when it carries none. Called as events are consumed."""
+        ...
+
+    def complete_at_end(self) -> bool:
+        """Say whether the stream is complete when the body ends, politely and without a terminal event."""
+        ...
+
+
 class Dialect:
-    """Plain server-sent events: every event is content and the end of the body is the end of the stream."""
+    """Plain server-sent events: every event is content and the end of the body is the end of the stream.
+
+    A dialect holds no state. One whose events mean different things depending on those before gives each attempt a
+    `reader` of its own; for all others the dialect itself is the reader.
+    """
 
     name: ClassVar[str] = "sse"
     has_terminal_event: ClassVar[bool] = False
     """Whether a stream without a terminal event is a truncated one."""
     response_id_header: ClassVar[str] = "x-request-id"
 
+    @property
+    def quiet(self) -> bool:
+        """See `Reader.quiet`: a dialect without state knows of no silence that is normal."""
+        return False
+
+    def reader(self, call: AttemptView) -> Reader:
+        """Return the reader of one attempt of `call`. Called before its request is sent."""
+        return self
+
     def classify(self, event: Event) -> Kind:
         """Say what `event` is. Called for every event: make it a look-up."""
         return CONTENT
+
+    def complete_at_end(self) -> bool:
+        """See `Reader.complete_at_end`."""
+        return not self.has_terminal_event
 
     def error_from_event(self, event: Event) -> Error:
         """Make the error that an event of kind ERROR reports: the class of its HTTP twin.

@@ -3,7 +3,7 @@
     Error
     ├── NetworkError              DNS, connect, TLS, reset, short body
     │   └── TruncatedStreamError  the connection ended before the terminal event
-    ├── TimeoutError              one of the four clocks ran out (also a builtin TimeoutError)
+    ├── TimeoutError              one of the timeouts ran out (also a builtin TimeoutError)
     ├── AuthenticationError       401, 403
     ├── RateLimitError            429
     │   └── QuotaExceededError    a 429 that waiting cannot cure
@@ -17,25 +17,24 @@
     ├── PluginError               a hook raised, or returned what it may not
     └── ConfigurationError        unknown plugin, bad value: every problem at once
 
-Every class is built from its message alone. The engine stamps the request id, the phase and the attempt history on
-whatever it raises. All attributes live in ``__dict__``, so errors survive pickling and copying.
+The engine stamps the request id, the phase and the history on every error that it raises. All attributes live in
+``__dict__``, so errors survive pickling and copying.
 """
 
 import builtins
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal, TypedDict, Unpack, get_args
 
 from attrs import field, frozen
 
 Phase = Literal["before", "connect", "headers", "first_event", "streaming", "complete"]
-ClockName = Literal["connect", "first_event", "idle", "total"]
-Origin = Literal["local", "remote"]
+TimeoutName = Literal["connect", "first_event", "idle", "total"]
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 
 
 @frozen(kw_only=True)
 class Attempt:
-    """One failed attempt of a call, as kept in `Error.attempts`."""
+    """One failed attempt of a call, as kept in `Error.history`."""
 
     number: int
     """Counts from 1."""
@@ -45,9 +44,26 @@ class Attempt:
     delay: float | None = None
     """Seconds waited before the next attempt; None when there was none."""
     decided_by: str | None = None
-    """The plugin whose decision followed, ``engine`` for the engine's own rules, None when nobody had an opinion."""
+    """The plugin whose decision followed, ``engine`` for the engine's own rules, None when no plugin decided."""
     reason: str = ""
     """Why it was retried or given up, in a few words."""
+
+
+class ErrorFields(TypedDict, total=False):
+    """The keywords that every error takes; `Error` describes them."""
+
+    request_id: str | None
+    status_code: int | None
+    retryable: bool | None
+    retry_after: float | None
+    should_retry: bool | None
+    phase: Phase | None
+    attempts: int
+    history: tuple[Attempt, ...]
+    response_id: str | None
+    is_local: bool | None
+    delivered: bool
+    kind: str | None
 
 
 class Error(Exception):
@@ -57,7 +73,7 @@ class Error(Exception):
     """
 
     default_retryable: ClassVar[bool] = False
-    default_origin: ClassVar[Origin] = "remote"
+    default_is_local: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -69,9 +85,11 @@ class Error(Exception):
         retry_after: float | None = None,
         should_retry: bool | None = None,
         phase: Phase | None = None,
-        attempts: tuple[Attempt, ...] = (),
+        attempts: int = 0,
+        history: tuple[Attempt, ...] = (),
         response_id: str | None = None,
-        origin: Origin | None = None,
+        is_local: bool | None = None,
+        delivered: bool = False,
         kind: str | None = None,
     ) -> None:
         super().__init__(message)
@@ -80,18 +98,22 @@ class Error(Exception):
         """The id of the call, the same for all its attempts and events."""
         self.status_code = status_code
         self.retryable = self.default_retryable if retryable is None else retryable
-        """Whether sending the same request again can help."""
+        """Whether a new call can help, now or after `retry_after`."""
         self.retry_after = retry_after
         """Seconds that the server, or the local policy, asks to wait before the next try."""
         self.should_retry = should_retry
         """The server's own verdict (``x-should-retry``), None when it gave none."""
         self.phase = phase
         self.attempts = attempts
-        """The failed attempts of the call so far, this one last."""
+        """How many attempts of the call had begun."""
+        self.history = history
+        """The failed attempts of the call, this one last; the newest `unbroken.call.HISTORY` of them."""
         self.response_id = response_id
         """The server's id of the response (``request-id`` and friends)."""
-        self.origin: Origin = self.default_origin if origin is None else origin
-        """``local`` when a policy of this client refused, ``remote`` for everything that the network or server did."""
+        self.is_local = self.default_is_local if is_local is None else is_local
+        """Whether this client refused or failed by itself: nothing is said about the network or the server."""
+        self.delivered = delivered
+        """Whether the consumer already has part of the answer."""
         self.kind = kind
         """The API's own name of the error, such as ``overloaded_error``."""
 
@@ -111,15 +133,25 @@ class NetworkError(Error):
 
 
 class TruncatedStreamError(NetworkError):
-    """The connection ended, politely or not, before the terminal event. Retryable until the commit."""
+    """The connection ended, politely or not, before the terminal event."""
 
 
 class TimeoutError(Error, builtins.TimeoutError):
-    """One of the four clocks ran out; `clock` says which and `seconds` what it was set to."""
+    """One of the timeouts ran out; `timeout` says which and `seconds` what it was set to."""
 
     default_retryable = True
-    clock: ClockName | None = None
-    seconds: float | None = None
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        timeout: TimeoutName | None = None,
+        seconds: float | None = None,
+        **fields: Unpack[ErrorFields],
+    ) -> None:
+        super().__init__(message, **fields)
+        self.timeout = timeout
+        self.seconds = seconds
 
 
 class AuthenticationError(Error):
@@ -159,33 +191,66 @@ class StreamError(Error):
 class ContentTypeError(StreamError):
     """The answer is not ``text/event-stream``: a captive portal, a proxy's page. `body` is its sanitised beginning."""
 
-    content_type: str | None = None
-    body: str = ""
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        content_type: str | None = None,
+        body: str = "",
+        **fields: Unpack[ErrorFields],
+    ) -> None:
+        super().__init__(message, **fields)
+        self.content_type = content_type
+        self.body = body
 
 
 class EventTooLargeError(StreamError):
     """An event is larger than the decoder's limit; `limit` in bytes."""
 
-    limit: int | None = None
+    def __init__(self, message: str = "", *, limit: int | None = None, **fields: Unpack[ErrorFields]) -> None:
+        super().__init__(message, **fields)
+        self.limit = limit
 
 
 class CircuitOpenError(Error):
     """A circuit breaker refused to send. `recovers_at` is in the client's monotonic seconds."""
 
     default_retryable = True
-    default_origin = "local"
-    circuit: str | None = None
-    key: str | None = None
-    recovers_at: float | None = None
-    last_failure: str | None = None
+    default_is_local = True
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        circuit: str | None = None,
+        key: str | None = None,
+        recovers_at: float | None = None,
+        last_failure: str | None = None,
+        **fields: Unpack[ErrorFields],
+    ) -> None:
+        super().__init__(message, **fields)
+        self.circuit = circuit
+        self.key = key
+        self.recovers_at = recovers_at
+        self.last_failure = last_failure
 
 
 class PluginError(Error):
     """A hook of a plugin raised, or returned what that hook may not return. Never retried."""
 
-    default_origin = "local"
-    plugin: str | None = None
-    hook: str | None = None
+    default_is_local = True
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        plugin: str | None = None,
+        hook: str | None = None,
+        **fields: Unpack[ErrorFields],
+    ) -> None:
+        super().__init__(message, **fields)
+        self.plugin = plugin
+        self.hook = hook
 
 
 @frozen
@@ -196,7 +261,7 @@ class Problem:
     """Where, such as ``retry.jitter``."""
     message: str
     source: str = field(default="arguments")
-    """Who said so: a file, ``UNBROKEN_RETRY__JITTER``, ``arguments``."""
+    """Where the value came from: a file, ``UNBROKEN_RETRY__JITTER``, ``arguments``."""
 
     def __str__(self) -> str:
         return (
@@ -207,12 +272,13 @@ class Problem:
 class ConfigurationError(Error, ValueError):
     """The configuration cannot be used. `problems` lists everything that is wrong with it."""
 
-    default_origin = "local"
-    problems: tuple[Problem, ...] = ()
+    default_is_local = True
+
+    def __init__(self, message: str = "", *, problems: tuple[Problem, ...] = (), **fields: Unpack[ErrorFields]) -> None:
+        super().__init__(message, **fields)
+        self.problems = problems
 
     @classmethod
     def of(cls, *problems: Problem) -> "ConfigurationError":
         """Make one error of all `problems`."""
-        error = cls("\n".join(map(str, problems)))
-        error.problems = problems
-        return error
+        return cls("\n".join(map(str, problems)), problems=problems)

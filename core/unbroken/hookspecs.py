@@ -63,7 +63,7 @@ class HookSpecs(Protocol):
     def should_retry(self, call: Call, error: Error) -> ShouldRetry:
         """Called in order after a failed attempt; the first answer wins.
 
-        Return `Retry`, `GiveUp`, `Replay`, or None for no opinion. Nobody is asked about a `PluginError` or after
+        Return `TryAgain`, `GiveUp`, `Replay`, or None for no opinion. Nobody is asked about a `PluginError` or after
         the consumer left. The one hook that takes wrappers (``@hookimpl(wrapper=True)``).
         """
         ...

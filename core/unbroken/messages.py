@@ -37,7 +37,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @frozen(kw_only=True)
 class Timeouts:
-    """The four clocks of a call, each in seconds or None for no limit."""
+    """The timeouts of a call, each in seconds or None for no limit."""
 
     connect: float | None = field(default=5.0, validator=optional_seconds)
     """Per attempt: a free connection, DNS, TCP and TLS."""
@@ -61,7 +61,9 @@ class Request:
     headers: Headers = Headers()
     content: bytes = b""
     timeouts: Timeouts | None = None
-    """The clocks; None until somebody sets them (the call, the timeout plugin), then the defaults of `Timeouts`."""
+    """None until the call or the timeout plugin sets them; then the engine uses the defaults of `Timeouts`."""
+    repeatable: bool = field(default=True, validator=flag)
+    """Whether the request may be sent again once the server may have got it: False for a call that does something."""
     origin: str = field(init=False)
     """``scheme://host:port`` in lower case, the port always there."""
 
@@ -102,7 +104,7 @@ class Request:
         return self._changed(self.headers.merged(Headers.validated(fields)), self.timeouts)
 
     def with_timeouts(self, timeouts: Timeouts) -> "Request":
-        """Return a copy with these clocks."""
+        """Return a copy with these timeouts."""
         return self._changed(self.headers, timeouts)
 
     def _changed(self, headers: Headers, timeouts: Timeouts | None) -> "Request":
@@ -114,6 +116,7 @@ class Request:
         put(changed, "headers", headers)
         put(changed, "content", self.content)
         put(changed, "timeouts", timeouts)
+        put(changed, "repeatable", self.repeatable)
         put(changed, "origin", self.origin)
         return changed
 

@@ -13,7 +13,7 @@ from attrs import define, field
 from ._settings.discovery import Discovered, by_id, by_name, installed_entry_points, list_installed, unknown
 from ._settings.order import order_problems
 from ._settings.refusals import place
-from .config import ARGUMENTS, Config, Settings, canonical, load_settings, structure
+from .config import ARGUMENTS, ConfigSource, Settings, canonical, load_settings, structure
 from .dialect import Dialect
 from .errors import ConfigurationError, Problem
 from .plugin import MARK, Plugin, plugin_name
@@ -48,7 +48,7 @@ def discover(group: str = PLUGINS) -> list[Discovered]:
 
 def resolve_plugins(
     plugins: Sequence[str | object] | None = None,
-    config: Config = None,
+    config: ConfigSource = None,
     *,
     environ: Mapping[str, str] = os.environ,
     cwd: str | os.PathLike[str] | None = None,
@@ -107,7 +107,7 @@ def _frames_to_the_user() -> int:
     return level
 
 
-def _objects_only(plugins: Sequence[object], config: Config) -> list[object]:
+def _objects_only(plugins: Sequence[object], config: ConfigSource) -> list[object]:
     problems = _repeated(map(plugin_name, plugins))
     if config:
         problems.append(Problem("config", "has nothing to configure: every plugin is an object, built already"))

@@ -30,12 +30,12 @@ class _Stream:
     @property
     def attempts(self) -> int:
         """How many attempts were begun."""
-        return self._engine.call.attempt
+        return self._engine.call.attempts
 
     @property
     def history(self) -> tuple[Attempt, ...]:
         """The attempts that failed before this one."""
-        return self._engine.call.attempts
+        return self._engine.call.history
 
     @property
     def outcome(self) -> Outcome | None:
@@ -56,7 +56,7 @@ class _Stream:
             raise RuntimeError("the stream was left before its end")
 
     def _text(self, event: Event) -> str | None:
-        return self._engine.call.dialect.text(event)
+        return self._engine.reader.text(event)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._engine.call!r}>"

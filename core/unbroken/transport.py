@@ -28,7 +28,7 @@ class Connections:
     trust_env: bool = False
     """Whether ``HTTPS_PROXY``, ``SSL_CERT_FILE`` and their kin are obeyed."""
     max_connections: int = field(default=1000, validator=number(at_least=1, whole=True))
-    """Streams at a time; a call waits for a free connection against its connect clock."""
+    """Streams at a time; a call waits for a free connection against its connect timeout."""
 
 
 @define(eq=False, kw_only=True)

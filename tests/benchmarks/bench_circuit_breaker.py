@@ -49,7 +49,7 @@ def hooks(**values: Any) -> Callable[[], None]:
     breaker = CircuitBreaker(**values)
     call = Call("call", Request.build("POST", "https://api.example.org/"), Dialect(), SystemClock(), 0.0)
     call.response = Response(status_code=200)
-    outcome = Outcome(status="success", attempt=1, duration=0.0)
+    outcome = Outcome(status="success", attempts=1, duration=0.0)
     request, event = call.request, None
 
     def once() -> None:

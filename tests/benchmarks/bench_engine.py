@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from unbroken import Client, Plugin
 from unbroken.sse import SSEDecoder
-from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, run, sse
 from unbroken_anthropic import Anthropic
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout
@@ -65,7 +65,7 @@ def decode() -> None:
 def stream(plugins: list[object], body: list[bytes], calls: int = 1) -> None:
     """Whole calls through the blocking client."""
     clock = FakeClock()
-    transport = ScriptedTransport(lambda _: Reply(body=body), clock)
+    transport = ScriptedTransport(lambda _: Answer(body=body), clock)
     with Client(plugins, transport=transport, clock=clock, dialect=Anthropic()) as client:
         for _ in range(calls):
             with client.stream("POST", "https://api.example.org/", content=b"{}") as events:
@@ -79,7 +79,7 @@ def astream(body: list[bytes]) -> None:
 
     clock = FakeClock()
     client = AsyncClient(
-        [], transport=AsyncScriptedTransport([Reply(body=body)], clock), clock=clock, dialect=Anthropic()
+        [], transport=AsyncScriptedTransport([Answer(body=body)], clock), clock=clock, dialect=Anthropic()
     )
 
     async def main() -> None:

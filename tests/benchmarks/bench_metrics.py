@@ -15,7 +15,7 @@ from statistics import median, quantiles
 import msgspec
 
 from unbroken import Call, Client, Outcome, Request, Response, Usage
-from unbroken.testing import FakeClock, Reply, ScriptedTransport, sse
+from unbroken.testing import Answer, FakeClock, ScriptedTransport, sse
 from unbroken_anthropic import Anthropic
 from unbroken_metrics import Metrics
 
@@ -36,7 +36,7 @@ LAST = msgspec.json.encode({"max_tokens": 64, "messages": PROMPT, "model": "clau
 def calls(plugins: list[object], body: bytes, content: bytes = FIRST, times: int = CALLS) -> Callable[[], None]:
     """Some whole calls of one client."""
     clock = FakeClock()
-    transport = ScriptedTransport(lambda _: Reply(body=body), clock)
+    transport = ScriptedTransport(lambda _: Answer(body=body), clock)
     client = Client(plugins, transport=transport, clock=clock, dialect=Anthropic())
 
     def some() -> None:
@@ -53,7 +53,7 @@ def calls(plugins: list[object], body: bytes, content: bytes = FIRST, times: int
 
 def hooks() -> Callable[[], None]:
     """The hooks of as many calls, and adding up, without the engine."""
-    metrics, outcome = Metrics(), Outcome(status="success", attempt=1, duration=2.0)
+    metrics, outcome = Metrics(), Outcome(status="success", attempts=1, duration=2.0)
     request = Request.build("POST", "https://api.example.org/", content=FIRST)
     call = Call("id", request, Anthropic(), FakeClock(), 1.0)
     call.committed_at, call.events, call.bytes, call.attempt = 1.5, 3, 300, 1

@@ -17,9 +17,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from unbroken import Client, SystemClock
-from unbroken.testing import Reply, ScriptedTransport, sse
+from unbroken.testing import Answer, ScriptedTransport, sse
 from unbroken_anthropic import Anthropic
-from unbroken_otel import Metrics, Tracing
+from unbroken_otel import OTelMetrics, OTelTracing
 
 ROUNDS, CALLS = 301, 20
 EVENTS = 500
@@ -30,7 +30,7 @@ CONTENT = b'{"model":"m","max_tokens":64,"messages":[{"role":"user","content":"H
 
 
 def both(tracer_provider: object, meter_provider: object) -> list[object]:
-    return [Tracing(tracer_provider=tracer_provider), Metrics(meter_provider=meter_provider)]
+    return [OTelTracing(tracer_provider=tracer_provider), OTelMetrics(meter_provider=meter_provider)]
 
 
 def recording() -> list[object]:
@@ -38,12 +38,12 @@ def recording() -> list[object]:
 
 
 LISTS: dict[str, Callable[[], list[object]]] = {
-    "tracing, no SDK": lambda: [Tracing()],
-    "metrics, no SDK": lambda: [Metrics()],
+    "tracing, no SDK": lambda: [OTelTracing()],
+    "metrics, no SDK": lambda: [OTelMetrics()],
     "both, no SDK": lambda: both(None, None),
 }
 SDK: dict[str, Callable[[], list[object]]] = {
-    "tracing, an SDK that samples nothing": lambda: [Tracing(tracer_provider=TracerProvider(sampler=ALWAYS_OFF))],
+    "tracing, an SDK that samples nothing": lambda: [OTelTracing(tracer_provider=TracerProvider(sampler=ALWAYS_OFF))],
     "both, an SDK that records, no exporter": recording,
 }
 
@@ -51,7 +51,7 @@ SDK: dict[str, Callable[[], list[object]]] = {
 def calls(plugins: list[object], body: bytes, count: int = CALLS) -> Callable[[], None]:
     """Some whole calls of one client."""
     clock = SystemClock()
-    transport = ScriptedTransport(lambda _: Reply(body=body), clock)
+    transport = ScriptedTransport(lambda _: Answer(body=body), clock)
     client = Client(plugins, transport=transport, clock=clock, dialect=Anthropic())
 
     def some() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from statistics import median, quantiles
 
 from unbroken import Client, SystemClock
-from unbroken.testing import FakeClock, Reply, ScriptedTransport, sse
+from unbroken.testing import Answer, FakeClock, ScriptedTransport, sse
 from unbroken_anthropic import Anthropic
 from unbroken_circuit_breaker import CircuitBreaker
 from unbroken_logging import Logging
@@ -62,7 +62,7 @@ LISTS: dict[str, Callable[[], list[object]]] = {
 
 def calls(plugins: list[object]) -> Callable[[], None]:
     """Some whole calls of one client: an event and the end."""
-    transport = ScriptedTransport(lambda _: Reply(body=BODY), FakeClock(start=0.0))
+    transport = ScriptedTransport(lambda _: Answer(body=BODY), FakeClock(start=0.0))
     client = Client(plugins, transport=transport, clock=SystemClock(), dialect=Anthropic())
 
     def some() -> None:

@@ -13,7 +13,7 @@ from unbroken_rate_limit._queue import Queue
 NUMBER = 1_000
 REPEAT = 100
 BODY = {"model": "m", "max_tokens": 1000, "messages": [{"role": "user", "content": "words " * 300}]}
-OUTCOME = Outcome(status="success", attempt=1, duration=1.0)
+OUTCOME = Outcome(status="success", attempts=1, duration=1.0)
 
 
 def nothing(argument: object) -> None:

@@ -7,7 +7,7 @@ import timeit
 from collections.abc import Callable
 
 from unbroken import Call, Client, Dialect, NetworkError, Request, Response, SystemClock
-from unbroken.testing import FakeClock, Reply, ScriptedTransport, sse
+from unbroken.testing import Answer, FakeClock, ScriptedTransport, sse
 from unbroken_retry import Retry, RetryBudget
 from unbroken_retry._budget import Bucket
 
@@ -61,7 +61,7 @@ def bucket() -> Callable[[], None]:
 def calls(plugins: list[object]) -> Callable[[], None]:
     """Whole calls of a client."""
     clock = FakeClock()
-    client = Client(plugins, transport=ScriptedTransport(lambda _: Reply(body=sse("hello")), clock), clock=clock)
+    client = Client(plugins, transport=ScriptedTransport(lambda _: Answer(body=sse("hello")), clock), clock=clock)
 
     def once() -> None:
         with client.stream("GET", "https://api.example.org/") as events:

@@ -28,7 +28,7 @@ def test_a_call_begins_before_its_first_attempt() -> None:
     """Nothing sent, nothing received; what is to be sent is what was asked for."""
     call = make_call()
     assert (call.attempt, call.phase, call.events, call.bytes, call.last_event_id) == (0, "before", 0, 0, "")
-    assert (call.response, call.committed_at, call.deadline, call.usage, call.attempts) == (
+    assert (call.response, call.committed_at, call.deadline, call.usage, call.history) == (
         None,
         None,
         None,
@@ -105,8 +105,8 @@ def test_E68_a_call_shows_no_secret() -> None:
 
 def test_an_outcome_is_a_value() -> None:
     """How it ended, after how many attempts and how long."""
-    outcome = Outcome(status="success", attempt=1, duration=0.5)
-    assert outcome == Outcome(status="success", attempt=1, duration=0.5)
+    outcome = Outcome(status="success", attempts=1, duration=0.5)
+    assert outcome == Outcome(status="success", attempts=1, duration=0.5)
     assert outcome.error is None
     with pytest.raises(AttributeError):
         outcome.status = "failure"  # type: ignore[misc]

@@ -14,22 +14,22 @@ from unbroken import (
     Reject,
     Replay,
     Request,
-    Retry,
     ServerError,
+    TryAgain,
     Wait,
 )
 
 REQUEST = Request.build("GET", "https://example.org")
 
 
-@pytest.mark.parametrize("decision", [Wait, Retry], ids=lambda it: it.__name__)
+@pytest.mark.parametrize("decision", [Wait, TryAgain], ids=lambda it: it.__name__)
 @pytest.mark.parametrize("value", [0, 0.0, 1, 86400.5])
-def test_a_wait_is_a_number_of_seconds(decision: type[Wait | Retry], value: float) -> None:
+def test_a_wait_is_a_number_of_seconds(decision: type[Wait | TryAgain], value: float) -> None:
     """None at all, too."""
     assert decision(value) == decision(value)
 
 
-@pytest.mark.parametrize("decision", [Wait, Retry], ids=lambda it: it.__name__)
+@pytest.mark.parametrize("decision", [Wait, TryAgain], ids=lambda it: it.__name__)
 @pytest.mark.parametrize(
     "value",
     [-1, -0.1, float("nan"), float("inf"), True, "1", None, 10**400, 10**5000],
@@ -58,10 +58,10 @@ def test_giving_up_may_have_an_error() -> None:
 
 def test_a_retry_may_send_something_else() -> None:
     """A request; nothing that only looks like one."""
-    assert Retry(request=REQUEST).request is REQUEST
-    assert Retry() == Retry(0.0, None, False, "")
+    assert TryAgain(request=REQUEST).request is REQUEST
+    assert TryAgain() == TryAgain(0.0, None, False, "")
     with pytest.raises(TypeError, match="request must be of type Request"):
-        Retry(request="https://example.org")  # type: ignore[arg-type]
+        TryAgain(request="https://example.org")  # type: ignore[arg-type]
 
 
 def test_a_replay_is_made_of_events() -> None:
@@ -75,7 +75,7 @@ def test_a_replay_is_made_of_events() -> None:
 
 @pytest.mark.parametrize(
     "decision",
-    [Wait(1, "r"), Retry(2, REQUEST), GiveUp(reason="r"), Replay([Event("a")])],
+    [Wait(1, "r"), TryAgain(2, REQUEST), GiveUp(reason="r"), Replay([Event("a")])],
     ids=lambda it: type(it).__name__,
 )
 def test_decisions_are_values(decision: Any) -> None:

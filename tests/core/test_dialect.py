@@ -45,12 +45,19 @@ def test_plain_sse_knows_no_limits_and_no_errors_under_200():
     assert Dialect().error_from_body(answer(200), b'{"error":{"message":"no"}}') is None
 
 
-@pytest.mark.parametrize("base", [KEEPALIVE, PREAMBLE, CONTENT, TERMINAL, ERROR], ids=lambda kind: kind.name)
-def test_a_kind_with_usage_still_tells_its_base(base: Kind):
-    """The engine finds the base kind by arithmetic on numbers."""
-    assert base | USAGE >= USAGE
-    assert int(base | USAGE) & 7 == base
-    assert base < USAGE
+KINDS = {"KEEPALIVE": KEEPALIVE, "PREAMBLE": PREAMBLE, "CONTENT": CONTENT, "TERMINAL": TERMINAL, "ERROR": ERROR}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_kinds_are_bits_that_can_be_combined(name: str):
+    """Each has a bit of its own, usage goes with any, and it prints as it is written."""
+    kind = KINDS[name]
+    both = kind | USAGE
+    assert getattr(Kind, name) is kind
+    assert isinstance(both, Kind)
+    assert [other for other in KINDS.values() if both & other] == [kind]
+    assert both & USAGE
+    assert (repr(kind), repr(both), repr(Kind(0))) == (name, f"{name} | USAGE", "Kind(0)")
 
 
 @pytest.mark.parametrize(

@@ -36,28 +36,28 @@ from unbroken.errors import (
 CLASSES = [thing for thing in vars(errors).values() if isinstance(thing, type) and issubclass(thing, Error)]
 
 # The tree as DESIGN.md §6 draws it: class, parent, retryable, origin.
-TREE: list[tuple[type[Error], type[Exception], bool, str]] = [
-    (Error, Exception, False, "remote"),
-    (NetworkError, Error, True, "remote"),
-    (TruncatedStreamError, NetworkError, True, "remote"),
-    (TimeoutError, Error, True, "remote"),
-    (AuthenticationError, Error, False, "remote"),
-    (RateLimitError, Error, True, "remote"),
-    (QuotaExceededError, RateLimitError, False, "remote"),
-    (ValidationError, Error, False, "remote"),
-    (ServerError, Error, True, "remote"),
-    (OverloadedError, ServerError, True, "remote"),
-    (StreamError, Error, False, "remote"),
-    (ContentTypeError, StreamError, False, "remote"),
-    (EventTooLargeError, StreamError, False, "remote"),
-    (CircuitOpenError, Error, True, "local"),
-    (PluginError, Error, False, "local"),
-    (ConfigurationError, Error, False, "local"),
+TREE: list[tuple[type[Error], type[Exception], bool, bool]] = [
+    (Error, Exception, False, False),
+    (NetworkError, Error, True, False),
+    (TruncatedStreamError, NetworkError, True, False),
+    (TimeoutError, Error, True, False),
+    (AuthenticationError, Error, False, False),
+    (RateLimitError, Error, True, False),
+    (QuotaExceededError, RateLimitError, False, False),
+    (ValidationError, Error, False, False),
+    (ServerError, Error, True, False),
+    (OverloadedError, ServerError, True, False),
+    (StreamError, Error, False, False),
+    (ContentTypeError, StreamError, False, False),
+    (EventTooLargeError, StreamError, False, False),
+    (CircuitOpenError, Error, True, True),
+    (PluginError, Error, False, True),
+    (ConfigurationError, Error, False, True),
 ]
 
 # What the classes have beyond the base.
 EXTRA: dict[type[Error], dict[str, Any]] = {
-    TimeoutError: {"clock": "idle", "seconds": 2.5},
+    TimeoutError: {"timeout": "idle", "seconds": 2.5},
     ContentTypeError: {"content_type": "text/html", "body": "<html>"},
     EventTooLargeError: {"limit": 1024},
     CircuitOpenError: {"circuit": "a", "key": "k", "recovers_at": 12.0, "last_failure": "ServerError"},
@@ -79,7 +79,7 @@ every_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name
 
 def full(cls: type[Error]) -> Error:
     """An error with every attribute set to something that is not its default."""
-    error = cls(
+    return cls(
         "it broke",
         request_id="req_1",
         status_code=599,
@@ -87,23 +87,24 @@ def full(cls: type[Error]) -> Error:
         retry_after=1.5,
         should_retry=False,
         phase="streaming",
-        attempts=(Attempt(number=1, error="ServerError", status_code=503, delay=0.5, decided_by="retry", reason="r"),),
+        attempts=3,
+        history=(Attempt(number=1, error="ServerError", status_code=503, delay=0.5, decided_by="retry", reason="r"),),
         response_id="resp_1",
-        origin="local" if cls.default_origin == "remote" else "remote",
+        is_local=not cls.default_is_local,
+        delivered=True,
         kind="overloaded_error",
+        **EXTRA.get(cls, {}),
     )
-    vars(error).update(EXTRA.get(cls, {}))
-    return error
 
 
-@pytest.mark.parametrize(("cls", "parent", "retryable", "origin"), TREE, ids=[cls.__name__ for cls, *_ in TREE])
+@pytest.mark.parametrize(("cls", "parent", "retryable", "is_local"), TREE, ids=[cls.__name__ for cls, *_ in TREE])
 def test_the_tree_is_the_documented_one(
-    cls: type[Error], parent: type[Exception], retryable: bool, origin: str
+    cls: type[Error], parent: type[Exception], retryable: bool, is_local: bool
 ) -> None:
-    """Parent, default verdict and origin of each class; it is public and described."""
+    """Parent, default verdict and side of each class; it is public and described."""
     error = cls("no")
     assert parent in cls.__bases__
-    assert (error.retryable, error.origin) == (retryable, origin)
+    assert (error.retryable, error.is_local) == (retryable, is_local)
     assert cls.__name__ in unbroken.__all__
     assert inspect.getdoc(cls)
 
@@ -121,7 +122,7 @@ def test_every_class_is_built_from_its_message_alone(cls: type[Error]) -> None:
     assert (str(error), error.message, error.args) == ("no way", "no way", ("no way",))
     assert repr(error) == f"{cls.__name__}('no way')"
     assert (error.request_id, error.status_code, error.retry_after, error.should_retry) == (None,) * 4
-    assert (error.phase, error.response_id, error.kind, error.attempts) == (None, None, None, ())
+    assert (error.phase, error.response_id, error.kind, error.history) == (None, None, None, ())
 
 
 @every_class
@@ -208,8 +209,8 @@ def test_no_attribute_is_of_an_http_library() -> None:
         assert kinds <= {"builtins", "unbroken"}
 
 
-@pytest.mark.parametrize("name", ["retryable", "origin"])
+@pytest.mark.parametrize("name", ["retryable", "is_local"])
 def test_what_is_said_explicitly_wins_over_the_class(name: str) -> None:
     """A server's own verdict can differ from the usual one."""
-    given: dict[str, Any] = {"retryable": False, "origin": "local"}
+    given: dict[str, Any] = {"retryable": False, "is_local": True}
     assert getattr(ServerError("no", **{name: given[name]}), name) == given[name]

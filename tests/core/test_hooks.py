@@ -609,11 +609,11 @@ def test_an_optional_hook_takes_the_arguments_that_there_are() -> None:
 
     class Wrong(Plugin):
         @hookimpl(optional=True)
-        def on_circuit_state_change(self, colour: str) -> None: ...
+        def on_circuit_state_change(self, backend: str) -> None: ...
 
     ((path, message),) = refused(Wrong(), Breaker())
     assert path == "Wrong"
-    assert "colour" in message
+    assert "backend" in message
 
 
 def test_each_client_has_its_own_callers() -> None:
@@ -699,7 +699,7 @@ def test_an_empty_pipeline_is_described() -> None:
 @frozen(kw_only=True)
 class KnobConfig:
     size: int = field(validator=number(at_least=1, whole=True))
-    colour: str = "red"
+    backend: str = "red"
     hidden: int = field(default=1, init=False)
 
 
@@ -712,8 +712,8 @@ def test_a_plugin_is_built_of_values_or_of_a_configuration() -> None:
     """Or of a configuration and what differs from it."""
     config = KnobConfig(size=2)
     assert Knob(size=2).config == Knob(config).config == Knob.from_config(config).config == config
-    assert Knob(config, colour="blue").config == KnobConfig(size=2, colour="blue")
-    assert repr(Knob(size=2)) == "<Knob KnobConfig(size=2, colour='red', hidden=1)>"
+    assert Knob(config, backend="blue").config == KnobConfig(size=2, backend="blue")
+    assert repr(Knob(size=2)) == "<Knob KnobConfig(size=2, backend='red', hidden=1)>"
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def test_timeouts_are_for_the_engine_to_name() -> None:
         assert type(translated(error, ticket())) is TimeoutError
     full = translated(httpcore.PoolTimeout(), ticket())
     assert isinstance(full, unbroken.TimeoutError)
-    assert (full.clock, full.origin) == ("connect", "local")
+    assert (full.timeout, full.is_local) == ("connect", True)
 
 
 def test_a_bug_stays_a_bug() -> None:
@@ -434,7 +434,7 @@ def test_a_closed_transport_sends_nothing() -> None:
             await transport.open(request, Opening())
 
     asyncio.run(awaiting())
-    assert (closed().retryable, closed().origin) == (False, "local")
+    assert (closed().retryable, closed().is_local) == (False, True)
 
 
 def test_a_cancellation_while_letting_go_is_raised_afterwards() -> None:

@@ -22,9 +22,9 @@ def loaded(code: str) -> set[str]:
         pytest.param("import unbroken.testing", id="testing"),
         pytest.param(
             "import unbroken\n"
-            "from unbroken.testing import play, Reply\n"
+            "from unbroken.testing import play, Answer\n"
             "class Mine(unbroken.Plugin): pass\n"
-            "play([Reply()], [Mine()])",
+            "play([Answer()], [Mine()])",
             id="a-call-with-objects",
         ),
     ],

@@ -1,4 +1,4 @@
-"""The contract of DESIGN.md §4, line by line, in each colour: what hooks are told, what their answers and bugs do."""
+"""The contract of DESIGN.md §4, line by line, in each backend: what hooks are told, what their answers and bugs do."""
 
 import logging
 import pickle
@@ -26,24 +26,24 @@ from unbroken import (
     Reject,
     Replay,
     Request,
-    Retry,
     ServerError,
     Timeouts,
+    TryAgain,
     ValidationError,
     Wait,
     hookimpl,
 )
 from unbroken._engine.hooks import HOOKS
-from unbroken.testing import STALL, FakeClock, Played, Reply, ScriptedTransport, sse
+from unbroken.testing import STALL, Answer, FakeClock, Played, ScriptedTransport, sse
 from unbroken.testing._scenarios import ContractDialect
 
 Play = Callable[..., Played]
 
 CANARY = "sk-canary-1234567890"
 DIALECT = ContractDialect()
-GOOD = Reply(body=sse(("start", "{}"), ("delta", '{"n":1}'), ("delta", '{"n":2}'), ("stop", "{}")))
-DOWN = Reply(status=503)
-BROKEN = Reply(body=(sse(("start", "{}"), ("delta", '{"n":1}')), NetworkError("reset")))
+GOOD = Answer(body=sse(("start", "{}"), ("delta", '{"n":1}'), ("delta", '{"n":2}'), ("stop", "{}")))
+DOWN = Answer(status=503)
+BROKEN = Answer(body=(sse(("start", "{}"), ("delta", '{"n":1}')), NetworkError("reset")))
 
 CONTAINED = ("on_decision", "after_request", "on_finish")
 # Hooks whose failure fails the call; the last two are asked about a failure only.
@@ -85,8 +85,8 @@ class Eager(Plugin):
 
     name = "eager"
 
-    def should_retry(self, call: Call, error: Error) -> Retry:
-        return Retry(1.0, reason="eager")
+    def should_retry(self, call: Call, error: Error) -> TryAgain:
+        return TryAgain(1.0, reason="eager")
 
 
 class Watcher(Plugin):
@@ -170,7 +170,7 @@ def test_a_failed_attempt_in_order(play: Play) -> None:
         "on_error ServerError",
         "after_request failure",
         "should_retry ServerError",
-        "on_decision Retry eager",
+        "on_decision TryAgain eager",
         "before_request 2",
         "on_response 200",
         "on_commit delta",
@@ -219,7 +219,7 @@ def test_before_request_may_reject(play: Play) -> None:
     error = ValidationError("not today")
     played = play([], [Watcher("a", trace), plugin("no", before_request=always(Reject(error))), Watcher("b", trace)])
     assert played.error is error
-    assert (error.origin, error.phase, played.requests) == ("local", "before", [])
+    assert (error.is_local, error.phase, played.requests) == (True, "before", [])
     assert trace == [
         "a before_request 1",
         *[f"{name} {what}" for what in ("on_decision Reject no", "on_error ValidationError") for name in "ab"],
@@ -281,7 +281,7 @@ def test_on_response_may_reject(play: Play) -> None:
 def test_on_response_sees_every_head(play: Play) -> None:
     """That of an error, too."""
     watcher = Watcher("w")
-    play([Reply(status=404)], [watcher])
+    play([Answer(status=404)], [watcher])
     assert "w on_response 404" in watcher.trace
 
 
@@ -290,7 +290,7 @@ def test_on_response_sees_every_head(play: Play) -> None:
 
 def test_on_commit_is_told_once(play: Play) -> None:
     """Of the first content event, not of the preamble in front of it, and not of attempts that failed before."""
-    early = Reply(body=(sse(("start", "{}")), NetworkError("reset")))
+    early = Answer(body=(sse(("start", "{}")), NetworkError("reset")))
     watcher = Watcher("w")
     play([early, GOOD], [watcher, Eager()], dialect=DIALECT)
     assert [entry for entry in watcher.trace if "on_commit" in entry] == ["w on_commit delta"]
@@ -321,7 +321,7 @@ def test_on_event_may_change_and_drop_events(play: Play) -> None:
 
 def test_on_event_may_finish_the_call(play: Play) -> None:
     """The event is delivered, the call is a success, nothing more is read."""
-    endless = Reply(body=(sse(("delta", "{}"), ("delta", "{}")), STALL))
+    endless = Answer(body=(sse(("delta", "{}"), ("delta", "{}")), STALL))
     watcher = Watcher()
     finish = plugin("enough", on_event=lambda call, _: FINISH if call.events == 1 else None)
     played = play([endless], [finish, watcher], dialect=DIALECT)
@@ -356,7 +356,7 @@ def test_on_event_that_rejects_what_another_finishes_leaves_nothing_behind(play:
     """The next attempt is not finished by the FINISH of an event that was never delivered."""
     finish = plugin("finish", on_event=lambda call, _: FINISH if call.attempt == 1 else None)
     reject = plugin("reject", on_event=lambda call, _: Reject(OverloadedError("no")) if call.attempt == 1 else None)
-    resume = plugin("resume", should_retry=always(Retry(resume=True)))
+    resume = plugin("resume", should_retry=always(TryAgain(resume=True)))
     played = play([GOOD, GOOD], [finish, reject, resume], dialect=DIALECT)
     assert played.types == ["start", "delta", "delta", "stop"]
 
@@ -397,7 +397,7 @@ def test_on_error_may_replace_the_error(play: Play) -> None:
     assert seen == ["OverloadedError", "AuthenticationError", "AuthenticationError"]
     assert played.error is last
     assert last.request_id == played.request_id
-    assert [attempt.error for attempt in last.attempts] == ["AuthenticationError"]
+    assert [attempt.error for attempt in last.history] == ["AuthenticationError"]
 
 
 @pytest.mark.parametrize("bug", ["before_request", "on_response", "on_event"])
@@ -423,13 +423,13 @@ def test_should_retry_takes_the_first_answer(play: Play) -> None:
     plugins = [
         watcher,
         plugin("none", should_retry=always(None)),
-        plugin("first", should_retry=always(Retry(3.0, reason="because"))),
+        plugin("first", should_retry=always(TryAgain(3.0, reason="because"))),
         plugin("second", should_retry=never),
     ]
     played = play([DOWN, GOOD], plugins, dialect=DIALECT)
     assert played.transport.sent_at == [1000.0, 1003.0]
     assert asked == []
-    assert watcher.decisions == [(Retry(3.0, reason="because"), "first")]
+    assert watcher.decisions == [(TryAgain(3.0, reason="because"), "first")]
     (attempt,) = played.history
     assert (attempt.error, attempt.delay, attempt.decided_by, attempt.reason) == (
         "ServerError",
@@ -445,7 +445,7 @@ def test_should_retry_without_an_answer_raises_the_failure(play: Play) -> None:
     played = play([DOWN], [watcher])
     assert isinstance(played.error, ServerError)
     assert watcher.decisions == []
-    assert played.error.attempts[0].decided_by is None
+    assert played.error.history[0].decided_by is None
 
 
 @pytest.mark.parametrize("error", [None, AuthenticationError("other")], ids=["failure-itself", "another-error"])
@@ -458,7 +458,7 @@ def test_should_retry_may_give_up(play: Play, error: Error | None) -> None:
         assert played.error is error
         assert isinstance(error.__cause__, ServerError)
     assert isinstance(played.error, Error)
-    assert (played.error.attempts[0].decided_by, played.error.attempts[0].reason) == ("no", "enough")
+    assert (played.error.history[0].decided_by, played.error.history[0].reason) == ("no", "enough")
     assert played.attempts == 1
 
 
@@ -479,7 +479,8 @@ def test_should_retry_may_send_another_request(play: Play) -> None:
     stamp = plugin("stamp", before_request=lambda _, request: request.with_headers({"x-stamp": "1"}))
     seen: list[str] = []
     watch = plugin("watch", on_finish=lambda call, _: seen.extend([call.origin, call.current.origin]))
-    played = play([DOWN, GOOD], [stamp, plugin("r", should_retry=always(Retry(request=other))), watch], dialect=DIALECT)
+    retry = plugin("r", should_retry=always(TryAgain(request=other)))
+    played = play([DOWN, GOOD], [stamp, retry, watch], dialect=DIALECT)
     assert [request.origin for request in played.requests] == [
         "https://api.example.org:443",
         "https://other.example.org:443",
@@ -490,13 +491,13 @@ def test_should_retry_may_send_another_request(play: Play) -> None:
 
 def test_should_retry_after_the_commit_needs_resume(play: Play) -> None:
     """A plain retry, or a replay, would repeat what the consumer has."""
-    for answer in (Retry(), Replay([Event("stop")])):
+    for answer in (TryAgain(), Replay([Event("stop")])):
         watcher = Watcher()
         played = play([BROKEN], [watcher, plugin("r", should_retry=always(answer))], dialect=DIALECT)
         assert isinstance(played.error, NetworkError)
         ((decision, by),) = watcher.decisions
         assert (type(decision), by) == (GiveUp, "engine")
-    played = play([BROKEN, GOOD], [plugin("r", should_retry=always(Retry(resume=True)))], dialect=DIALECT)
+    played = play([BROKEN, GOOD], [plugin("r", should_retry=always(TryAgain(resume=True)))], dialect=DIALECT)
     assert played.error is None
     assert played.types == ["start", "delta", "start", "delta", "delta", "stop"]
 
@@ -522,10 +523,10 @@ def test_should_retry_wrappers_see_and_change_the_answer(play: Play) -> None:
     """From outside in and back; who changed it last is named as the one who decided."""
     seen: list[Any] = []
     watcher = Watcher()
-    budget = Wrapper("budget", lambda answer: GiveUp(reason="spent") if isinstance(answer, Retry) else answer, seen)
+    budget = Wrapper("budget", lambda answer: GiveUp(reason="spent") if isinstance(answer, TryAgain) else answer, seen)
     look = Wrapper("look", lambda answer: answer, seen)
     played = play([DOWN], [watcher, look, budget, Eager()], dialect=DIALECT)
-    assert seen == ["look ServerError", "budget ServerError", "budget Retry", "look GiveUp"]
+    assert seen == ["look ServerError", "budget ServerError", "budget TryAgain", "look GiveUp"]
     assert watcher.decisions == [(GiveUp(reason="spent"), "budget")]
     assert isinstance(played.error, ServerError)
 
@@ -540,8 +541,8 @@ def test_should_retry_wrappers_that_change_nothing_leave_the_name(play: Play) ->
 def test_should_retry_wrappers_may_answer_where_nobody_did(play: Play) -> None:
     """And may be the only ones who are there."""
     watcher = Watcher()
-    play([DOWN, GOOD], [watcher, Wrapper("w", lambda _: Retry(), [])], dialect=DIALECT)
-    assert watcher.decisions == [(Retry(), "w")]
+    play([DOWN, GOOD], [watcher, Wrapper("w", lambda _: TryAgain(), [])], dialect=DIALECT)
+    assert watcher.decisions == [(TryAgain(), "w")]
 
 
 def _yields_twice(self: Any, call: Any, error: Any) -> Any:
@@ -625,7 +626,7 @@ def test_should_retry_wrappers_that_refuse_to_end_are_reported(play: Play, caplo
 ENDINGS: list[Any] = [
     pytest.param([GOOD], {}, ["success"], "success", id="success"),
     pytest.param([DOWN], {}, ["failure"], "failure", id="failure"),
-    pytest.param([DOWN, GOOD], {"should_retry": always(Retry())}, ["failure", "success"], "success", id="retried"),
+    pytest.param([DOWN, GOOD], {"should_retry": always(TryAgain())}, ["failure", "success"], "success", id="retried"),
     pytest.param(
         [], {"before_request": always(Reject(ValidationError("no")))}, ["rejected"], "rejected", id="rejected"
     ),
@@ -633,14 +634,14 @@ ENDINGS: list[Any] = [
     pytest.param([GOOD], {"on_event": always(5)}, ["failure"], "failure", id="bug-within"),
     pytest.param([DOWN], {"should_retry": always(5)}, ["failure"], "failure", id="bug-behind"),
     pytest.param([DOWN], {"on_error": always(5)}, ["failure"], "failure", id="bug-about-an-error"),
-    pytest.param([Reply(failure=NetworkError("refused"))], {}, ["failure"], "failure", id="no-connection"),
-    pytest.param([Reply(failure=RuntimeError("bug"))], {}, ["failure"], "failure", id="bug-in-the-transport"),
+    pytest.param([Answer(failure=NetworkError("refused"))], {}, ["failure"], "failure", id="no-connection"),
+    pytest.param([Answer(failure=RuntimeError("bug"))], {}, ["failure"], "failure", id="bug-in-the-transport"),
 ]
 
 
 @pytest.mark.parametrize(("script", "hooks", "attempts", "call"), ENDINGS)
 def test_after_request_and_on_finish_are_called_whatever_happens(
-    play: Play, script: list[Reply], hooks: dict[str, Any], attempts: list[str], call: str
+    play: Play, script: list[Answer], hooks: dict[str, Any], attempts: list[str], call: str
 ) -> None:
     """Once per attempt and once per call, in reverse, for plugins before and behind the one that made it end so."""
     trace: list[str] = []
@@ -649,7 +650,7 @@ def test_after_request_and_on_finish_are_called_whatever_happens(
     for watcher in (first, last):
         assert watcher.ended("after_request") == attempts
         assert watcher.ended("on_finish") == [call]
-        assert [outcome.attempt for hook, outcome in watcher.outcomes if hook == "after_request"] == list(
+        assert [outcome.attempts for hook, outcome in watcher.outcomes if hook == "after_request"] == list(
             range(1, len(attempts) + 1)
         )
         assert watcher.outcomes[-1][1] == played.outcome
@@ -679,7 +680,7 @@ def test_after_request_and_on_finish_are_called_when_the_consumer_leaves(play: P
 def test_after_request_knows_how_long_the_attempt_took(play: Play) -> None:
     """And `on_finish` the call, with its waits."""
     watcher = Watcher()
-    slow = Reply(latency=2.0, body=(3.0, GOOD.body[0]))
+    slow = Answer(latency=2.0, body=(3.0, GOOD.body[0]))
     play([slow], [plugin("wait", before_request=always(Wait(1.0))), watcher], dialect=DIALECT)
     durations = {hook: outcome.duration for hook, outcome in watcher.outcomes}
     assert durations == {"after_request": 6.0, "on_finish": 6.0}
@@ -692,13 +693,13 @@ def test_on_decision_is_told_by_whom(play: Play) -> None:
         watcher,
         plugin("limit", before_request=lambda call, _: Wait(1.0) if call.attempt == 1 else None),
         plugin("strict", on_response=lambda call, _: Reject(OverloadedError("no")) if call.attempt == 1 else None),
-        plugin("again", should_retry=always(Retry(2.0))),
+        plugin("again", should_retry=always(TryAgain(2.0))),
     ]
     play([GOOD, BROKEN], plugins, dialect=DIALECT)
     assert [(type(decision).__name__, by) for decision, by in watcher.decisions] == [
         ("Wait", "limit"),
         ("Reject", "strict"),
-        ("Retry", "again"),
+        ("TryAgain", "again"),
         ("GiveUp", "engine"),
     ]
 
@@ -737,12 +738,12 @@ class Wrapped:
 
 
 @pytest.fixture
-def wrap_hook(colour: str) -> str:
-    return "wrap_transport" if colour == "sync" else "wrap_async_transport"
+def wrap_hook(backend: str) -> str:
+    return "wrap_transport" if backend == "sync" else "wrap_async_transport"
 
 
 def test_wrap_transport_and_wrap_async_transport_are_asked_once(play: Play, wrap_hook: str) -> None:
-    """When the client is built; the first plugin is outermost; the other colour's hook is not asked."""
+    """When the client is built; the first plugin is outermost; the other backend's hook is not asked."""
     trace: list[str] = []
 
     def wrapping(name: str) -> Any:
@@ -803,7 +804,7 @@ def test_E64_a_bug_fails_the_call_and_is_never_retried(play: Play, hook: str, bu
     assert isinstance(error, PluginError)
     assert (error.plugin, error.hook) == ("buggy", hook)
     assert error.message == f"plugin 'buggy' {what} in {hook}"
-    assert (error.retryable, error.origin, error.request_id) == (False, "local", played.request_id)
+    assert (error.retryable, error.is_local, error.request_id) == (False, True, played.request_id)
     assert isinstance(error.__cause__, KeyError if what == "raised KeyError" else (type(None), ServerError))
     assert played.attempts == 1
     assert len(watcher.ended("after_request")) == len(watcher.ended("on_finish")) == 1
@@ -813,7 +814,7 @@ def test_E64_a_bug_fails_the_call_and_is_never_retried(play: Play, hook: str, bu
 
 
 @pytest.mark.parametrize(
-    "answer", [Wait(1), Retry(), GiveUp(), DROP, FINISH, True, "no"], ids=lambda it: f"E64-{it}"[:12]
+    "answer", [Wait(1), TryAgain(), GiveUp(), DROP, FINISH, True, "no"], ids=lambda it: f"E64-{it}"[:12]
 )
 @pytest.mark.parametrize("hook", ["on_response", "on_commit", "on_error"])
 def test_E64_a_decision_in_the_wrong_place_is_a_bug(play: Play, hook: str, answer: Any) -> None:
@@ -880,16 +881,16 @@ def test_an_interrupt_within_a_hook_is_no_bug() -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param(Reply(status=401), id="E68-refused"),
-        pytest.param(Reply(status=503), id="E68-server-error"),
-        pytest.param(Reply(failure=NetworkError("refused")), id="E68-no-connection"),
-        pytest.param(Reply(connect=STALL), id="E68-timeout"),
-        pytest.param(Reply(body=sse(("delta", "{}"))), id="E68-truncated"),
-        pytest.param(Reply(headers={"content-type": "text/html", "set-cookie": CANARY}), id="E68-no-stream"),
-        pytest.param(Reply(failure=RuntimeError("bug")), id="E68-bug-in-the-transport"),
+        pytest.param(Answer(status=401), id="E68-refused"),
+        pytest.param(Answer(status=503), id="E68-server-error"),
+        pytest.param(Answer(failure=NetworkError("refused")), id="E68-no-connection"),
+        pytest.param(Answer(connect=STALL), id="E68-timeout"),
+        pytest.param(Answer(body=sse(("delta", "{}"))), id="E68-truncated"),
+        pytest.param(Answer(headers={"content-type": "text/html", "set-cookie": CANARY}), id="E68-no-stream"),
+        pytest.param(Answer(failure=RuntimeError("bug")), id="E68-bug-in-the-transport"),
     ],
 )
-def test_E68_no_error_carries_what_was_sent(play: Play, script: Reply) -> None:
+def test_E68_no_error_carries_what_was_sent(play: Play, script: Answer) -> None:
     """Not in its text, its attributes, its attempts, its pickle; nor does the stream show it."""
     reprs: list[str] = []
     look = plugin("look", on_finish=lambda call, outcome: reprs.extend([repr(call), repr(outcome)]))

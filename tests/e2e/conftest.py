@@ -1,4 +1,4 @@
-"""One client against real sockets, in each colour: the same test runs blocking, under asyncio and under trio."""
+"""One client against real sockets, in each backend: the same test runs blocking, under asyncio and under trio."""
 
 import contextlib
 import gc
@@ -18,7 +18,7 @@ from attrs import define, field
 
 import unbroken
 from unbroken.messages import Timeouts
-from unbroken.testing.playing import Colour
+from unbroken.testing.playing import Backend
 
 PATIENT = Timeouts(connect=10, first_event=10, idle=10, total=20)
 
@@ -59,24 +59,24 @@ class Seen:
 class Caller:
     """A client and whatever runs it: a pool of threads, or an event loop in a thread of its own."""
 
-    def __init__(self, colour: Colour, arguments: dict[str, Any]) -> None:
-        self.colour = colour
+    def __init__(self, backend: Backend, arguments: dict[str, Any]) -> None:
+        self.backend = backend
         # Loading the certificates of the system for each client would be most of the time of these tests.
         empty = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         settings = {"plugins": [], "dialect": "anthropic", "verify": empty, **arguments}
         self._stack = contextlib.ExitStack()
-        if colour == "sync":
+        if backend == "sync":
             self._threads = self._stack.enter_context(ThreadPoolExecutor(128))
             self.client: Any = unbroken.Client(**settings)
         else:
-            self.portal = self._stack.enter_context(anyio.from_thread.start_blocking_portal(colour))
+            self.portal = self._stack.enter_context(anyio.from_thread.start_blocking_portal(backend))
             self.client = unbroken.AsyncClient(**settings)
 
     def start(self, url: str, consume: Callable[[unbroken.Event], Any] | None = None, **call: Any) -> "Future[Seen]":
         """Begin a call; `consume` sees each event, and leaves the stream by returning False."""
         call = {"json": {"stream": True}, "timeouts": PATIENT, **call}
         stream = self.client.stream(call.pop("method", "POST"), url, **call)
-        if self.colour == "sync":
+        if self.backend == "sync":
             return self._threads.submit(_play, stream, consume)
         return self.portal.start_task_soon(_aplay, stream, consume)
 
@@ -100,7 +100,7 @@ class Caller:
             assert [each for each in http._pool._connections if not each.is_idle()] == []
 
     def close(self) -> None:
-        if self.colour == "sync":
+        if self.backend == "sync":
             self.client.close()
         else:
             self.portal.call(self.client.aclose)
@@ -145,12 +145,12 @@ def nothing_left() -> Iterator[None]:
 
 
 @pytest.fixture
-def connect(nothing_left: None, colour: Colour, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Caller]]:
+def connect(nothing_left: None, backend: Backend, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Caller]]:
     """Make clients. When the test is over no pool may hold anything, and nobody may have logged a warning."""
     callers: list[Caller] = []
 
     def make(**arguments: Any) -> Caller:
-        callers.append(Caller(colour, arguments))
+        callers.append(Caller(backend, arguments))
         return callers[-1]
 
     with contextlib.ExitStack() as stack:

@@ -39,7 +39,7 @@ def test_silence_ends_with_the_clock_that_it_violates(caller: Any, fault: Fault,
     with FaultServer([fault]) as server:
         seen = caller.call(server.url + PATH, timeouts=timeouts)
         error = seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK)
-        assert (error.clock, error.seconds) == (clock, CLOCK)
+        assert (error.timeout, error.seconds) == (clock, CLOCK)
         server.wait_idle()
         caller.call(server.url + PATH).succeeded()
 
@@ -50,7 +50,7 @@ def test_a_drip_ends_with_the_total_clock(caller: Any) -> None:
     with FaultServer([fault]) as server:
         timeouts = Timeouts(connect=5, first_event=5, idle=5, total=CLOCK)
         seen = caller.call(server.url + PATH, timeouts=timeouts)
-        assert seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK).clock == "total"
+        assert seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK).timeout == "total"
         server.wait_idle()
 
 
@@ -74,7 +74,7 @@ def test_the_request_itself_is_under_the_clock(caller: Any, raw: Any) -> None:
         content=b"x" * 16_000_000,
         timeouts=Timeouts(connect=5, first_event=CLOCK, idle=5),
     )
-    assert seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK).clock == "first_event"
+    assert seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK).timeout == "first_event"
     assert closed.wait(5)
 
 
@@ -94,7 +94,7 @@ def test_an_upload_that_drips_is_under_the_clock(caller: Any, raw: Any) -> None:
         content=b"x" * 16_000_000,
         timeouts=Timeouts(connect=5, first_event=CLOCK, idle=5),
     )
-    assert seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK).clock == "first_event"
+    assert seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK).timeout == "first_event"
 
 
 def test_a_slow_consumer_is_no_timeout_and_costs_no_memory(caller: Any) -> None:
@@ -125,7 +125,7 @@ def test_a_slow_consumer_is_no_timeout_and_costs_no_memory(caller: Any) -> None:
 
 def _drain(caller: Any, stream: Any, consume: Any) -> Any:
     """Consume without keeping anything."""
-    if caller.colour == "sync":
+    if caller.backend == "sync":
         try:
             with stream:
                 for event in stream:
@@ -153,4 +153,4 @@ def test_one_stalled_stream_of_a_hundred_leaves_the_others_alone(caller: Any) ->
         seen = [call.result(30) for call in calls]
         failed = [each for each in seen if each.error is not None]
         assert len(failed) == 1
-        assert failed[0].failed(unbroken.TimeoutError, within=10).clock == "idle"
+        assert failed[0].failed(unbroken.TimeoutError, within=10).timeout == "idle"

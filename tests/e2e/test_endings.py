@@ -41,7 +41,7 @@ def test_a_stream_that_ends_too_early_is_an_error(caller: Any, fault: Fault, kin
         seen = caller.call(server.url + PATH)
         error = seen.failed(kind)
         assert len(seen.events) >= 5
-        assert (error.phase, error.retryable) == ("streaming", kind is unbroken.NetworkError)
+        assert (error.phase, error.retryable, error.delivered) == ("streaming", True, True)
         caller.call(server.url + PATH).succeeded()
 
 
@@ -207,14 +207,14 @@ def test_closing_the_client_ends_what_is_open(connect: Any) -> None:
         silent = caller.start(server.url + PATH)
         while len(server.requests) < 2:
             time.sleep(0.001)
-        if caller.colour == "sync":
+        if caller.backend == "sync":
             caller.client.close()
         else:
             caller.run(caller.client.aclose)
         stalled.result(2).failed(unbroken.NetworkError, within=2)
         silent.result(2).failed(unbroken.NetworkError, within=2)
         error = caller.call(server.url + PATH).failed(unbroken.NetworkError)
-        assert (error.retryable, error.origin) == (False, "local")
+        assert (error.retryable, error.is_local) == (False, True)
         server.wait_idle()
 
 
@@ -228,7 +228,7 @@ def test_a_call_that_waits_for_a_connection_of_a_closed_client_fails(connect: An
         waiting = caller.start(server.url + PATH)
         while len(caller.pool._requests) < 2:
             time.sleep(0.001)
-        if caller.colour == "sync":
+        if caller.backend == "sync":
             caller.client.close()
         else:
             caller.run(caller.client.aclose)

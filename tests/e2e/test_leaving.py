@@ -109,11 +109,11 @@ def test_a_stream_that_is_dropped_is_closed_with_a_warning(caller: Any) -> None:
             await stream.__anext__()
 
         with pytest.warns(ResourceWarning, match="dropped"):
-            drop() if caller.colour == "sync" else caller.run(adrop)
+            drop() if caller.backend == "sync" else caller.run(adrop)
         settled(caller, server)
 
 
-@pytest.mark.parametrize("colour", ["asyncio", "trio"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_stream_that_is_dropped_outside_of_any_task_is_closed(caller: Any) -> None:
     """E66: the garbage collector runs whenever it likes, also where no task is."""
     with FaultServer([faults.stall(after=5)]) as server:
@@ -122,7 +122,7 @@ def test_a_stream_that_is_dropped_outside_of_any_task_is_closed(caller: Any) -> 
             streams = [caller.client.stream("POST", server.url + PATH, json=JSON)]
             await streams[0].__aenter__()
             await streams[0].__anext__()
-            if caller.colour == "asyncio":
+            if caller.backend == "asyncio":
                 asyncio.get_running_loop().call_soon(streams.clear)
             else:
                 trio.lowlevel.current_trio_token().run_sync_soon(streams.clear)
@@ -184,16 +184,16 @@ async def many(caller: Any, url: str, times: int, **call: Any) -> int:
 
     async def work() -> None:
         for _ in range(times // 20):
-            await CANCELLED_TWICE[caller.colour](caller, url, chance, **call)
+            await CANCELLED_TWICE[caller.backend](caller, url, chance, **call)
 
     async with anyio.create_task_group() as group:
         for _ in range(20):
             group.start_soon(work)
     await anyio.sleep(0.01)
-    return len(asyncio.all_tasks()) if caller.colour == "asyncio" else 0
+    return len(asyncio.all_tasks()) if caller.backend == "asyncio" else 0
 
 
-@pytest.mark.parametrize("colour", ["asyncio", "trio"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize(("limit", "times"), [(1000, 1000), (5, 200)], ids=["E66-free", "E66-crowded"])
 def test_a_thousand_double_cancellations_leave_nothing(connect: Any, rule: Any, limit: int, times: int) -> None:
     """E66: while connecting, waiting for a connection, for the head or for the body, and while letting go."""
@@ -204,7 +204,7 @@ def test_a_thousand_double_cancellations_leave_nothing(connect: Any, rule: Any, 
         settled(caller, server)
 
 
-@pytest.mark.parametrize("colour", ["asyncio", "trio"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_double_cancellations_over_tls_leave_nothing(connect: Any, rule: Any) -> None:
     """E66: in the handshake as well."""
     authority = trustme.CA()
@@ -220,7 +220,7 @@ def test_double_cancellations_over_tls_leave_nothing(connect: Any, rule: Any) ->
         settled(caller, server)
 
 
-@pytest.mark.parametrize("colour", ["asyncio", "trio"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_cancellations_in_the_look_up_leave_nothing(connect: Any, rule: Any) -> None:
     """E57: names take their time."""
     caller = connect()
@@ -229,7 +229,7 @@ def test_cancellations_in_the_look_up_leave_nothing(connect: Any, rule: Any) -> 
         settled(caller, server)
 
 
-@pytest.mark.parametrize("colour", ["asyncio", "trio"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_cancelled_upload_closes_the_socket_at_once(caller: Any, raw: Any) -> None:
     """E57: what could not be sent yet is not kept for a server that takes nothing."""
     begun = threading.Event()
@@ -260,7 +260,7 @@ def test_a_cancelled_upload_closes_the_socket_at_once(caller: Any, raw: Any) -> 
     assert caller.pool._connections == []
 
 
-@pytest.mark.parametrize("colour", ["asyncio", "trio"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_cancellation_while_letting_go_is_not_lost(caller: Any) -> None:
     """E66: it is raised once all is let go."""
     with FaultServer([faults.keep_open()] * 2) as server:
@@ -286,7 +286,7 @@ def test_a_cancellation_while_letting_go_is_not_lost(caller: Any) -> None:
         settled(caller, server)
 
 
-@pytest.mark.parametrize("colour", ["asyncio"])
+@pytest.mark.parametrize("backend", ["asyncio"])
 def test_a_cancellation_while_the_connection_is_given_back_is_not_lost(caller: Any, raw: Any) -> None:
     """E66: the pool's own lock is where it hits, which httpcore's shield does not keep out."""
 
@@ -346,7 +346,7 @@ def test_leaving_closes_what_the_server_has_closed_meanwhile(caller: Any, raw: A
     assert caller.pool._connections == []
 
 
-@pytest.mark.parametrize("colour", ["asyncio", "trio"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_streams_of_a_task_group_that_is_cancelled(caller: Any) -> None:
     """E72: each is closed, and one of them is left within a `finally`."""
     with FaultServer(default=faults.stall(after=5)) as server:
@@ -381,7 +381,7 @@ def test_streams_of_a_task_group_that_is_cancelled(caller: Any) -> None:
         settled(caller, server)
 
 
-@pytest.mark.parametrize("colour", ["sync"])
+@pytest.mark.parametrize("backend", ["sync"])
 def test_leaving_within_finally_and_exit_stack(caller: Any) -> None:
     """E72: blocking."""
     with FaultServer(default=faults.stall(after=5)) as server:
@@ -412,7 +412,7 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("colour", ["sync"])
+@pytest.mark.parametrize("backend", ["sync"])
 def test_an_interrupt_in_the_consumer(caller: Any) -> None:
     """E57: Ctrl-C between two events."""
     with FaultServer([faults.stall(after=5)]) as server:
@@ -436,7 +436,7 @@ def alarm() -> Iterator[Callable[[float], None]]:
     signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.parametrize("colour", ["sync"])
+@pytest.mark.parametrize("backend", ["sync"])
 @pytest.mark.parametrize(
     ("fault", "status"),
     [
@@ -456,7 +456,7 @@ def test_an_interrupt_while_waiting(caller: Any, alarm: Callable[[float], None],
         settled(caller, server)
 
 
-@pytest.mark.parametrize("colour", ["sync"])
+@pytest.mark.parametrize("backend", ["sync"])
 def test_an_interrupt_while_letting_go(caller: Any, alarm: Callable[[float], None]) -> None:
     """E57: Ctrl-C while the end of the body is looked for; it comes out, and the connection is closed."""
     with FaultServer([faults.keep_open()]) as server:
@@ -466,7 +466,7 @@ def test_an_interrupt_while_letting_go(caller: Any, alarm: Callable[[float], Non
         settled(caller, server)
 
 
-@pytest.mark.parametrize("colour", ["sync"])
+@pytest.mark.parametrize("backend", ["sync"])
 def test_an_interrupt_while_waiting_for_a_connection(connect: Any, alarm: Callable[[float], None]) -> None:
     """E57: Ctrl-C in the queue of the pool."""
     caller = connect(max_connections=1)

@@ -110,7 +110,7 @@ def test_early_hints_do_not_hold_up_the_first_event_clock(caller: Any, interval:
     with FaultServer([faults.early_hints(interval=interval)]) as server:
         timeouts = Timeouts(connect=5, first_event=0.3, idle=5)
         error = caller.call(server.url + PATH, timeouts=timeouts).failed(unbroken.TimeoutError, within=0.9)
-        assert error.clock == "first_event"
+        assert error.timeout == "first_event"
         server.wait_idle()
 
 

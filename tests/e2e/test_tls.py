@@ -165,7 +165,7 @@ def test_a_handshake_that_hangs_is_a_connect_timeout(connect: Any, raw: Any, tru
         server.url.replace("http:", "https:"), timeouts=Timeouts(connect=0.25, first_event=5, idle=5)
     )
     error = seen.failed(unbroken.TimeoutError, within=0.75)
-    assert (error.clock, error.phase) == ("connect", "connect")
+    assert (error.timeout, error.phase) == ("connect", "connect")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_the_clocks_run_over_tls(
     timeouts = Timeouts(**{"connect": 5, "first_event": 5, "idle": 5, clock: 0.25})
     with FaultServer([fault], ssl_context=good) as server:
         seen = connect(verify=trusting).call(server.url + PATH, timeouts=timeouts)
-        assert seen.failed(unbroken.TimeoutError, within=0.75).clock == clock
+        assert seen.failed(unbroken.TimeoutError, within=0.75).timeout == clock
         server.wait_idle()
 
 
@@ -256,7 +256,7 @@ def test_closing_the_client_wakes_a_reader_over_tls(
     with FaultServer([faults.stall(after=5)], ssl_context=good) as server:
         stalled = caller.start(server.url + PATH, lambda _: arrived.set())
         assert arrived.wait(5)
-        if caller.colour == "sync":
+        if caller.backend == "sync":
             caller.client.close()
         else:
             caller.run(caller.client.aclose)

@@ -12,7 +12,7 @@ from unbroken import (
     TimeoutError,
     TruncatedStreamError,
 )
-from unbroken.testing import STALL, Reply, sse
+from unbroken.testing import STALL, Answer, sse
 from unbroken_anthropic import Anthropic
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout
@@ -21,7 +21,7 @@ START = ("message_start", {"type": "message_start"})
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})
 PING = ("ping", {"type": "ping"})
 STOP = ("message_stop", {"type": "message_stop"})
-GOOD = Reply(body=sse(START, DELTA, STOP))
+GOOD = Answer(body=sse(START, DELTA, STOP))
 
 
 def error_event(kind: str) -> tuple[str, dict]:
@@ -48,7 +48,7 @@ def ask(play):
 )
 def test_A1_an_event_without_end_is_refused_at_the_limit(ask, body):
     """A gigabyte is offered, a megabyte is read; the connection is closed, nothing is retried."""
-    played = ask([Reply(body=body)])
+    played = ask([Answer(body=body)])
     assert isinstance(played.error, EventTooLargeError)
     assert played.error.limit == 1024 * 1024
     assert len(played.transport.exchanges[0]._body) > 20_000 - 18
@@ -58,42 +58,42 @@ def test_A1_an_event_without_end_is_refused_at_the_limit(ask, body):
 @pytest.mark.parametrize("line", [b": comment\n", b":" + b"x" * 65_536, b"unknown: " + b"x" * 65_536 + b"\n"])
 def test_A3_endless_comments_are_stopped_by_the_idle_clock(ask, line):
     """They take no memory and are no progress."""
-    played = ask([Reply(body=[sse(DELTA), *[1.0, line] * 1000])])
+    played = ask([Answer(body=[sse(DELTA), *[1.0, line] * 1000])])
     assert isinstance(played.error, TimeoutError)
-    assert (played.error.clock, played.elapsed) == ("idle", 60.0)
+    assert (played.error.timeout, played.elapsed) == ("idle", 60.0)
 
 
 @pytest.mark.parametrize("line", [b": comment\n", sse(PING)], ids=["A3-comments", "C40-pings"])
 def test_A3_and_before_the_first_event_by_that_clock(ask, line):
     """Each attempt gets its 60 seconds, then the back-off."""
-    played = ask(lambda _: Reply(body=[1.0, line] * 1000))
+    played = ask(lambda _: Answer(body=[1.0, line] * 1000))
     assert isinstance(played.error, TimeoutError)
-    assert played.error.clock == "first_event"
+    assert played.error.timeout == "first_event"
     assert played.elapsed == 4 * 60 + 1 + 2 + 4
 
 
 @pytest.mark.parametrize(
     ("reply", "kind", "clock", "seconds"),
     [
-        pytest.param(Reply(failure=NetworkError("refused")), NetworkError, None, 0.0, id="C34-refused"),
-        pytest.param(Reply(connect=0.5, failure=NetworkError("DNS")), NetworkError, None, 0.5, id="C34-dns"),
-        pytest.param(Reply(connect=STALL), TimeoutError, "connect", 5.0, id="C34-black-hole"),
+        pytest.param(Answer(failure=NetworkError("refused")), NetworkError, None, 0.0, id="C34-refused"),
+        pytest.param(Answer(connect=0.5, failure=NetworkError("DNS")), NetworkError, None, 0.5, id="C34-dns"),
+        pytest.param(Answer(connect=STALL), TimeoutError, "connect", 5.0, id="C34-black-hole"),
         pytest.param(
-            Reply(latency=1.0, failure=NetworkError("reset")),
+            Answer(latency=1.0, failure=NetworkError("reset")),
             NetworkError,
             None,
             1.0,
             id="C35-before-headers",
         ),
-        pytest.param(Reply(body=[1.0, NetworkError("reset")]), NetworkError, None, 1.0, id="C35-before-content"),
+        pytest.param(Answer(body=[1.0, NetworkError("reset")]), NetworkError, None, 1.0, id="C35-before-content"),
         pytest.param(
-            Reply(body=[sse(START), NetworkError("bad chunk")]),
+            Answer(body=[sse(START), NetworkError("bad chunk")]),
             NetworkError,
             None,
             0.0,
             id="C36-before-content",
         ),
-        pytest.param(Reply(body=sse(START)), TruncatedStreamError, None, 0.0, id="C37-before-content"),
+        pytest.param(Answer(body=sse(START)), TruncatedStreamError, None, 0.0, id="C37-before-content"),
     ],
 )
 def test_C34_a_failure_before_the_first_event_is_retried(ask, reply, kind, clock, seconds):
@@ -104,9 +104,9 @@ def test_C34_a_failure_before_the_first_event_is_retried(ask, reply, kind, clock
     assert played.elapsed == seconds + 1.0
     lasting = ask(lambda _: reply)
     assert type(lasting.error) is kind
-    assert getattr(lasting.error, "clock", None) == clock
+    assert getattr(lasting.error, "timeout", None) == clock
     assert lasting.elapsed == 4 * seconds + 7.0
-    assert [attempt.error for attempt in lasting.error.attempts] == [kind.__name__] * 4
+    assert [attempt.error for attempt in lasting.error.history] == [kind.__name__] * 4
     assert lasting.transport.open_exchanges == 0
 
 
@@ -122,10 +122,10 @@ def test_C34_a_failure_before_the_first_event_is_retried(ask, reply, kind, clock
 )
 def test_C35_after_the_first_event_nothing_is_started_again(ask, end, kind):
     """The error surfaces, what was delivered stands."""
-    played = ask([Reply(body=[sse(START, DELTA), *end])])
+    played = ask([Answer(body=[sse(START, DELTA), *end])])
     assert type(played.error) is kind
     assert played.types[:2] == ["message_start", "content_block_delta"]
-    assert len(played.requests) == len(played.error.attempts) == 1
+    assert len(played.requests) == len(played.error.history) == 1
     assert played.error.phase == "streaming"
 
 
@@ -135,7 +135,7 @@ def test_C37_wherever_the_stream_is_cut_it_is_not_taken_for_complete(cut):
     from unbroken.testing import play
 
     whole = sse(DELTA, STOP)
-    played = play([Reply(body=whole[:cut])], dialect=Anthropic())
+    played = play([Answer(body=whole[:cut])], dialect=Anthropic())
     assert isinstance(played.error, TruncatedStreamError)
     assert len(played.events) == (cut >= len(sse(DELTA)))
 
@@ -152,7 +152,7 @@ def test_C37_wherever_the_stream_is_cut_it_is_not_taken_for_complete(cut):
 @pytest.mark.parametrize("before", [(), (START,), (START, PING)], ids=["D47-first", "D47-start", "D47-ping"])
 def test_D47_an_error_event_before_content_is_retried_unseen(ask, kind, expected, before):
     """And is the class of its HTTP twin when it stays."""
-    reply = Reply(body=sse(*before, error_event(kind)))
+    reply = Answer(body=sse(*before, error_event(kind)))
     played = ask([reply, GOOD])
     assert played.error is None
     assert played.types == ["message_start", "content_block_delta", "message_stop"]
@@ -162,7 +162,7 @@ def test_D47_an_error_event_before_content_is_retried_unseen(ask, kind, expected
 
 def test_D47_an_error_event_that_trying_again_cannot_cure_is_not_retried(ask):
     """As its twin would not be."""
-    played = ask([Reply(body=sse(START, error_event("invalid_request_error")))])
+    played = ask([Answer(body=sse(START, error_event("invalid_request_error")))])
     assert isinstance(played.error, Error)
     assert not played.error.retryable
     assert played.events == []
@@ -172,7 +172,7 @@ def test_D47_an_error_event_that_trying_again_cannot_cure_is_not_retried(ask):
 def test_D48_an_error_event_after_content_surfaces(ask, apart):
     """No retry, and the delivered events stand."""
     first, second = sse(START, DELTA), sse(error_event("overloaded_error"), DELTA, STOP)
-    played = ask([Reply(body=[first, 1.0, second] if apart else first + second)])
+    played = ask([Answer(body=[first, 1.0, second] if apart else first + second)])
     assert isinstance(played.error, OverloadedError)
     assert played.types == ["message_start", "content_block_delta"]
     assert len(played.requests) == 1
@@ -189,6 +189,6 @@ def test_D48_an_error_event_after_content_surfaces(ask, apart):
 )
 def test_D46_what_is_not_known_is_passed_through(ask, event):
     """Streams grow."""
-    played = ask([Reply(body=sse(START, event, DELTA, STOP))])
+    played = ask([Answer(body=sse(START, event, DELTA, STOP))])
     assert played.error is None
     assert played.types == ["message_start", event[0], "content_block_delta", "message_stop"]

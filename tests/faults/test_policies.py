@@ -9,7 +9,7 @@ import pytest
 
 from unbroken import AsyncClient, Client, NetworkError, RateLimitError, ServerError, TimeoutError
 from unbroken.messages import Timeouts
-from unbroken.testing import STALL, AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from unbroken.testing import STALL, Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, run, sse
 from unbroken_anthropic import Anthropic
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout
@@ -24,7 +24,7 @@ URL = "https://api.example.org/v1/messages"
     ("reply", "plugins", "kind", "attempts", "elapsed", "reason"),
     [
         pytest.param(
-            Reply(status=503),
+            Answer(status=503),
             [Retry(initial_delay=1.0, jitter=0)],
             ServerError,
             4,
@@ -33,7 +33,7 @@ URL = "https://api.example.org/v1/messages"
             id="E54-max-retries",
         ),
         pytest.param(
-            Reply(status=503),
+            Answer(status=503),
             [Timeout(total=4), Retry(initial_delay=1.0, jitter=0)],
             ServerError,
             3,
@@ -42,7 +42,7 @@ URL = "https://api.example.org/v1/messages"
             id="E54-deadline",
         ),
         pytest.param(
-            Reply(status=429, headers={"retry-after": "900"}),
+            Answer(status=429, headers={"retry-after": "900"}),
             [Timeout(), Retry(initial_delay=1.0, jitter=0)],
             RateLimitError,
             1,
@@ -51,7 +51,7 @@ URL = "https://api.example.org/v1/messages"
             id="E54-max-retry-after",
         ),
         pytest.param(
-            Reply(connect=STALL),
+            Answer(connect=STALL),
             [Timeout(connect=0.5, total=20), Retry(max_retries=99, initial_delay=1.0, jitter=0)],
             TimeoutError,
             5,
@@ -66,7 +66,7 @@ def test_E54_what_stops_a_call_that_fails_for_ever(play, reply, plugins, kind, a
     played = play(lambda _: reply, plugins)
     assert type(played.error) is kind
     assert played.elapsed == elapsed
-    history = played.error.attempts
+    history = played.error.history
     assert [attempt.number for attempt in history] == list(range(1, attempts + 1))
     assert {attempt.decided_by for attempt in history} == {"retry"}
     assert history[-1].reason == reason
@@ -79,7 +79,7 @@ def test_E54_what_stops_a_call_that_fails_for_ever(play, reply, plugins, kind, a
 def test_E66_a_thousand_consumers_that_leave(backend, how, caplog):
     """Every exchange is let go, nothing is warned of, and none is left behind."""
     clock = FakeClock()
-    transport = AsyncScriptedTransport(lambda _: Reply(body=[sse(START, DELTA), 9.0, sse(STOP)]), clock)
+    transport = AsyncScriptedTransport(lambda _: Answer(body=[sse(START, DELTA), 9.0, sse(STOP)]), clock)
     client = AsyncClient([Timeout(), Retry()], transport=transport, clock=clock, dialect=Anthropic())
     streams = []
 
@@ -122,7 +122,7 @@ def test_E71_the_clock_of_one_call_does_not_touch_another(backend):
     clock = FakeClock()
     good = [sse(START, DELTA), 0.5, sse(DELTA), 0.5, sse(DELTA), 0.9, sse(STOP)]
     transport = AsyncScriptedTransport(
-        lambda request: Reply(body=[sse(DELTA), STALL] if request.url.endswith("stall") else good), clock
+        lambda request: Answer(body=[sse(DELTA), STALL] if request.url.endswith("stall") else good), clock
     )
     client = AsyncClient([], transport=transport, clock=clock, dialect=Anthropic())
     outcomes, failures = [], []
@@ -134,7 +134,7 @@ def test_E71_the_clock_of_one_call_does_not_touch_another(backend):
                 async for _ in stream:
                     pass
         except TimeoutError as error:
-            failures.append((number, error.clock))
+            failures.append((number, error.timeout))
         outcomes.append(stream.outcome.status)
 
     async def main():
@@ -163,7 +163,7 @@ def test_E70_what_waits_in_the_socket_takes_no_memory():
             highest = max(highest, tracemalloc.get_traced_memory()[0])
         return seen < 10_000
 
-    script = [Reply(body=[event] * 10_001)]
+    script = [Answer(body=[event] * 10_001)]
 
     client = Client([], transport=ScriptedTransport(script, clock), clock=clock, dialect=Anthropic())
     tracemalloc.start()
@@ -181,10 +181,10 @@ def test_E70_what_waits_in_the_socket_takes_no_memory():
 def test_a_transport_that_breaks_its_word_does_not_break_the_policies(play):
     """An error event, a reset and a timeout in a row are three attempts of one call."""
     replies = [
-        Reply(body=sse(START, ("error", {"error": {"type": "overloaded_error"}}))),
-        Reply(body=[sse(START), NetworkError("reset")]),
-        Reply(connect=STALL),
-        Reply(body=sse(START, DELTA, STOP)),
+        Answer(body=sse(START, ("error", {"error": {"type": "overloaded_error"}}))),
+        Answer(body=[sse(START), NetworkError("reset")]),
+        Answer(connect=STALL),
+        Answer(body=sse(START, DELTA, STOP)),
     ]
     played = play(replies, [Timeout(), Retry(initial_delay=1.0, jitter=0)], dialect=Anthropic())
     assert played.error is None

@@ -10,7 +10,7 @@ import pytest
 from unbroken import AsyncClient, Call, CircuitOpenError, Client, Error, Outcome, Plugin
 from unbroken.config import DEFAULT_PLUGINS
 from unbroken.messages import Timeouts
-from unbroken.testing import AsyncScriptedTransport, FakeClock, Played, Reply, ScriptedTransport, run, sse
+from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, Played, ScriptedTransport, run, sse
 from unbroken_anthropic import Anthropic
 from unbroken_circuit_breaker import CircuitBreaker
 from unbroken_rate_limit import RateLimit
@@ -24,11 +24,11 @@ WHOLE = [START[0], DELTA[0], STOP[0]]
 URL = "https://api.example.org/v1/messages"
 
 # What was decided last, the phase of the call, the state of the circuit.
-BACK_OFF = ("Retry", "headers", "open")
+BACK_OFF = ("TryAgain", "headers", "open")
 LIMITER_WAIT = ("Wait", "before", "half_open")
 
-DOWN = Reply(status=503)
-GOOD = Reply(connect=1.0, latency=1.0, body=[sse(START), 1.0, sse(DELTA), 1.0, sse(STOP)])
+DOWN = Answer(status=503)
+GOOD = Answer(connect=1.0, latency=1.0, body=[sse(START), 1.0, sse(DELTA), 1.0, sse(STOP)])
 
 Play = Callable[..., Played]
 
@@ -104,7 +104,7 @@ def test_E57_a_call_of_the_default_list_holds_nothing_wherever_it_is_cancelled(
             half_open_success_threshold=1,
         )
         watched.append(Watching(default.breaker))
-        failing = Reply(connect=1.0, latency=1.0, status=500, body=[1.0, b"busy"])
+        failing = Answer(connect=1.0, latency=1.0, status=500, body=[1.0, b"busy"])
         transport = AsyncScriptedTransport([failing, GOOD], clock)
         plugins = [watched[-1], *default.plugins]
         client = AsyncClient(plugins, transport=transport, clock=clock, dialect=Anthropic())
@@ -180,7 +180,7 @@ def test_E58_many_threads_and_only_the_permitted_probes_are_sent() -> None:
     threads = 40
     sent, refused = [], []
 
-    def script(request: Any) -> Reply:
+    def script(request: Any) -> Answer:
         sent.append(request)
         for _ in range(threads - 1):
             assert others.acquire(timeout=20)
@@ -232,8 +232,8 @@ def test_E60_a_late_success_and_a_cancelled_probe_close_nothing(backend: Any, wa
         recovery_timeout=60.0,
         half_open_success_threshold=1,
     )
-    slow = Reply(body=[sse(START, DELTA), wait, sse(STOP)])
-    probe = Reply(latency=50.0, body=sse(START, DELTA, STOP))
+    slow = Answer(body=[sse(START, DELTA), wait, sse(STOP)])
+    probe = Answer(latency=50.0, body=sse(START, DELTA, STOP))
     transport = AsyncScriptedTransport([slow, DOWN, probe], clock)
     client = AsyncClient(default.plugins, transport=transport, clock=clock, dialect=Anthropic())
     states: list[str] = []
@@ -278,7 +278,7 @@ def test_E62_attempts_of_many_calls_keep_the_bound(backend: Any) -> None:
     )
     count = 0
 
-    def script(request: Any) -> Reply:
+    def script(request: Any) -> Answer:
         nonlocal count
         count += 1
         return DOWN if count % 4 == 0 else GOOD

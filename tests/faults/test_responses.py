@@ -15,7 +15,7 @@ from unbroken import (
     ValidationError,
 )
 from unbroken.messages import Timeouts
-from unbroken.testing import STALL, Reply, sse
+from unbroken.testing import STALL, Answer, sse
 from unbroken_anthropic import Anthropic
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout
@@ -23,7 +23,7 @@ from unbroken_timeout import Timeout
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})
 STOP = ("message_stop", {"type": "message_stop"})
 STREAM = {"content-type": "text/event-stream"}
-GOOD = Reply(body=sse(DELTA, STOP))
+GOOD = Answer(body=sse(DELTA, STOP))
 
 
 def api_error(kind: str, **more: object) -> bytes:
@@ -38,7 +38,7 @@ def expect(played, kind, *, requests=1, phase="headers"):
     assert type(error) is kind, error
     assert isinstance(error, Error)
     assert (error.request_id, error.phase) == (played.request_id, phase)
-    assert len(error.attempts) == len(played.requests) == requests
+    assert len(error.history) == len(played.requests) == requests
     assert played.transport.open_exchanges == 0
     assert played.events == []
     return error
@@ -58,7 +58,7 @@ def ask(play):
 def test_B16_a_page_is_refused_with_its_beginning(ask):
     """Sanitised, and not retried: a captive portal will not go away."""
     page = b"<html><title>Log in</title>\r\n\x1b[31m\xff" + b"x" * 100_000
-    error = expect(ask([Reply(headers={"content-type": "text/html"}, body=page)]), ContentTypeError)
+    error = expect(ask([Answer(headers={"content-type": "text/html"}, body=page)]), ContentTypeError)
     assert error.content_type == "text/html"
     assert error.body.startswith("<html><title>Log in</title>   [31m\ufffdxxx")
     assert len(error.body) == 200
@@ -71,7 +71,7 @@ def test_B16_a_page_is_refused_with_its_beginning(ask):
 )
 def test_B17_an_api_error_under_200_is_that_error(ask, content_type):
     """The class of its HTTP twin, retried like it."""
-    reply = Reply(headers={"content-type": content_type}, body=api_error("overloaded_error"))
+    reply = Answer(headers={"content-type": content_type}, body=api_error("overloaded_error"))
     played = ask([reply, GOOD])
     assert played.error is None
     assert [attempt.error for attempt in played.history] == ["OverloadedError"]
@@ -81,27 +81,27 @@ def test_B17_an_api_error_under_200_is_that_error(ask, content_type):
 @pytest.mark.parametrize("body", [b"{}", b"[1]", b"nonsense", b'{"error": 5}', b""])
 def test_B17_json_that_reports_nothing_is_no_stream(ask, body):
     """ContentTypeError with what it is."""
-    error = expect(ask([Reply(headers={"content-type": "application/json"}, body=body)]), ContentTypeError)
+    error = expect(ask([Answer(headers={"content-type": "application/json"}, body=body)]), ContentTypeError)
     assert error.body == body.decode()
 
 
 def test_B18_without_a_content_type_there_is_no_stream(ask):
     """Guessing is how a login page becomes an empty answer."""
-    error = expect(ask([Reply(headers={}, body=sse(DELTA, STOP))]), ContentTypeError)
+    error = expect(ask([Answer(headers={}, body=sse(DELTA, STOP))]), ContentTypeError)
     assert error.content_type is None
     assert "no content type" in str(error)
 
 
 def test_B18_the_charset_of_a_stream_is_utf_8_whatever_it_says(ask):
     """WHATWG HTML §9.2.6."""
-    reply = Reply(headers={"content-type": "text/event-stream; charset=latin-1"}, body=sse(("new", "ü"), STOP))
+    reply = Answer(headers={"content-type": "text/event-stream; charset=latin-1"}, body=sse(("new", "ü"), STOP))
     assert ask([reply]).data[0] == "ü"
 
 
 @pytest.mark.parametrize("status", [pytest.param(status, id=f"B19-{status}") for status in (201, 202, 204, 205, 206)])
 def test_B19_a_success_without_a_stream_says_so(ask, status):
     """It is an error, and not an empty answer."""
-    error = expect(ask([Reply(status=status)]), StreamError)
+    error = expect(ask([Answer(status=status)]), StreamError)
     assert f"HTTP {status}: there is no stream" in str(error)
     assert error.status_code is None
 
@@ -111,7 +111,7 @@ def test_B19_a_success_without_a_stream_says_so(ask, status):
 def test_B20_a_redirect_is_an_error_and_no_second_request(ask, status, location):
     """The credentials and the prompt stay here."""
     headers = {} if location is None else {"location": location}
-    error = expect(ask([Reply(status=status, headers=headers)]), StreamError)
+    error = expect(ask([Answer(status=status, headers=headers)]), StreamError)
     assert f"HTTP {status}: a redirect" in str(error)
     assert "evil" not in str(error)
 
@@ -130,7 +130,7 @@ def test_B20_a_redirect_is_an_error_and_no_second_request(ask, status, location)
 def test_B21_the_callers_own_mistakes_are_not_repeated(ask, status, kind):
     """Mapped, one request; plain SSE maps alike."""
     for dialect in (Anthropic(), None):
-        error = expect(ask([Reply(status=status, body=b'{"error":{"message":"no"}}')], dialect=dialect), kind)
+        error = expect(ask([Answer(status=status, body=b'{"error":{"message":"no"}}')], dialect=dialect), kind)
         assert (error.status_code, error.retryable) == (status, False)
 
 
@@ -150,10 +150,10 @@ def test_B21_the_callers_own_mistakes_are_not_repeated(ask, status, kind):
 )
 def test_B22_what_may_pass_is_retried_as_the_policy_says(ask, status, kind, retried):
     """The rest surfaces, retryable where another try can help."""
-    played = ask([Reply(status=status), GOOD])
+    played = ask([Answer(status=status), GOOD])
     assert (played.error is None) is retried
     assert len(played.requests) == 1 + retried
-    error = expect(ask(lambda _: Reply(status=status), [Retry(max_retries=1)]), kind, requests=1 + retried)
+    error = expect(ask(lambda _: Answer(status=status), [Retry(max_retries=1)]), kind, requests=1 + retried)
     assert (error.status_code, error.retryable) == (status, True)
 
 
@@ -168,7 +168,7 @@ def test_B22_what_may_pass_is_retried_as_the_policy_says(ask, status, kind, retr
 )
 def test_B23_the_servers_own_verdict_is_honoured(ask, status, verdict, requests):
     """Within our caps."""
-    reply = Reply(status=status, headers={"x-should-retry": verdict})
+    reply = Answer(status=status, headers={"x-should-retry": verdict})
     played = ask(lambda _: reply, [Retry(max_retries=1, initial_delay=1.0, jitter=0)])
     assert len(played.requests) == requests
     assert played.error.should_retry is (verdict == "true")
@@ -185,7 +185,7 @@ def test_B23_the_servers_own_verdict_is_honoured(ask, status, verdict, requests)
 )
 def test_B24_an_error_body_is_read_within_bounds(ask, body, elapsed):
     """64 KiB and five seconds; the connection is not used again."""
-    played = ask([Reply(status=400, body=body)])
+    played = ask([Answer(status=400, body=body)])
     expect(played, ValidationError)
     assert played.elapsed == elapsed
     assert [exchange.released for exchange in played.transport.exchanges] == [False]
@@ -194,7 +194,7 @@ def test_B24_an_error_body_is_read_within_bounds(ask, body, elapsed):
 
 def test_B24_the_deadline_bounds_it_too(ask):
     """The status is known, so that is the error."""
-    played = ask([Reply(status=400, body=[STALL])], timeouts=Timeouts(total=2))
+    played = ask([Answer(status=400, body=[STALL])], timeouts=Timeouts(total=2))
     expect(played, ValidationError)
     assert played.elapsed == 2.0
 
@@ -204,7 +204,7 @@ def test_B24_an_error_body_that_breaks_is_its_end(ask):
     from unbroken import NetworkError
 
     error = expect(
-        ask([Reply(status=400, body=[api_error("invalid_request_error"), NetworkError("reset")])]),
+        ask([Answer(status=400, body=[api_error("invalid_request_error"), NetworkError("reset")])]),
         ValidationError,
     )
     assert "words" in str(error)
@@ -225,7 +225,7 @@ def test_B24_an_error_body_that_breaks_is_its_end(ask):
 def test_B25_a_strange_error_body_is_still_the_typed_error(ask, body):
     """The status decides."""
     for dialect in (Anthropic(), None):
-        error = expect(ask([Reply(status=404, body=body)], dialect=dialect), ValidationError)
+        error = expect(ask([Answer(status=404, body=body)], dialect=dialect), ValidationError)
         assert error.status_code == 404
         assert str(error).isprintable()
 
@@ -233,7 +233,7 @@ def test_B25_a_strange_error_body_is_still_the_typed_error(ask, body):
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "GZIP", "gzip, identity", "x\x1b[31m"])
 def test_B26_an_encoded_stream_is_refused_unread(ask, encoding):
     """The bomb is never inflated: not a byte of the body is read."""
-    played = ask([Reply(headers={**STREAM, "content-encoding": encoding}, body=b"\x1f\x8b\x08")])
+    played = ask([Answer(headers={**STREAM, "content-encoding": encoding}, body=b"\x1f\x8b\x08")])
     error = expect(played, StreamError)
     assert "identity was asked for" in str(error)
     assert str(error).isprintable()
@@ -243,15 +243,15 @@ def test_B26_an_encoded_stream_is_refused_unread(ask, encoding):
 @pytest.mark.parametrize("latency", [STALL, 60.1, 1e9])
 def test_B27_a_head_that_never_comes_is_bounded_by_the_first_event_clock(ask, latency):
     """Whatever the server does meanwhile, such as a drip of 103 Early Hints."""
-    played = ask([Reply(latency=latency)], [Timeout(first_event=60)])
+    played = ask([Answer(latency=latency)], [Timeout(first_event=60)])
     error = expect(played, TimeoutError)
-    assert (error.clock, played.elapsed) == ("first_event", 60.0)
+    assert (error.timeout, played.elapsed) == ("first_event", 60.0)
 
 
 def test_B28_too_many_header_fields_are_an_error(ask):
     """No policy retries it, and nothing of the body is read."""
     headers = [("content-type", "text/event-stream"), *[(f"x-{number}", "y") for number in range(5000)]]
-    played = ask([Reply(headers=headers, body=sse(DELTA, STOP))])
+    played = ask([Answer(headers=headers, body=sse(DELTA, STOP))])
     error = expect(played, StreamError)
     assert "5001 header fields" in str(error)
     assert [exchange.released for exchange in played.transport.exchanges] == [False]
@@ -261,7 +261,7 @@ def test_B28_too_many_header_fields_are_an_error(ask):
 def test_B29_both_lengths_are_an_error_and_the_connection_is_not_reused(ask, status):
     """RFC 9112 §6.3: it is how responses are smuggled."""
     headers = {**STREAM, "content-length": "5", "transfer-encoding": "chunked"}
-    played = ask([Reply(status=status, headers=headers, body=sse(DELTA, STOP))])
+    played = ask([Answer(status=status, headers=headers, body=sse(DELTA, STOP))])
     expect(played, StreamError)
     assert [exchange.released for exchange in played.transport.exchanges] == [False]
 
@@ -297,7 +297,7 @@ PAST = "Sun, 06 Nov 1994 08:49:37 GMT"
 def test_B30_never_earlier_than_asked_and_never_beyond_the_cap(ask, fields, wait, hint, jitter):
     """A usable hint is waited for; over the cap the call fails at once with the hint on the error."""
     headers = [("retry-after", field) for field in fields]
-    played = ask([Reply(status=429, headers=headers), GOOD], [Timeout(), Retry(initial_delay=1.0, jitter=jitter)])
+    played = ask([Answer(status=429, headers=headers), GOOD], [Timeout(), Retry(initial_delay=1.0, jitter=jitter)])
     if wait is None:
         error = expect(played, RateLimitError)
         assert (error.retry_after, played.elapsed) == (hint, 0.0)
@@ -314,7 +314,7 @@ def test_B30_never_earlier_than_asked_and_never_beyond_the_cap(ask, fields, wait
 @pytest.mark.parametrize("hint", ["30", "119.5", "20.01"])
 def test_B30_never_beyond_the_deadline(ask, hint):
     """The hint is on the error, for whoever has more time."""
-    played = ask([Reply(status=429, headers={"retry-after": hint})], [Timeout(total=20), Retry()])
+    played = ask([Answer(status=429, headers={"retry-after": hint})], [Timeout(total=20), Retry()])
     error = expect(played, RateLimitError)
     assert (error.retry_after, played.elapsed) == (float(hint), 0.0)
 
@@ -329,7 +329,7 @@ def test_B30_never_beyond_the_deadline(ask, hint):
 )
 def test_B31_milliseconds_first_and_dates_by_the_servers_own_clock(ask, headers, wait):
     """However wrong that is; ours may jump meanwhile."""
-    played = ask([Reply(status=503, headers=headers), GOOD])
+    played = ask([Answer(status=503, headers=headers), GOOD])
     assert played.error is None
     assert played.clock.slept == [wait]
 
@@ -337,5 +337,5 @@ def test_B31_milliseconds_first_and_dates_by_the_servers_own_clock(ask, headers,
 def test_B32_a_spent_quota_is_one_request(ask):
     """Waiting cannot cure it, whatever the status suggests."""
     body = api_error("rate_limit_error", details={"error_code": "enforced_spend_limit_reached"})
-    error = expect(ask([Reply(status=429, headers={"retry-after": "1"}, body=body)]), QuotaExceededError)
+    error = expect(ask([Answer(status=429, headers={"retry-after": "1"}, body=body)]), QuotaExceededError)
     assert not error.retryable

@@ -10,7 +10,7 @@ import pytest
 
 from unbroken import Client, Error, GiveUp, NetworkError, Plugin, Reject, ServerError, Wait
 from unbroken.messages import Timeouts
-from unbroken.testing import STALL, Reply, ScriptedTransport, sse
+from unbroken.testing import STALL, Answer, ScriptedTransport, sse
 from unbroken_anthropic import Anthropic
 from unbroken_logging import Logging
 from unbroken_retry import Retry
@@ -68,41 +68,41 @@ def blow_up(call, payload):
 
 FAILURES = {
     **{
-        f"status-{status}": (Reply(status=status, headers=SET, body=ECHO), [])
+        f"status-{status}": (Answer(status=status, headers=SET, body=ECHO), [])
         for status in (400, 401, 404, 429, 500, 529)
     },
-    "page": (Reply(headers={"content-type": "text/html", **SET}, body=PAGE), []),
-    "json": (Reply(headers={"content-type": "application/json", **SET}, body=ECHO), []),
-    "error-page": (Reply(status=502, headers=SET, body=PAGE), []),
-    "no-stream": (Reply(status=204, headers=SET), []),
-    "redirect": (Reply(status=307, headers={"location": f"https://evil.example.org/?{CANARY}", **SET}), []),
-    "encoded": (Reply(headers={**STREAM, "content-encoding": "gzip"}), []),
-    "smuggled": (Reply(headers={**STREAM, "content-length": "1", "transfer-encoding": "chunked"}), []),
-    "too-many-fields": (Reply(headers=[*STREAM.items(), *[("x-more", CANARY)] * 300]), []),
-    "refused": (Reply(failure=NetworkError("connection refused")), []),
-    "connect-timeout": (Reply(connect=STALL), []),
-    "first-event-timeout": (Reply(headers=STREAM, body=[sse(START), STALL]), []),
-    "idle-timeout": (Reply(headers=STREAM, body=[sse(START, DELTA), STALL]), []),
-    "reset": (Reply(headers=STREAM, body=[sse(START, DELTA), NetworkError("reset")]), []),
-    "truncated": (Reply(headers=STREAM, body=sse(START, DELTA)), []),
-    "error-event": (Reply(headers=STREAM, body=b"event: error\ndata: " + ECHO + b"\n\n"), []),
+    "page": (Answer(headers={"content-type": "text/html", **SET}, body=PAGE), []),
+    "json": (Answer(headers={"content-type": "application/json", **SET}, body=ECHO), []),
+    "error-page": (Answer(status=502, headers=SET, body=PAGE), []),
+    "no-stream": (Answer(status=204, headers=SET), []),
+    "redirect": (Answer(status=307, headers={"location": f"https://evil.example.org/?{CANARY}", **SET}), []),
+    "encoded": (Answer(headers={**STREAM, "content-encoding": "gzip"}), []),
+    "smuggled": (Answer(headers={**STREAM, "content-length": "1", "transfer-encoding": "chunked"}), []),
+    "too-many-fields": (Answer(headers=[*STREAM.items(), *[("x-more", CANARY)] * 300]), []),
+    "refused": (Answer(failure=NetworkError("connection refused")), []),
+    "connect-timeout": (Answer(connect=STALL), []),
+    "first-event-timeout": (Answer(headers=STREAM, body=[sse(START), STALL]), []),
+    "idle-timeout": (Answer(headers=STREAM, body=[sse(START, DELTA), STALL]), []),
+    "reset": (Answer(headers=STREAM, body=[sse(START, DELTA), NetworkError("reset")]), []),
+    "truncated": (Answer(headers=STREAM, body=sse(START, DELTA)), []),
+    "error-event": (Answer(headers=STREAM, body=b"event: error\ndata: " + ECHO + b"\n\n"), []),
     "error-event-late": (
-        Reply(headers=STREAM, body=sse(DELTA) + b"event: error\ndata: " + ECHO + b"\n\n"),
+        Answer(headers=STREAM, body=sse(DELTA) + b"event: error\ndata: " + ECHO + b"\n\n"),
         [],
     ),
-    "too-large": (Reply(headers=STREAM, body=[sse(DELTA), b"data: " + CANARY.encode() * 99]), []),
-    "plugin-raises": (Reply(headers=STREAM, body=sse(DELTA)), [Meddling("on_event", blow_up)]),
+    "too-large": (Answer(headers=STREAM, body=[sse(DELTA), b"data: " + CANARY.encode() * 99]), []),
+    "plugin-raises": (Answer(headers=STREAM, body=sse(DELTA)), [Meddling("on_event", blow_up)]),
     "plugin-rejects": (
-        Reply(),
+        Answer(),
         [Meddling("before_request", lambda call, request: Reject(ServerError("full")))],
     ),
-    "plugin-waits": (Reply(), [Meddling("before_request", lambda call, request: Wait(999.0, reason="full"))]),
+    "plugin-waits": (Answer(), [Meddling("before_request", lambda call, request: Wait(999.0, reason="full"))]),
     "plugin-gives-up": (
-        Reply(status=500),
+        Answer(status=500),
         [Meddling("should_retry", lambda call, error: GiveUp(ServerError("no")))],
     ),
     "wrong-type": (
-        Reply(headers=STREAM, body=sse(DELTA)),
+        Answer(headers=STREAM, body=sse(DELTA)),
         [Meddling("on_event", lambda call, event: event.data)],
     ),
 }
@@ -178,8 +178,8 @@ def test_E69_hostile_values_are_one_line_and_literal(play, fake_clock, tmp_path,
     answers = iter([Wait(0.5, reason=HOSTILE)])
     played = play(
         [
-            Reply(status=500, headers=head, body=body),
-            Reply(headers=head, body=[hostile_event, NetworkError(HOSTILE)]),
+            Answer(status=500, headers=head, body=body),
+            Answer(headers=head, body=[hostile_event, NetworkError(HOSTILE)]),
         ],
         [logger, Meddling("before_request", lambda call, request: next(answers, None)), Retry()],
         dialect=Anthropic(),

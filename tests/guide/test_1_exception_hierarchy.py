@@ -3,11 +3,11 @@
 import pytest
 
 import unbroken
-from unbroken.testing import STALL, Reply
+from unbroken.testing import STALL, Answer
 
-TIMES_OUT = Reply(latency=STALL)
-REFUSED = Reply(failure=unbroken.NetworkError("connection refused"))
-NO_STREAM = Reply(headers={"content-type": "text/html"}, body=b"<title>Login</title>")
+TIMES_OUT = Answer(latency=STALL)
+REFUSED = Answer(failure=unbroken.NetworkError("connection refused"))
+NO_STREAM = Answer(headers={"content-type": "text/html"}, body=b"<title>Login</title>")
 
 # The guide's class, ours, what the server does, whether another try can help.
 ROWS = [

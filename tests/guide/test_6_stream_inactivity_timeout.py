@@ -3,7 +3,7 @@
 import pytest
 
 from unbroken import TimeoutError
-from unbroken.testing import STALL, Reply, sse
+from unbroken.testing import STALL, Answer, sse
 
 START = {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "content": []}}
 BLOCK = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
@@ -20,11 +20,11 @@ STALLED = [
 @pytest.mark.parametrize("body", STALLED)
 def test_a_stream_that_stops_sending_is_a_timeout(chat, body) -> None:
     """After 60 seconds without data, and what was said is not said again."""
-    handler = chat.handler([Reply(body=body)], proxy=True, stream_inactivity_timeout=60)
+    handler = chat.handler([Answer(body=body)], proxy=True, stream_inactivity_timeout=60)
     started = chat.clock.monotonic()
     with pytest.raises(TimeoutError) as caught:
         chat.events(handler, {"messages": []})
-    assert (caught.value.clock, caught.value.seconds) == ("idle", 60)
+    assert (caught.value.timeout, caught.value.seconds) == ("idle", 60)
     assert chat.clock.monotonic() - started == pytest.approx(60)
     assert len(chat.requests) == 1
 
@@ -34,6 +34,6 @@ def test_a_slow_stream_is_not_a_stalled_one(chat, answer) -> None:
     whole = answer("Hello there").body[0]
     pieces = [piece + b"\n\n" for piece in whole.split(b"\n\n") if piece]
     body = [item for piece in pieces for item in (piece, 50.0)]
-    handler = chat.handler([Reply(body=body)], proxy=True, stream_inactivity_timeout=60)
+    handler = chat.handler([Answer(body=body)], proxy=True, stream_inactivity_timeout=60)
     assert chat.events(handler, {"messages": []})[-1].type == "message_stop"
     assert chat.clock.monotonic() - 1000 >= 50.0 * (len(pieces) - 1)

@@ -1,6 +1,6 @@
 """Configuration Examples: Development Mode."""
 
-from unbroken.testing import STALL, Reply
+from unbroken.testing import STALL, Answer
 from unbroken_chat import AnthropicConfig, ChatMessage, TextPart
 
 
@@ -27,7 +27,7 @@ def test_a_key_and_a_model_are_all_that_it_takes(chat, answer) -> None:
 def test_its_timeout_and_its_retries_are_those_configured(chat, answer) -> None:
     """60 seconds for each attempt, then the next."""
     config = AnthropicConfig(timeout=60, retry_attempts=1)
-    generator = chat.generator([Reply(latency=STALL), answer()], config=config)
+    generator = chat.generator([Answer(latency=STALL), answer()], config=config)
     assert chat.send(generator, "Hello").attempts == 2
     first, second = chat.transport.sent_at
     assert 60.0 <= second - first <= 61.0

@@ -3,7 +3,7 @@
 import pytest
 
 from unbroken import AuthenticationError, CircuitOpenError, Error, RateLimitError
-from unbroken.testing import STALL, Reply
+from unbroken.testing import STALL, Answer
 from unbroken_chat import ChatMessage, RefreshAuth, TextPart, user_message
 from unbroken_circuit_breaker import CircuitBreaker
 from unbroken_retry import RetryConfig
@@ -45,7 +45,7 @@ FLOW = [
         [(429, "rate_limit_error")], NONE, "Too many requests. Please wait 30s", id="on-RateLimitException-without-hint"
     ),
     pytest.param([(500, "api_error")] * 4, {}, "retry button", id="isRetryable"),
-    pytest.param([Reply(latency=STALL)], NONE, "retry button", id="isRetryable-timeout"),
+    pytest.param([Answer(latency=STALL)], NONE, "retry button", id="isRetryable-timeout"),
     pytest.param(
         [(400, "invalid_request_error", "max_tokens: must be positive")],
         {},
@@ -100,9 +100,9 @@ WORDS = [
     ((429, "rate_limit_error", "no", {"retry-after": "90000"}), "wait a while"),
     ((400, "invalid_request_error", "canary"), "change it"),
     ((529, "overloaded_error", "canary"), "temporarily unavailable"),
-    (Reply(latency=STALL), "took too long"),
-    (Reply(failure=Error("canary")), "went wrong"),
-    (Reply(headers={"content-type": "text/html"}, body=b"canary"), "went wrong"),
+    (Answer(latency=STALL), "took too long"),
+    (Answer(failure=Error("canary")), "went wrong"),
+    (Answer(headers={"content-type": "text/html"}, body=b"canary"), "went wrong"),
 ]
 
 

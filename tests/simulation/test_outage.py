@@ -21,7 +21,7 @@ from attrs import Factory, define
 
 from unbroken import AsyncClient, Plugin
 from unbroken.errors import Error
-from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, run, sse
+from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, run, sse
 from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerConfig, CircuitState
 from unbroken_retry import Retry, RetryBudget
 from unbroken_timeout import Timeout
@@ -77,13 +77,13 @@ def simulate(plugins: Callable[[Run, str], list[Plugin]], seed: int, clients: in
     """Let the clients call until `END`, and each end the call it is in."""
     clock, result = FakeClock(start=0.0, seed=seed), Run()
 
-    def answer(request: Any) -> Reply:
+    def answer(request: Any) -> Answer:
         name = request.url.rpartition("/")[2]
         result.sent_by[name] += 1
         if name in result.breakers and result.breakers[name].state is CircuitState.HALF_OPEN:
             result.probes.append((clock.monotonic(), name))
         down = DOWN <= clock.monotonic() < UP
-        return Reply(status=503, latency=0.05) if down else Reply(latency=0.05, body=HELLO)
+        return Answer(status=503, latency=0.05) if down else Answer(latency=0.05, body=HELLO)
 
     transport = AsyncScriptedTransport(answer, clock)
     result.sent_at = transport.sent_at
@@ -100,7 +100,7 @@ def simulate(plugins: Callable[[Run, str], list[Plugin]], seed: int, clients: in
                     async for _ in stream:
                         pass
             except Error as error:
-                end = f"{type(error).__name__}, {error.attempts[-1].reason}"
+                end = f"{type(error).__name__}, {error.history[-1].reason}"
             result.ends.append((clock.monotonic(), name, end))
             await anyio.sleep(chance.uniform(0.5, 1.5) * EVERY)
 

@@ -18,13 +18,13 @@ from unbroken import (
     Replay,
     Request,
     Response,
-    Retry,
     Timeouts,
+    TryAgain,
     Usage,
     Wait,
     hookimpl,
 )
-from unbroken.testing import Reply, play, run
+from unbroken.testing import Answer, play, run
 from unbroken_chat import ChatMessage, ContentGenerator, ProxyModeHandler
 
 URL = "https://api.example.org/v1/messages"
@@ -74,11 +74,11 @@ def read_only(call: Call, request: Request, response: Response, event: Event, us
     request.headers["a"] = "b"  # error
     event["a"] = 1  # error
     call.origin = "x"  # error
-    Retry(1.0).delay = 2.0  # error
+    TryAgain(1.0).delay = 2.0  # error
 
 
 def comparisons(outcome: Outcome, error: Error) -> bool:
-    return outcome.status == "ok" or error.origin == "server" or error.phase == "body"  # error
+    return outcome.status == "ok" or error.is_local == "server" or error.phase == "body"  # error
 
 
 def keys(call: Call, started: Key[float]) -> None:
@@ -97,7 +97,7 @@ def decisions() -> None:
     Reject()  # error
     Reject("no")  # error
     Reject(ValueError("no"))  # error
-    Retry(request=URL)  # error
+    TryAgain(request=URL)  # error
     GiveUp(ValueError("no"))  # error
     Replay(["event"])  # error
     Replay(events=5)  # error
@@ -112,8 +112,8 @@ def decisions() -> None:
 class Answers(Plugin):
     """Each hook has its own answers."""
 
-    def before_request(self, call: Call, request: Request) -> Retry:  # error
-        return Retry()
+    def before_request(self, call: Call, request: Request) -> TryAgain:  # error
+        return TryAgain()
 
     def on_response(self, call: Call, response: Response) -> Wait:  # error
         return Wait(1)
@@ -163,9 +163,9 @@ class Marked(Plugin):
 
 
 def tested() -> None:
-    play([Reply(status="200")])  # error
-    play([Reply()], backend="twisted")  # error
-    Reply(500)  # error
+    play([Answer(status="200")])  # error
+    play([Answer()], backend="twisted")  # error
+    Answer(500)  # error
     run(lambda: 5)  # error
 
 

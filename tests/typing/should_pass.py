@@ -30,16 +30,16 @@ from unbroken import (
     Replay,
     Request,
     Response,
-    Retry,
     TimeoutError,
     Timeouts,
     Transport,
+    TryAgain,
     Usage,
     Wait,
     hookimpl,
 )
 from unbroken.decisions import BeforeRequest, Decision, OnEvent, ShouldRetry
-from unbroken.testing import STALL, FakeClock, Played, Reply, ScriptedTransport, check_plugin, play, run, sse
+from unbroken.testing import STALL, Answer, FakeClock, Played, ScriptedTransport, check_plugin, play, run, sse
 from unbroken.validators import number, optional, seconds
 from unbroken_chat import (
     AnthropicConfig,
@@ -92,12 +92,12 @@ def failing(client: Client) -> float | None:
     except RateLimitError as error:
         return assert_type(error.retry_after, float | None)
     except TimeoutError as error:
-        return error.seconds if error.clock in {"idle", "total"} else None
+        return error.seconds if error.timeout in {"idle", "total"} else None
     except ConfigurationError as error:
         print(*(problem.path for problem in error.problems))
     except Error as error:
-        print(error.request_id, error.status_code, error.phase, error.origin == "local", error.retryable)
-        for attempt in error.attempts:
+        print(error.request_id, error.status_code, error.phase, error.is_local, error.retryable)
+        for attempt in error.history:
             print(attempt.number, attempt.error, attempt.delay, attempt.decided_by)
     return None
 
@@ -133,11 +133,11 @@ class Stamp(Plugin):
         assert_type(started, float | None)
         assert_type(call.get(self.STARTED, 1.0), float | None)
 
-    def should_retry(self, call: Call, error: Error) -> Retry | None:
+    def should_retry(self, call: Call, error: Error) -> TryAgain | None:
         remaining = call.remaining()
         if remaining is not None and remaining < 1.0:
             return None
-        return Retry(call.random(), request=evolve(call.request, url=URL), resume=True, reason="stamped")
+        return TryAgain(call.random(), request=evolve(call.request, url=URL), resume=True, reason="stamped")
 
 
 class Everything(Plugin):
@@ -170,7 +170,7 @@ class Everything(Plugin):
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
         match decision:
-            case Wait(seconds, reason) | Retry(seconds, reason=reason):
+            case Wait(seconds, reason) | TryAgain(seconds, reason=reason):
                 print(plugin, seconds, reason)
             case Reject(error):
                 print(plugin, error)
@@ -245,12 +245,12 @@ def built() -> Client:
 
 def tested() -> None:
     clock = FakeClock(seed=7)
-    played = play([Reply(status=503), Reply(body=[sse(("a", {"b": 1}), "text"), 1.5, STALL])], [Stamp()], clock=clock)
+    played = play([Answer(status=503), Answer(body=[sse(("a", {"b": 1}), "text"), 1.5, STALL])], [Stamp()], clock=clock)
     assert_type(played, Played)
     assert played.types == ["a"]
     assert played.failure.status_code == 503
     check_plugin(Stamp, held=lambda plugin: len(plugin.name))
-    transport: Transport = ScriptedTransport(lambda request: Reply(body=request.content), clock)
+    transport: Transport = ScriptedTransport(lambda request: Answer(body=request.content), clock)
     Client([], transport=transport, clock=clock).close()
 
     async def main(number: int) -> str:
@@ -268,7 +268,7 @@ def values(headers: Headers) -> Iterator[str]:
     yield from (name for name, _ in headers.items_raw)
     request = unbroken.Request.build("POST", URL, headers=headers, json=[1])
     yield request.origin
-    yield from {Retry(1.0): "hashable"}.values()
+    yield from {TryAgain(1.0): "hashable"}.values()
 
 
 # Chatting

@@ -10,8 +10,7 @@ import anyio.lowlevel
 from ..clock import Clock
 from ..messages import Event, Response
 from ..transport import AsyncExchange, AsyncTransport, Exchange, Transport
-from .attempt import Steps
-from .effects import READY, Close, Effect, Leave, Open, Pause, Read, Sleep
+from .effects import READY, Close, Effect, Leave, Open, Pause, Read, Sleep, Steps
 
 Step = Effect | Event | None
 """What the engine wants next; None when it has come to its end."""
@@ -19,10 +18,10 @@ Step = Effect | Event | None
 _DROPPED = "a stream was dropped without leaving its `with` block"
 
 
-class _Steps:
+class _Runner:
     """The engine's generator, without the StopIteration that must not cross a coroutine and without `Leave`."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: Steps[None]) -> None:
         self._generator = steps
         self._send: Callable[[object], Effect | Event] = steps.send  # bound once: it is called for every event
 
@@ -39,12 +38,12 @@ class _Steps:
             return None
 
 
-class Driver(_Steps):
+class Driver(_Runner):
     """Runs the steps of a call, blocking."""
 
     _exchange: Exchange | None = None
 
-    def __init__(self, steps: Steps, transport: Transport, clock: Clock) -> None:
+    def __init__(self, steps: Steps[None], transport: Transport, clock: Clock) -> None:
         super().__init__(steps)
         self._transport = transport
         self._clock = clock
@@ -115,12 +114,12 @@ class Driver(_Steps):
             warnings.warn(_DROPPED, ResourceWarning, stacklevel=2)
 
 
-class AsyncDriver(_Steps):
+class AsyncDriver(_Runner):
     """Runs the steps of a call, awaiting."""
 
     _exchange: AsyncExchange | None = None
 
-    def __init__(self, steps: Steps, transport: AsyncTransport, clock: Clock) -> None:
+    def __init__(self, steps: Steps[None], transport: AsyncTransport, clock: Clock) -> None:
         super().__init__(steps)
         self._transport = transport
         self._clock = clock

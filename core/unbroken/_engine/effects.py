@@ -1,8 +1,9 @@
 """What the engine asks its driver to do. A driver sends the result back, or throws the failure."""
 
-from typing import final
+from collections.abc import Generator
+from typing import Any, TypeVar, final
 
-from ..messages import Request
+from ..messages import Event, Request
 from ..transport import Opening
 
 
@@ -45,7 +46,7 @@ class Sleep(Effect):
 
 @final
 class Close(Effect):
-    """Let go of the exchange, if there is one. Only a cancellation is thrown here, once that is done."""
+    """Close the exchange, if there is one. Only a cancellation is thrown here, once that is done."""
 
     __slots__ = ("reusable",)
 
@@ -69,6 +70,11 @@ class Pause(Effect):
 
 READY = Ready()
 PAUSE = Pause()
+
+
+T = TypeVar("T")
+Steps = Generator[Effect | Event, Any, T]
+"""What a part of a call is: it yields effects and events, is sent the results, and returns a `T`."""
 
 
 class Leave(BaseException):

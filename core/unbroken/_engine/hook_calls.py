@@ -2,17 +2,21 @@
 
 import inspect
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from ..call import Call, Outcome
-from ..decisions import DROP, FINISH, Decision, GiveUp, Reject, Replay, Retry, ShouldRetry
+from ..decisions import DROP, FINISH, Decision, GiveUp, Reject, Replay, ShouldRetry, TryAgain, Wait
 from ..errors import Error, PluginError
-from ..messages import Event, Response
+from ..messages import Event, Request, Response
+from .effects import Sleep, Steps
 from .hooks import Bound, Hooks
+from .timing import timed_out
 
 Wrapper = Generator[None, ShouldRetry, ShouldRetry]
 """What ``@hookimpl(wrapper=True)`` makes of `should_retry`: yields once, is sent the answer, returns its own."""
+
+_ANSWERS = (TryAgain, GiveUp, Replay)
 
 # The one thing that this library says by itself: a plugin has a bug that the stream has survived.
 _log = logging.getLogger("unbroken")
@@ -21,7 +25,7 @@ _log = logging.getLogger("unbroken")
 class HookCalls:
     """The hooks of a client, called for one call."""
 
-    __slots__ = ("_hooks", "call", "finishing", "watched")
+    __slots__ = ("_hooks", "call", "final", "finishing", "watched")
 
     def __init__(self, hooks: Hooks, call: Call) -> None:
         self._hooks = hooks
@@ -30,33 +34,42 @@ class HookCalls:
         """Whether any plugin looks at events."""
         self.finishing = False
         """Whether a plugin answered FINISH."""
+        self.final = ""
+        """If not empty, the reason why the present failure may not be retried."""
 
-    def ask(self, bound: Bound, hook: str, payload: Any, allowed: tuple[type, ...]) -> Any:
-        """Call one hook. Whatever goes wrong in it is a PluginError."""
-        function, plugin = bound
-        try:
-            answer = function(self.call, payload)
-        except Exception as error:
-            raise raised(plugin, hook, error) from error
-        return None if answer is None else checked(answer, plugin, hook, allowed)
+    def before_request(self, request: Request) -> Steps[Request | Replay]:
+        """Let the plugins change `request`, delay it or refuse it. Returns what to send, or to give instead."""
+        call = self.call
+        use_request(call, request)
+        for bound in self._hooks.before_request:
+            answer: Request | Wait | Reject | Replay | None
+            answer = self._ask(bound, "before_request", call.current, (Request, Wait, Reject, Replay))
+            if answer is None:
+                continue
+            if isinstance(answer, Request):
+                use_request(call, answer)
+                continue
+            if isinstance(answer, Wait) and passes_deadline(call, answer.seconds):
+                raise self._no_time(answer)
+            self.on_decision(answer, bound[1])
+            if isinstance(answer, Reject):
+                raise _rejection(answer)
+            if isinstance(answer, Replay):
+                return answer
+            yield Sleep(answer.seconds)
+        return call.current
 
     def on_response(self, response: Response) -> None:
         """Raise what a plugin rejects the response with."""
         for bound in self._hooks.on_response:
-            answer = self.ask(bound, "on_response", response, (Reject,))
+            answer = self._ask(bound, "on_response", response, (Reject,))
             if answer is not None:
                 self._obey(answer, bound[1])
 
     def on_commit(self, event: Event) -> None:
         """Tell of the first content event."""
-        call = self.call
-        for function, plugin in self._hooks.on_commit:
-            try:
-                answer = function(call, event)
-            except Exception as error:
-                raise raised(plugin, "on_commit", error) from error
-            if answer is not None:
-                checked(answer, plugin, "on_commit", ())
+        for bound in self._hooks.on_commit:
+            self._ask(bound, "on_commit", event, ())
 
     def on_event(self, event: Event) -> Event | None:
         """Return the event to deliver, None when a plugin dropped it."""
@@ -66,7 +79,7 @@ class HookCalls:
             try:
                 answer = bound[0](self.call, event)
             except Exception as error:
-                raise raised(bound[1], "on_event", error) from error
+                raise _raised(bound[1], "on_event", error) from error
             if answer is None:
                 continue
             if answer is DROP:
@@ -77,7 +90,7 @@ class HookCalls:
             elif isinstance(answer, Event):
                 event = answer
             else:
-                self._obey(checked(answer, bound[1], "on_event", (Reject,)), bound[1])
+                self._obey(_checked(answer, bound[1], "on_event", (Reject,)), bound[1])
         self.finishing = finishing
         return event
 
@@ -87,7 +100,7 @@ class HookCalls:
             return error
         for bound in self._hooks.on_error:
             try:
-                error = self.ask(bound, "on_error", error, (Error,)) or error
+                error = self._ask(bound, "on_error", error, (Error,)) or error
             except PluginError as bug:
                 bug.__context__ = error
                 return bug
@@ -95,48 +108,33 @@ class HookCalls:
 
     def should_retry(self, error: Error) -> tuple[ShouldRetry, str]:
         """Return the first answer, as the wrappers around it left it, and whose it is. Raises PluginError."""
-        entered: list[tuple[Bound, Wrapper]] = []
+        entered: list[tuple[Wrapper, str]] = []
         try:
-            for bound in self._hooks.retry_wrappers:
-                entered.append((bound, bound[0](self.call, error)))
-                self._enter(*entered[-1])
-            answer, plugin = self._first_answer(error)
-            for bound, wrapper in reversed(entered):
-                changed = self._leave(bound, wrapper, answer)
+            for function, plugin in self._hooks.retry_wrappers:
+                wrapper = function(self.call, error)
+                entered.append((wrapper, plugin))
+                yielded = _guarded(plugin, "should_retry", next, wrapper)
+                _checked(yielded, plugin, "should_retry", (type(None),))
+            answer, by = self._first_answer(error)
+            while entered:
+                wrapper, plugin = entered.pop()
+                changed = _guarded(plugin, "should_retry", _result, wrapper, answer)
                 if changed is not answer:
-                    answer, plugin = changed, bound[1]
-            return answer, plugin
+                    answer, by = _checked(changed, plugin, "should_retry", (*_ANSWERS, type(None))), plugin
+            return answer, by
         finally:
-            for bound, wrapper in reversed(entered):
-                self._abandon(bound, wrapper)
+            for wrapper, plugin in reversed(entered):  # those that will not be asked again clean up now
+                try:
+                    wrapper.close()
+                except Exception as bug:  # noqa: BLE001  # it had its say, the call goes on
+                    _report(plugin, "should_retry", bug)
 
     def _first_answer(self, error: Error) -> tuple[ShouldRetry, str]:
         for bound in self._hooks.should_retry:
-            answer: ShouldRetry = self.ask(bound, "should_retry", error, (Retry, GiveUp, Replay))
+            answer: ShouldRetry = self._ask(bound, "should_retry", error, _ANSWERS)
             if answer is not None:
                 return answer, bound[1]
         return None, "engine"
-
-    def _enter(self, bound: Bound, wrapper: Wrapper) -> None:
-        self.ask((lambda *_: next(wrapper), bound[1]), "should_retry", None, ())
-
-    def _abandon(self, bound: Bound, wrapper: Wrapper) -> None:
-        """Let a wrapper clean up that will not be asked again, now and not when it is collected."""
-        try:
-            wrapper.close()
-        except Exception as error:  # noqa: BLE001  # it had its say, the call goes on
-            _report(bound[1], "should_retry", error)
-
-    def _leave(self, bound: Bound, wrapper: Wrapper, answer: ShouldRetry) -> ShouldRetry:
-        def send(*_: object) -> object:
-            try:
-                wrapper.send(answer)
-            except StopIteration as end:
-                return end.value
-            raise RuntimeError("a wrapper must yield once")
-
-        changed: ShouldRetry = self.ask((send, bound[1]), "should_retry", None, (Retry, GiveUp, Replay))
-        return changed
 
     def after_request(self, outcome: Outcome) -> None:
         """Let every plugin give back what it took."""
@@ -148,48 +146,95 @@ class HookCalls:
 
     def on_decision(self, decision: Decision, plugin: str) -> None:
         """Tell the observers."""
-        for function, observer in self._hooks.on_decision:
-            try:
-                answer = function(self.call, decision, plugin)
-                if answer is not None:
-                    checked(answer, observer, "on_decision", ())
-            except Exception as error:  # noqa: BLE001  # an observer must not harm the stream
-                _report(observer, "on_decision", error)
+        self._tell(self._hooks.on_decision, "on_decision", decision, plugin)
 
-    def _tell(self, bounds: tuple[Bound, ...], hook: str, outcome: Outcome) -> None:
+    def _tell(self, bounds: tuple[Bound, ...], hook: str, *payload: object) -> None:
         call = self.call
         for function, plugin in bounds:
             try:
-                answer = function(call, outcome)
+                answer = function(call, *payload)
                 if answer is not None:
-                    checked(answer, plugin, hook, ())
+                    _checked(answer, plugin, hook, ())
             except Exception as error:  # noqa: BLE001  # the other plugins have to give back what they took, too
                 _report(plugin, hook, error)
 
+    def _ask(self, bound: Bound, hook: str, payload: Any, allowed: tuple[type, ...]) -> Any:
+        """Call one hook. Whatever goes wrong in it is a PluginError."""
+        function, plugin = bound
+        try:
+            answer = function(self.call, payload)
+        except Exception as error:
+            raise _raised(plugin, hook, error) from error
+        return None if answer is None else _checked(answer, plugin, hook, allowed)
+
     def _obey(self, answer: Reject, plugin: str) -> None:
         self.on_decision(answer, plugin)
-        raise rejection(answer)
+        raise _rejection(answer)
+
+    def _no_time(self, wait: Wait) -> Error:
+        """Return the error of a wait that would pass the deadline: what failed before, if anything did."""
+        call = self.call
+        self.final = passing(wait.seconds)
+        if call.error is not None:
+            return call.error
+        timeouts = call.current.timeouts
+        error = timed_out("total", None if timeouts is None else timeouts.total)
+        error.message, error.retry_after, error.is_local = self.final, wait.seconds, True
+        return error
 
 
-def rejection(decision: Reject) -> Error:
-    """Return the error of `decision`, marked as this client's own."""
-    decision.error.origin = "local"
-    return decision.error
+def use_request(call: Call, request: Request) -> None:
+    """Make `request` the current one, with the total timeout that it brings."""
+    call.current = request
+    if request.timeouts is not None and request.timeouts.total is not None:
+        call.deadline = call.started_at + request.timeouts.total
+
+
+def passes_deadline(call: Call, seconds: float) -> bool:
+    """Whether a wait of so many seconds would reach the deadline of the call."""
+    remaining = call.remaining()
+    return remaining is not None and seconds >= remaining
+
+
+def passing(seconds: float) -> str:
+    """Return the reason for not waiting beyond the deadline."""
+    return f"a wait of {seconds:g} s would pass the deadline"
 
 
 def plugin_error(plugin: str, hook: str, what: str) -> PluginError:
     """Make the error for a bug in a plugin."""
-    error = PluginError(f"plugin {plugin!r} {what} in {hook}")
-    error.plugin, error.hook = plugin, hook
-    return error
+    return PluginError(f"plugin {plugin!r} {what} in {hook}", plugin=plugin, hook=hook)
 
 
-def raised(plugin: str, hook: str, error: Exception) -> PluginError:
-    """Make the error for what a hook raised."""
+def _rejection(decision: Reject) -> Error:
+    """Return the error of `decision`, marked as this client's own."""
+    decision.error.is_local = True
+    return decision.error
+
+
+def _raised(plugin: str, hook: str, error: Exception) -> PluginError:
     return plugin_error(plugin, hook, f"raised {type(error).__name__}")
 
 
-def checked(answer: Any, plugin: str, hook: str, allowed: tuple[type, ...]) -> Any:
+def _guarded(plugin: str, hook: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except Exception as error:
+        raise _raised(plugin, hook, error) from error
+
+
+def _result(wrapper: Wrapper, answer: ShouldRetry) -> ShouldRetry:
+    """Let a wrapper see `answer` and return its own."""
+    try:
+        wrapper.send(answer)
+    except StopIteration as end:
+        changed: ShouldRetry = end.value
+        return changed
+    wrapper.close()
+    raise RuntimeError("a wrapper must yield once")
+
+
+def _checked(answer: Any, plugin: str, hook: str, allowed: tuple[type, ...]) -> Any:
     """Return `answer`, which is not None. Raises PluginError when it is not one that the hook may give."""
     if not isinstance(answer, allowed):
         if inspect.iscoroutine(answer):

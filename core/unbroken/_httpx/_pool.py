@@ -9,7 +9,7 @@ from ._shared import TICKET, Ticket
 
 
 class GuardState:
-    """A pooled connection, whose end is decided here. What the pool asks of both colours of it."""
+    """A pooled connection, whose end is decided here. What the pool asks of both backends of it."""
 
     def __init__(self) -> None:
         self.connection: Any = None

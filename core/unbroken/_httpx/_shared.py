@@ -1,4 +1,4 @@
-"""What both colours share: the ticket of an exchange, requests, responses, errors."""
+"""What both backends share: the ticket of an exchange, requests, responses, errors."""
 
 import builtins
 import ssl
@@ -133,9 +133,11 @@ def translated(error: Exception, ticket: Ticket) -> Exception:
     """Make of an httpx or httpcore error what a transport may raise."""
     cause = unwrapped(error)
     if isinstance(cause, httpcore.PoolTimeout):
-        full = TimeoutError("no connection became free: max_connections streams are open (connect timeout)")
-        full.clock, full.origin = "connect", "local"
-        return full
+        return TimeoutError(
+            "no connection became free: max_connections streams are open (connect timeout)",
+            timeout="connect",
+            is_local=True,
+        )
     if isinstance(cause, TIMEOUTS):
         return builtins.TimeoutError("the deadline has passed")
     if not isinstance(cause, FAILURES):
@@ -160,4 +162,4 @@ def _tls_reason(error: BaseException | None) -> str | None:
 
 def closed() -> NetworkError:
     """Make the error of a client that was closed."""
-    return NetworkError("the client is closed", retryable=False, origin="local")
+    return NetworkError("the client is closed", retryable=False, is_local=True)

@@ -34,7 +34,7 @@ BUILDERS: dict[Any, Callable[[Iterable[Any]], Any]] = {
 
 
 @frozen
-class Fault:
+class BadValue:
     """What is wrong at `path`, which is relative to the value."""
 
     path: str
@@ -43,7 +43,7 @@ class Fault:
     """The same without the value."""
     source: str | None = None
 
-    def below(self, place: str, source: str | None = None) -> "Fault":
+    def below(self, place: str, source: str | None = None) -> "BadValue":
         """Return the fault as seen from the holder of the value; a source that is known already stays."""
         return attrs.evolve(self, path=joined(place, self.path), source=self.source or source)
 
@@ -51,7 +51,7 @@ class Fault:
 class Refused(Exception):
     """A value is not acceptable."""
 
-    def __init__(self, *faults: Fault) -> None:
+    def __init__(self, *faults: BadValue) -> None:
         super().__init__()
         self.faults = faults
 
@@ -69,7 +69,7 @@ def place(key: object) -> str:
 def wrong(kind: Any, value: Any) -> Refused:
     """Return what to raise when `value` is not a `kind`."""
     wanted = wording(kind)
-    return Refused(Fault("", f"must be {wanted}, not {shown(value)}", f"must be {wanted} (the value is not shown)"))
+    return Refused(BadValue("", f"must be {wanted}, not {shown(value)}", f"must be {wanted} (the value is not shown)"))
 
 
 def wording(kind: Any) -> str:

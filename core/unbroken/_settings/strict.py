@@ -12,7 +12,7 @@ import attrs
 from ..validators import ITERABLES
 from .refusals import (
     BUILDERS,
-    Fault,
+    BadValue,
     Refused,
     is_enum,
     is_literal,
@@ -109,7 +109,7 @@ def _sequence(converter: "Converter", value: Any, kind: Any) -> Any:
     items = list(cast("Iterable[Any]", value))
     if origin is tuple and arguments and arguments[-1] is not Ellipsis:
         if len(items) != len(arguments):
-            raise Refused(Fault("", f"must be a list of {len(arguments)}, not of {len(items)}"))
+            raise Refused(BadValue("", f"must be a list of {len(arguments)}, not of {len(items)}"))
         kinds = list(arguments)
     else:
         kinds = [arguments[0] if arguments else Any] * len(items)
@@ -117,7 +117,7 @@ def _sequence(converter: "Converter", value: Any, kind: Any) -> Any:
     try:
         return BUILDERS[origin](_each(converter, zip(places, items, kinds, strict=True)))
     except TypeError:  # a set of tables
-        raise Refused(Fault("", "holds something that cannot be in a set")) from None
+        raise Refused(BadValue("", "holds something that cannot be in a set")) from None
 
 
 def _mapping(converter: "Converter", value: Any, kind: Any) -> dict[Any, Any]:
@@ -134,7 +134,7 @@ def _mapping(converter: "Converter", value: Any, kind: Any) -> dict[Any, Any]:
 def _each(converter: "Converter", parts: Iterable[tuple[str, Any, Any]]) -> list[Any]:
     """Structure (place, value, type) each; all faults are raised together."""
     results: list[Any] = []
-    faults: list[Fault] = []
+    faults: list[BadValue] = []
     for where, value, kind in parts:
         try:
             results.append(converter.structure(value, kind))
@@ -148,7 +148,7 @@ def _each(converter: "Converter", parts: Iterable[tuple[str, Any, Any]]) -> list
 def _union(converter: "Converter", value: Any, kind: Any) -> Any:
     """Take the first arm that accepts, the value's own type first: 2 stays an int in ``float | int``."""
     arms = get_args(kind)
-    inner: tuple[Fault, ...] = ()
+    inner: tuple[BadValue, ...] = ()
     for arm in sorted(arms, key=lambda arm: type(value) is not arm):
         try:
             return converter.structure(value, arm)

@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from ..errors import ConfigurationError, Problem
 from ..validators import shown
-from .refusals import HIDDEN, Fault, Refused, joined, place, wrong
+from .refusals import HIDDEN, BadValue, Refused, joined, place, wrong
 from .strict import strict_converter
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def _problem(name: str, fault: Fault, source: str) -> Problem:
+def _problem(name: str, fault: BadValue, source: str) -> Problem:
     message = fault.hidden if _secret(fault.path) else fault.message
     return Problem(joined(name, fault.path), message, fault.source or source)
 
@@ -124,7 +124,7 @@ def _leaf(kind: Any, value: Any, text: str | None) -> Any:
                 pass
         raise refused from None
     except Exception as error:  # noqa: BLE001  cattrs has classes of its own for each kind of failure
-        raise Refused(Fault("", f"cannot be read ({type(error).__name__})")) from None
+        raise Refused(BadValue("", f"cannot be read ({type(error).__name__})")) from None
 
 
 def _build(kind: Any, tables: Sequence[Given]) -> Any:
@@ -142,24 +142,24 @@ def _build(kind: Any, tables: Sequence[Given]) -> Any:
     last = tables[-1].source if tables else DEFAULTS
     for name, attribute in attributes.items():
         if attribute.default is attrs.NOTHING and name not in stacks:
-            faults.append(Fault(name, "is required", "is required", last))
+            faults.append(BadValue(name, "is required", "is required", last))
     if faults:
         raise Refused(*faults)
     return _made(kind, values, {name: stack[-1].source for name, stack in stacks.items()}, last)
 
 
-def _by_field(attributes: Mapping[str, Any], tables: Sequence[Given]) -> tuple[dict[str, list[Given]], list[Fault]]:
+def _by_field(attributes: Mapping[str, Any], tables: Sequence[Given]) -> tuple[dict[str, list[Given]], list[BadValue]]:
     stacks: dict[str, list[Given]] = {}
-    faults: list[Fault] = []
+    faults: list[BadValue] = []
     for table in tables:
         names: set[str] = set()
         for key, given in table.items():
             name = place(key).replace("-", "_")
             if name not in attributes:
                 message = f"is not one of its settings{nearest(name, attributes)}"
-                faults.append(Fault(name, message, message, given.source))
+                faults.append(BadValue(name, message, message, given.source))
             elif name in names:
-                faults.append(Fault(name, "is given twice", "is given twice", given.source))
+                faults.append(BadValue(name, "is given twice", "is given twice", given.source))
             else:
                 names.add(name)
                 stacks.setdefault(name, []).append(given)
@@ -192,15 +192,15 @@ def _made(kind: Any, values: dict[str, Any], sources: Mapping[str, str], last: s
         ) from None
 
 
-def _faults(error: Exception, values: Mapping[str, Any]) -> list[Fault]:
+def _faults(error: Exception, values: Mapping[str, Any]) -> list[BadValue]:
     """Read what a validator raised. No message quotes a secret, the hidden form no value at all."""
     told = error.problems if isinstance(error, ConfigurationError) else ()
     secrets = [value for name, value in values.items() if _secret(name)]
-    faults: list[Fault] = []
+    faults: list[BadValue] = []
     for problem in told or (Problem("", str(error) or type(error).__name__),):
         name = problem.path.split(".")[0]
         own = [values[name]] if name in values else list(values.values())
-        faults.append(Fault(problem.path, _without(problem.message, secrets), _without(problem.message, own)))
+        faults.append(BadValue(problem.path, _without(problem.message, secrets), _without(problem.message, own)))
     return faults
 
 

@@ -9,17 +9,17 @@ from .clock import FakeClock
 from .contract import check_plugin
 from .playing import BACKENDS, Played, play
 from .runner import run
-from .script import STALL, Reply, sse
+from .script import STALL, Answer, sse
 from .sweep import cancel_sweep
 from .transport import AsyncScriptedTransport, ScriptedTransport
 
 __all__ = (
     "BACKENDS",
     "STALL",
+    "Answer",
     "AsyncScriptedTransport",
     "FakeClock",
     "Played",
-    "Reply",
     "ScriptedTransport",
     "cancel_sweep",
     "check_plugin",

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from ..decisions import Reject, Replay, Retry, Wait
+from ..decisions import Reject, Replay, TryAgain, Wait
 from ..dialect import CONTENT, ERROR, PREAMBLE, TERMINAL, Dialect, Kind
 from ..errors import Error, NetworkError, ValidationError
 from ..messages import Event, Request
 from ..plugin import Plugin
 from ._watch import NEIGHBOUR
-from .script import STALL, Reply, sse
+from .script import STALL, Answer, sse
 from .transport import Script
 
 
@@ -30,10 +30,10 @@ class Left(BaseException):
 
 
 def _always(**reply: Any) -> Script:
-    return lambda _: Reply(**reply)
+    return lambda _: Answer(**reply)
 
 
-def _cancelled(request: Request) -> Reply:
+def _cancelled(request: Request) -> Answer:
     raise Left
 
 
@@ -46,8 +46,8 @@ SCENARIOS: Final[dict[str, Script]] = {
     "server error": _always(status=503),
     "throttled": _always(status=429, headers={"retry-after": "1"}),
     "refused request": _always(status=400),
-    "no connection": lambda _: Reply(failure=NetworkError("refused")),
-    "broken stream": lambda _: Reply(body=(_PART, NetworkError("reset"))),
+    "no connection": lambda _: Answer(failure=NetworkError("refused")),
+    "broken stream": lambda _: Answer(body=(_PART, NetworkError("reset"))),
     "truncated stream": _always(body=_PART),
     "error in the stream": _always(body=sse(("error", "{}"))),
     "stalled stream": _always(body=(_PART, STALL)),
@@ -83,8 +83,8 @@ class _WaitsTooLong(_Neighbour):
 
 
 class _TriesAgain(_Neighbour):
-    def should_retry(self, call: Any, error: Error) -> Retry | None:
-        return Retry(0.5) if call.attempt < 3 else None
+    def should_retry(self, call: Any, error: Error) -> TryAgain | None:
+        return TryAgain(0.5) if call.attempt < 3 else None
 
 
 NEIGHBOURS: Final[dict[str, Plugin]] = {

@@ -1,4 +1,4 @@
-"""One whole call against a script, in any colour."""
+"""One whole call against a script, in any backend."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
@@ -15,8 +15,8 @@ from .clock import FakeClock
 from .runner import run
 from .transport import AsyncScriptedTransport, Script, ScriptedTransport
 
-Colour = Literal["sync", "asyncio", "trio"]
-BACKENDS: Final[tuple[Colour, ...]] = ("sync", "asyncio", "trio")
+Backend = Literal["sync", "asyncio", "trio"]
+BACKENDS: Final[tuple[Backend, ...]] = ("sync", "asyncio", "trio")
 
 
 @define(eq=False, kw_only=True)
@@ -69,7 +69,7 @@ def play(
     script: Script,
     plugins: Sequence[object] = (),
     *,
-    backend: Colour = "sync",
+    backend: Backend = "sync",
     clock: FakeClock | None = None,
     dialect: str | Dialect | None = None,
     client: dict[str, Any] | None = None,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from .clock import FakeClock
-from .playing import BACKENDS, Colour, Played, play
+from .playing import BACKENDS, Backend, Played, play
 from .sweep import cancel_sweep
 
 
@@ -17,16 +17,16 @@ def fake_clock() -> FakeClock:
 
 
 @pytest.fixture(params=BACKENDS)
-def colour(request: pytest.FixtureRequest) -> Colour:
+def backend(request: pytest.FixtureRequest) -> Backend:
     """Runs the test three times: blocking, under asyncio and under trio."""
-    value: Colour = request.param
+    value: Backend = request.param
     return value
 
 
 @pytest.fixture(name="play")
-def play_fixture(colour: Colour, fake_clock: FakeClock) -> Callable[..., Played]:
-    """`unbroken.testing.play` in each colour, on `fake_clock`."""
-    return functools.partial(play, backend=colour, clock=fake_clock)
+def play_fixture(backend: Backend, fake_clock: FakeClock) -> Callable[..., Played]:
+    """`unbroken.testing.play` in each backend, on `fake_clock`."""
+    return functools.partial(play, backend=backend, clock=fake_clock)
 
 
 @pytest.fixture(

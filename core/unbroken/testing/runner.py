@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-Backend = Literal["asyncio", "trio"]
+AsyncBackend = Literal["asyncio", "trio"]
 
 # Nothing real is waited for in virtual time, except a thread that is about to report.
 _GRACE = 5.0
@@ -29,7 +29,7 @@ def run(
     function: Callable[..., Awaitable[T]],
     *arguments: Any,
     clock: FakeClock | None = None,
-    backend: Backend = "asyncio",
+    backend: AsyncBackend = "asyncio",
 ) -> T:
     """Run `function` to its end; whenever all tasks wait, `clock` jumps to the next timer.
 

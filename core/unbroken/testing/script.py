@@ -35,7 +35,7 @@ def _items(body: Iterable[Item] | bytes) -> tuple[Item, ...]:
 
 
 @frozen(kw_only=True)
-class Reply:
+class Answer:
     """How the scripted server answers one request."""
 
     status: int = 200
@@ -66,9 +66,9 @@ def _event(event: tuple[str, Any] | str | bytes) -> bytes:
 
 
 class Playback:
-    """One reply being given. The same for both colours: who plays it does the waiting."""
+    """One reply being given. The same for both backends: who plays it does the waiting."""
 
-    def __init__(self, reply: Reply, clock: FakeClock) -> None:
+    def __init__(self, reply: Answer, clock: FakeClock) -> None:
         self._reply = reply
         self._clock = clock
         self._body = list(reply.body)

@@ -10,7 +10,7 @@ import anyio
 from attrs import define
 
 from .clock import FakeClock
-from .runner import Backend, run
+from .runner import AsyncBackend, run
 
 Held = Callable[[], int | Mapping[str, int]]
 Swept = tuple[Callable[[], Coroutine[Any, Any, object]], Held]
@@ -18,7 +18,7 @@ By = Literal["scope", "task"]
 
 
 def cancel_sweep(
-    make_call: Callable[[FakeClock], Swept], *, backend: Backend = "asyncio", by: By = "scope", limit: int = 1000
+    make_call: Callable[[FakeClock], Swept], *, backend: AsyncBackend = "asyncio", by: By = "scope", limit: int = 1000
 ) -> int:
     """Cancel a call at its first await, then at its second … Returns at how many: the next time it came to its end.
 

@@ -8,16 +8,16 @@ import anyio.lowlevel
 from ..messages import Request, Response
 from ..transport import Opening
 from .clock import FakeClock
-from .script import FOREVER, Playback, Reply, Waiting
+from .script import FOREVER, Answer, Playback, Waiting
 
-Script = Iterable[Reply] | Callable[[Request], Reply]
+Script = Iterable[Answer] | Callable[[Request], Answer]
 
 
 class _Scripted:
-    """What both colours record."""
+    """What both backends record."""
 
     def __init__(self, script: Script, clock: FakeClock) -> None:
-        self._next: Callable[[Request], Reply]
+        self._next: Callable[[Request], Answer]
         if callable(script):
             self._next = script
         else:
@@ -54,7 +54,7 @@ class _Steps:
         self.result = (yield from self._waiting) or b""
 
 
-def _reply(replies: Iterable[Reply]) -> Reply:
+def _reply(replies: Iterable[Answer]) -> Answer:
     for reply in replies:
         return reply
     raise AssertionError("the script has no further reply: an unexpected request was sent")

@@ -20,8 +20,8 @@ from unbroken import (
     Opening,
     Plugin,
     Request,
-    Retry,
     Transport,
+    TryAgain,
 )
 from unbroken.decisions import ShouldRetry
 from unbroken.validators import refused
@@ -111,14 +111,14 @@ class RefreshAuth(Plugin):
 
     def should_retry(self, call: Call, error: Error) -> ShouldRetry:
         """Ask for another attempt, the first time that the credentials are refused."""
-        if not isinstance(error, AuthenticationError) or error.origin == "local" or error.status_code == 403:
+        if not isinstance(error, AuthenticationError) or error.is_local or error.status_code == 403:
             return None
         if call.get(_REFRESHED):
             return None
         call.set(_REFRESHED, True)
         if call.get(_GENERATION) == self._generation:
             self._stale = self._generation
-        return Retry(0.0, reason="with refreshed credentials")
+        return TryAgain(0.0, reason="with refreshed credentials")
 
     def wrap_transport(self, transport: Transport) -> Transport:
         """Refresh before sending."""
@@ -231,4 +231,4 @@ async def _awaited(function: Callable[[], Any]) -> Any:
 
 def _failed(function: Callable[[], Any], what: str) -> AuthenticationError:
     name = cast("str", getattr(function, "__name__", type(function).__name__))
-    return AuthenticationError(f"no credentials: {name} {what}", origin="local")
+    return AuthenticationError(f"no credentials: {name} {what}", is_local=True)

@@ -11,7 +11,7 @@ from unbroken_retry import RetryConfig
 
 from .config import AnthropicConfig, ProxyConfig
 from .credentials import TokenProvider
-from .modes import BASE_URL, INACTIVITY_TIMEOUT, Config, DirectMode, Mode, ProxyMode, policies
+from .modes import BASE_URL, INACTIVITY_TIMEOUT, DirectMode, Mode, ModeConfig, ProxyMode, policies
 
 
 class Options(TypedDict, total=False):
@@ -46,7 +46,7 @@ class _Handler:
         self._client = Client(mode.plugins, dialect=Anthropic(), headers=mode.headers, **options)
 
     @property
-    def config(self) -> Config:
+    def config(self) -> ModeConfig:
         """The settings."""
         return self._mode.config
 
@@ -84,7 +84,7 @@ class _AsyncHandler:
         self._client = AsyncClient(mode.plugins, dialect=Anthropic(), headers=mode.headers, **options)
 
     @property
-    def config(self) -> Config:
+    def config(self) -> ModeConfig:
         """The settings."""
         return self._mode.config
 

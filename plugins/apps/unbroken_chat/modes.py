@@ -16,13 +16,13 @@ from .credentials import Credentials, RequestId, TokenProvider
 
 BASE_URL: Final = "https://api.anthropic.com"
 INACTIVITY_TIMEOUT: Final = 60.0
-Config = AnthropicConfig | ProxyConfig
+ModeConfig = AnthropicConfig | ProxyConfig
 
 
 class Mode:
     """One way to the API."""
 
-    def __init__(self, url: str, config: Config, headers: Headers, plugins: Sequence[object]) -> None:
+    def __init__(self, url: str, config: ModeConfig, headers: Headers, plugins: Sequence[object]) -> None:
         Request.build("POST", url)  # a bad one is refused now, not with the first message
         self.url = url
         self.config = config
@@ -74,7 +74,7 @@ class ProxyMode(Mode):
 
 
 def policies(
-    config: Config,
+    config: ModeConfig,
     retry_config: RetryConfig | None,
     circuit_breaker: CircuitBreaker | None,
     stream_inactivity_timeout: float,

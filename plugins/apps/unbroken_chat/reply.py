@@ -117,8 +117,8 @@ class _Assembly:
     def _stamped(self, error: Error) -> Error:
         error.request_id = error.request_id or self.request_id
         error.phase = error.phase or "streaming"
-        error.attempts = error.attempts or self._stream.history
-        error.retryable = False  # the consumer has part of it
+        error.attempts, error.history = self._stream.attempts, self._stream.history
+        error.delivered = True
         return error
 
 

@@ -27,7 +27,7 @@ Hints = tuple[tuple[type[Error], str], ...]
 
 _HINTS: Final[Hints] = (
     (TruncatedStreamError, "what was printed is incomplete; for a stream without a terminal event use --dialect sse"),
-    (TimeoutError, "the clocks are settings of the timeout plugin: UNBROKEN_TIMEOUT__IDLE=120 and the like"),
+    (TimeoutError, "the timeouts are settings of the timeout plugin: UNBROKEN_TIMEOUT__IDLE=120 and the like"),
     (NetworkError, "is the address right, and can this machine reach it?"),
     (AuthenticationError, "the server refused the credentials; give them with --header"),
     (QuotaExceededError, "waiting does not help: the account is at its limit"),
@@ -62,7 +62,7 @@ def _lines(error: Error, hints: Hints) -> Iterator[str]:
         yield f"  phase     {error.phase}"
     if error.retry_after is not None:
         yield f"  wait      {error.retry_after:g} s, says the server"
-    for number, attempt in enumerate(error.attempts):
+    for number, attempt in enumerate(error.history):
         yield f"  {'attempts' if not number else '':9} {_attempt(attempt)}"
     hint = next((words for kind, words in hints if isinstance(error, kind)), None)
     if hint:

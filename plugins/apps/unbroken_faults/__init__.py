@@ -7,7 +7,7 @@ Meant for tests and demonstrations; it imports nothing from unbroken.
 """
 
 from . import faults
-from ._conversation import Reply
+from ._conversation import Speech
 from ._fault import Fault
 from ._fields import sse
 from ._requests import ReceivedRequest
@@ -18,8 +18,8 @@ __all__ = (
     "Fault",
     "FaultServer",
     "ReceivedRequest",
-    "Reply",
     "ScriptError",
+    "Speech",
     "faults",
     "parse_fault",
     "parse_script",

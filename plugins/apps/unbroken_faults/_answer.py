@@ -5,10 +5,10 @@ from typing import Final
 from attrs import evolve, frozen
 
 from ._chat import ChatCompletions
-from ._conversation import Reply, Voice, wants_stream
+from ._conversation import Speech, Voice, wants_stream
 from ._fault import Fault
 from ._messages import Messages
-from ._plan import Answer
+from ._plan import Payload
 from ._requests import ReceivedRequest
 
 _STREAM = "text/event-stream; charset=utf-8"
@@ -29,11 +29,11 @@ def voice_for(request: ReceivedRequest) -> Voice:
     return next((voice for voice in _VOICES if request.path.endswith(voice.path)), _MESSAGES)
 
 
-def answer_to(request: ReceivedRequest, fault: Fault, voice: Voice, reply: Reply, now: float) -> Answer:
+def answer_to(request: ReceivedRequest, fault: Fault, voice: Voice, reply: Speech, now: float) -> Payload:
     """Return what `fault` makes of `reply` in that voice; `now` is in Unix seconds."""
     body = _body(request, fault, voice, reply, now)
     error = voice.error_event(reply, fault) if body.streamed else b""
-    return Answer(
+    return Payload(
         headers=tuple(voice.headers(reply, request.number, now)),
         content_type=body.content_type,
         pieces=body.pieces,
@@ -42,7 +42,7 @@ def answer_to(request: ReceivedRequest, fault: Fault, voice: Voice, reply: Reply
     )
 
 
-def _body(request: ReceivedRequest, fault: Fault, voice: Voice, reply: Reply, now: float) -> _Body:
+def _body(request: ReceivedRequest, fault: Fault, voice: Voice, reply: Speech, now: float) -> _Body:
     if fault.body is not None:
         return _Body(_JSON, (fault.body,))
     if fault.status >= 400:

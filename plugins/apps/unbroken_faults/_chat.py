@@ -8,7 +8,7 @@ from email.utils import formatdate
 from typing import Any, ClassVar, Final, cast
 
 from . import _messages as messages
-from ._conversation import Reply, Voice, as_json, body_of, pieces_of
+from ._conversation import Speech, Voice, as_json, body_of, pieces_of
 from ._fault import Fault
 from ._requests import ReceivedRequest
 
@@ -48,7 +48,7 @@ class ChatCompletions(Voice):
     request_id_prefix: ClassVar[str] = "req_"
     stop_reason: ClassVar[str] = "stop"
 
-    def stream(self, request: ReceivedRequest, reply: Reply, now: float) -> tuple[bytes, ...]:
+    def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...]:
         """Return the chunks up to ``[DONE]``, with usage for ``stream_options.include_usage``.
 
         Two comments stand beside the chunk with the role, so that text begins where it does in the other API.
@@ -71,21 +71,21 @@ class ChatCompletions(Voice):
             _DONE,
         )
 
-    def message(self, reply: Reply, now: float) -> bytes:
+    def message(self, reply: Speech, now: float) -> bytes:
         """Return a whole completion."""
         said = {"role": "assistant", "content": reply.text, "refusal": None}
         choice = {"index": 0, "message": said, "logprobs": None, "finish_reason": reply.stop_reason}
         return as_json({**_head(reply, "chat.completion", now), "choices": [choice], "usage": _usage(reply)})
 
-    def error_body(self, reply: Reply, fault: Fault, status: int) -> bytes:
+    def error_body(self, reply: Speech, fault: Fault, status: int) -> bytes:
         """Return ``{"error": {...}}``."""
         return as_json(_error(fault, status))
 
-    def error_event(self, reply: Reply, fault: Fault) -> bytes:
+    def error_event(self, reply: Speech, fault: Fault) -> bytes:
         """Return an event without a name whose data is an error object."""
         return b"" if fault.error is None else _data(_error(fault, 500))
 
-    def headers(self, reply: Reply, number: int, now: float) -> list[tuple[str, str]]:
+    def headers(self, reply: Speech, number: int, now: float) -> list[tuple[str, str]]:
         """Return ``x-request-id`` and the six ``x-ratelimit-*``."""
         lines = [("Date", formatdate(now, usegmt=True)), ("x-request-id", reply.request_id)]
         for kind, (limit, reset) in _LIMITS.items():
@@ -114,7 +114,7 @@ def _wants_usage(request: ReceivedRequest) -> bool:
     return isinstance(options, dict) and cast("dict[str, Any]", options).get("include_usage") is True
 
 
-def _head(reply: Reply, object: str, now: float) -> dict[str, Any]:
+def _head(reply: Speech, object: str, now: float) -> dict[str, Any]:
     return {
         "id": reply.id,
         "object": object,
@@ -124,7 +124,7 @@ def _head(reply: Reply, object: str, now: float) -> dict[str, Any]:
     }
 
 
-def _usage(reply: Reply) -> dict[str, Any]:
+def _usage(reply: Speech) -> dict[str, Any]:
     return {
         "prompt_tokens": reply.input_tokens,
         "completion_tokens": reply.output_tokens,

@@ -16,7 +16,7 @@ _VERBS: Final = ("runs", "falls", "turns", "rises", "waits", "opens", "closes", 
 
 
 @frozen(kw_only=True)
-class Reply:
+class Speech:
     """What the server means to say to one request, whatever becomes of it on the way."""
 
     id: str
@@ -40,23 +40,23 @@ class Voice(ABC):
     stop_reason: ClassVar[str]
 
     @abstractmethod
-    def stream(self, request: ReceivedRequest, reply: Reply, now: float) -> tuple[bytes, ...]:
+    def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...]:
         """Return the pieces of a streamed reply, in the documented order: three of preamble, then text."""
 
     @abstractmethod
-    def message(self, reply: Reply, now: float) -> bytes:
+    def message(self, reply: Speech, now: float) -> bytes:
         """Return the JSON of a reply that was not asked for as a stream."""
 
     @abstractmethod
-    def error_body(self, reply: Reply, fault: Fault, status: int) -> bytes:
+    def error_body(self, reply: Speech, fault: Fault, status: int) -> bytes:
         """Return the body of an HTTP error: the fault's words, else the usual ones of the status."""
 
     @abstractmethod
-    def error_event(self, reply: Reply, fault: Fault) -> bytes:
+    def error_event(self, reply: Speech, fault: Fault) -> bytes:
         """Return the event of the fault's error, with the words of its HTTP twin; nothing if it has no error."""
 
     @abstractmethod
-    def headers(self, reply: Reply, number: int, now: float) -> list[tuple[str, str]]:
+    def headers(self, reply: Speech, number: int, now: float) -> list[tuple[str, str]]:
         """Return what every answer carries; `now` in Unix seconds is the ``Date``, the resets lie after it."""
 
     def insertion(self, fault: Fault) -> bytes:
@@ -64,7 +64,7 @@ class Voice(ABC):
         return fault.insert
 
 
-def reply_to(request: ReceivedRequest, fault: Fault, voice: Voice, seed: int) -> Reply:
+def reply_to(request: ReceivedRequest, fault: Fault, voice: Voice, seed: int) -> Speech:
     """Return the reply; seed, number of the request and request decide everything about it."""
     random = Random(f"{seed}:{request.number}")  # noqa: S311 - a script, not a secret
     identity = f"{random.getrandbits(96):024x}"
@@ -72,7 +72,7 @@ def reply_to(request: ReceivedRequest, fault: Fault, voice: Voice, seed: int) ->
     text = spoken if fault.text is None else fault.text
     estimate = (max(1, len(request.body) // 4), max(1, len(pieces_of(text))))
     input_tokens, output_tokens = fault.usage or estimate
-    return Reply(
+    return Speech(
         id=voice.id_prefix + identity,
         request_id=voice.request_id_prefix + identity,
         model=str(body_of(request).get("model", voice.model)),

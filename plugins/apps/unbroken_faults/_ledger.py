@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from attrs import evolve
 
 from ._answer import answer_to, fitting, voice_for
-from ._conversation import Reply, reply_to
+from ._conversation import Speech, reply_to
 from ._fault import Fault
 from ._plan import Step, plan
 from ._requests import ReceivedRequest
@@ -33,9 +33,9 @@ class Ledger:
         self._clock = clock
         self._lock = Lock()
         self._numbers = count(1)
-        self._entries: list[tuple[ReceivedRequest, Reply]] = []
+        self._entries: list[tuple[ReceivedRequest, Speech]] = []
 
-    def entries(self) -> list[tuple[ReceivedRequest, Reply]]:
+    def entries(self) -> list[tuple[ReceivedRequest, Speech]]:
         """Return the requests so far and what was meant to be said to each."""
         with self._lock:
             return list(self._entries)

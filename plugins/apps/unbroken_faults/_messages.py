@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import Any, ClassVar, Final
 
-from ._conversation import Reply, Voice, as_json, pieces_of
+from ._conversation import Speech, Voice, as_json, pieces_of
 from ._fault import Fault
 from ._fields import sse
 from ._requests import ReceivedRequest
@@ -46,7 +46,7 @@ class Messages(Voice):
     request_id_prefix: ClassVar[str] = "req_01"
     stop_reason: ClassVar[str] = "end_turn"
 
-    def stream(self, request: ReceivedRequest, reply: Reply, now: float) -> tuple[bytes, ...]:
+    def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...]:
         """Return the events from ``message_start`` to ``message_stop``."""
         start = _message(reply, content=[], stop_reason=None, output_tokens=1)
         delta = {"stop_reason": reply.stop_reason, "stop_sequence": None}
@@ -64,21 +64,21 @@ class Messages(Voice):
             _event("message_stop"),
         )
 
-    def message(self, reply: Reply, now: float) -> bytes:
+    def message(self, reply: Speech, now: float) -> bytes:
         """Return a whole message."""
         content = [{"type": "text", "text": reply.text}]
         said = _message(reply, content=content, stop_reason=reply.stop_reason, output_tokens=reply.output_tokens)
         return as_json(said)
 
-    def error_body(self, reply: Reply, fault: Fault, status: int) -> bytes:
+    def error_body(self, reply: Speech, fault: Fault, status: int) -> bytes:
         """Return ``{"type": "error", "error": {...}}``."""
         return as_json(_error(reply, fault, status))
 
-    def error_event(self, reply: Reply, fault: Fault) -> bytes:
+    def error_event(self, reply: Speech, fault: Fault) -> bytes:
         """Return an ``error`` event."""
         return b"" if fault.error is None else sse("error", _error(reply, fault, twin_of(fault.error) or 500))
 
-    def headers(self, reply: Reply, number: int, now: float) -> list[tuple[str, str]]:
+    def headers(self, reply: Speech, number: int, now: float) -> list[tuple[str, str]]:
         """Return ``request-id`` and the twelve ``anthropic-ratelimit-*``."""
         reset = datetime.fromtimestamp(now + 1, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         lines = [("Date", formatdate(now, usegmt=True)), ("request-id", reply.request_id)]
@@ -94,7 +94,7 @@ def twin_of(error: str) -> int | None:
     return next((status for status, (type, _) in ERRORS.items() if type == error), None)
 
 
-def _error(reply: Reply, fault: Fault, status: int) -> dict[str, Any]:
+def _error(reply: Speech, fault: Fault, status: int) -> dict[str, Any]:
     type, words = ERRORS.get(status) or ERRORS[400 if status < 500 else 500]
     inner: dict[str, Any] = {"type": fault.error or type, "message": fault.message or words}
     if fault.error_code is not None:
@@ -102,7 +102,7 @@ def _error(reply: Reply, fault: Fault, status: int) -> dict[str, Any]:
     return {"type": "error", "error": inner, "request_id": reply.request_id}
 
 
-def _message(reply: Reply, *, content: list[Any], stop_reason: str | None, output_tokens: int) -> dict[str, Any]:
+def _message(reply: Speech, *, content: list[Any], stop_reason: str | None, output_tokens: int) -> dict[str, Any]:
     return {
         "id": reply.id,
         "type": "message",

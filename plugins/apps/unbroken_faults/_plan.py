@@ -23,7 +23,7 @@ _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus} | {529:
 
 
 @frozen(kw_only=True)
-class Answer:
+class Payload:
     """What is to be said, before anything goes wrong."""
 
     headers: tuple[tuple[str, str], ...]
@@ -35,7 +35,7 @@ class Answer:
     streamed: bool
 
 
-def plan(fault: Fault, answer: Answer, random: Random) -> Iterator[Step]:
+def plan(fault: Fault, answer: Payload, random: Random) -> Iterator[Step]:
     """Yield the steps of one answer; when they run out, the connection can serve the next request."""
     framing = _framing(fault, answer)
     whole = chain([_head(fault, answer, framing)], _framed(fault, framing, _encoded(fault, answer), random))
@@ -45,7 +45,7 @@ def plan(fault: Fault, answer: Answer, random: Random) -> Iterator[Step]:
         yield "finish"
 
 
-def _framing(fault: Fault, answer: Answer) -> Framing | None:
+def _framing(fault: Fault, answer: Payload) -> Framing | None:
     if answer.pieces is None:
         return None
     if fault.framing != AUTO:
@@ -57,7 +57,7 @@ def _framing(fault: Fault, answer: Answer) -> Framing | None:
 # The head.
 
 
-def _head(fault: Fault, answer: Answer, framing: Framing | None) -> bytes:
+def _head(fault: Fault, answer: Payload, framing: Framing | None) -> bytes:
     own = [*answer.headers, *_content(fault, answer), *_length(fault, answer, framing)]
     if fault.connection == "close":
         own.append(("Connection", "close"))
@@ -67,7 +67,7 @@ def _head(fault: Fault, answer: Answer, framing: Framing | None) -> bytes:
     return b"\r\n".join([first, *(b"%b: %b" % line for line in (*lines, *fault.headers)), b"", b""])
 
 
-def _content(fault: Fault, answer: Answer) -> Iterator[tuple[str, str]]:
+def _content(fault: Fault, answer: Payload) -> Iterator[tuple[str, str]]:
     kind = answer.content_type if fault.content_type == AUTO else fault.content_type
     if kind is not None:
         yield "Content-Type", kind
@@ -75,7 +75,7 @@ def _content(fault: Fault, answer: Answer) -> Iterator[tuple[str, str]]:
         yield "Content-Encoding", fault.encoding
 
 
-def _length(fault: Fault, answer: Answer, framing: Framing | None) -> Iterator[tuple[str, str]]:
+def _length(fault: Fault, answer: Payload, framing: Framing | None) -> Iterator[tuple[str, str]]:
     if framing in {"content-length", "both"}:
         # A polite end is announced; every other stop breaks the promise of the whole body.
         promised = fault if fault.then == "end" else evolve(fault, then="continue")
@@ -88,7 +88,7 @@ def _length(fault: Fault, answer: Answer, framing: Framing | None) -> Iterator[t
 # The body.
 
 
-def _body(fault: Fault, answer: Answer) -> Iterator[Step]:
+def _body(fault: Fault, answer: Payload) -> Iterator[Step]:
     pieces = answer.pieces or ()
     if fault.before_head:
         yield from pieces
@@ -149,7 +149,7 @@ _THEN: Final[dict[str, Callable[[Fault, Iterable[Step]], Iterable[Step]]]] = {
 }
 
 
-def _encoded(fault: Fault, answer: Answer) -> Iterator[Step]:
+def _encoded(fault: Fault, answer: Payload) -> Iterator[Step]:
     if fault.encoding is None:
         yield from _body(fault, answer)
         return

@@ -14,7 +14,7 @@ _HINT: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n
 
 @listed
 def ok(text: str | None = None, words: int | None = None) -> Fault:
-    """Answer well; `words` makes the answer that long."""
+    """Payload well; `words` makes the answer that long."""
     return Fault(text=text if words is None else " ".join(["water"] * words))
 
 
@@ -53,19 +53,19 @@ def spend_limit() -> Fault:
 
 @listed
 def captive_portal() -> Fault:
-    """Answer 200 with a page of HTML."""
+    """Payload 200 with a page of HTML."""
     return Fault(body=_PORTAL, content_type="text/html")
 
 
 @listed
 def json_error(type: str = "overloaded_error") -> Fault:
-    """Answer 200 with an error object instead of a stream."""
+    """Payload 200 with an error object instead of a stream."""
     return Fault(body=f'{{"type":"error","error":{{"type":"{type}","message":"Said with a 200"}}}}')
 
 
 @listed
 def no_content() -> Fault:
-    """Answer 204."""
+    """Payload 204."""
     return Fault(status=204)
 
 
@@ -83,7 +83,7 @@ def redirect(location: str = "/v1/messages", status: int = 307) -> Fault:
 
 @listed
 def not_http(data: bytes | str = b"220 smtp.example.org ESMTP\r\n\r\n") -> Fault:
-    """Answer with something that is not HTTP, and close."""
+    """Payload with something that is not HTTP, and close."""
     return Fault(before_head=True, insert=data, then="close")
 
 
@@ -95,13 +95,13 @@ def early_hints(times: int | None = None, interval: float = 0.1) -> Fault:
 
 @listed
 def many_headers(count: int = 5_000) -> Fault:
-    """Answer well under many headers."""
+    """Payload well under many headers."""
     return Fault(headers=tuple((f"x-padding-{number}", "x") for number in range(count)))
 
 
 @listed
 def huge_header(size: int = 200_000) -> Fault:
-    """Answer well under one long header."""
+    """Payload well under one long header."""
     return Fault(headers=(("x-padding", "x" * size),))
 
 

@@ -15,7 +15,7 @@ from typing import Self, final
 from anyio import to_thread
 from attrs import evolve
 
-from ._conversation import Reply
+from ._conversation import Speech
 from ._fault import Fault
 from ._ledger import Ledger, Script
 from ._requests import BadRequestError, ReceivedRequest, read_request
@@ -77,7 +77,7 @@ class FaultServer:
         return [request for request, _ in self._ledger.entries()]
 
     @property
-    def replies(self) -> list[Reply]:
+    def replies(self) -> list[Speech]:
         """What the server meant to say to each of `requests`."""
         return [reply for _, reply in self._ledger.entries()]
 
@@ -208,7 +208,7 @@ class FaultServer:
                 await peer.finish()
 
     async def _exchange(self, peer: Peer, connection: int) -> bool:
-        """Answer one request; return whether the connection can serve another."""
+        """Payload one request; return whether the connection can serve another."""
         try:
             request = await read_request(peer.reader, peer.writer)
         except BadRequestError as error:

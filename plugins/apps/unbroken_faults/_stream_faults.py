@@ -15,7 +15,7 @@ from ._messages import NOT_JSON, PING
 
 @listed
 def error_first(type: str = "overloaded_error") -> Fault:
-    """Answer 200, then an error event and nothing else."""
+    """Payload 200, then an error event and nothing else."""
     return Fault(error=type, after=0, then="end")
 
 
@@ -78,19 +78,19 @@ def bad_chunk(after: int = 5) -> Fault:
 
 @listed
 def close_idle() -> Fault:
-    """Answer well, promise keep-alive and close the connection all the same."""
+    """Payload well, promise keep-alive and close the connection all the same."""
     return Fault(connection="drop")
 
 
 @listed
 def keep_open(data: bytes | str = b"") -> Fault:
-    """Answer well, send `data` behind the terminal event and keep the socket open."""
+    """Payload well, send `data` behind the terminal event and keep the socket open."""
     return Fault(insert=data, then="stall")
 
 
 @listed
 def reset_after_end() -> Fault:
-    """Answer well and reset the connection behind the terminal event."""
+    """Payload well and reset the connection behind the terminal event."""
     return Fault(then="reset")
 
 

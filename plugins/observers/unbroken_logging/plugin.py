@@ -88,7 +88,7 @@ class Logging(Plugin):
         """Record how an attempt ended, and keep its error for the decision about it."""
         if outcome.error is not None:
             call.set(LAST_ERROR, records.of_error(outcome.error))
-        elif call.attempts:
+        elif call.history:
             call.pop(LAST_ERROR)
         if self._debugs:
             fields = records.common(call, "attempt-ended")

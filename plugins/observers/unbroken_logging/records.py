@@ -29,7 +29,7 @@ import attrs
 from attrs import field, frozen
 
 from unbroken.call import Call, Key, Outcome
-from unbroken.decisions import Decision, GiveUp, Reject, Replay, Retry, Wait
+from unbroken.decisions import Decision, GiveUp, Reject, Replay, TryAgain, Wait
 from unbroken.errors import CircuitOpenError, Error
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response
@@ -54,7 +54,7 @@ MESSAGES: Final = {
 CALL_LEVELS: Final = {"success": "INFO", "cancelled": "INFO", "rejected": "WARNING", "failure": "ERROR"}
 
 LAST_ERROR: Final[Key[dict[str, Any]]] = Key("logging.last_error")
-"""The fields of the error that ended the last attempt: what a `Retry` is about."""
+"""The fields of the error that ended the last attempt: what a `TryAgain` is about."""
 
 _IDS: Final = frozenset({"unbroken", "request_id", "response_id", "origin", "plugin", "error"})
 
@@ -91,7 +91,7 @@ def decision_kind(decision: Decision) -> tuple[str, str]:
     match decision:
         case Wait(seconds=seconds):
             return ("WARNING" if seconds >= LONG_WAIT else "DEBUG"), "wait"
-        case Retry():
+        case TryAgain():
             return "WARNING", "retry"
         case Reject():
             return "WARNING", "reject"
@@ -119,7 +119,7 @@ def of_decision(decision: Decision, call: Call) -> dict[str, Any]:
     match decision:
         case Wait(seconds=seconds, reason=reason):
             return {"delay": seconds, "reason": reason}
-        case Retry(delay=delay, resume=resume, reason=reason):
+        case TryAgain(delay=delay, resume=resume, reason=reason):
             return {"delay": delay, "reason": reason, "resume": resume or None, **_last_error(call)}
         case Reject(error=error):
             return of_error(error)
@@ -166,7 +166,7 @@ def of_call(call: Call, outcome: Outcome, allowed: frozenset[str]) -> dict[str, 
     usage = None if call.usage is None else attrs.asdict(call.usage, filter=_given)
     return {
         **of_attempt(call, outcome),
-        "attempt": outcome.attempt,
+        "attempt": outcome.attempts,
         "time_to_first_event": first,
         "events": call.events,
         "usage": usage or None,

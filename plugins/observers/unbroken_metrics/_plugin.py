@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-from unbroken import Call, Key, Outcome, Plugin, Request, Retry, TimeoutError, TruncatedStreamError, Wait, hookimpl
+from unbroken import Call, Key, Outcome, Plugin, Request, TimeoutError, TruncatedStreamError, TryAgain, Wait, hookimpl
 from unbroken.decisions import Decision
 
 from ._book import Book
@@ -57,7 +57,7 @@ class Metrics(Plugin):
         if isinstance(decision, Wait):
             self._live[id(call)] = call
             self._book.put(_names(call), Series.waited, plugin, decision.seconds)
-        elif isinstance(decision, Retry):
+        elif isinstance(decision, TryAgain):
             self._book.put(_names(call), Series.retried, call.get(_ERROR, OTHER), decision.delay)
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
@@ -69,7 +69,7 @@ class Metrics(Plugin):
         if error is not None:
             name = error_name(error)
             call.set(_ERROR, name)
-            stalled = isinstance(error, TimeoutError) and error.clock == "idle"
+            stalled = isinstance(error, TimeoutError) and error.timeout == "idle"
             put(names, Series.attempt_failed, name, stalled, isinstance(error, TruncatedStreamError))
 
     def on_finish(self, call: Call, outcome: Outcome) -> None:
@@ -77,7 +77,7 @@ class Metrics(Plugin):
         self._live.pop(id(call), None)
         committed_at = call.committed_at
         first = None if committed_at is None else committed_at - call.started_at
-        if outcome.status == "success" and outcome.attempt > len(call.attempts):
+        if outcome.status == "success" and outcome.attempts > len(call.history):
             dialect, request = call.dialect, call.request
             names = (dialect.name, model_of(request.content), request.origin)
             head = (dialect, call.response)
@@ -147,7 +147,7 @@ def _names(call: Call) -> Names:
 
 def _connected(call: Call) -> bool:
     """Whether an attempt of `call` is on its way: it does not wait to be sent and has not failed."""
-    return call.phase not in ("before", "complete") and len(call.attempts) < call.attempt
+    return call.phase not in ("before", "complete") and len(call.history) < call.attempt
 
 
 def _ended(call: Call, outcome: Outcome, first: float | None) -> CallEnded:
@@ -155,7 +155,7 @@ def _ended(call: Call, outcome: Outcome, first: float | None) -> CallEnded:
         labels=Labels.of(_names(call)),
         status=outcome.status,
         error=None if outcome.error is None else error_name(outcome.error),
-        attempts=outcome.attempt,
+        attempts=outcome.attempts,
         duration=outcome.duration,
         time_to_first_event=first,
         events=call.events,

@@ -23,4 +23,4 @@ def count(tally: Tally, name: str, amount: float = 1) -> None:
 def error_name(error: Error) -> str:
     """Return the class of `error`, for a timeout with its clock: ``TimeoutError:idle``."""
     name = type(error).__name__
-    return f"{name}:{error.clock}" if isinstance(error, TimeoutError) and error.clock else name
+    return f"{name}:{error.timeout}" if isinstance(error, TimeoutError) and error.timeout else name

@@ -50,7 +50,7 @@ class Totals:
     wait_time: Mapping[str, float]
     """The same in seconds."""
     stalls: int
-    """Attempts that the idle clock ended."""
+    """Attempts that the idle timeout ended."""
     truncations: int
     """Attempts whose stream ended before it was complete."""
     events: int

@@ -1,7 +1,7 @@
 """Spans and metrics of calls through OpenTelemetry, after its conventions for generative AI. Needs the extra `otel`."""
 
-from ._config import MetricsConfig, TracingConfig
-from ._metrics import Metrics
-from ._tracing import Tracing
+from ._config import OTelMetricsConfig, OTelTracingConfig
+from ._metrics import OTelMetrics
+from ._tracing import OTelTracing
 
-__all__ = ("Metrics", "MetricsConfig", "Tracing", "TracingConfig")
+__all__ = ("OTelMetrics", "OTelMetricsConfig", "OTelTracing", "OTelTracingConfig")

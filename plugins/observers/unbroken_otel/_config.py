@@ -44,8 +44,8 @@ class _Conventions:
 
 
 @frozen(kw_only=True)
-class TracingConfig(_Conventions):
-    """The settings of `Tracing`."""
+class OTelTracingConfig(_Conventions):
+    """The settings of `OTelTracing`."""
 
     propagate: bool = field(default=True, validator=flag)
     """Whether each attempt is sent with the ``traceparent`` of its span. Baggage is never sent."""
@@ -56,8 +56,8 @@ class TracingConfig(_Conventions):
 
 
 @frozen(kw_only=True)
-class MetricsConfig(_Conventions):
-    """The settings of `Metrics`."""
+class OTelMetricsConfig(_Conventions):
+    """The settings of `OTelMetrics`."""
 
     meter_provider: Any = field(default=None, validator=_has("get_meter", "a MeterProvider"))
     """Where the measurements go; None: the global provider, whenever it is set. Not for files."""

@@ -2,29 +2,29 @@
 
 from typing import Any, ClassVar
 
-from unbroken import Call, Outcome, Plugin, Retry, Usage, hookimpl
+from unbroken import Call, Outcome, Plugin, TryAgain, Usage, hookimpl
 from unbroken.decisions import Decision
 
 from . import _semconv as semconv
 from ._api import Context, measures_nothing, meter
-from ._config import MetricsConfig
+from ._config import OTelMetricsConfig
 from ._instruments import Instruments
 from ._request import body_of, identifier, input_tokens, output_tokens
 from ._spans import SPANS
 
 
-class Metrics(Plugin):
+class OTelMetrics(Plugin):
     """Measures each call: its duration, the time to its first event and between events, its tokens, its retries.
 
     ``plugins=["otel-metrics", ...]``. All of it is recorded at the end of a call; an event costs nothing. With
-    `Tracing` in the same list the measurements are linked to the span of the call (exemplars).
+    `OTelTracing` in the same list the measurements are linked to the span of the call (exemplars).
     """
 
     name: ClassVar[str] = "otel-metrics"
-    Config: ClassVar[type[Any]] = MetricsConfig
-    config: MetricsConfig
+    Config: ClassVar[type[Any]] = OTelMetricsConfig
+    config: OTelMetricsConfig
 
-    def __init__(self, config: MetricsConfig | None = None, /, **values: Any) -> None:
+    def __init__(self, config: OTelMetricsConfig | None = None, /, **values: Any) -> None:
         super().__init__(config, **values)
         self._names = semconv.names(self.config.semconv)
         self._identify = identifier(self._names, self.config.provider_name, self.config.operation_name)
@@ -32,8 +32,8 @@ class Metrics(Plugin):
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
         """Count a retry, by the error that it is about."""
-        if isinstance(decision, Retry) and not measures_nothing(self._instruments.duration):
-            about = call.attempts[-1].error if call.attempts else "_OTHER"
+        if isinstance(decision, TryAgain) and not measures_nothing(self._instruments.duration):
+            about = call.history[-1].error if call.history else "_OTHER"
             attributes = self._attributes(call) | {semconv.ERROR_TYPE: about}
             self._instruments.retries.add(1, attributes, _context(call))
 

@@ -15,8 +15,8 @@ from unbroken import (
     Reject,
     Replay,
     Request,
-    Retry,
     TimeoutError,
+    TryAgain,
     Usage,
     Wait,
 )
@@ -33,7 +33,7 @@ _KIND: Final = re.compile(r"[a-z_]{1,64}\Z")
 EVENTS: Final[dict[type, str]] = {
     Wait: "unbroken.wait",
     Reject: "unbroken.reject",
-    Retry: "unbroken.retry",
+    TryAgain: "unbroken.retry",
     GiveUp: "unbroken.give_up",
     Replay: "unbroken.replay",
 }
@@ -98,7 +98,7 @@ class CallSpans:
         self.span.set_attributes(
             {
                 semconv.OUTCOME: outcome.status,
-                semconv.ATTEMPTS: outcome.attempt,
+                semconv.ATTEMPTS: outcome.attempts,
                 semconv.EVENTS: call.events,
                 semconv.BYTES: call.bytes,
                 **_response(call),
@@ -138,8 +138,8 @@ def error_attributes(error: Error) -> dict[str, Any]:
     found: dict[str, Any] = {semconv.ERROR_TYPE: type(error).__name__}
     if error.phase is not None:
         found[semconv.PHASE] = error.phase
-    if isinstance(error, TimeoutError) and error.clock is not None:
-        found[semconv.CLOCK] = error.clock
+    if isinstance(error, TimeoutError) and error.timeout is not None:
+        found[semconv.TIMEOUT] = error.timeout
     if error.kind is not None and _KIND.match(error.kind):
         found[semconv.KIND] = error.kind
     return found
@@ -154,7 +154,7 @@ def _judge(span: Span, outcome: Outcome) -> None:
 
 def _description(error: Error) -> str:
     """Return the message where it is this side's; a server's words may repeat what it was sent."""
-    own = error.origin == "local" or isinstance(error, NetworkError | TimeoutError)
+    own = error.is_local or isinstance(error, NetworkError | TimeoutError)
     return one_line(error.message) if own else type(error).__name__
 
 
@@ -184,7 +184,7 @@ def _said(decision: Decision) -> dict[str, Any]:
     match decision:
         case Wait(seconds=seconds, reason=reason):
             found: dict[str, Any] = {semconv.DELAY: float(seconds), semconv.REASON: one_line(reason)}
-        case Retry(delay=delay, reason=reason, resume=resume):
+        case TryAgain(delay=delay, reason=reason, resume=resume):
             found = {semconv.DELAY: float(delay), semconv.REASON: one_line(reason), semconv.RESUME: resume}
         case Reject(error=error):
             found = error_attributes(error)

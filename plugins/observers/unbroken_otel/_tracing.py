@@ -7,7 +7,7 @@ from unbroken import Call, Outcome, Plugin, Request
 from unbroken.decisions import Decision
 
 from ._api import Span, SpanKind, records_nothing, set_span_in_context, tracer
-from ._config import TracingConfig
+from ._config import OTelTracingConfig
 from ._content import content
 from ._request import Identity, body_of, identifier, settings
 from ._semconv import CALL_ID, REQUEST_MODEL, names
@@ -18,7 +18,7 @@ _UNSEEN: Final[Any] = object()
 _CLIENT: Final = SpanKind.CLIENT
 
 
-class Tracing(Plugin):
+class OTelTracing(Plugin):
     """Makes a span for each call and one below it for each attempt, with the decisions as events.
 
     ``plugins=["otel-tracing", ...]``: it belongs in front of the list, so that it sees what the others decide. Without
@@ -26,10 +26,10 @@ class Tracing(Plugin):
     """
 
     name: ClassVar[str] = "otel-tracing"
-    Config: ClassVar[type[Any]] = TracingConfig
-    config: TracingConfig
+    Config: ClassVar[type[Any]] = OTelTracingConfig
+    config: OTelTracingConfig
 
-    def __init__(self, config: TracingConfig | None = None, /, **values: Any) -> None:
+    def __init__(self, config: OTelTracingConfig | None = None, /, **values: Any) -> None:
         super().__init__(config, **values)
         self._names = names(self.config.semconv)
         self._identify = identifier(self._names, self.config.provider_name, self.config.operation_name)

@@ -158,13 +158,13 @@ class CircuitBreaker(Plugin):
 
     def _to_blame(self, call: Call, error: Error) -> bool:
         """Whether `error` is the upstream's failure: not ours, not the request's, not the consumer's impatience."""
-        if error.origin == "local":
+        if error.is_local:
             return False
         if isinstance(error, RateLimitError):
             return self.config.count_429
         if isinstance(error, TimeoutError):
-            # The total clock also runs for a healthy stream that is long; before its first event nothing speaks for it.
-            return error.clock != "total" or call.committed_at is None
+            # The total timeout also ends a healthy stream that is long; before its first event nothing speaks for it.
+            return error.timeout != "total" or call.committed_at is None
         return isinstance(error, NetworkError | ServerError) or (error.status_code or 0) >= 500
 
     def _refused(self, key: str, refusal: Refusal, now: float) -> CircuitOpenError:

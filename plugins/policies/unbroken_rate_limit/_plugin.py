@@ -168,7 +168,7 @@ class RateLimit(Plugin):
     def _asked_to_wait(self, error: Error) -> float:
         """Return the seconds that a 429 from the server asks for; a quota that is used up cannot be waited for."""
         asks = isinstance(error, RateLimitError) and not isinstance(error, QuotaExceededError)
-        return error.retry_after or 0.0 if asks and error.origin != "local" and self.config.gate_on_429 else 0.0
+        return error.retry_after or 0.0 if asks and not error.is_local and self.config.gate_on_429 else 0.0
 
     def _refusal(self, call: Call, wait: float, altogether: float) -> Reject | None:
         """Return the refusal of a call that would have to wait too long, None when it may wait."""

@@ -124,7 +124,7 @@ class Queue:
         if first is not None and first.at < self.gate:
             later = self.gate - first.at
             for place in self._waiting:
-                place.at += later
+                place.at = max(place.at + later, self.gate)  # a sum is rounded, and may be before the gate
             self._ends = None
 
     def learn(self, place: Place, left: Mapping[str, float], now: float) -> bool:

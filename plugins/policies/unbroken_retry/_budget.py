@@ -12,7 +12,7 @@ _GRAIN: Final = 0.01
 
 
 @final
-class Bucket:
+class Allowance:
     """What is left of a `RetryBudget`; safe to use from many threads.
 
     It holds a reserve, full at first, that `min_per_second` fills up to what flows in within the window, and what calls

@@ -9,10 +9,11 @@ from unbroken.messages import Event
 from unbroken.plugin import Plugin
 
 from ._backoff import Backoff, delay, initial_delay
-from ._budget import Bucket
+from ._budget import Allowance
 from ._config import RetryConfig
 
 BACKOFF: Key[Backoff] = Key("retry.backoff")
+_UNSENT = ("before", "connect")
 
 
 class Retry(Plugin):
@@ -31,12 +32,12 @@ class Retry(Plugin):
 
     def __init__(self, config: RetryConfig | None = None, /, **values: Any) -> None:
         super().__init__(config, **values)
-        self._bucket = None if self.config.budget is None else Bucket(self.config.budget)
+        self._bucket = None if self.config.budget is None else Allowance(self.config.budget)
 
     def on_commit(self, call: Call, event: Event) -> None:
         """Count a call whose first attempt went well, unless it was answered without being sent."""
         bucket, now = self._bucket, call.committed_at
-        if bucket is not None and now is not None and call.response is not None and not call.attempts:
+        if bucket is not None and now is not None and call.response is not None and not call.history:
             bucket.deposit(now)
 
     def should_retry(self, call: Call, error: Error) -> decisions.ShouldRetry:
@@ -44,12 +45,14 @@ class Retry(Plugin):
         if call.committed_at is not None:
             return None
         # Counted now, not at its start: a call may take longer to fail than the window of the budget is.
-        if self._bucket is not None and not call.attempts and error.origin != "local":
+        if self._bucket is not None and not call.history and not error.is_local:
             self._bucket.deposit(call.now())
         if not self._curable(call, error):
             return None
         if self.config.respect_should_retry and error.should_retry is False:
             return decisions.GiveUp(reason="x-should-retry: false")
+        if not call.current.repeatable and call.phase not in _UNSENT:
+            return decisions.GiveUp(reason="the server may have the request, which must not be sent twice")
         if call.attempt > self.config.max_retries:
             return decisions.GiveUp(reason=f"max_retries {self.config.max_retries} reached")
         hint = error.retry_after
@@ -58,7 +61,7 @@ class Retry(Plugin):
     def _curable(self, call: Call, error: Error) -> bool:
         if isinstance(error, QuotaExceededError):  # a 429, but waiting cannot help, whatever the server says
             return False
-        if error.origin == "local":
+        if error.is_local:
             return self.config.retry_local and error.retryable
         if self.config.respect_should_retry and error.should_retry is True:
             return True
@@ -74,7 +77,7 @@ class Retry(Plugin):
         if remaining is not None and hint >= remaining:
             return _too_late(hint, remaining)
         # Jitter only upwards, and the jittered wait stays within the limits that the hint itself keeps.
-        exact = error.origin == "local" or config.jitter_kind == "none"
+        exact = error.is_local or config.jitter_kind == "none"
         latest = min(hint if exact else hint * (1 + config.jitter), config.max_retry_after)
         latest = latest if remaining is None else min(latest, remaining)
         call.pop(BACKOFF)
@@ -91,9 +94,9 @@ class Retry(Plugin):
     def _retry(self, call: Call, error: Error, seconds: float, how: str) -> decisions.ShouldRetry:
         """Take a retry from the budget before the wait, when everything else speaks for it."""
         # What never left this client is no load, so to try it again is no retry for the server.
-        if self._bucket is not None and error.origin != "local" and not self._bucket.withdraw(call.now()):
+        if self._bucket is not None and not error.is_local and not self._bucket.withdraw(call.now()):
             return decisions.GiveUp(reason="retry budget exhausted")
-        return decisions.Retry(seconds, reason=f"retry {call.attempt} of {self.config.max_retries}, {how}")
+        return decisions.TryAgain(seconds, reason=f"retry {call.attempt} of {self.config.max_retries}, {how}")
 
 
 def _is_http(call: Call, error: Error) -> bool:

@@ -1,4 +1,4 @@
-"""The timeout policy: the four clocks for every call that does not bring its own."""
+"""The timeout policy: the timeouts for every call that does not bring its own."""
 
 from typing import Any, ClassVar
 

@@ -3,7 +3,7 @@
 from attrs import field, frozen
 
 from unbroken import Call, Error, Plugin, Request
-from unbroken import Retry as RetryDecision
+from unbroken import TryAgain as RetryDecision
 from unbroken.validators import number, seconds
 
 __all__ = ["PatientRetry", "PatientRetryConfig", "Stamp", "StampConfig"]

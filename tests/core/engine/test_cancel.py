@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from unbroken import AsyncClient, Client, Wait
-from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, run, sse
 from unbroken.testing.transport import AsyncScriptedExchange, ScriptedExchange
 from unbroken_anthropic import Anthropic
 from unbroken_retry import Retry
@@ -20,8 +20,8 @@ DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})
 STOP = ("message_stop", {"type": "message_stop"})
 URL = "https://api.example.org"
 
-FAILING = Reply(connect=1.0, latency=1.0, status=500, body=[1.0, b"busy"])
-GOOD = Reply(connect=1.0, latency=1.0, body=[sse(START), 1.0, sse(*[DELTA] * 300), 1.0, sse(STOP)])
+FAILING = Answer(connect=1.0, latency=1.0, status=500, body=[1.0, b"busy"])
+GOOD = Answer(connect=1.0, latency=1.0, body=[sse(START), 1.0, sse(*[DELTA] * 300), 1.0, sse(STOP)])
 EVENTS = 302
 
 
@@ -133,7 +133,7 @@ def test_E66_a_coroutine_that_is_closed_lets_go(make_spy, within):
     clock = FakeClock()
     spy = make_spy()
     body = [sse(START, DELTA), 5.0, sse(STOP)]
-    replies = [Reply(status=500), Reply(body=body)] if within == "back-off" else [Reply(body=body)]
+    replies = [Answer(status=500), Answer(body=body)] if within == "back-off" else [Answer(body=body)]
     transport = AsyncScriptedTransport(replies, clock)
     client = AsyncClient([spy, Retry()], transport=transport, clock=clock, dialect=Anthropic())
 
@@ -174,9 +174,9 @@ def test_E66_an_exception_in_the_body_is_the_consumers_own(talk, spy, error, las
 
     if error is SystemExit:  # `play` keeps only what a test may see
         with pytest.raises(SystemExit):
-            talk([Reply(body=sse(START, DELTA, STOP))], [spy], consume=consume)
+            talk([Answer(body=sse(START, DELTA, STOP))], [spy], consume=consume)
     else:
-        played = talk([Reply(body=sse(START, DELTA, STOP))], [spy], consume=consume)
+        played = talk([Answer(body=sse(START, DELTA, STOP))], [spy], consume=consume)
         assert type(played.error) is error
         assert played.transport.open_exchanges == 0
     expected = "success" if last == STOP[0] else "cancelled"
@@ -239,7 +239,7 @@ def test_E57_an_interrupt_in_any_blocking_call_leaves_nothing_behind(make_spy):
         pytest.param(False, OSError, "success", id="complete-failed"),
     ],
 )
-def test_letting_go_cannot_fail_a_call_but_can_be_interrupted(colour, fake_clock, make_spy, leave_early, error, status):
+def test_closing_cannot_fail_a_call_but_can_be_interrupted(backend, fake_clock, make_spy, leave_early, error, status):
     """An interrupt during the close is not lost; any other failure of it is nobody's business."""
     from unbroken.testing import play
 
@@ -256,9 +256,9 @@ def test_letting_go_cannot_fail_a_call_but_can_be_interrupted(colour, fake_clock
         patch.setattr(AsyncScriptedExchange, "abort", fail)
         patch.setattr(AsyncScriptedExchange, "aclose", afail)
         played = play(
-            [Reply(body=sse(START, DELTA, STOP))],
+            [Answer(body=sse(START, DELTA, STOP))],
             [spy],
-            backend=colour,
+            backend=backend,
             clock=fake_clock,
             dialect=Anthropic(),
             consume=lambda _: not leave_early,
@@ -276,7 +276,7 @@ def test_an_interrupt_while_a_failed_attempt_lets_go_is_a_cancellation(make_spy,
         raise KeyboardInterrupt
 
     spy = make_spy()
-    transport = ScriptedTransport([Reply(status=500)], fake_clock)
+    transport = ScriptedTransport([Answer(status=500)], fake_clock)
     stream = Client([spy, Retry()], transport=transport, clock=fake_clock).stream("POST", URL)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ScriptedExchange, "close", fail)
@@ -315,7 +315,7 @@ def test_an_interrupt_between_two_steps_lets_go(make_spy, fake_clock):
             return super()._perform(step)
 
     spy = make_spy()
-    transport = ScriptedTransport([Reply(body=sse("a"))], fake_clock)
+    transport = ScriptedTransport([Answer(body=sse("a"))], fake_clock)
     stream = Client([spy], transport=transport, clock=fake_clock).stream("POST", URL)
     stream._make = lambda: Interrupted(stream._engine.run(), transport, fake_clock)
     with pytest.raises(KeyboardInterrupt), stream:
@@ -324,11 +324,11 @@ def test_an_interrupt_between_two_steps_lets_go(make_spy, fake_clock):
     assert transport.open_exchanges == 0
 
 
-def test_E66_a_stream_that_is_dropped_is_let_go_with_a_warning(colour, make_spy):
+def test_E66_a_stream_that_is_dropped_is_let_go_with_a_warning(backend, make_spy):
     """The interpreter finds it; the warning says what the mistake was. The hooks run all the same."""
     spy = make_spy()
     clock = FakeClock()
-    replies = [Reply(body=[sse(START, DELTA), sse(STOP)])]
+    replies = [Answer(body=[sse(START, DELTA), sse(STOP)])]
 
     def drop():
         transport = ScriptedTransport(replies, clock)
@@ -345,7 +345,7 @@ def test_E66_a_stream_that_is_dropped_is_let_go_with_a_warning(colour, make_spy)
         return transport
 
     def dropped():
-        transport = drop() if colour == "sync" else run(adrop, clock=clock, backend=colour)
+        transport = drop() if backend == "sync" else run(adrop, clock=clock, backend=backend)
         gc.collect()
         return transport
 
@@ -355,24 +355,24 @@ def test_E66_a_stream_that_is_dropped_is_let_go_with_a_warning(colour, make_spy)
     assert spy.statuses("after_request") == spy.statuses("on_finish") == ["cancelled"]
 
 
-def test_E66_it_is_let_go_even_where_warnings_are_errors(colour):
+def test_E66_it_is_let_go_even_where_warnings_are_errors(backend):
     """Closing comes first."""
     clock = FakeClock()
     unraisable = []
 
     async def adrop():
-        transport = AsyncScriptedTransport([Reply(body=sse(DELTA))], clock)
+        transport = AsyncScriptedTransport([Answer(body=sse(DELTA))], clock)
         await AsyncClient([], transport=transport, clock=clock).stream("POST", URL).__aenter__()
         return transport
 
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         patch.setattr("sys.unraisablehook", unraisable.append)
         warnings.simplefilter("error")
-        if colour == "sync":
-            transport = ScriptedTransport([Reply(body=sse(DELTA))], clock)
+        if backend == "sync":
+            transport = ScriptedTransport([Answer(body=sse(DELTA))], clock)
             Client([], transport=transport, clock=clock).stream("POST", URL).__enter__()
         else:
-            transport = run(adrop, clock=clock, backend=colour)
+            transport = run(adrop, clock=clock, backend=backend)
         gc.collect()
     assert [report.exc_type for report in unraisable] == [ResourceWarning]
     assert transport.open_exchanges == 0
@@ -381,14 +381,14 @@ def test_E66_it_is_let_go_even_where_warnings_are_errors(colour):
 def test_E66_a_stream_that_was_left_or_read_to_its_end_is_dropped_in_silence(talk):
     """`filterwarnings = error` is on: a warning would fail this test."""
     for consume in (None, lambda _: False):
-        talk([Reply(body=sse(START, DELTA, STOP))], consume=consume)
+        talk([Answer(body=sse(START, DELTA, STOP))], consume=consume)
     gc.collect()
 
 
 def test_E72_breaking_out_through_an_exit_stack_or_a_finally(fake_clock, make_spy):
     """The block is left like any other."""
     spy = make_spy()
-    transport = ScriptedTransport(lambda _: Reply(body=sse(START, DELTA, STOP)), fake_clock)
+    transport = ScriptedTransport(lambda _: Answer(body=sse(START, DELTA, STOP)), fake_clock)
     client = Client([spy], transport=transport, clock=fake_clock, dialect=Anthropic())
 
     def in_a_finally():
@@ -411,7 +411,7 @@ def test_E72_a_task_group_that_is_cancelled_and_a_finally_within_it(make_spy, ba
     """A stream opened in a `finally` of a cancelled task fails at its first await and is let go."""
     clock = FakeClock()
     spy = make_spy()
-    transport = AsyncScriptedTransport(lambda _: Reply(body=[sse(START, DELTA), 60.0, sse(STOP)]), clock)
+    transport = AsyncScriptedTransport(lambda _: Answer(body=[sse(START, DELTA), 60.0, sse(STOP)]), clock)
     client = AsyncClient([spy], transport=transport, clock=clock, dialect=Anthropic())
 
     async def consume():

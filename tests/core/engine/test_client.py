@@ -9,7 +9,7 @@ from unbroken import AsyncClient, Client, ConfigurationError, Plugin, PluginErro
 from unbroken._httpx import AsyncHTTPTransport, HTTPTransport
 from unbroken.clock import SystemClock
 from unbroken.messages import Timeouts
-from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, run, sse
 from unbroken.transport import Connections
 from unbroken_anthropic import Anthropic
 from unbroken_retry import Retry
@@ -122,7 +122,7 @@ def test_each_call_has_an_id_of_its_own():
 def test_the_headers_of_the_call_beat_those_of_the_client(play):
     """And both beat the defaults."""
     played = play(
-        [Reply(body=sse("a"))],
+        [Answer(body=sse("a"))],
         client={"headers": {"x-a": "client", "x-b": "client", "cache-control": "client"}},
         headers={"X-B": "call"},
     )
@@ -134,7 +134,7 @@ def test_the_headers_of_the_call_beat_those_of_the_client(play):
 
 def test_content_is_sent_as_it_is(play):
     """For bodies that are not JSON."""
-    played = play([Reply(body=sse("a"))], json=None, content=b"raw", method="put", timeouts=Timeouts(idle=5))
+    played = play([Answer(body=sse("a"))], json=None, content=b"raw", method="put", timeouts=Timeouts(idle=5))
     assert (played.requests[0].content, played.requests[0].method) == (b"raw", "PUT")
     assert "content-type" not in played.requests[0].headers
 
@@ -216,7 +216,7 @@ class Wrapping(Plugin):
 
 def test_transports_are_wrapped_in_the_order_of_the_plugins(play):
     """The first plugin is the outermost."""
-    played = play([Reply(body=sse("a"))], [Wrapping("1"), Wrapping("2")])
+    played = play([Answer(body=sse("a"))], [Wrapping("1"), Wrapping("2")])
     assert played.requests[0].headers["x-path"] == "12"
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from unbroken import TimeoutError
 from unbroken.messages import Timeouts
-from unbroken.testing import STALL, Reply, sse
+from unbroken.testing import STALL, Answer, sse
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout
 
@@ -23,11 +23,11 @@ def total(seconds: float) -> Timeouts:
 @pytest.mark.parametrize(
     ("reply", "timeouts", "clock", "after", "seconds", "phase"),
     [
-        pytest.param(Reply(connect=STALL), CLOCKS, "connect", 3, 3, "connect", id="C34-connect"),
-        pytest.param(Reply(connect=99), CLOCKS, "connect", 3, 3, "connect", id="C34-connect-late"),
-        pytest.param(Reply(latency=STALL), CLOCKS, "first_event", 10, 10, "headers", id="C40-no-head"),
+        pytest.param(Answer(connect=STALL), CLOCKS, "connect", 3, 3, "connect", id="C34-connect"),
+        pytest.param(Answer(connect=99), CLOCKS, "connect", 3, 3, "connect", id="C34-connect-late"),
+        pytest.param(Answer(latency=STALL), CLOCKS, "first_event", 10, 10, "headers", id="C40-no-head"),
         pytest.param(
-            Reply(connect=2.0, latency=STALL),
+            Answer(connect=2.0, latency=STALL),
             CLOCKS,
             "first_event",
             10,
@@ -35,9 +35,9 @@ def total(seconds: float) -> Timeouts:
             "headers",
             id="C40-no-head-connect-counts",
         ),
-        pytest.param(Reply(body=[STALL]), CLOCKS, "first_event", 10, 10, "first_event", id="C40-after-the-head"),
+        pytest.param(Answer(body=[STALL]), CLOCKS, "first_event", 10, 10, "first_event", id="C40-after-the-head"),
         pytest.param(
-            Reply(latency=4.0, body=[STALL]),
+            Answer(latency=4.0, body=[STALL]),
             CLOCKS,
             "first_event",
             10,
@@ -46,7 +46,7 @@ def total(seconds: float) -> Timeouts:
             id="C40-head-counts",
         ),
         pytest.param(
-            Reply(body=[sse(START), *[4.0, sse(PING)] * 9]),
+            Answer(body=[sse(START), *[4.0, sse(PING)] * 9]),
             CLOCKS,
             "first_event",
             10,
@@ -55,7 +55,7 @@ def total(seconds: float) -> Timeouts:
             id="C40-only-pings-first",
         ),
         pytest.param(
-            Reply(body=[sse(START), *[4.0, b": still here\n\n"] * 9]),
+            Answer(body=[sse(START), *[4.0, b": still here\n\n"] * 9]),
             CLOCKS,
             "first_event",
             10,
@@ -64,10 +64,10 @@ def total(seconds: float) -> Timeouts:
             id="C40-only-comments-first",
         ),
         pytest.param(
-            Reply(body=[sse(START, DELTA), STALL]), CLOCKS, "idle", 20, 20, "streaming", id="C40-after-events"
+            Answer(body=[sse(START, DELTA), STALL]), CLOCKS, "idle", 20, 20, "streaming", id="C40-after-events"
         ),
         pytest.param(
-            Reply(body=[9.0, sse(DELTA), 19.0, sse(DELTA), STALL]),
+            Answer(body=[9.0, sse(DELTA), 19.0, sse(DELTA), STALL]),
             CLOCKS,
             "idle",
             48,
@@ -76,7 +76,7 @@ def total(seconds: float) -> Timeouts:
             id="C40-later",
         ),
         pytest.param(
-            Reply(body=[sse(DELTA), *[7.0, sse(PING)] * 9]),
+            Answer(body=[sse(DELTA), *[7.0, sse(PING)] * 9]),
             CLOCKS,
             "idle",
             20,
@@ -85,7 +85,7 @@ def total(seconds: float) -> Timeouts:
             id="C40-only-pings",
         ),
         pytest.param(
-            Reply(body=[sse(DELTA), *[7.0, b":\n\n"] * 9]),
+            Answer(body=[sse(DELTA), *[7.0, b":\n\n"] * 9]),
             CLOCKS,
             "idle",
             20,
@@ -94,7 +94,7 @@ def total(seconds: float) -> Timeouts:
             id="A3-only-comments",
         ),
         pytest.param(
-            Reply(body=[sse(DELTA), *[19.9, b"d"] * 9]),
+            Answer(body=[sse(DELTA), *[19.9, b"d"] * 9]),
             CLOCKS,
             "idle",
             20,
@@ -103,7 +103,7 @@ def total(seconds: float) -> Timeouts:
             id="C41-one-byte-each",
         ),
         pytest.param(
-            Reply(body=[sse(DELTA), *[19.9, b"d"] * 9]),
+            Answer(body=[sse(DELTA), *[19.9, b"d"] * 9]),
             total(15),
             "total",
             15,
@@ -111,12 +111,12 @@ def total(seconds: float) -> Timeouts:
             "streaming",
             id="C41-total",
         ),
-        pytest.param(Reply(connect=STALL), total(2), "total", 2, 2, "connect", id="total-connect"),
-        pytest.param(Reply(latency=STALL), total(5), "total", 5, 5, "headers", id="total-head"),
-        pytest.param(Reply(body=[STALL]), total(5), "total", 5, 5, "first_event", id="total-first-event"),
-        pytest.param(Reply(body=[1.0, sse(DELTA), STALL]), total(15), "total", 15, 15, "streaming", id="total-idle"),
+        pytest.param(Answer(connect=STALL), total(2), "total", 2, 2, "connect", id="total-connect"),
+        pytest.param(Answer(latency=STALL), total(5), "total", 5, 5, "headers", id="total-head"),
+        pytest.param(Answer(body=[STALL]), total(5), "total", 5, 5, "first_event", id="total-first-event"),
+        pytest.param(Answer(body=[1.0, sse(DELTA), STALL]), total(15), "total", 15, 15, "streaming", id="total-idle"),
         pytest.param(
-            Reply(body=[*[1.0, sse(DELTA)] * 99]),
+            Answer(body=[*[1.0, sse(DELTA)] * 99]),
             total(30.5),
             "total",
             30.5,
@@ -125,7 +125,7 @@ def total(seconds: float) -> Timeouts:
             id="total-progress",
         ),
         pytest.param(
-            Reply(connect=STALL),
+            Answer(connect=STALL),
             Timeouts(connect=None, first_event=7),
             "first_event",
             7,
@@ -134,7 +134,7 @@ def total(seconds: float) -> Timeouts:
             id="no-connect",
         ),
         pytest.param(
-            Reply(connect=STALL),
+            Answer(connect=STALL),
             Timeouts(connect=9, first_event=7),
             "first_event",
             7,
@@ -143,7 +143,7 @@ def total(seconds: float) -> Timeouts:
             id="connect-longer",
         ),
         pytest.param(
-            Reply(body=[STALL]),
+            Answer(body=[STALL]),
             Timeouts(first_event=None, total=8),
             "total",
             8,
@@ -152,7 +152,7 @@ def total(seconds: float) -> Timeouts:
             id="only-total",
         ),
         pytest.param(
-            Reply(body=[sse(DELTA), STALL]),
+            Answer(body=[sse(DELTA), STALL]),
             Timeouts(idle=None, total=80),
             "total",
             80,
@@ -161,7 +161,7 @@ def total(seconds: float) -> Timeouts:
             id="no-idle",
         ),
         pytest.param(
-            Reply(body=[2.0, sse(DELTA), 70.0, sse(DELTA), STALL]),
+            Answer(body=[2.0, sse(DELTA), 70.0, sse(DELTA), STALL]),
             Timeouts(first_event=None, idle=None, total=80),
             "total",
             80,
@@ -176,7 +176,7 @@ def test_the_right_clock_fires_at_its_value(talk, reply, timeouts, clock, after,
     played = talk([reply], timeouts=timeouts)
     error = played.error
     assert isinstance(error, TimeoutError)
-    assert (error.clock, error.seconds, error.phase) == (clock, seconds, phase)
+    assert (error.timeout, error.seconds, error.phase) == (clock, seconds, phase)
     assert played.elapsed == pytest.approx(after, abs=1e-9)
     assert f"within {seconds:g} s ({clock} timeout)" in str(error)
     assert error.retryable
@@ -189,37 +189,37 @@ def test_the_right_clock_fires_at_its_value(talk, reply, timeouts, clock, after,
 def test_keepalives_are_progress_when_that_is_asked_for(talk, keepalive):
     """`count_keepalives`: for the idle clock, never for the first event."""
     timeouts = Timeouts(idle=20, first_event=10, count_keepalives=True)
-    patient = talk([Reply(body=[sse(DELTA), *[15.0, keepalive] * 9, sse(STOP)])], timeouts=timeouts)
+    patient = talk([Answer(body=[sse(DELTA), *[15.0, keepalive] * 9, sse(STOP)])], timeouts=timeouts)
     assert patient.error is None
     assert patient.elapsed == 135.0
-    stalled = talk([Reply(body=[sse(DELTA), 15.0, keepalive, STALL])], timeouts=timeouts)
-    assert (stalled.failure.clock, stalled.elapsed) == ("idle", 35.0)
-    unseen = talk([Reply(body=[sse(START), *[4.0, keepalive] * 9])], timeouts=timeouts)
-    assert (unseen.failure.clock, unseen.elapsed) == ("first_event", 10.0)
+    stalled = talk([Answer(body=[sse(DELTA), 15.0, keepalive, STALL])], timeouts=timeouts)
+    assert (stalled.failure.timeout, stalled.elapsed) == ("idle", 35.0)
+    unseen = talk([Answer(body=[sse(START), *[4.0, keepalive] * 9])], timeouts=timeouts)
+    assert (unseen.failure.timeout, unseen.elapsed) == ("first_event", 10.0)
 
 
 @pytest.mark.parametrize("event", [START, UNKNOWN, DELTA], ids=["preamble", "unknown", "content"])
 def test_every_event_that_is_no_keepalive_is_progress(talk, event):
     """After the commit also preamble."""
-    played = talk([Reply(body=[sse(DELTA), *[19.0, sse(event)] * 5, sse(STOP)])], timeouts=CLOCKS)
+    played = talk([Answer(body=[sse(DELTA), *[19.0, sse(event)] * 5, sse(STOP)])], timeouts=CLOCKS)
     assert played.error is None
     assert played.elapsed == 95.0
 
 
 def test_D45_pings_are_seen_by_hooks_and_feed_no_clock(talk, spy):
     """They are delivered, held with the preamble before the commit, and are no progress."""
-    played = talk([Reply(body=[sse(PING, START, PING, DELTA, PING), 15.0, sse(PING), STALL])], [spy], timeouts=CLOCKS)
+    played = talk([Answer(body=[sse(PING, START, PING, DELTA, PING), 15.0, sse(PING), STALL])], [spy], timeouts=CLOCKS)
     assert played.types == ["ping", "message_start", "ping", "content_block_delta", "ping", "ping"]
     assert [event.type for event in spy.payloads("on_event")] == played.types
     assert [event.type for event in spy.payloads("on_commit")] == ["content_block_delta"]
-    assert (played.failure.clock, played.elapsed) == ("idle", 20.0)
+    assert (played.failure.timeout, played.elapsed) == ("idle", 20.0)
 
 
 def test_E70_a_slow_consumer_does_not_trip_a_clock(talk, fake_clock):
     """First event and idle run only while the engine waits for bytes."""
     timeouts = Timeouts(first_event=1, idle=1)
     body = [sse(START, DELTA), sse(DELTA, DELTA), 0.9, sse(DELTA), 0.9, sse(DELTA, STOP)]
-    played = talk([Reply(body=body)], consume=lambda _: fake_clock.advance(5.0), timeouts=timeouts)
+    played = talk([Answer(body=body)], consume=lambda _: fake_clock.advance(5.0), timeouts=timeouts)
     assert played.error is None
     assert len(played.events) == 7
     assert played.elapsed == pytest.approx(36.8)
@@ -228,14 +228,14 @@ def test_E70_a_slow_consumer_does_not_trip_a_clock(talk, fake_clock):
 def test_the_total_clock_runs_while_the_consumer_thinks(talk, fake_clock):
     """It is the time of the whole call."""
     body = [*[sse(DELTA)] * 9, sse(STOP)]
-    played = talk([Reply(body=body)], consume=lambda _: fake_clock.advance(3.0), timeouts=Timeouts(total=10))
+    played = talk([Answer(body=body)], consume=lambda _: fake_clock.advance(3.0), timeouts=Timeouts(total=10))
     assert len(played.events) == 4
-    assert (played.failure.clock, played.elapsed) == ("total", 12.0)
+    assert (played.failure.timeout, played.elapsed) == ("total", 12.0)
 
 
 def test_the_first_event_clock_begins_anew_with_each_attempt(talk):
     """Connect and first event are per attempt, total is not."""
-    replies = [Reply(body=[STALL]), Reply(connect=STALL), Reply(body=[9.0, sse(DELTA, STOP)])]
+    replies = [Answer(body=[STALL]), Answer(connect=STALL), Answer(body=[9.0, sse(DELTA, STOP)])]
     played = talk(replies, [Retry(initial_delay=1.0, jitter=0)], timeouts=CLOCKS)
     assert played.error is None
     assert played.elapsed == 10 + 1 + 3 + 2 + 9
@@ -243,15 +243,15 @@ def test_the_first_event_clock_begins_anew_with_each_attempt(talk):
 
 def test_the_total_clock_runs_during_backoff(talk):
     """A retry that begins just before the deadline gets what is left."""
-    played = talk([Reply(status=500), Reply(body=[STALL])], [Retry(initial_delay=1.0, jitter=0)], timeouts=total(4))
-    assert (played.failure.clock, played.elapsed) == ("total", 4.0)
-    assert [attempt.number for attempt in played.failure.attempts] == [1, 2]
+    played = talk([Answer(status=500), Answer(body=[STALL])], [Retry(initial_delay=1.0, jitter=0)], timeouts=total(4))
+    assert (played.failure.timeout, played.elapsed) == ("total", 4.0)
+    assert [attempt.number for attempt in played.failure.history] == [1, 2]
 
 
 def test_the_clocks_of_the_call_beat_those_of_the_plugin(talk):
     """All four together."""
-    played = talk([Reply(body=[STALL])], [Timeout(first_event=50, total=5)], timeouts=Timeouts(first_event=7))
-    assert (played.failure.clock, played.elapsed) == ("first_event", 7.0)
+    played = talk([Answer(body=[STALL])], [Timeout(first_event=50, total=5)], timeouts=Timeouts(first_event=7))
+    assert (played.failure.timeout, played.elapsed) == ("first_event", 7.0)
 
 
 @pytest.mark.parametrize(
@@ -259,14 +259,14 @@ def test_the_clocks_of_the_call_beat_those_of_the_plugin(talk):
 )
 def test_without_clocks_the_plugins_count_and_then_the_defaults(talk, plugins, expected):
     """Nothing waits for ever, with or without the timeout plugin."""
-    played = talk([Reply(body=[STALL])], plugins)
-    assert (played.failure.clock, played.elapsed) == ("first_event", expected)
+    played = talk([Answer(body=[STALL])], plugins)
+    assert (played.failure.timeout, played.elapsed) == ("first_event", expected)
 
 
 def test_the_total_of_the_plugin_counts_from_the_beginning_of_the_call(talk):
     """Not from when the plugin was asked."""
-    played = talk([Reply(status=500), Reply(body=[STALL])], [Timeout(total=5), Retry(initial_delay=1.0, jitter=0)])
-    assert (played.failure.clock, played.failure.seconds, played.elapsed) == ("total", 5, 5.0)
+    played = talk([Answer(status=500), Answer(body=[STALL])], [Timeout(total=5), Retry(initial_delay=1.0, jitter=0)])
+    assert (played.failure.timeout, played.failure.seconds, played.elapsed) == ("total", 5, 5.0)
 
 
 def test_the_clock_of_a_call_starts_when_it_is_entered(fake_clock):
@@ -274,7 +274,7 @@ def test_the_clock_of_a_call_starts_when_it_is_entered(fake_clock):
     from unbroken import Client
     from unbroken.testing import ScriptedTransport
 
-    transport = ScriptedTransport([Reply(body=[1.0, sse("a")])], fake_clock)
+    transport = ScriptedTransport([Answer(body=[1.0, sse("a")])], fake_clock)
     client = Client([], transport=transport, clock=fake_clock)
     stream = client.stream("GET", "https://api.example.org", timeouts=Timeouts(total=2))
     fake_clock.advance(100.0)
@@ -291,16 +291,16 @@ def test_E61_deadlines_do_not_notice_the_wall_clock(talk, make_spy, fake_clock, 
         on_response=lambda call, response: fake_clock.jump_wall(jump),
     )
     plugins = [spy, Retry(initial_delay=1.0, jitter=0)]
-    played = talk([Reply(status=503), Reply(body=[sse(DELTA), STALL])], plugins, timeouts=CLOCKS)
-    assert (played.failure.clock, played.elapsed) == ("idle", 21.0)
-    played = talk([Reply(status=503), Reply(body=[sse(DELTA), STALL])], plugins, timeouts=total(9))
-    assert (played.failure.clock, played.elapsed) == ("total", 9.0)
+    played = talk([Answer(status=503), Answer(body=[sse(DELTA), STALL])], plugins, timeouts=CLOCKS)
+    assert (played.failure.timeout, played.elapsed) == ("idle", 21.0)
+    played = talk([Answer(status=503), Answer(body=[sse(DELTA), STALL])], plugins, timeouts=total(9))
+    assert (played.failure.timeout, played.elapsed) == ("total", 9.0)
 
 
 def test_a_transport_may_say_by_itself_why_the_time_ran_out(talk):
     """Such as that no connection became free; the engine only adds its stamp."""
     own = TimeoutError("no connection became free")
     own.clock, own.seconds = "connect", 3.0
-    played = talk([Reply(connect=3.0, failure=own)], timeouts=CLOCKS)
+    played = talk([Answer(connect=3.0, failure=own)], timeouts=CLOCKS)
     assert played.error is own
     assert (own.clock, own.phase, own.request_id) == ("connect", "headers", played.request_id)

@@ -9,13 +9,13 @@ from unbroken import (
     OverloadedError,
     PluginError,
     Replay,
-    Retry,
     StreamError,
     TimeoutError,
     TruncatedStreamError,
+    TryAgain,
 )
 from unbroken.messages import Timeouts
-from unbroken.testing import STALL, Reply, sse
+from unbroken.testing import STALL, Answer, sse
 from unbroken_retry import Retry as RetryPolicy
 
 START = ("message_start", {"type": "message_start", "message": {"usage": {"input_tokens": 7}}})
@@ -32,7 +32,7 @@ def delta(text: str) -> tuple[str, dict]:
     )
 
 
-GOOD = Reply(body=sse(START, BLOCK, delta("good"), STOP))
+GOOD = Answer(body=sse(START, BLOCK, delta("good"), STOP))
 GOOD_TYPES = ["message_start", "content_block_start", "content_block_delta", "message_stop"]
 
 
@@ -40,7 +40,7 @@ def test_preamble_is_held_until_the_first_content_event(talk, spy, fake_clock):
     """Then everything comes at once, in order; the commit is told of once, before, with the content event."""
     body = [sse(START), 5.0, sse(BLOCK, PING), 5.0, sse(delta("a")), 5.0, sse(STOP)]
     times = []
-    played = talk([Reply(body=body)], [spy], consume=lambda _: times.append(fake_clock.monotonic()))
+    played = talk([Answer(body=body)], [spy], consume=lambda _: times.append(fake_clock.monotonic()))
     assert played.types == [
         "message_start",
         "content_block_start",
@@ -68,7 +68,7 @@ def test_preamble_is_held_until_the_first_content_event(talk, spy, fake_clock):
 )
 def test_a_failure_before_the_commit_is_retried_unseen(talk, spy, body, error):
     """The consumer gets one clean stream; no hook sees an event of the attempt that failed."""
-    played = talk([Reply(body=body), GOOD], [spy, RetryPolicy()])
+    played = talk([Answer(body=body), GOOD], [spy, RetryPolicy()])
     assert played.error is None
     assert played.types == GOOD_TYPES
     assert [event.type for event in spy.payloads("on_event")] == GOOD_TYPES
@@ -81,7 +81,7 @@ def test_a_failure_before_the_commit_is_retried_unseen(talk, spy, body, error):
 
 def test_the_tokens_of_a_failed_attempt_are_not_those_of_the_next(talk):
     """Usage begins anew with each attempt."""
-    played = talk([Reply(body=sse(START, ERROR)), Reply(body=sse(delta("a"), STOP))], [RetryPolicy()])
+    played = talk([Answer(body=sse(START, ERROR)), Answer(body=sse(delta("a"), STOP))], [RetryPolicy()])
     assert played.error is None
     assert played.usage is None
 
@@ -90,7 +90,7 @@ def test_the_tokens_of_a_failed_attempt_are_not_those_of_the_next(talk):
 def test_held_preamble_is_bounded_in_number(talk, spy, count, committed):
     """One event too many commits: what was held is delivered, and a failure after that is not retried."""
     body = [sse(*[BLOCK] * count), NetworkError("reset")]
-    played = talk([Reply(body=body), GOOD], [spy, RetryPolicy()])
+    played = talk([Answer(body=body), GOOD], [spy, RetryPolicy()])
     assert (played.error is not None) is committed
     assert len(played.events) == (count if committed else 4)
     assert [event.type for event in spy.payloads("on_commit")] == [
@@ -108,7 +108,7 @@ def test_held_preamble_is_bounded_in_number(talk, spy, count, committed):
 @pytest.mark.parametrize(("count", "committed"), [(2, False), (3, True)])
 def test_held_preamble_is_bounded_in_bytes(talk, event, count, committed):
     """256 KiB, with everything that an event keeps alive."""
-    played = talk([Reply(body=[event * count, NetworkError("reset")]), GOOD], [RetryPolicy()])
+    played = talk([Answer(body=[event * count, NetworkError("reset")]), GOOD], [RetryPolicy()])
     assert (played.error is not None) is committed
     assert len(played.events) == (count if committed else 4)
 
@@ -116,7 +116,7 @@ def test_held_preamble_is_bounded_in_bytes(talk, event, count, committed):
 def test_commit_on_the_first_event_holds_nothing(talk, spy):
     """Preamble is delivered at once; what fails after it is not retried."""
     played = talk(
-        [Reply(body=[sse(START), NetworkError("reset")])],
+        [Answer(body=[sse(START), NetworkError("reset")])],
         [spy, RetryPolicy()],
         client={"commit": "first-event"},
     )
@@ -128,7 +128,8 @@ def test_commit_on_the_first_event_holds_nothing(talk, spy):
 
 def test_commit_on_the_first_event_tells_of_the_first_one_even_if_it_is_a_ping(talk, spy):
     """`on_commit` has no content event to show when there is none among what is delivered first."""
-    played = talk([Reply(body=[sse(PING, START), 1.0, sse(delta("a"), STOP)])], [spy], client={"commit": "first-event"})
+    answer = Answer(body=[sse(PING, START), 1.0, sse(delta("a"), STOP)])
+    played = talk([answer], [spy], client={"commit": "first-event"})
     assert played.error is None
     assert len(spy.payloads("on_commit")) == 1
 
@@ -136,22 +137,22 @@ def test_commit_on_the_first_event_tells_of_the_first_one_even_if_it_is_a_ping(t
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(Retry(0.5, reason="again"), id="retry"),
+        pytest.param(TryAgain(0.5, reason="again"), id="retry"),
         pytest.param(Replay([Event.make("message")]), id="replay"),
     ],
 )
 def test_a_repetition_after_the_commit_is_refused_by_the_engine(talk, make_spy, answer):
     """The failure surfaces, the history says who decided, and observers hear of it."""
     spy = make_spy(should_retry=answer)
-    played = talk([Reply(body=[sse(START, delta("a")), NetworkError("reset")]), GOOD], [spy])
+    played = talk([Answer(body=[sse(START, delta("a")), NetworkError("reset")]), GOOD], [spy])
     assert played.types == ["message_start", "content_block_delta"]
     assert type(played.error) is NetworkError
     assert len(played.requests) == 1
-    (attempt,) = played.failure.attempts
+    (attempt,) = played.failure.history
     assert (attempt.decided_by, attempt.delay) == ("engine", None)
     assert attempt.reason == "the consumer already has part of the stream"
     assert spy.payloads("on_decision") == [("engine", GiveUp(reason=attempt.reason))]
-    assert played.history == played.failure.attempts
+    assert played.history == played.failure.history
 
 
 def test_a_retry_that_resumes_is_honoured_after_the_commit(talk, make_spy, fake_clock):
@@ -160,11 +161,11 @@ def test_a_retry_that_resumes_is_honoured_after_the_commit(talk, make_spy, fake_
 
     def resume(call, error):
         again.append(call.request.with_headers({"Last-Event-ID": call.last_event_id}))
-        return Retry(2.0, request=again[0], resume=True, reason="resumed")
+        return TryAgain(2.0, request=again[0], resume=True, reason="resumed")
 
     spy = make_spy(should_retry=resume)
-    first = Reply(body=[b"id: 7\n" + sse(delta("a")), b"id: 8\n", NetworkError("reset")])
-    second = Reply(body=[sse(START), 3.0, sse(delta("b"), STOP)])
+    first = Answer(body=[b"id: 7\n" + sse(delta("a")), b"id: 8\n", NetworkError("reset")])
+    second = Answer(body=[sse(START), 3.0, sse(delta("b"), STOP)])
     played = talk([first, second], [spy])
     assert played.error is None
     assert played.types == ["content_block_delta", "message_start", "content_block_delta", "message_stop"]
@@ -177,12 +178,12 @@ def test_a_retry_that_resumes_is_honoured_after_the_commit(talk, make_spy, fake_
 
 def test_a_resumed_attempt_that_fails_unseen_is_not_repeated_by_a_plain_retry(talk, make_spy):
     """What was committed stays committed, also while the resumed attempt has delivered nothing."""
-    answers = iter([Retry(resume=True), Retry()])
+    answers = iter([TryAgain(resume=True), TryAgain()])
     spy = make_spy(should_retry=lambda call, error: next(answers))
-    played = talk([Reply(body=[sse(delta("a"))]), Reply(body=sse(START, ERROR))], [spy])
+    played = talk([Answer(body=[sse(delta("a"))]), Answer(body=sse(START, ERROR))], [spy])
     assert played.types == ["content_block_delta"]
     assert isinstance(played.error, OverloadedError)
-    assert [attempt.decided_by for attempt in played.failure.attempts] == ["spy", "engine"]
+    assert [attempt.decided_by for attempt in played.failure.history] == ["spy", "engine"]
     assert played.failure.phase == "streaming"
 
 
@@ -198,13 +199,13 @@ def test_a_resumed_attempt_that_fails_unseen_is_not_repeated_by_a_plain_retry(ta
 )
 def test_A10_the_cursor_is_what_was_delivered(talk, spy, body, cursor):
     """`Call.last_event_id` is fit to resume from: never past an event that the consumer did not get."""
-    talk([Reply(body=body)], [spy])
+    talk([Answer(body=body)], [spy])
     assert spy.call.last_event_id == cursor
 
 
 def test_what_came_before_an_error_event_in_one_piece_is_delivered(talk):
     """The events stand, then the error surfaces."""
-    played = talk([Reply(body=sse(START, delta("a"), ERROR, delta("b")))], [RetryPolicy()])
+    played = talk([Answer(body=sse(START, delta("a"), ERROR, delta("b")))], [RetryPolicy()])
     assert played.types == ["message_start", "content_block_delta"]
     assert isinstance(played.error, OverloadedError)
 
@@ -212,10 +213,10 @@ def test_what_came_before_an_error_event_in_one_piece_is_delivered(talk):
 def test_what_came_before_an_event_that_is_too_large_is_delivered(talk):
     """Also when both are in one piece."""
     body = [sse(delta("a")) + b"data: " + b"x" * 2000, 1.0, sse(STOP)]
-    played = talk([Reply(body=body)], [RetryPolicy()], client={"max_event_size": 1000})
+    played = talk([Answer(body=body)], [RetryPolicy()], client={"max_event_size": 1000})
     assert played.types == ["content_block_delta"]
     assert isinstance(played.error, StreamError)
-    assert played.failure.attempts[0].decided_by is None
+    assert played.failure.history[0].decided_by is None
     assert played.elapsed == 0.0
 
 
@@ -236,7 +237,7 @@ def test_a_replay_takes_the_place_of_sending(talk, make_spy, events):
 def test_a_replay_takes_the_place_of_failing(talk, make_spy, events):
     """The call is a success, the attempt was not; each is told once."""
     spy = make_spy(should_retry=Replay(events))
-    played = talk([Reply(status=500)], [spy])
+    played = talk([Answer(status=500)], [spy])
     assert played.error is None
     assert played.events == events
     assert (spy.statuses("after_request"), spy.statuses("on_finish")) == (["failure"], ["success"])
@@ -247,7 +248,7 @@ def test_a_replay_takes_the_place_of_failing(talk, make_spy, events):
 def test_leaving_a_replay_before_its_end_is_a_cancellation(talk, make_spy):
     """Even when the same event is in it twice."""
     event = Event.make("twice")
-    for hook, script in (("before_request", []), ("should_retry", [Reply(status=500)])):
+    for hook, script in (("before_request", []), ("should_retry", [Answer(status=500)])):
         spy = make_spy(**{hook: Replay([event, event])})
         played = talk(script, [spy], consume=lambda _: False)
         assert played.outcome.status == "cancelled"
@@ -262,10 +263,10 @@ def test_a_plugin_that_fails_during_a_replay_is_an_error_like_any_other(talk, ma
         raise ZeroDivisionError
 
     spy = make_spy(should_retry=Replay([Event.make("one")]), on_event=explode)
-    played = talk([Reply(status=500)], [spy], request_id="call-1")
+    played = talk([Answer(status=500)], [spy], request_id="call-1")
     assert isinstance(played.error, PluginError)
     assert (played.error.request_id, played.error.phase) == ("call-1", "streaming")
-    assert [attempt.error for attempt in played.error.attempts] == ["ServerError"]
+    assert [attempt.error for attempt in played.error.history] == ["ServerError"]
     assert spy.statuses("on_finish") == ["failure"]
 
 

@@ -5,7 +5,7 @@ import pytest
 from unbroken import DROP, FINISH, Dialect, NetworkError, StreamError, TruncatedStreamError
 from unbroken.dialect import CONTENT, PREAMBLE
 from unbroken.messages import Timeouts
-from unbroken.testing import STALL, Reply, sse
+from unbroken.testing import STALL, Answer, sse
 from unbroken_retry import Retry
 
 START = ("message_start", {"type": "message_start"})
@@ -25,7 +25,7 @@ STOP = ("message_stop", {"type": "message_stop"})
 )
 def test_C44_nothing_after_the_terminal_event_can_fail_the_call(talk, spy, after, kept):
     """It succeeds at once; the connection is kept only when nothing was left on it."""
-    played = talk([Reply(body=[sse(START, DELTA, STOP), *after])], [spy])
+    played = talk([Answer(body=[sse(START, DELTA, STOP), *after])], [spy])
     assert played.error is None
     assert played.types == ["message_start", "content_block_delta", "message_stop"]
     assert played.elapsed == 0.0
@@ -37,25 +37,26 @@ def test_C44_nothing_after_the_terminal_event_can_fail_the_call(talk, spy, after
 @pytest.mark.parametrize("garbage", [sse(DELTA), b"\xff\xfe", b"data: " + b"x" * 2000], ids=["events", "bytes", "long"])
 def test_C44_nor_what_is_in_the_same_piece(talk, spy, garbage):
     """Events behind the terminal one are not delivered."""
-    played = talk([Reply(body=sse(DELTA, STOP) + garbage)], [spy], client={"max_event_size": 1000})
+    played = talk([Answer(body=sse(DELTA, STOP) + garbage)], [spy], client={"max_event_size": 1000})
     assert played.error is None
     assert played.types == ["content_block_delta", "message_stop"]
     assert len(spy.payloads("on_event")) == 2
 
 
 def test_C37_a_polite_end_without_the_terminal_event_is_truncation(talk):
-    """After the commit it is not retryable; what was delivered stands."""
-    played = talk([Reply(body=sse(START, DELTA))], [Retry()])
+    """After the commit it is not retried, though a new call can help; what was delivered stands."""
+    played = talk([Answer(body=sse(START, DELTA))], [Retry()])
     assert played.types == ["message_start", "content_block_delta"]
     assert isinstance(played.error, TruncatedStreamError)
-    assert not played.error.retryable
+    assert played.error.retryable
+    assert played.error.delivered
     assert played.error.phase == "streaming"
     assert [exchange.released for exchange in played.transport.exchanges] == [True]
 
 
 def test_C37_before_the_commit_truncation_is_retryable(talk):
     """Without a retry policy it surfaces as such."""
-    played = talk([Reply(body=sse(START))])
+    played = talk([Answer(body=sse(START))])
     assert isinstance(played.error, TruncatedStreamError)
     assert played.error.retryable
     assert played.error.phase == "first_event"
@@ -64,7 +65,7 @@ def test_C37_before_the_commit_truncation_is_retryable(talk):
 
 def test_A14_an_event_that_the_end_cuts_is_not_delivered(talk):
     """Not even the terminal one."""
-    played = talk([Reply(body=sse(DELTA) + sse(STOP)[:-1])])
+    played = talk([Answer(body=sse(DELTA) + sse(STOP)[:-1])])
     assert played.types == ["content_block_delta"]
     assert isinstance(played.error, TruncatedStreamError)
 
@@ -72,7 +73,7 @@ def test_A14_an_event_that_the_end_cuts_is_not_delivered(talk):
 @pytest.mark.parametrize("body", [b"", sse("a", "b"), sse("a", "b") + b"data: cut"], ids=["empty", "two", "cut"])
 def test_plain_sse_ends_with_the_body(play, spy, body):
     """A dialect without terminal events says so; then the end is the end, also of a stream without events."""
-    played = play([Reply(body=body)], [spy])
+    played = play([Answer(body=body)], [spy])
     assert played.error is None
     assert played.data == (["a", "b"] if body else [])
     assert played.outcome.status == "success"
@@ -87,7 +88,7 @@ def test_a_stream_of_preamble_alone_is_delivered_at_its_end(play, spy):
         def classify(self, event):
             return PREAMBLE if event.data == "p" else CONTENT
 
-    played = play([Reply(body=sse("p", "p"))], [spy], dialect=Held())
+    played = play([Answer(body=sse("p", "p"))], [spy], dialect=Held())
     assert played.error is None
     assert played.data == ["p", "p"]
     assert spy.hooks.count("on_commit") == 1
@@ -95,21 +96,21 @@ def test_a_stream_of_preamble_alone_is_delivered_at_its_end(play, spy):
 
 def test_plain_sse_that_breaks_is_an_error(play):
     """Only a polite end is one."""
-    played = play([Reply(body=[sse("a"), NetworkError("reset")])])
+    played = play([Answer(body=[sse("a"), NetworkError("reset")])])
     assert played.data == ["a"]
     assert type(played.error) is NetworkError
 
 
 def test_an_event_that_was_too_large_is_told_of_at_the_end_too(play):
     """The decoder's error is not lost when the body ends right behind it."""
-    played = play([Reply(body=[sse("a") + b"data: " + b"x" * 99])], client={"max_event_size": 50})
+    played = play([Answer(body=[sse("a") + b"data: " + b"x" * 99])], client={"max_event_size": 50})
     assert played.data == ["a"]
     assert isinstance(played.error, StreamError)
 
 
 def test_a_break_right_after_the_terminal_event_is_a_success(talk, spy):
     """The consumer has everything."""
-    played = talk([Reply(body=[sse(START, DELTA, STOP), STALL])], [spy], consume=lambda e: e.type != "message_stop")
+    played = talk([Answer(body=[sse(START, DELTA, STOP), STALL])], [spy], consume=lambda e: e.type != "message_stop")
     assert played.outcome.status == "success"
     assert spy.statuses("after_request") == spy.statuses("on_finish") == ["success"]
 
@@ -117,7 +118,7 @@ def test_a_break_right_after_the_terminal_event_is_a_success(talk, spy):
 @pytest.mark.parametrize("last", ["message_start", "content_block_delta"])
 def test_a_break_before_it_is_a_cancellation(talk, spy, last):
     """Even when the terminal event has been received in the same piece."""
-    played = talk([Reply(body=[sse(START, DELTA, STOP)])], [spy], consume=lambda e: e.type != last)
+    played = talk([Answer(body=[sse(START, DELTA, STOP)])], [spy], consume=lambda e: e.type != last)
     assert played.types[-1] == last
     assert played.error is None
     assert spy.statuses("after_request") == spy.statuses("on_finish") == ["cancelled"]
@@ -130,7 +131,7 @@ def test_leaving_without_iterating_is_a_cancellation(talk, spy, fake_clock):
     from unbroken.testing import ScriptedTransport
     from unbroken_anthropic import Anthropic
 
-    transport = ScriptedTransport([Reply(body=sse(START, DELTA, STOP))], fake_clock)
+    transport = ScriptedTransport([Answer(body=sse(START, DELTA, STOP))], fake_clock)
     with (
         Client([spy], transport=transport, clock=fake_clock, dialect=Anthropic()) as client,
         client.stream("POST", "https://api.example.org") as stream,
@@ -145,7 +146,7 @@ def test_finish_ends_the_call_as_a_success(talk, make_spy):
     """The event is delivered, then nothing more is read, whether the consumer comes back or not."""
     for consume in (None, lambda event: event.type != "content_block_delta"):
         spy = make_spy(on_event=lambda call, event: FINISH if event.type == "content_block_delta" else None)
-        played = talk([Reply(body=[sse(START, DELTA, DELTA), STALL])], [spy], consume=consume)
+        played = talk([Answer(body=[sse(START, DELTA, DELTA), STALL])], [spy], consume=consume)
         assert played.error is None
         assert played.types == ["message_start", "content_block_delta"]
         assert spy.statuses("after_request") == spy.statuses("on_finish") == ["success"]
@@ -156,7 +157,7 @@ def test_finish_on_an_event_that_another_plugin_drops(talk, make_spy):
     """The end is the end, though the consumer does not see the event."""
     first = make_spy("first", on_event=FINISH)
     second = make_spy("second", on_event=DROP)
-    played = talk([Reply(body=[sse(START, DELTA), STALL])], [first, second])
+    played = talk([Answer(body=[sse(START, DELTA), STALL])], [first, second])
     assert played.error is None
     assert (played.events, played.outcome.status) == ([], "success")
 
@@ -164,7 +165,7 @@ def test_finish_on_an_event_that_another_plugin_drops(talk, make_spy):
 def test_a_dropped_terminal_event_completes_the_stream(talk, make_spy):
     """What proves completeness need not be shown."""
     spy = make_spy(on_event=lambda call, event: DROP if event.type == "message_stop" else None)
-    played = talk([Reply(body=[sse(START, DELTA, STOP), STALL])], [spy])
+    played = talk([Answer(body=[sse(START, DELTA, STOP), STALL])], [spy])
     assert played.error is None
     assert played.types == ["message_start", "content_block_delta"]
     assert (played.outcome.status, spy.call.events) == ("success", 2)
@@ -175,7 +176,7 @@ def test_a_changed_terminal_event_is_still_the_last(talk, make_spy):
     from unbroken import Event
 
     spy = make_spy(on_event=lambda call, event: Event.make(f"new_{event.type}"))
-    played = talk([Reply(body=sse(DELTA, STOP))], [spy], consume=lambda event: event.type != "new_message_stop")
+    played = talk([Answer(body=sse(DELTA, STOP))], [spy], consume=lambda event: event.type != "new_message_stop")
     assert played.types == ["new_content_block_delta", "new_message_stop"]
     assert played.outcome.status == "success"
 
@@ -183,7 +184,7 @@ def test_a_changed_terminal_event_is_still_the_last(talk, make_spy):
 @pytest.mark.parametrize("count", [255, 256, 257, 512])
 def test_success_does_not_depend_on_the_number_of_events_in_a_piece(talk, count):
     """A turn for other tasks is given between events, not behind the last one."""
-    played = talk([Reply(body=sse(*[DELTA] * (count - 1), STOP))], consume=lambda event: event.type != "message_stop")
+    played = talk([Answer(body=sse(*[DELTA] * (count - 1), STOP))], consume=lambda event: event.type != "message_stop")
     assert len(played.events) == count
     assert played.outcome.status == "success"
 
@@ -211,12 +212,12 @@ def test_nothing_is_read_ahead_beyond_one_piece(talk):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scripted.Playback, "__init__", remember)
-        played = talk([Reply(body=body)], consume=consume)
+        played = talk([Answer(body=body)], consume=consume)
     assert played.error is None
     assert left == [3, 2, 1, 0]
 
 
 def test_the_error_of_a_failed_call_is_raised_once_more_for_who_asks_again(talk, fake_clock):
     """A part is never taken for the whole: see test_stream for all the ways to ask."""
-    played = talk([Reply(body=sse(DELTA))], timeouts=Timeouts())
+    played = talk([Answer(body=sse(DELTA))], timeouts=Timeouts())
     assert played.outcome.error is played.error

@@ -4,9 +4,9 @@ import attrs
 import pytest
 
 from unbroken import GiveUp, RateLimitError, ServerError, TimeoutError, Wait
-from unbroken import Retry as Again
+from unbroken import TryAgain as Again
 from unbroken.messages import Timeouts
-from unbroken.testing import STALL, Reply, sse
+from unbroken.testing import STALL, Answer, sse
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout
 
@@ -17,7 +17,7 @@ def total(seconds: float) -> Timeouts:
 
 def test_a_server_that_asks_for_more_than_is_left_is_not_waited_for(play):
     """The error surfaces at once and keeps `retry_after`, for whoever has more time."""
-    reply = Reply(status=429, headers={"retry-after": "30"})
+    reply = Answer(status=429, headers={"retry-after": "30"})
     played = play([reply], [Retry()], timeouts=total(20))
     assert isinstance(played.error, RateLimitError)
     assert (played.error.retry_after, played.elapsed) == (30.0, 0.0)
@@ -28,12 +28,12 @@ def test_a_server_that_asks_for_more_than_is_left_is_not_waited_for(play):
 def test_the_engine_refuses_a_retry_that_passes_the_deadline(play, make_spy, delay, passes):
     """Whatever policy it comes from."""
     spy = make_spy(should_retry=lambda call, error: Again(delay) if call.attempt == 1 else None)
-    played = play([Reply(status=500), Reply(body=sse("a"))], [spy], timeouts=total(2))
+    played = play([Answer(status=500), Answer(body=sse("a"))], [spy], timeouts=total(2))
     assert (played.error is not None) is passes
     assert played.elapsed == (0.0 if passes else delay)
     if passes:
         assert isinstance(played.error, ServerError)
-        (attempt,) = played.failure.attempts
+        (attempt,) = played.failure.history
         reason = f"a wait of {delay:g} s would pass the deadline"
         assert (attempt.decided_by, attempt.delay, attempt.reason) == ("engine", None, reason)
         assert spy.payloads("on_decision") == [("engine", GiveUp(reason=reason))]
@@ -42,7 +42,7 @@ def test_the_engine_refuses_a_retry_that_passes_the_deadline(play, make_spy, del
 def test_after_the_deadline_not_even_a_retry_without_delay_is_begun(play, make_spy, fake_clock):
     """A wait of nothing passes a deadline that has passed."""
     spy = make_spy(should_retry=Again(0.0), on_response=lambda call, response: fake_clock.advance(5.0))
-    played = play([Reply(status=500)], [spy], timeouts=total(2))
+    played = play([Answer(status=500)], [spy], timeouts=total(2))
     assert isinstance(played.error, ServerError)
     assert len(played.requests) == 1
 
@@ -53,11 +53,11 @@ def test_a_limiters_wait_over_the_deadline_fails_at_once(play, make_spy):
     played = play([], [spy, Retry(retry_local=True)], timeouts=total(2))
     error = played.error
     assert isinstance(error, TimeoutError)
-    assert (error.clock, error.seconds, error.origin, error.retry_after) == ("total", 2, "local", 5.0)
+    assert (error.timeout, error.seconds, error.is_local, error.retry_after) == ("total", 2, True, 5.0)
     assert error.message == "a wait of 5 s would pass the deadline"
     assert (played.elapsed, played.requests) == (0.0, [])
     assert spy.statuses("after_request") == spy.statuses("on_finish") == ["rejected"]
-    assert [(attempt.decided_by, attempt.reason) for attempt in error.attempts] == [("engine", error.message)]
+    assert [(attempt.decided_by, attempt.reason) for attempt in error.history] == [("engine", error.message)]
 
 
 def test_a_wait_that_is_refused_took_no_effect(play, make_spy):
@@ -71,21 +71,21 @@ def test_a_wait_that_is_refused_took_no_effect(play, make_spy):
 def test_a_limiters_wait_over_the_deadline_surfaces_the_last_error(play, make_spy):
     """What failed before is what the consumer needs to know; no policy is asked again."""
     spy = make_spy(before_request=lambda call, request: Wait(5.0) if call.attempt == 2 else None)
-    reply = Reply(status=429, headers={"retry-after": "1"})
+    reply = Answer(status=429, headers={"retry-after": "1"})
     played = play([reply], [spy, Retry(initial_delay=1.0, jitter=0)], timeouts=total(4))
     assert isinstance(played.error, RateLimitError)
     assert (played.error.retry_after, played.elapsed) == (1.0, 1.0)
     assert spy.statuses("after_request") == ["failure", "rejected"]
     assert spy.statuses("on_finish") == ["failure"]
     assert spy.hooks.count("should_retry") == 1
-    assert [attempt.decided_by for attempt in played.failure.attempts] == ["retry", "engine"]
-    assert "deadline" in played.failure.attempts[1].reason
+    assert [attempt.decided_by for attempt in played.failure.history] == ["retry", "engine"]
+    assert "deadline" in played.failure.history[1].reason
 
 
 def test_a_limiters_wait_within_the_deadline_is_waited_for(play, make_spy):
     """Several waits add up, in the order of the plugins; each is told of."""
     one, two = (make_spy(name, before_request=Wait(seconds)) for name, seconds in (("one", 1.0), ("two", 0.5)))
-    played = play([Reply(body=sse("a"))], [one, two], timeouts=total(2))
+    played = play([Answer(body=sse("a"))], [one, two], timeouts=total(2))
     assert played.error is None
     assert played.elapsed == 1.5
     assert [plugin for plugin, _ in one.payloads("on_decision")] == ["one", "two"]
@@ -95,20 +95,20 @@ def test_waits_that_together_pass_the_deadline_are_refused_one_by_one(play, make
     """The second is compared with what the first has left."""
     one, two = (make_spy(name, before_request=Wait(1.5)) for name in ("one", "two"))
     played = play([], [one, two], timeouts=total(2))
-    assert (played.failure.clock, played.elapsed) == ("total", 1.5)
+    assert (played.failure.timeout, played.elapsed) == ("total", 1.5)
 
 
 def test_E56_a_deadline_of_two_seconds_is_two_seconds(play):
     """Default retries against a server that never answers: not seven."""
-    played = play(lambda _: Reply(latency=STALL), [Timeout(total=2), Retry()])
+    played = play(lambda _: Answer(latency=STALL), [Timeout(total=2), Retry()])
     assert isinstance(played.error, TimeoutError)
-    assert (played.error.clock, played.error.seconds, played.elapsed) == ("total", 2, 2.0)
+    assert (played.error.timeout, played.error.seconds, played.elapsed) == ("total", 2, 2.0)
 
 
 def test_E56_with_retries_in_between_too(play):
     """The last attempt is cut at the deadline."""
     played = play(
-        lambda _: Reply(latency=STALL),
+        lambda _: Answer(latency=STALL),
         [Timeout(first_event=0.4, total=2), Retry(initial_delay=0.1, jitter=0)],
     )
     assert isinstance(played.error, TimeoutError)
@@ -119,5 +119,5 @@ def test_E56_with_retries_in_between_too(play):
 def test_a_plugin_may_shorten_the_deadline_with_the_request(play, make_spy):
     """The clocks are those of the request as it is sent."""
     spy = make_spy(before_request=lambda call, request: attrs.evolve(request, timeouts=total(3)))
-    played = play([Reply(body=[STALL])], [spy], timeouts=total(9))
-    assert (played.failure.clock, played.failure.seconds, played.elapsed) == ("total", 3, 3.0)
+    played = play([Answer(body=[STALL])], [spy], timeouts=total(9))
+    assert (played.failure.timeout, played.failure.seconds, played.elapsed) == ("total", 3, 3.0)

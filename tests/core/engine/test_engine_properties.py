@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from unbroken import Error, NetworkError, Plugin
 from unbroken.errors import PHASES
 from unbroken.messages import Timeouts
-from unbroken.testing import STALL, FakeClock, Reply, play, sse
+from unbroken.testing import STALL, Answer, FakeClock, play, sse
 from unbroken_anthropic import Anthropic
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout
@@ -88,7 +88,7 @@ def bodies(draw: st.DrawFn, attempt: int) -> list[Any]:
 
 
 @st.composite
-def replies(draw: st.DrawFn, attempt: int) -> Reply:
+def replies(draw: st.DrawFn, attempt: int) -> Answer:
     """An answer of any sort."""
     sort = draw(st.sampled_from(["stream"] * 6 + ["status", "failure", "page"]))
     slow = {
@@ -98,19 +98,19 @@ def replies(draw: st.DrawFn, attempt: int) -> Reply:
     if sort == "status":
         headers = draw(st.sampled_from([{}, {"retry-after": "2"}, {"retry-after": "500"}, {"x-should-retry": "false"}]))
         status = draw(st.sampled_from([204, 302, 400, 401, 404, 429, 500, 503, 529]))
-        return Reply(**slow, status=status, headers=headers, body=draw(bodies(attempt)))
+        return Answer(**slow, status=status, headers=headers, body=draw(bodies(attempt)))
     if sort == "failure":
-        return Reply(**slow, failure=NetworkError("refused"))
+        return Answer(**slow, failure=NetworkError("refused"))
     if sort == "page":
-        return Reply(**slow, headers={"content-type": "text/html"}, body=b"<html>")
-    return Reply(**(slow if draw(st.integers(0, 3)) == 0 else {}), body=draw(bodies(attempt)))
+        return Answer(**slow, headers={"content-type": "text/html"}, body=b"<html>")
+    return Answer(**(slow if draw(st.integers(0, 3)) == 0 else {}), body=draw(bodies(attempt)))
 
 
 @attrs.frozen
 class Story:
     """A server, a consumer and the time that they have."""
 
-    replies: list[Reply]
+    replies: list[Answer]
     leave_after: int | None
     thinks: float
     total: float | None
@@ -195,9 +195,9 @@ def test_every_call_keeps_the_promises(story):
         error = played.error
         assert error.request_id == played.request_id
         assert error.phase in PHASES
-        assert error.attempts == played.history
-        assert [attempt.number for attempt in error.attempts] == list(range(1, played.attempts + 1))
-        assert error.attempts[-1].error == type(error).__name__
+        assert error.history == played.history
+        assert [attempt.number for attempt in error.history] == list(range(1, played.attempts + 1))
+        assert error.history[-1].error == type(error).__name__
         assert played.outcome.error is error
 
 

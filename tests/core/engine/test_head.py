@@ -7,7 +7,7 @@ from unbroken._engine.head import check_head, is_json, media_type, printable
 from unbroken.dialect import Dialect
 from unbroken.headers import Headers
 from unbroken.messages import Response
-from unbroken.testing import STALL, Reply
+from unbroken.testing import STALL, Answer
 
 
 def head(status: int = 200, **fields: str) -> Response:
@@ -73,7 +73,7 @@ def test_a_status_is_judged_before_the_content_type():
 def test_E68_a_page_that_repeats_a_key_does_not_get_it_into_the_error(play):
     """Also when the cut would leave half of it."""
     page = b"<html>" + b"." * 185 + b" sk-ant-api03-CANARY0123456789 eyJhbGciOiJIUzI1NiJ9.CANARY Bearer CANARY"
-    played = play([Reply(headers={"content-type": "text/html"}, body=page)])
+    played = play([Answer(headers={"content-type": "text/html"}, body=page)])
     assert isinstance(played.error, ContentTypeError)
     assert "CANARY" not in str(vars(played.error))
     assert "sk-ant" not in str(played.error)
@@ -82,7 +82,7 @@ def test_E68_a_page_that_repeats_a_key_does_not_get_it_into_the_error(play):
 
 def test_a_content_type_is_sanitised_and_bounded(play):
     """It comes from whoever answers."""
-    played = play([Reply(headers={"content-type": "x\x1b[31m" + "y" * 1000})])
+    played = play([Answer(headers={"content-type": "x\x1b[31m" + "y" * 1000})])
     assert played.error.content_type == "x [31m" + "y" * 74
     assert "\x1b" not in str(played.error)
 
@@ -98,7 +98,7 @@ def test_B24_of_an_error_body_64_kib_are_read(play, size):
             return ValidationError("x")
 
     chunks = [bytes(1000)] * (size // 1000) + [bytes(size % 1000)]
-    played = play([Reply(status=400, body=chunks)], dialect=Curious())
+    played = play([Answer(status=400, body=chunks)], dialect=Curious())
     assert isinstance(played.error, ValidationError)
     assert len(seen[0]) == min(size, 65_536)
     assert [exchange.released for exchange in played.transport.exchanges] == [size < 65_536]
@@ -106,6 +106,6 @@ def test_B24_of_an_error_body_64_kib_are_read(play, size):
 
 def test_B24_an_error_body_may_take_five_seconds(play):
     """What was read until then counts."""
-    played = play([Reply(status=400, body=[b'{"message": "tell', 2.0, b' me"}', STALL])])
+    played = play([Answer(status=400, body=[b'{"message": "tell', 2.0, b' me"}', STALL])])
     assert played.elapsed == 5.0
     assert played.error.message == "HTTP 400: tell me"

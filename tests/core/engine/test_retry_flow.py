@@ -16,12 +16,12 @@ from unbroken import (
     ValidationError,
     hookimpl,
 )
-from unbroken import Retry as Again
-from unbroken.testing import Reply, sse
+from unbroken import TryAgain as Again
+from unbroken.testing import Answer, sse
 from unbroken_retry import Retry
 
-GOOD = Reply(body=sse("good"))
-DOWN = Reply(status=503)
+GOOD = Answer(body=sse("good"))
+DOWN = Answer(status=503)
 
 
 def boom(call, payload):
@@ -53,13 +53,13 @@ def test_E54_stops_at_max_retries(play):
     """The history says so."""
     played = play(lambda _: DOWN, [Retry(max_retries=2, initial_delay=1.0, jitter=0)])
     assert isinstance(played.error, ServerError)
-    assert [(a.number, a.error, a.status_code, a.delay) for a in played.error.attempts] == [
+    assert [(a.number, a.error, a.status_code, a.delay) for a in played.error.history] == [
         (1, "ServerError", 503, 1.0),
         (2, "ServerError", 503, 2.0),
         (3, "ServerError", 503, None),
     ]
-    assert {a.decided_by for a in played.error.attempts} == {"retry"}
-    assert played.error.attempts[-1].reason == "max_retries 2 reached"
+    assert {a.decided_by for a in played.error.history} == {"retry"}
+    assert played.error.history[-1].reason == "max_retries 2 reached"
 
 
 def test_the_first_answer_wins(play, make_spy):
@@ -69,14 +69,14 @@ def test_the_first_answer_wins(play, make_spy):
         make_spy("second", should_retry=Again()),
     )
     played = play([DOWN], [first, second])
-    assert played.failure.attempts[0].decided_by == "first"
+    assert played.failure.history[0].decided_by == "first"
     assert "should_retry" not in second.hooks
 
 
 def test_without_an_opinion_the_failure_surfaces(play, spy):
     """The history has nobody's name on it."""
     played = play([DOWN], [spy])
-    (attempt,) = played.failure.attempts
+    (attempt,) = played.failure.history
     assert (attempt.decided_by, attempt.reason, attempt.delay) == (None, "", None)
     assert "on_decision" not in spy.hooks
 
@@ -87,17 +87,17 @@ def test_giving_up_may_name_another_error(play, make_spy):
     played = play([DOWN], [spy], request_id="call-1")
     assert isinstance(played.error, AuthenticationError)
     assert isinstance(played.error.__cause__, ServerError)
-    assert (played.error.request_id, len(played.error.attempts)) == ("call-1", 1)
+    assert (played.error.request_id, len(played.error.history)) == ("call-1", 1)
     assert played.outcome.error is played.error
 
 
 def test_a_retry_may_bring_another_request(play, make_spy):
-    """It is sent in place of the one as asked, once; then the one as asked again."""
+    """It is sent from then on, in place of the one as asked."""
     elsewhere = lambda call, error: Again(  # noqa: E731
         request=call.request.with_headers({"x-try": "2"}) if call.attempt == 1 else None
     )
     played = play([DOWN, DOWN, GOOD], [make_spy(should_retry=elsewhere)])
-    assert [request.headers.get("x-try") for request in played.requests] == [None, "2", None]
+    assert [request.headers.get("x-try") for request in played.requests] == [None, "2", "2"]
 
 
 def test_a_patched_request_is_seen_by_the_plugins_behind_and_not_kept(play, make_spy):
@@ -135,7 +135,7 @@ def test_a_rejection_fails_the_attempt_with_its_error(play, make_spy, hook):
     spy = make_spy(**{hook: reject}, should_retry=Again())
     played = play([GOOD, GOOD], [spy])
     assert spy.payloads("on_decision")[0] == ("spy", rejected[0])
-    assert rejected[0].error.origin == "local"
+    assert rejected[0].error.is_local
     status = "rejected" if hook == "before_request" else "failure"
     assert spy.statuses("after_request")[0] == status
     assert (played.error is None) is (hook != "on_event")
@@ -169,7 +169,7 @@ def test_E64_a_hook_that_raises_is_a_plugin_error_and_never_retried(play, make_s
     assert (error.plugin, error.hook, error.phase) == ("broken", hook, phase)
     assert isinstance(error.__cause__, ZeroDivisionError)
     assert "should_retry" not in policy.hooks
-    assert [attempt.error for attempt in error.attempts] == ["PluginError"]
+    assert [attempt.error for attempt in error.history] == ["PluginError"]
     assert policy.hooks.count("after_request") == policy.hooks.count("on_finish") == 1
     assert played.transport.open_exchanges == 0
 
@@ -182,7 +182,7 @@ def test_E64_should_retry_that_raises_ends_the_call(play, make_spy):
     assert (error.hook, error.request_id, error.phase) == ("should_retry", "call-1", "headers")
     assert isinstance(error.__cause__, ZeroDivisionError)
     assert isinstance(error.__context__, ServerError)
-    assert [(attempt.error, attempt.decided_by) for attempt in error.attempts] == [("ServerError", None)]
+    assert [(attempt.error, attempt.decided_by) for attempt in error.history] == [("ServerError", None)]
 
 
 def test_E64_on_error_that_raises_ends_the_call(play, make_spy):
@@ -225,7 +225,7 @@ def test_a_wrapper_around_the_verdict_can_overrule_it(play):
             return GiveUp(reason="spent") if isinstance(answer, Again) else answer
 
     played = play([DOWN], [Retry(), Budget()])
-    assert [(a.decided_by, a.reason) for a in played.failure.attempts] == [("budget", "spent")]
+    assert [(a.decided_by, a.reason) for a in played.failure.history] == [("budget", "spent")]
 
 
 class Broken:
@@ -244,12 +244,12 @@ class Broken:
     ("method", "reply"),
     [
         pytest.param("classify", GOOD, id="classify"),
-        pytest.param("usage", Reply(body=sse(("message_start", {}))), id="usage"),
-        pytest.param("error_from_event", Reply(body=sse(("error", {}))), id="error_from_event"),
+        pytest.param("usage", Answer(body=sse(("message_start", {}))), id="usage"),
+        pytest.param("error_from_event", Answer(body=sse(("error", {}))), id="error_from_event"),
         pytest.param("error_from_response", DOWN, id="error_from_response"),
         pytest.param(
             "error_from_body",
-            Reply(headers={"content-type": "application/json"}, body=b"{}"),
+            Answer(headers={"content-type": "application/json"}, body=b"{}"),
             id="error_from_body",
         ),
     ],
@@ -266,7 +266,7 @@ def test_a_bug_in_a_dialect_is_a_plugin_error(play, spy, method, reply):
 
 def test_a_bug_in_a_transport_or_a_clock_is_a_plugin_error(play, spy, fake_clock):
     """A transport raises NetworkError and its like; a clock nothing at all."""
-    played = play([Reply(failure=KeyError("x"))], [spy, Retry()])
+    played = play([Answer(failure=KeyError("x"))], [spy, Retry()])
     assert isinstance(played.error, PluginError)
     assert isinstance(played.error.__cause__, KeyError)
 
@@ -276,14 +276,14 @@ def test_a_bug_in_a_transport_or_a_clock_is_a_plugin_error(play, spy, fake_clock
     fake_clock.sleep = fake_clock.asleep = stopped
     played = play([DOWN], [spy, Retry()])
     assert isinstance(played.error, PluginError)
-    assert [attempt.error for attempt in played.error.attempts] == ["ServerError"]
+    assert [attempt.error for attempt in played.error.history] == ["ServerError"]
     assert spy.statuses("on_finish")[-1] == "failure"
 
 
 def test_an_error_that_comes_with_its_own_stamp_keeps_it(play):
     """The engine adds what is missing."""
     own = NetworkError("x", request_id="mine", phase="connect", response_id="theirs")
-    played = play([Reply(failure=own)], request_id="call-1")
+    played = play([Answer(failure=own)], request_id="call-1")
     assert (own.request_id, own.phase, own.response_id) == ("mine", "connect", "theirs")
     assert played.error is own
 
@@ -291,7 +291,7 @@ def test_an_error_that_comes_with_its_own_stamp_keeps_it(play):
 def test_the_id_of_the_response_is_on_the_error(play):
     """Also on one that has nothing to do with the server: it is what support asks for."""
     headers = {"content-type": "text/event-stream", "x-request-id": "srv-9"}
-    played = play([Reply(headers=headers, body=[sse("a"), NetworkError("reset")])])
+    played = play([Answer(headers=headers, body=[sse("a"), NetworkError("reset")])])
     assert played.failure.response_id == "srv-9"
 
 

@@ -7,7 +7,7 @@ import anyio.lowlevel
 import pytest
 
 from unbroken import AsyncClient, Client, Dialect, Kind, NetworkError, ServerError, Usage
-from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, run, sse
+from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, run, sse
 from unbroken_anthropic import Anthropic
 
 START = (
@@ -23,7 +23,7 @@ def delta(text: str) -> tuple[str, dict]:
     return ("content_block_delta", {"delta": {"type": "text_delta", "text": text}})
 
 
-ANSWER = Reply(body=[sse(START, delta("Hel")), sse(delta("lo")), sse(USED, STOP)])
+ANSWER = Answer(body=[sse(START, delta("Hel")), sse(delta("lo")), sse(USED, STOP)])
 
 
 class Sync:
@@ -79,12 +79,12 @@ class Async:
 
 
 @pytest.fixture
-def tell(colour, fake_clock):
-    """Run an async test with a client of each colour."""
+def tell(backend, fake_clock):
+    """Run an async test with a client of each backend."""
 
     def run_it(story, replies, plugins=()):
-        here = (Sync if colour == "sync" else Async)(replies, fake_clock, plugins)
-        run(story, here, clock=fake_clock, backend="asyncio" if colour == "sync" else colour)
+        here = (Sync if backend == "sync" else Async)(replies, fake_clock, plugins)
+        run(story, here, clock=fake_clock, backend="asyncio" if backend == "sync" else backend)
 
     return run_it
 
@@ -102,7 +102,7 @@ def test_a_stream_says_what_it_is(tell):
                 assert event.request_id == stream.request_id
                 assert stream.outcome is None
         assert stream.outcome.status == "success"
-        assert stream.outcome.attempt == stream.attempts == 1
+        assert stream.outcome.attempts == stream.attempts == 1
         assert stream.usage == Usage(input_tokens=7, output_tokens=42, final=True)
 
     tell(story, [ANSWER])
@@ -150,7 +150,7 @@ def test_the_events_of_a_call_know_its_dialect(play):
             return int(event.data)
 
     body = [b"event: a\ndata: 1\n\nid: 7\ndata: 2\n", b"\nevent: z\ndata: 3\n\n"]
-    played = play([Reply(body=body)], dialect=Numbered())
+    played = play([Answer(body=body)], dialect=Numbered())
     assert [event.typed() for event in played.events] == [1, 2, 3]
 
 
@@ -225,7 +225,7 @@ def test_a_failed_stream_fails_again(tell):
         with pytest.raises(ServerError):
             await stream.__anext__()
 
-    tell(story, [Reply(body=[sse(delta("a")), NetworkError("reset")]), Reply(status=500)])
+    tell(story, [Answer(body=[sse(delta("a")), NetworkError("reset")]), Answer(status=500)])
 
 
 def test_entering_raises_what_fails_before_the_first_content(tell):
@@ -237,7 +237,7 @@ def test_entering_raises_what_fails_before_the_first_content(tell):
                 pytest.fail("not reached")
         assert here.transport.open_exchanges == 0
 
-    tell(story, [Reply(status=500)])
+    tell(story, [Answer(status=500)])
 
 
 def test_a_repr_shows_neither_query_nor_headers(tell):
@@ -258,7 +258,7 @@ def test_A13_a_hundred_thousand_events_in_one_piece_let_others_run(backend):
     clock, turns, longest = FakeClock(), 0, 0
     count = 100_000
     body = b"data: x\n\n" * count
-    client = AsyncClient([], transport=AsyncScriptedTransport([Reply(body=body)], clock), clock=clock)
+    client = AsyncClient([], transport=AsyncScriptedTransport([Answer(body=body)], clock), clock=clock)
 
     async def other():
         nonlocal turns
@@ -287,6 +287,6 @@ def test_A13_a_hundred_thousand_events_in_one_piece_let_others_run(backend):
 def test_A13_and_blocking_code_gets_them_all():
     """Threads need no turns."""
     clock = FakeClock()
-    client = Client([], transport=ScriptedTransport([Reply(body=b"data: x\n\n" * 100_000)], clock), clock=clock)
+    client = Client([], transport=ScriptedTransport([Answer(body=b"data: x\n\n" * 100_000)], clock), clock=clock)
     with client.stream("GET", URL) as stream:
         assert sum(1 for _ in stream) == 100_000

@@ -27,8 +27,8 @@ from unbroken import (
     Replay,
     Request,
     Response,
-    Retry,
     ServerError,
+    TryAgain,
     Wait,
     hookimpl,
 )
@@ -92,7 +92,7 @@ class Budget(Plugin):
     @hookimpl(wrapper=True)
     def should_retry(self, call: Call, error: Error) -> Generator[None, Any, Any]:  # type: ignore[override]
         answer = yield
-        return GiveUp(reason="budget") if isinstance(answer, Retry) and call.now() > 1e9 else answer
+        return GiveUp(reason="budget") if isinstance(answer, TryAgain) and call.now() > 1e9 else answer
 
     @hookimpl(events={"delta"})
     def on_event(self, call: Call, event: Event) -> Event:
@@ -113,7 +113,7 @@ class Again(Plugin):
     def should_retry(self, call: Call, error: Error) -> Any:
         if call.committed_at is not None:
             return None
-        return Retry(call.random()) if call.attempt < 3 else Replay([Event("delta"), Event("stop")])
+        return TryAgain(call.random()) if call.attempt < 3 else Replay([Event("delta"), Event("stop")])
 
 
 class Wraps(Plugin):
@@ -241,8 +241,8 @@ def test_what_is_not_repeatable_is_caught() -> None:
     class Shaky(Plugin):
         name = "shaky"
 
-        def should_retry(self, call: Call, error: Error) -> Retry | None:
-            return Retry(_OWN_CHANCE.random()) if call.attempt == 1 else None
+        def should_retry(self, call: Call, error: Error) -> TryAgain | None:
+            return TryAgain(_OWN_CHANCE.random()) if call.attempt == 1 else None
 
     found = breaches(Shaky)
     assert "two runs of server error on the same clock and seed differ" in found
@@ -358,7 +358,7 @@ def test_a_misspelt_hook_is_caught() -> None:
 
 @pytest.mark.parametrize("hook", ["wrap_transport", "wrap_async_transport"])
 def test_E64_a_wrapped_transport_that_is_none_is_caught(hook: str) -> None:
-    """In both colours, though a test may use only one."""
+    """In both backends, though a test may use only one."""
     namespace: dict[str, Any] = {}
     exec(f"def {hook}(self, transport): return None", {}, namespace)
     assert f"plugin 'Nothing' returned NoneType in {hook}" in breaches(type("Nothing", (Plugin,), namespace))

@@ -9,7 +9,7 @@ import anyio.lowlevel
 import pytest
 
 from unbroken import AsyncClient, Call, Key, Outcome, Plugin, Request, Wait
-from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, cancel_sweep, sse
+from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, cancel_sweep, sse
 
 Sweep = Callable[..., int]
 
@@ -77,7 +77,7 @@ class Slots(Plugin):
 def slots(*, careful: bool, count: bool = False) -> Callable[[FakeClock], Any]:
     def make_call(clock: FakeClock) -> Any:
         plugin = Slots(careful=careful)
-        reply = Reply(connect=1.0, latency=1.0, body=[sse("a"), 1.0, sse("b")])
+        reply = Answer(connect=1.0, latency=1.0, body=[sse("a"), 1.0, sse("b")])
         transport = AsyncScriptedTransport([reply], clock)
         client = AsyncClient([plugin], transport=transport, clock=clock)
 

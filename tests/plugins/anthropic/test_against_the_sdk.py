@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from unbroken import Event
 from unbroken.sse import SSEDecoder
-from unbroken.testing import BACKENDS, Reply, play, sse
+from unbroken.testing import BACKENDS, Answer, play, sse
 from unbroken_anthropic import MessageBuilder
 
 ASK = {"model": "claude-test-1", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello"}]}
@@ -49,7 +49,7 @@ def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
 def test_a_rich_stream_is_the_message_of_the_sdk(rich: bytes, backend: Any) -> None:
     """Thinking, citations, tools, a server's tool, unknown things, counts; through whole calls (D45, D46, D53)."""
     whole = theirs(rich)
-    played = play([Reply(body=rich)], dialect="anthropic", backend=backend)
+    played = play([Answer(body=rich)], dialect="anthropic", backend=backend)
     assert_same(ours(played.events), whole)
     assert [block["type"] for block in whole["content"]].count("tool_use") == 2
 

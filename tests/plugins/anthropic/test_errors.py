@@ -247,4 +247,4 @@ def test_no_bytes_break_the_making_of_an_error(raw: bytes, status: int):
     ):
         assert error.message.isprintable()
         assert 0 < len(error.message) <= 450
-        assert error.origin == "remote"
+        assert not error.is_local

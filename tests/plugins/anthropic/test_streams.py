@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from unbroken import Client, Event, Opening, Plugin, Request, Response, Retry
+from unbroken import Client, Event, Opening, Plugin, Request, Response, TryAgain
 from unbroken.errors import OverloadedError, QuotaExceededError, TruncatedStreamError
 from unbroken.headers import Headers
 from unbroken.messages import Usage
@@ -55,7 +55,7 @@ class Again(Plugin):
     name = "again"
 
     def should_retry(self, call: Any, error: Any) -> Any:
-        return Retry(0.0) if error.retryable else None
+        return TryAgain(0.0) if error.retryable else None
 
 
 def sent(events: Iterable[dict[str, Any]], *, named: bool = True) -> tuple[int, list[bytes]]:
@@ -116,7 +116,7 @@ def test_an_error_after_content_surfaces_as_its_http_twin():
     with pytest.raises(OverloadedError) as caught:
         run(sent([START, *TEXT, OVERLOADED]), sent([START, *END]))
     assert (caught.value.status_code, caught.value.response_id) == (None, "req_1")
-    assert len(caught.value.attempts) == 1
+    assert len(caught.value.history) == 1
 
 
 def test_a_stream_without_its_end_is_truncated():
@@ -134,4 +134,4 @@ def test_what_is_spent_is_asked_for_once():
     }
     with pytest.raises(QuotaExceededError) as caught:
         run((429, [json.dumps({"type": "error", "error": error}).encode()]), sent([START, *END]))
-    assert (caught.value.status_code, len(caught.value.attempts)) == (429, 1)
+    assert (caught.value.status_code, len(caught.value.history)) == (429, 1)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbroken import Event, StreamError, Usage
-from unbroken.testing import Reply, play
+from unbroken.testing import Answer, play
 from unbroken_anthropic import (
     Anthropic,
     CitationsDelta,
@@ -248,7 +248,7 @@ def test_every_event_of_a_rich_stream_goes_back_to_its_json(rich_events: list[Ev
 
 def test_the_events_of_a_call_are_typed(rich: bytes) -> None:
     """The dialect comes with them."""
-    played = play([Reply(body=rich)], dialect="anthropic")
+    played = play([Answer(body=rich)], dialect="anthropic")
     assert isinstance(played.events[0].typed(), MessageStart)
     assert isinstance(played.events[-1].typed(), MessageStop)
 

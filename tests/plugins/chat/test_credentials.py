@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from unbroken import AuthenticationError, Client, ConfigurationError, Plugin, RateLimitError
-from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, check_plugin, run, sse
+from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, check_plugin, run, sse
 from unbroken_chat import AsyncContentGenerator, ContentGenerator, DirectModeHandler, ProxyModeHandler, RefreshAuth
 from unbroken_chat.credentials import Credentials
 
@@ -202,7 +202,7 @@ def test_a_second_refusal_is_the_end(chat, failed) -> None:
     )
     with pytest.raises(AuthenticationError) as caught:
         chat.send(generator, "Hello")
-    assert (len(refreshed), [it.decided_by for it in caught.value.attempts]) == (1, ["refresh-auth", None])
+    assert (len(refreshed), [it.decided_by for it in caught.value.history]) == (1, ["refresh-auth", None])
 
 
 @pytest.mark.parametrize("status", [403, 400, 500])
@@ -212,7 +212,7 @@ def test_what_no_token_cures_is_not_its_business(chat, failed, status) -> None:
     generator = chat.generator([failed(status, kinds[status])], proxy=True, plugins=[RefreshAuth(fails)])
     with pytest.raises(Exception, match=str(status)) as caught:
         chat.send(generator, "Hello")
-    assert caught.value.attempts[0].decided_by is None
+    assert caught.value.history[0].decided_by is None
 
 
 def test_a_refresh_that_fails_is_what_the_call_ends_with(chat, failed) -> None:
@@ -247,8 +247,8 @@ def test_many_calls_that_were_refused_together_refresh_once() -> None:
     def answer_to(request):
         if request.headers["authorization"] == "Bearer old":
             refusals.wait(10)
-            return Reply(status=401)
-        return Reply(body=sse(("message_stop", "{}")))
+            return Answer(status=401)
+        return Answer(body=sse(("message_stop", "{}")))
 
     clock = FakeClock()
     refresh = RefreshAuth(lambda: refreshed.append(1) or "new")
@@ -273,7 +273,7 @@ def test_many_tasks_that_were_refused_together_refresh_once(answer, backend) -> 
 
     def answer_to(request):
         fresh = request.headers["authorization"] == "Bearer new"
-        return answer() if fresh else Reply(status=401, latency=1.0)
+        return answer() if fresh else Answer(status=401, latency=1.0)
 
     async def refresh() -> str:
         await anyio.sleep(2.0)

@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from unbroken import ConfigurationError, OverloadedError, StreamError, TruncatedStreamError, ValidationError
-from unbroken.testing import Reply as Script
+from unbroken.testing import Answer as Script
 from unbroken.testing import sse
 from unbroken_chat import AnthropicConfig, ChatMessage, ContentGenerator, ProxyConfig, TextPart, ToolCallPart
 
@@ -283,7 +283,7 @@ def test_an_error_after_content_is_raised(chat) -> None:
     script = [events(START, BLOCK, DELTA, ("error", failure))]
     with pytest.raises(OverloadedError) as caught:
         chat.send(chat.generator(script), "Hello")
-    assert (caught.value.phase, len(caught.value.attempts)) == ("streaming", 1)
+    assert (caught.value.phase, len(caught.value.history)) == ("streaming", 1)
 
 
 def events(*types_and_fields) -> Script:
@@ -313,7 +313,7 @@ def test_an_answer_that_does_not_fit_together_is_an_error_with_everything_on_it(
     generator = chat.generator([events(*sent)])
     with pytest.raises(error) as caught:
         chat.send(generator, "Hello")
-    assert (caught.value.request_id[:4], caught.value.phase, caught.value.retryable) == ("req_", "streaming", False)
+    assert (caught.value.request_id[:4], caught.value.phase, caught.value.delivered) == ("req_", "streaming", True)
 
 
 def test_the_same_events_are_delivered_to_who_reads_them_raw(chat) -> None:

@@ -58,7 +58,7 @@ def test_what_cannot_be_written_as_json_is_refused_before_it_is_sent(chat) -> No
 
 
 def test_a_handler_closes_its_connections(answer) -> None:
-    """At the end of its block, in both colours."""
+    """At the end of its block, in both backends."""
     clock = FakeClock()
     transport = ScriptedTransport([answer()], clock)
     direct = DirectModeHandler("key", "claude", transport=transport, clock=clock)

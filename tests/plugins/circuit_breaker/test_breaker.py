@@ -23,12 +23,12 @@ from unbroken import (
     Reject,
     Replay,
     Request,
-    Retry,
     Timeouts,
+    TryAgain,
     ValidationError,
     Wait,
 )
-from unbroken.testing import STALL, FakeClock, Played, Reply, ScriptedTransport, play, sse
+from unbroken.testing import STALL, Answer, FakeClock, Played, ScriptedTransport, play, sse
 from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerConfig, CircuitState, Window
 
 ORIGIN = "https://api.example.org:443"
@@ -47,8 +47,8 @@ class Story(Dialect):
 
 
 START, PART, END = sse(("start", "")), sse(("delta", "a")), sse(("delta", "b"), ("stop", ""))
-GOOD = Reply(body=(START, PART, END))
-DOWN = Reply(status=503)
+GOOD = Answer(body=(START, PART, END))
+DOWN = Answer(status=503)
 CLOCKS = Timeouts(connect=1, first_event=5, idle=5, total=None)
 
 
@@ -61,7 +61,7 @@ class Server:
         self.breaker = breaker
         self.clock = clock
 
-    def call(self, reply: Reply = GOOD, **arguments: Any) -> Played:
+    def call(self, reply: Answer = GOOD, **arguments: Any) -> Played:
         settings = {"dialect": Story(), "timeouts": CLOCKS, **arguments}
         return self._play([reply], self.plugins, **settings)
 
@@ -99,37 +99,37 @@ def server(play: Play, fake_clock: FakeClock) -> MakeServer:
     return make
 
 
-ENDINGS: dict[str, tuple[Reply, int]] = {
+ENDINGS: dict[str, tuple[Answer, int]] = {
     "success": (GOOD, 0),
-    "B22-500": (Reply(status=500), 1),
-    "B22-502": (Reply(status=502), 1),
-    "B22-503": (Reply(status=503), 1),
-    "B22-504": (Reply(status=504), 1),
-    "B22-529": (Reply(status=529), 1),
-    "B22-400": (Reply(status=400), 0),
-    "B22-401": (Reply(status=401), 0),
-    "B22-403": (Reply(status=403), 0),
-    "B22-404": (Reply(status=404), 0),
-    "B22-408": (Reply(status=408), 0),
-    "B22-409": (Reply(status=409), 0),
-    "B22-413": (Reply(status=413), 0),
-    "B22-422": (Reply(status=422), 0),
-    "B22-425": (Reply(status=425), 0),
-    "B22-429": (Reply(status=429), 0),
-    "connect": (Reply(failure=NetworkError("refused")), 1),
-    "connect-clock": (Reply(connect=STALL), 1),
-    "first-event-clock": (Reply(latency=STALL), 1),
-    "first-event-clock-in-the-body": (Reply(body=(START, STALL)), 1),
-    "idle-clock": (Reply(body=(START, PART, STALL)), 1),
-    "reset-before-the-commit": (Reply(body=(START, NetworkError("reset"))), 1),
-    "reset-after-the-commit": (Reply(body=(START, PART, NetworkError("reset"))), 1),
-    "truncated": (Reply(body=(START, PART)), 1),
-    "error-event": (Reply(body=sse(("error", ""))), 1),
-    "error-event-after-the-commit": (Reply(body=(START, PART, sse(("error", "")))), 1),
-    "not-a-stream": (Reply(headers={"content-type": "text/html"}, body=b"<html>"), 0),
-    "pool-exhausted": (Reply(failure=Error("no free connection", origin="local")), 0),
-    "status-of-an-unknown-class": (Reply(failure=Error("?", status_code=503)), 1),
-    "bug-in-the-transport": (Reply(failure=RuntimeError("bug")), 0),
+    "B22-500": (Answer(status=500), 1),
+    "B22-502": (Answer(status=502), 1),
+    "B22-503": (Answer(status=503), 1),
+    "B22-504": (Answer(status=504), 1),
+    "B22-529": (Answer(status=529), 1),
+    "B22-400": (Answer(status=400), 0),
+    "B22-401": (Answer(status=401), 0),
+    "B22-403": (Answer(status=403), 0),
+    "B22-404": (Answer(status=404), 0),
+    "B22-408": (Answer(status=408), 0),
+    "B22-409": (Answer(status=409), 0),
+    "B22-413": (Answer(status=413), 0),
+    "B22-422": (Answer(status=422), 0),
+    "B22-425": (Answer(status=425), 0),
+    "B22-429": (Answer(status=429), 0),
+    "connect": (Answer(failure=NetworkError("refused")), 1),
+    "connect-clock": (Answer(connect=STALL), 1),
+    "first-event-clock": (Answer(latency=STALL), 1),
+    "first-event-clock-in-the-body": (Answer(body=(START, STALL)), 1),
+    "idle-clock": (Answer(body=(START, PART, STALL)), 1),
+    "reset-before-the-commit": (Answer(body=(START, NetworkError("reset"))), 1),
+    "reset-after-the-commit": (Answer(body=(START, PART, NetworkError("reset"))), 1),
+    "truncated": (Answer(body=(START, PART)), 1),
+    "error-event": (Answer(body=sse(("error", ""))), 1),
+    "error-event-after-the-commit": (Answer(body=(START, PART, sse(("error", "")))), 1),
+    "not-a-stream": (Answer(headers={"content-type": "text/html"}, body=b"<html>"), 0),
+    "pool-exhausted": (Answer(failure=Error("no free connection", is_local=True)), 0),
+    "status-of-an-unknown-class": (Answer(failure=Error("?", status_code=503)), 1),
+    "bug-in-the-transport": (Answer(failure=RuntimeError("bug")), 0),
 }
 
 
@@ -162,7 +162,7 @@ def test_what_is_ignored_neither_starts_the_row_anew_nor_closes_a_half_open_circ
 def test_429_by_option(server: MakeServer, count_429: bool) -> None:
     """With the time that the server asks for, when it counts."""
     used = server(failure_threshold=1, count_429=count_429)
-    used.call(Reply(status=429, headers={"retry-after": "100"}))
+    used.call(Answer(status=429, headers={"retry-after": "100"}))
     assert used.breaker.state == ("open" if count_429 else "closed")
     if count_429:
         assert used.refusal().retry_after == pytest.approx(100.0)
@@ -174,7 +174,7 @@ def test_the_total_clock_counts_before_the_first_event_only(
 ) -> None:
     """A server that was silent for all that time has failed; a long stream has outlasted the caller's patience."""
     used = server()
-    used.call(Reply(body=body), timeouts=Timeouts(total=3, first_event=None, idle=None))
+    used.call(Answer(body=body), timeouts=Timeouts(total=3, first_event=None, idle=None))
     assert used.breaker.failure_count == failures
 
 
@@ -232,7 +232,7 @@ def test_a_rejection_by_another_policy_is_ignored(play: Play, fake_clock: FakeCl
     used = Server(play, breaker, fake_clock).half_opened()
     for _ in range(3):
         played = play([GOOD], [breaker, Refuses(hook)][::order], dialect=Story())
-        assert played.failure.origin == "local"
+        assert played.failure.is_local
         assert not isinstance(played.error, CircuitOpenError)
     assert (breaker.state, used.in_flight) == ("half_open", 0)
 
@@ -261,7 +261,7 @@ def test_E59_an_open_circuit_refuses_at_once(server: MakeServer) -> None:
     first, second = used.refusal(), used.refusal()
     assert first is not second
     assert used.call().elapsed == 0.0
-    assert (first.circuit, first.key, first.last_failure, first.origin) == ("upstream", ORIGIN, "ServerError", "local")
+    assert (first.circuit, first.key, first.last_failure, first.is_local) == ("upstream", ORIGIN, "ServerError", True)
     assert first.retry_after == second.retry_after
     assert first.recovers_at == used.clock.monotonic() + (first.retry_after or 0.0)
     assert 15.0 <= (first.retry_after or 0.0) <= 30.0
@@ -339,7 +339,7 @@ def test_a_probe_is_judged_by_its_first_content_event(server: MakeServer, tail: 
     """The circuit closes while the stream goes on; if that breaks, it is one failure."""
     used = server(half_open_success_threshold=1).half_opened()
     seen: list[str] = []
-    reply = Reply(body=(START, PART, 1.0, NetworkError("reset"))) if tail == "break" else GOOD
+    reply = Answer(body=(START, PART, 1.0, NetworkError("reset"))) if tail == "break" else GOOD
     used.call(reply, consume=lambda event: seen.append(used.breaker.state))
     assert set(seen) == {"closed"}
     assert (used.breaker.state, used.breaker.failure_count) == ("closed", int(tail == "break"))
@@ -348,7 +348,7 @@ def test_a_probe_is_judged_by_its_first_content_event(server: MakeServer, tail: 
 def test_a_probe_that_breaks_later_opens_a_circuit_that_is_still_half_open(server: MakeServer) -> None:
     """Downgraded: its success is worth nothing any more."""
     used = server(half_open_success_threshold=2).half_opened()
-    used.call(Reply(body=(START, PART, 1.0)))
+    used.call(Answer(body=(START, PART, 1.0)))
     assert used.breaker.state == "open"
     (circuit,) = used.breaker.snapshot().values()
     assert circuit.opens == 2
@@ -357,7 +357,7 @@ def test_a_probe_that_breaks_later_opens_a_circuit_that_is_still_half_open(serve
 def test_E60_a_call_from_before_the_circuit_opened_does_not_close_it(fake_clock: FakeClock) -> None:
     """It succeeds late, in the open time, or while a probe is out."""
     breaker = CircuitBreaker(failure_threshold=1, half_open_success_threshold=1)
-    transport = ScriptedTransport([GOOD, GOOD, DOWN, Reply(body=(START, PART, 1.0, END))], fake_clock)
+    transport = ScriptedTransport([GOOD, GOOD, DOWN, Answer(body=(START, PART, 1.0, END))], fake_clock)
     with Client([breaker], transport=transport, clock=fake_clock, dialect=Story()) as client:
         streams = [client.stream("POST", "https://api.example.org/") for _ in range(4)]
         with streams[0] as early, streams[1] as late:
@@ -387,7 +387,7 @@ def test_E61_the_wall_clock_does_not_matter(server: MakeServer, jump: float) -> 
 def test_the_open_time_is_as_long_as_the_server_asks(server: MakeServer) -> None:
     """`Retry-After` on the failure that opens the circuit."""
     used = server(failure_threshold=1)
-    used.call(Reply(status=503, headers={"retry-after": "120"}))
+    used.call(Answer(status=503, headers={"retry-after": "120"}))
     assert used.refusal().retry_after == pytest.approx(120.0)
 
 
@@ -404,7 +404,7 @@ class Waits(Plugin):
 def test_a_late_first_event_is_a_slow_call(server: MakeServer, latency: float, failures: int) -> None:
     """Measured from when the request is sent: what a policy behind waits for is not the upstream's."""
     used = server(Waits(), slow_call=2.0)
-    assert used.call(Reply(latency=latency, body=(START, PART, 4.0, END))).error is None
+    assert used.call(Answer(latency=latency, body=(START, PART, 4.0, END))).error is None
     assert used.breaker.failure_count == failures
 
 
@@ -412,12 +412,12 @@ def test_slow_calls_have_a_rate_of_their_own(server: MakeServer) -> None:
     """In a window with a `slow_rate`."""
     used = server(slow_call=2.0, window=Window(size=10, min_calls=2, failure_rate=1, slow_rate=0.5))
     used.call()
-    used.call(Reply(latency=3.0, body=GOOD.body))
+    used.call(Answer(latency=3.0, body=GOOD.body))
     (circuit,) = used.breaker.snapshot().values()
     assert (circuit.state, circuit.failure_count, circuit.slow_count, circuit.call_count) == ("open", 0, 1, 2)
     assert used.refusal().last_failure == "slow call"
     used.clock.advance(30.0)
-    used.call(Reply(latency=3.0, body=GOOD.body))
+    used.call(Answer(latency=3.0, body=GOOD.body))
     assert used.breaker.state == "open"
 
 
@@ -426,8 +426,8 @@ class Again(Plugin):
 
     name = "again"
 
-    def should_retry(self, call: Call, error: Error) -> Retry | None:
-        return Retry() if call.attempt < 3 else None
+    def should_retry(self, call: Call, error: Error) -> TryAgain | None:
+        return TryAgain() if call.attempt < 3 else None
 
 
 def test_each_attempt_counts(play: Play, fake_clock: FakeClock) -> None:

@@ -1,4 +1,4 @@
-"""A thousand at once on a half-open circuit, in every colour."""
+"""A thousand at once on a half-open circuit, in every backend."""
 
 import sys
 import threading
@@ -18,10 +18,10 @@ from unbroken import (
     Request,
     ServerError,
 )
-from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, play, run, sse
+from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, play, run, sse
 from unbroken_circuit_breaker import CircuitBreaker
 
-DOWN, GOOD = Reply(status=503), Reply(latency=5.0, body=sse("a"))
+DOWN, GOOD = Answer(status=503), Answer(latency=5.0, body=sse("a"))
 URL = "https://api.example.org/"
 TASKS = 1000
 
@@ -74,11 +74,11 @@ def test_E58_exactly_the_permitted_probes_pass_in_threads(probes: int) -> None:
     count = threading.Semaphore(0)
     workers = 40
 
-    def script(_: object) -> Reply:
+    def script(_: object) -> Answer:
         passed.append(1)
         count.release()
         assert everybody_knows.wait(20)
-        return Reply(body=sse("a"))
+        return Answer(body=sse("a"))
 
     client = Client([breaker], transport=ScriptedTransport(script, clock), clock=clock)
 
@@ -140,7 +140,7 @@ def test_a_switch_between_any_two_steps_loses_nothing() -> None:
 
         def work() -> None:
             for number in range(20):
-                play([DOWN if number % 2 else Reply(body=sse("a"))], [breaker])
+                play([DOWN if number % 2 else Answer(body=sse("a"))], [breaker])
 
         threads = [threading.Thread(target=work) for _ in range(6)]
         for thread in threads:
@@ -163,7 +163,7 @@ def test_what_ended_while_the_lock_was_held_is_counted_before_the_next_call() ->
     assert breaker.before_request(first, request) is None
     with breaker._lock:
         error = ServerError("down")
-        breaker.after_request(first, Outcome(status="failure", error=error, attempt=1, duration=1.0))
+        breaker.after_request(first, Outcome(status="failure", error=error, attempts=1, duration=1.0))
     refused = breaker.before_request(second, request)
     assert isinstance(refused, Reject)
     assert isinstance(refused.error, CircuitOpenError)

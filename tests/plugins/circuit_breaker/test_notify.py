@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from unbroken import Client, ConfigurationError, Plugin, hookimpl
-from unbroken.testing import FakeClock, Reply, ScriptedTransport, play, sse
+from unbroken.testing import Answer, FakeClock, ScriptedTransport, play, sse
 from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerSpecs, CircuitState
 
 ORIGIN = "https://api.example.org:443"
-DOWN, GOOD = Reply(status=503), Reply(body=sse("a"))
+DOWN, GOOD = Answer(status=503), Answer(body=sse("a"))
 
 
 class Watcher(Plugin):

@@ -2,20 +2,20 @@
 
 import re
 
-from unbroken.testing import Reply, check_plugin, play, sse
+from unbroken.testing import Answer, check_plugin, play, sse
 from unbroken_cli.chat._waiting import Waiting
 from unbroken_faults import FaultServer, faults
 from unbroken_rate_limit import RateLimit
 from unbroken_retry import Retry
 
-GOOD = Reply(body=sse("hello"))
+GOOD = Answer(body=sse("hello"))
 
 
 def test_each_longer_wait_is_announced_before_it_begins(fake_clock):
     """With what went wrong and for how long."""
     told = []
     play(
-        [Reply(status=529), Reply(status=500), GOOD],
+        [Answer(status=529), Answer(status=500), GOOD],
         [Waiting(lambda text: told.append((fake_clock.monotonic() - 1000, text))), Retry(jitter_kind="none")],
         clock=fake_clock,
     )
@@ -37,7 +37,7 @@ def test_a_wait_of_the_limiter_names_it(fake_clock):
 def test_a_short_wait_is_nobodys_business():
     """It would only flicker."""
     told = []
-    play([Reply(status=500), GOOD], [Waiting(told.append), Retry(initial_delay=0.1)])
+    play([Answer(status=500), GOOD], [Waiting(told.append), Retry(initial_delay=0.1)])
     assert told == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 import unbroken
-from unbroken.testing import Reply, play, sse
+from unbroken.testing import Answer, play, sse
 from unbroken_cli import demo
 from unbroken_cli.demo import SCENARIOS, Expect, Scenario, Trial, run_demo
 from unbroken_cli.demo._block import block
@@ -40,7 +40,7 @@ def _trial(**changes: Any) -> Trial:
 
 def _timeout(clock: str) -> unbroken.TimeoutError:
     error = unbroken.TimeoutError("no progress")
-    error.clock = clock  # type: ignore[assignment]
+    error.timeout = clock  # type: ignore[assignment]
     return error
 
 
@@ -63,8 +63,8 @@ def test_a_call_that_ended_as_required_has_no_problems():
         ({"error": unbroken.NetworkError("x"), "status": "failure"}, "error: 'NetworkError', not None"),
         ({"expect": Expect(at_least=0.3)}, "took 0.10 s"),
         (
-            {"expect": Expect(error="TimeoutError", clock="idle"), "error": _timeout("total"), "status": "failure"},
-            "clock",
+            {"expect": Expect(error="TimeoutError", timeout="idle"), "error": _timeout("total"), "status": "failure"},
+            "timeout",
         ),
         (
             {
@@ -275,7 +275,7 @@ def test_each_kind_of_decision_has_words():
     narrator = Narrator(trial)
     call: Any = None
     decisions = [
-        unbroken.Retry(0.5),
+        unbroken.TryAgain(0.5),
         unbroken.GiveUp(reason="enough"),
         unbroken.Wait(0.25, "too fast"),
         unbroken.Reject(unbroken.CircuitOpenError("open")),
@@ -316,7 +316,7 @@ def test_metrics_are_shown_in_the_end(invoke):
 def test_the_percentiles_in_the_end_are_those_of_the_calls():
     """Exact for so few, not a place between the bounds of a bucket."""
     metrics = Metrics(buckets=(100.0,))
-    play([Reply(latency=2.0, body=sse("hello"))], [metrics])
+    play([Answer(latency=2.0, body=sse("hello"))], [metrics])
     console = Console(file=io.StringIO(), width=100)
     Report(trials=[], seconds=0.0, seed=0, use_async=False, metrics=metrics).show(console)
     lines = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]

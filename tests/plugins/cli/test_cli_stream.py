@@ -178,7 +178,7 @@ def test_a_terminal_gets_no_escape_sequences_from_the_server(server, url, monkey
 def test_a_hint_of_the_server_is_part_of_the_block():
     """How long the server wants to be left alone, and who gave up why."""
     error = RateLimitError("slow down", retry_after=86400.0)
-    error.attempts = (
+    error.history = (
         Attempt(number=1, error="RateLimitError", status_code=429, decided_by="retry", reason="over the cap"),
     )
     block = failure_block(error)

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 import unbroken_cli.top._command as command
-from unbroken.testing import STALL, FakeClock, Reply, play, sse
+from unbroken.testing import STALL, Answer, FakeClock, play, sse
 from unbroken_circuit_breaker import CircuitBreaker
 from unbroken_cli.top import Reading, ScrapeError, Top, Window, endpoint, frame, scrape, top
 from unbroken_cli.top._frame import sparkline
@@ -52,10 +52,10 @@ def metrics():
     it, clock = Metrics(), FakeClock()
     limiter = RateLimit(requests=60, per=60, burst=1)
     plugins = [it, Timeout(idle=10), Retry(jitter=0, initial_delay=1), CircuitBreaker(failure_threshold=2), limiter]
-    good = Reply(latency=0.25, body=[sse("a"), 0.25, sse("b")])
-    play([Reply(status=503), good], plugins, clock=clock, json={"model": "m"})
+    good = Answer(latency=0.25, body=[sse("a"), 0.25, sse("b")])
+    play([Answer(status=503), good], plugins, clock=clock, json={"model": "m"})
     for _ in range(2):
-        play([Reply(body=[sse("a"), STALL])], plugins, clock=clock, json={"model": "m"})
+        play([Answer(body=[sse("a"), STALL])], plugins, clock=clock, json={"model": "m"})
     return it
 
 
@@ -142,7 +142,7 @@ def test_a_circuit_that_is_open_comes_first():
 
 def test_what_an_endpoint_says_is_not_obeyed_by_the_terminal():
     """Labels with escape sequences are shown as what they are."""
-    text = 'unbroken_attempt_errors_total{error="\x1b[2Jx",clock=""} 1\nunbroken_waits_total{plugin="\x1b]0;x"} 1\n'
+    text = 'unbroken_attempt_errors_total{error="\x1b[2Jx",timeout=""} 1\nunbroken_waits_total{plugin="\x1b]0;x"} 1\n'
     assert "\x1b" not in shown(frame(Window(reading(text))))
 
 

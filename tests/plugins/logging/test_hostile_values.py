@@ -7,7 +7,7 @@ import pytest
 
 from unbroken import errors
 from unbroken.call import Outcome
-from unbroken.decisions import GiveUp, Reject, Replay, Retry, Wait
+from unbroken.decisions import GiveUp, Reject, Replay, TryAgain, Wait
 from unbroken.errors import CircuitOpenError, Error
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response
@@ -44,14 +44,14 @@ HOSTILE = {
 def everything(plugin, call, text):
     """Send `text` through every hook, in every place that takes text from outside."""
     error = Error(text, response_id=text, kind=text, status_code=500)
-    failure = Outcome(status="failure", error=error, attempt=1, duration=1.0)
+    failure = Outcome(status="failure", error=error, attempts=1, duration=1.0)
     plugin.before_request(call, call.request)
     plugin.on_event(call, Event(text, b"data", text))
     plugin.after_request(call, failure)
     decisions = [
         Wait(2, text),
         Reject(error),
-        Retry(1, reason=text),
+        TryAgain(1, reason=text),
         GiveUp(error, text),
         GiveUp(reason=text),
     ]
@@ -98,7 +98,7 @@ def test_e68_no_record_has_a_secret(make_plugin, make_call, entries, capsys, cap
 def test_e68_no_kind_of_error_brings_a_secret(make_plugin, call, entries, error):
     """Nor do the query and the headers of the request."""
     plugin = make_plugin(level="DEBUG")
-    outcome = Outcome(status="failure", error=error(SECRETS["query"]), attempt=1, duration=1.0)
+    outcome = Outcome(status="failure", error=error(SECRETS["query"]), attempts=1, duration=1.0)
     plugin.after_request(call, outcome)
     plugin.on_finish(call, outcome)
     assert plugin.flush(30)

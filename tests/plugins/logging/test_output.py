@@ -11,10 +11,10 @@ import pytest
 from loguru import logger
 
 from unbroken.call import Outcome
-from unbroken.decisions import Retry
+from unbroken.decisions import TryAgain
 from unbroken_logging import Logging
 
-SUCCESS = Outcome(status="success", attempt=1, duration=1.5)
+SUCCESS = Outcome(status="success", attempts=1, duration=1.5)
 TEXT = (
     "call ended request_id=call-1 attempt=1 phase=before origin=https://api.example.org:443 status=success "
     "duration=1.5 bytes=0 events=0"
@@ -49,7 +49,7 @@ def test_a_newcomer_sees_one_line_on_stderr():
         "from unbroken_logging import Logging\n"
         "request = Request.build('GET', 'http://localhost/')\n"
         "call = Call(id='call-1', request=request, dialect=Dialect(), clock=SystemClock(), started_at=0.0)\n"
-        "Logging().on_finish(call, Outcome(status='success', attempt=1, duration=1.5))\n"
+        "Logging().on_finish(call, Outcome(status='success', attempts=1, duration=1.5))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == ""
@@ -87,7 +87,7 @@ def test_two_plugins_with_one_place_print_each_record_once(make_plugin, call, ca
 def test_json_is_one_object_per_line(make_plugin, call, capsys):
     """Under the documented names."""
     plugin = make_plugin(sink="stdout", json=True)
-    plugin.on_decision(call, Retry(0.5, reason='say "hi" \\ bye'), "retry")
+    plugin.on_decision(call, TryAgain(0.5, reason='say "hi" \\ bye'), "retry")
     write_one(plugin, call)
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert first == {
@@ -111,7 +111,7 @@ def test_a_file_is_appended_to(make_plugin, call, tmp_path):
     path = tmp_path / "logs" / "unbroken.log"
     for _ in range(2):
         plugin = make_plugin(sink=str(path))
-        plugin.on_decision(call, Retry(reason="naïve"), "retry")
+        plugin.on_decision(call, TryAgain(reason="naïve"), "retry")
         plugin.close()
     assert path.read_text("utf-8").count('reason="naïve"') == 2
 
@@ -132,7 +132,7 @@ def test_standard_logging_gets_the_records_when_asked(make_plugin, call, entries
 def test_text_that_looks_like_percent_formatting_is_literal_in_standard_logging(make_plugin, call, caplog):
     """Standard logging formats with ``%``; there is nothing for it to format."""
     plugin = make_plugin(sink="stdlib")
-    plugin.on_decision(call, Retry(reason="100 %s %(name)s"), "retry")
+    plugin.on_decision(call, TryAgain(reason="100 %s %(name)s"), "retry")
     assert plugin.flush(10)
     assert 'reason="100 %s %(name)s"' in caplog.text
 
@@ -142,7 +142,7 @@ def test_a_stream_that_cannot_say_it_gets_an_escape(make_plugin, call, monkeypat
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     plugin = make_plugin(sink="stdout")
-    plugin.on_decision(call, Retry(reason="naïve"), "retry")
+    plugin.on_decision(call, TryAgain(reason="naïve"), "retry")
     assert plugin.flush(10)
     assert rb'reason="na\xefve"' in raw.getvalue()
 

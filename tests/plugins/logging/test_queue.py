@@ -10,7 +10,7 @@ from unbroken.errors import ServerError
 from unbroken_logging import _queue
 from unbroken_logging._queue import BoundedQueue
 
-FAILURE = Outcome(status="failure", error=ServerError("down"), attempt=1, duration=1.5)
+FAILURE = Outcome(status="failure", error=ServerError("down"), attempts=1, duration=1.5)
 
 
 class Blocked:

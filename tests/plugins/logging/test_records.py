@@ -6,11 +6,11 @@ from enum import StrEnum
 import pytest
 
 from unbroken.call import Outcome
-from unbroken.decisions import GiveUp, Reject, Replay, Retry, Wait
+from unbroken.decisions import GiveUp, Reject, Replay, TryAgain, Wait
 from unbroken.errors import Attempt, CircuitOpenError, OverloadedError, ServerError
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response, Usage
-from unbroken.testing import Reply, play
+from unbroken.testing import Answer, play
 from unbroken_circuit_breaker import CircuitBreaker
 
 OVERLOADED = OverloadedError(
@@ -40,7 +40,7 @@ class Open(StrEnum):
 
 
 def outcome(status, error=None, attempt=1):
-    return Outcome(status=status, error=error, attempt=attempt, duration=1.5)
+    return Outcome(status=status, error=error, attempts=attempt, duration=1.5)
 
 
 def only(entries):
@@ -54,8 +54,8 @@ def only(entries):
         (Wait(0.25, "limit"), "DEBUG", {"unbroken": "wait", "delay": 0.25, "reason": "limit"}),
         (Wait(1.0), "WARNING", {"unbroken": "wait", "delay": 1.0}),
         (Reject(OVERLOADED), "WARNING", {"unbroken": "reject", **ERROR_FIELDS}),
-        (Retry(0.5, reason="busy"), "WARNING", {"unbroken": "retry", "delay": 0.5, "reason": "busy"}),
-        (Retry(0, resume=True), "WARNING", {"unbroken": "retry", "delay": 0, "resume": True}),
+        (TryAgain(0.5, reason="busy"), "WARNING", {"unbroken": "retry", "delay": 0.5, "reason": "busy"}),
+        (TryAgain(0, resume=True), "WARNING", {"unbroken": "retry", "delay": 0, "resume": True}),
         (GiveUp(reason="max"), "INFO", {"unbroken": "give-up", "reason": "max"}),
         (GiveUp(OVERLOADED), "INFO", {"unbroken": "give-up", **ERROR_FIELDS}),
         (Replay([Event(), Event()]), "INFO", {"unbroken": "replay", "events": 2}),
@@ -79,7 +79,7 @@ def test_each_decision_has_one_record(make_plugin, call, entries, decision, leve
     assert only(entries) == (level, {**COMMON, "plugin": "somebody", **expected})
 
 
-@pytest.mark.parametrize("decision", [Retry(1.0), GiveUp()], ids=["retry", "give-up"])
+@pytest.mark.parametrize("decision", [TryAgain(1.0), GiveUp()], ids=["retry", "give-up"])
 def test_a_decision_about_a_failure_tells_the_failure(make_plugin, call, entries, decision):
     """A retry without its cause is of no use to anybody."""
     plugin = make_plugin()
@@ -93,9 +93,9 @@ def test_a_decision_after_a_success_knows_no_failure(make_plugin, call, entries)
     """The error of an earlier attempt does not stick."""
     plugin = make_plugin()
     plugin.after_request(call, outcome("failure", OVERLOADED))
-    call.attempts = (Attempt(number=1, error="OverloadedError"),)  # the engine's part
+    call.history = (Attempt(number=1, error="OverloadedError"),)  # the engine's part
     plugin.after_request(call, outcome("success"))
-    plugin.on_decision(call, Retry(), "odd")
+    plugin.on_decision(call, TryAgain(), "odd")
     assert plugin.flush(10)
     assert "error" not in only(entries)[1]
 
@@ -195,7 +195,7 @@ def test_a_breaker_in_the_same_client_is_heard_and_none_is_needed(make_plugin, e
     """Once, however many clients the two share."""
     breaker, plugin = CircuitBreaker(failure_threshold=1), make_plugin(level="WARNING")
     for plugins in ([plugin, breaker], [plugin, breaker], [plugin]):
-        play([Reply(status=503)], plugins)
+        play([Answer(status=503)], plugins)
     assert plugin.flush(10)
     changes = [entry.record["extra"] for entry in entries if entry.record["extra"]["unbroken"] == "circuit"]
     assert [(change["old"], change["new"], change["failure_count"]) for change in changes] == [("closed", "open", 1)]
@@ -252,7 +252,7 @@ def test_records_below_the_level_are_not_made(make_plugin, call, monkeypatch, le
     plugin.before_request(call, call.request)
     plugin.on_event(call, Event.make("delta"))
     plugin.after_request(call, outcome("failure", OVERLOADED))
-    plugin.on_decision(call, Retry(), "retry")
+    plugin.on_decision(call, TryAgain(), "retry")
     plugin.on_decision(call, GiveUp(), "retry")
     plugin.on_circuit_state_change("default", "a", "closed", "open", 5)
     plugin.on_finish(call, outcome("failure", OVERLOADED))

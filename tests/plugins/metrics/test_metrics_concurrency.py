@@ -12,14 +12,14 @@ from unbroken import AsyncClient, Client, Outcome, Request, ServerError, Usage
 from unbroken.call import Call
 from unbroken.dialect import Dialect
 from unbroken.errors import Attempt
-from unbroken.testing import AsyncScriptedTransport, FakeClock, Reply, ScriptedTransport, cancel_sweep, play, sse
+from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, cancel_sweep, play, sse
 from unbroken_metrics import Metrics
 from unbroken_metrics._book import _ENOUGH
 from unbroken_retry import Retry
 
-GOOD = Reply(body=sse("one", "two"))
+GOOD = Answer(body=sse("one", "two"))
 REQUEST = Request.build("POST", "https://api.example.org/", json={"model": "m"})
-SUCCESS = Outcome(status="success", attempt=1, duration=1.0)
+SUCCESS = Outcome(status="success", attempts=1, duration=1.0)
 DIALECT, CLOCK = Dialect(), FakeClock()
 
 
@@ -32,7 +32,7 @@ def one_call(metrics, outcome=SUCCESS):
     call.usage = Usage(input_tokens=1, output_tokens=2, final=True)
     metrics.after_request(call, outcome)
     if outcome.status != "success":
-        call.attempts = (Attempt(number=1, error="ServerError"),)
+        call.history = (Attempt(number=1, error="ServerError"),)
     metrics.on_finish(call, outcome)
 
 
@@ -47,7 +47,7 @@ def test_wherever_a_call_is_cancelled_nothing_stays_in_flight(backend, by):
     begun = []
 
     def make(clock):
-        transport = AsyncScriptedTransport([Reply(status=503), GOOD], clock)
+        transport = AsyncScriptedTransport([Answer(status=503), GOOD], clock)
         client = AsyncClient([metrics, Retry(jitter=0)], transport=transport, clock=clock)
 
         async def call():
@@ -110,7 +110,7 @@ def test_a_call_that_nobody_ends_is_ended_by_the_garbage_collector():
 def test_no_count_is_lost_between_threads():
     """Calls that end in many threads while others ask for numbers."""
     metrics = Metrics()
-    failure = Outcome(status="failure", attempt=1, duration=1.0, error=ServerError("down"))
+    failure = Outcome(status="failure", attempts=1, duration=1.0, error=ServerError("down"))
     done, seen = threading.Event(), []
 
     def work():
@@ -147,7 +147,7 @@ def test_real_calls_in_threads_balance():
 
     def work():
         for _ in range(20):
-            play([Reply(status=503), GOOD], [metrics, Retry(budget=None)])
+            play([Answer(status=503), GOOD], [metrics, Retry(budget=None)])
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -185,7 +185,7 @@ def test_a_subscriber_is_told_of_each_call_until_it_leaves():
     """What it took and how it ended; leaving twice does no harm."""
     metrics, told = Metrics(), []
     leave = metrics.subscribe(told.append)
-    script = [Reply(status=503), Reply(status=400)]
+    script = [Answer(status=503), Answer(status=400)]
     played = play(script, [metrics, Retry(jitter=0, budget=None)], json={"model": "m"})
     leave()
     leave()

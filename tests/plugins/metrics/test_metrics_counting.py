@@ -1,9 +1,9 @@
-"""What is counted: known faults give known numbers, in every colour and wherever the plugin stands."""
+"""What is counted: known faults give known numbers, in every backend and wherever the plugin stands."""
 
 import pytest
 
 from unbroken import Event, Plugin, Reject, Replay, ServerError, Wait
-from unbroken.testing import BACKENDS, STALL, FakeClock, Reply, play, sse
+from unbroken.testing import BACKENDS, STALL, Answer, FakeClock, play, sse
 from unbroken_anthropic import Anthropic
 from unbroken_circuit_breaker import CircuitBreaker
 from unbroken_metrics import Labels, Metrics
@@ -18,17 +18,17 @@ START = (
 DELTA = ("content_block_delta", {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "hi"}})
 USAGE = ("message_delta", {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 7}})
 STOP = ("message_stop", {"type": "message_stop"})
-GOOD = Reply(latency=0.5, body=[sse(START, DELTA), 1.5, sse(DELTA, USAGE, STOP)])
+GOOD = Answer(latency=0.5, body=[sse(START, DELTA), 1.5, sse(DELTA, USAGE, STOP)])
 LABELS = Labels("anthropic", "claude-x", "https://api.example.org:443")
 RETRY = Retry(initial_delay=1.0, jitter=0, budget=None)
 
 # One call each: what the server does, and how the call ends.
 CALLS = {
     "good": [GOOD],
-    "overloaded": [Reply(status=529), Reply(status=429, headers={"retry-after": "3"}), GOOD],
-    "stalled": [Reply(body=[sse(START, DELTA), STALL])],
-    "cut": [Reply(body=sse(START)), GOOD],
-    "silent": [Reply(latency=STALL), Reply(connect=STALL), Reply(status=400)],
+    "overloaded": [Answer(status=529), Answer(status=429, headers={"retry-after": "3"}), GOOD],
+    "stalled": [Answer(body=[sse(START, DELTA), STALL])],
+    "cut": [Answer(body=sse(START)), GOOD],
+    "silent": [Answer(latency=STALL), Answer(connect=STALL), Answer(status=400)],
 }
 
 
@@ -116,8 +116,8 @@ def test_each_set_of_labels_is_counted_apart():
     metrics = Metrics()
     run(metrics, [GOOD])
     run(metrics, [GOOD], json={"model": "claude-y"})
-    run(metrics, [Reply(status=400)], url="http://localhost:81/")
-    play([Reply(body=sse("x"))], [metrics], method="GET", json=None)
+    run(metrics, [Answer(status=400)], url="http://localhost:81/")
+    play([Answer(body=sse("x"))], [metrics], method="GET", json=None)
     series = {each.labels: each.totals for each in metrics.snapshot().series}
     assert {labels: it.ended for labels, it in series.items()} == {
         LABELS: 1,
@@ -149,7 +149,7 @@ def test_calls_and_connections_in_flight_are_seen_while_they_are(backend):
             seen.append((it.streams_in_flight, it.connections_in_flight))
 
     waiting = Answering("before_request", Wait(1.0))
-    run(metrics, [Reply(status=529), GOOD], metrics, waiting, RETRY, Probe(), backend=backend)
+    run(metrics, [Answer(status=529), GOOD], metrics, waiting, RETRY, Probe(), backend=backend)
     assert seen == [(1, 0), (1, 1), (1, 0), (1, 1)]
     assert (total(metrics).streams_in_flight, total(metrics).connections_in_flight) == (0, 0)
 
@@ -192,7 +192,7 @@ def test_a_call_that_is_never_sent_is_counted_once(order, answer, calls, attempt
 def test_a_success_that_is_replayed_after_a_failure_has_no_successful_attempt():
     """The call is one, its attempt is not; the tokens of the attempt are counted once."""
     metrics = Metrics()
-    script = [Reply(body=sse(START, ("error", {"error": {"type": "overloaded_error"}})))]
+    script = [Answer(body=sse(START, ("error", {"error": {"type": "overloaded_error"}})))]
     run(metrics, script, metrics, Answering("should_retry", Replay([Event.make("x")])))
     it = total(metrics)
     assert it.calls["success"] == 1
@@ -207,7 +207,7 @@ def test_a_rejection_by_an_open_circuit_is_an_error_of_its_own():
     metrics = Metrics()
     breaker = CircuitBreaker(failure_threshold=1)
     for _ in range(2):
-        run(metrics, [Reply(status=500)], metrics, breaker)
+        run(metrics, [Answer(status=500)], metrics, breaker)
     it = total(metrics)
     assert it.calls == {"success": 0, "failure": 1, "rejected": 1, "cancelled": 0}
     assert it.call_errors == {"ServerError": 1, "CircuitOpenError": 1}
@@ -219,7 +219,7 @@ def test_circuits_and_their_transitions_are_told():
     """Closed, open, half-open, closed again: the present state and how often each change was made."""
     metrics, clock = Metrics(), FakeClock()
     breaker = CircuitBreaker(failure_threshold=1, recovery_timeout=5, half_open_success_threshold=1)
-    run(metrics, [Reply(status=500)], metrics, breaker, clock=clock)
+    run(metrics, [Answer(status=500)], metrics, breaker, clock=clock)
     (circuit,) = metrics.snapshot().circuits
     assert (circuit.circuit, circuit.key, circuit.states) == ("default", LABELS.origin, ("open",))
     clock.advance(60)
@@ -245,10 +245,10 @@ def test_what_the_server_says_of_its_limits_is_that_of_the_latest_response():
     """Read when somebody asks; the order in which calls end does not matter."""
     metrics, clock = Metrics(), FakeClock()
     limits = [("anthropic-ratelimit-requests-limit", "50"), ("anthropic-ratelimit-requests-remaining", "49")]
-    run(metrics, [Reply(status=529, headers=dict(limits))], clock=clock)
+    run(metrics, [Answer(status=529, headers=dict(limits))], clock=clock)
     clock.advance(1)
     good = {"content-type": "text/event-stream", limits[0][0]: "50", limits[1][0]: "3"}
-    run(metrics, [Reply(headers=good, body=sse(DELTA, STOP))], clock=clock)
+    run(metrics, [Answer(headers=good, body=sse(DELTA, STOP))], clock=clock)
     (series,) = metrics.snapshot().series
     (limit,) = series.rate_limits
     assert (limit.kind, limit.limit, limit.remaining) == ("requests", 50, 3)

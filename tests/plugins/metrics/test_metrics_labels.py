@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
 from unbroken import Dialect, NetworkError, Plugin, Reject, ServerError, Wait
-from unbroken.testing import STALL, Reply, play, sse
+from unbroken.testing import STALL, Answer, play, sse
 from unbroken_circuit_breaker import CircuitBreaker
 from unbroken_metrics import Labels, Metrics, PrometheusCollector
 from unbroken_metrics._labels import Labels as TheLabels
@@ -79,7 +79,7 @@ def test_no_bytes_break_it(content):
 
 
 def ask(metrics, **call):
-    play([Reply(body=sse("x"))], [metrics], **call)
+    play([Answer(body=sse("x"))], [metrics], **call)
 
 
 def test_label_sets_are_bounded():
@@ -170,7 +170,7 @@ def test_what_cannot_be_encoded_does_not_break_the_exposition():
             return Wait(0.1)
 
     metrics = Metrics()
-    play([Reply(body=sse("x"))], [metrics, Waiting()], dialect=Odd(), url="https://h\ud800.example.org/")
+    play([Answer(body=sse("x"))], [metrics, Waiting()], dialect=Odd(), url="https://h\ud800.example.org/")
     metrics.on_circuit_state_change("c\ud800", "https://h\ud800:1", "closed", "open", 1)
     registry = CollectorRegistry()
     registry.register(PrometheusCollector(metrics))
@@ -190,10 +190,10 @@ class Chatty(Plugin):
 
 
 FAILURES = {
-    "status": Reply(status=500, headers={"x-secret": CANARY}, body=CANARY.encode()),
-    "network": Reply(failure=NetworkError(CANARY)),
-    "stalled": Reply(body=[sse(CANARY), STALL]),
-    "page": Reply(headers={"content-type": "text/html"}, body=CANARY.encode()),
+    "status": Answer(status=500, headers={"x-secret": CANARY}, body=CANARY.encode()),
+    "network": Answer(failure=NetworkError(CANARY)),
+    "stalled": Answer(body=[sse(CANARY), STALL]),
+    "page": Answer(headers={"content-type": "text/html"}, body=CANARY.encode()),
 }
 
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from unbroken import ConfigurationError
-from unbroken.testing import STALL, Reply, play, sse
+from unbroken.testing import STALL, Answer, play, sse
 from unbroken_anthropic import Anthropic
 from unbroken_circuit_breaker import CircuitBreaker
 from unbroken_metrics import Metrics, PrometheusCollector, start_http_server
@@ -29,9 +29,9 @@ def metrics():
     it = Metrics()
     plugins = [it, Timeout(idle=3), Retry(initial_delay=1, jitter=0), CircuitBreaker(failure_threshold=2)]
     head = {"content-type": "text/event-stream", **LIMITS}
-    script = [Reply(status=529), Reply(headers=head, latency=0.5, body=STREAM)]
+    script = [Answer(status=529), Answer(headers=head, latency=0.5, body=STREAM)]
     play(script, plugins, dialect=Anthropic(), json={"model": "m"})
-    stalled = [Reply(headers=head, body=[STREAM[: STREAM.index(b"event: message_stop")], STALL])] * 2
+    stalled = [Answer(headers=head, body=[STREAM[: STREAM.index(b"event: message_stop")], STALL])] * 2
     for number in range(2):
         play(stalled[number:], plugins, dialect=Anthropic(), json={"model": "m"})
     return it
@@ -60,8 +60,8 @@ def test_the_parser_reads_what_was_counted(metrics):
     assert found["unbroken_calls_total", "failure"] == it.calls["failure"] == 2
     assert found["unbroken_attempts_total", "failure"] == 3
     assert {key[1:]: value for key, value in found.items() if key[0] == "unbroken_attempt_errors_total"} == {
-        ("", "OverloadedError"): 1,
-        ("idle", "TimeoutError"): 2,
+        ("OverloadedError", ""): 1,
+        ("TimeoutError", "idle"): 2,
     }
     assert found["unbroken_retries_total", "OverloadedError"] == 1
     assert found["unbroken_retry_delay_seconds_total",] == 1
@@ -98,7 +98,7 @@ def test_every_series_has_the_three_labels_and_no_other_of_its_own(metrics):
     """Never one per request or user; circuits belong to no series."""
     registry = CollectorRegistry()
     registry.register(PrometheusCollector(metrics))
-    allowed = {"outcome", "error", "clock", "reason", "plugin", "kind", "source", "le", "quantile"}
+    allowed = {"outcome", "error", "timeout", "reason", "plugin", "kind", "source", "le", "quantile"}
     for family in registry.collect():
         for sample in family.samples:
             if family.name.startswith("unbroken_circuit"):

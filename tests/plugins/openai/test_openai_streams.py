@@ -1,4 +1,4 @@
-"""The dialect at work in the engine: whole streams, in every colour, without sockets."""
+"""The dialect at work in the engine: whole streams, in every backend, without sockets."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from unbroken.errors import OverloadedError, QuotaExceededError, RateLimitError, TimeoutError, TruncatedStreamError
 from unbroken.messages import Timeouts, Usage
-from unbroken.testing import BACKENDS, STALL, Reply, play, sse
+from unbroken.testing import BACKENDS, STALL, Answer, play, sse
 from unbroken_openai import OpenAI
 from unbroken_retry import Retry
 
@@ -54,7 +54,7 @@ BOTH = pytest.mark.parametrize(
 
 def run(*answers: Any, **options: Any) -> Any:
     """Play one call whose attempts are answered by these lists of events, with a policy that retries."""
-    script = [each if isinstance(each, Reply) else Reply(body=sse(*each)) for each in answers]
+    script = [each if isinstance(each, Answer) else Answer(body=sse(*each)) for each in answers]
     return play(script, [Retry()], dialect=OpenAI(), **options)
 
 
@@ -86,7 +86,7 @@ def test_an_error_before_any_content_is_retried_unseen(shell: Any, words: Any, r
 @BOTH
 def test_an_error_after_content_surfaces_as_its_http_twin(shell: Any, words: Any, rest: Any, error: Any):
     """No second attempt, and no status that the response did not have."""
-    head = Reply(
+    head = Answer(
         headers={"content-type": "text/event-stream", "x-request-id": "req_1"}, body=sse(*shell, *words, error)
     )
     played = run(head)
@@ -126,25 +126,25 @@ def test_an_answer_without_a_word_is_complete():
 
 def test_nothing_is_read_behind_the_end():
     """Some servers send [DONE] behind the end of a response, others keep the socket open."""
-    played = run(Reply(body=[sse(*RESPONSES), sse(DONE), STALL]))
+    played = run(Answer(body=[sse(*RESPONSES), sse(DONE), STALL]))
     assert (played.error, len(played.events)) == (None, len(RESPONSES))
-    assert run(Reply(body=[sse(*CHAT), STALL])).error is None
+    assert run(Answer(body=[sse(*CHAT), STALL])).error is None
 
 
 def test_comments_and_keepalives_are_no_progress():
     """They are all that comes from a server that is stuck."""
     comments = [b": OPENROUTER PROCESSING\n\n", 5.0] * 20
-    played = run(Reply(body=[sse(ROLE, TEXT[0]), *comments]), timeouts=Timeouts(idle=20))
+    played = run(Answer(body=[sse(ROLE, TEXT[0]), *comments]), timeouts=Timeouts(idle=20))
     assert played.error.__class__ is TimeoutError
     keepalives = [sse(named("keepalive", sequence_number=7)), 5.0] * 20
-    played = run(Reply(body=[sse(*SHELL, WORDS[0]), *keepalives]), timeouts=Timeouts(idle=20))
+    played = run(Answer(body=[sse(*SHELL, WORDS[0]), *keepalives]), timeouts=Timeouts(idle=20))
     assert played.error.__class__ is TimeoutError
 
 
 def test_what_is_spent_is_asked_for_once():
     """One request, and the error of a quota (B32)."""
     body = b'{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":null}}'
-    played = run(Reply(status=429, headers={"retry-after": "1"}, body=body))
+    played = run(Answer(status=429, headers={"retry-after": "1"}, body=body))
     assert played.error.__class__ is QuotaExceededError
     assert len(played.requests) == 1
 
@@ -152,6 +152,6 @@ def test_what_is_spent_is_asked_for_once():
 def test_a_rate_limit_is_waited_for():
     """As long as the server asks."""
     body = b'{"error":{"message":"Slower","type":"tokens","code":"rate_limit_exceeded"}}'
-    played = run(Reply(status=429, headers={"retry-after-ms": "1500", "retry-after": "2"}, body=body), CHAT)
+    played = run(Answer(status=429, headers={"retry-after-ms": "1500", "retry-after": "2"}, body=body), CHAT)
     assert (played.error, played.history[0].error) == (None, RateLimitError.__name__)
     assert played.elapsed >= 1.5

@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from unbroken.testing import Reply, sse
-from unbroken_otel import Metrics, Tracing
+from unbroken.testing import Answer, sse
+from unbroken_otel import OTelMetrics, OTelTracing
 
 START = (
     "message_start",
@@ -37,9 +37,9 @@ HEADERS = {"content-type": "text/event-stream", "request-id": "req-of-server"}
 BODY = {"model": "claude-x", "max_tokens": 64, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
 
 
-def answer(*before: Any) -> Reply:
+def answer(*before: Any) -> Answer:
     """A whole answer, after `before` (delays)."""
-    return Reply(headers=HEADERS, body=[*before, sse(START, DELTA), sse(END, STOP)])
+    return Answer(headers=HEADERS, body=[*before, sse(START, DELTA), sse(END, STOP)])
 
 
 class _Counting:
@@ -77,11 +77,11 @@ class Recorded:
         self.tracer_provider.add_span_processor(self._counting)
         self.meter_provider = MeterProvider([self.reader])
 
-    def tracing(self, **values: Any) -> Tracing:
-        return Tracing(tracer_provider=self.tracer_provider, **values)
+    def tracing(self, **values: Any) -> OTelTracing:
+        return OTelTracing(tracer_provider=self.tracer_provider, **values)
 
-    def metrics(self, **values: Any) -> Metrics:
-        return Metrics(meter_provider=self.meter_provider, **values)
+    def metrics(self, **values: Any) -> OTelMetrics:
+        return OTelMetrics(meter_provider=self.meter_provider, **values)
 
     @property
     def open_spans(self) -> int:

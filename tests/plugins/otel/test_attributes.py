@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbroken import Retry
+from unbroken import TryAgain
 from unbroken.plugin import Plugin
-from unbroken.testing import Reply, play, sse
+from unbroken.testing import Answer, play, sse
 from unbroken_anthropic import Anthropic
 from unbroken_openai import OpenAI
 from unbroken_otel._request import Body, settings
@@ -78,10 +78,10 @@ def test_a_retry_elsewhere_has_the_address_of_where_it_went(recorded: Recorded) 
     """The call keeps the one that was asked."""
 
     class Elsewhere(Plugin):
-        def should_retry(self, call: Any, error: Any) -> Retry:
-            return Retry(request=type(call.request).build("POST", "https://[::1]:9000/v1/messages"))
+        def should_retry(self, call: Any, error: Any) -> TryAgain:
+            return TryAgain(request=type(call.request).build("POST", "https://[::1]:9000/v1/messages"))
 
-    play([Reply(status=503), answer()], [recorded.tracing(), Elsewhere()], dialect=Anthropic(), json=BODY)
+    play([Answer(status=503), answer()], [recorded.tracing(), Elsewhere()], dialect=Anthropic(), json=BODY)
     assert recorded.call.attributes["server.address"] == "api.example.org"
     second = recorded.attempts[1].attributes
     assert (second["server.address"], second["server.port"]) == ("::1", 9000)
@@ -89,7 +89,7 @@ def test_a_retry_elsewhere_has_the_address_of_where_it_went(recorded: Recorded) 
 
 def test_a_placeholder_is_not_taken_for_a_count(recorded: Recorded) -> None:
     """A stream that is cut has counted its input; its output is not known."""
-    play([Reply(headers=HEADERS, body=sse(START, DELTA))], [recorded.tracing()], dialect=Anthropic(), json=BODY)
+    play([Answer(headers=HEADERS, body=sse(START, DELTA))], [recorded.tracing()], dialect=Anthropic(), json=BODY)
     assert recorded.call.attributes["gen_ai.usage.input_tokens"] == 44
     assert "gen_ai.usage.output_tokens" not in recorded.call.attributes
 
@@ -98,7 +98,7 @@ def test_the_dialect_tells_whose_api_it_is(recorded: Recorded) -> None:
     """Cached tokens are part of the input there, too."""
     piece = {"choices": [{"delta": {"content": "Hi"}}]}
     counts = {"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 60}}
-    script = [Reply(body=sse(("", piece), ("", {"choices": [], "usage": counts}), "[DONE]"))]
+    script = [Answer(body=sse(("", piece), ("", {"choices": [], "usage": counts}), "[DONE]"))]
     play(script, [recorded.tracing()], dialect=OpenAI(), json={"model": "gpt-x"})
     assert recorded.call.name == "chat gpt-x"
     assert recorded.call.attributes["gen_ai.provider.name"] == "openai"
@@ -119,14 +119,14 @@ def test_the_dialect_tells_whose_api_it_is(recorded: Recorded) -> None:
 )
 def test_the_path_tells_the_operation(recorded: Recorded, url: str, operation: str) -> None:
     """Two are known; the query has no say."""
-    play([Reply(body=sse("{}"))], [recorded.tracing()], dialect=OpenAI(), json={}, url=url)
+    play([Answer(body=sse("{}"))], [recorded.tracing()], dialect=OpenAI(), json={}, url=url)
     assert recorded.call.name == operation
     assert recorded.call.attributes["gen_ai.operation.name"] == operation
 
 
 def test_a_call_of_no_model_has_no_attributes_of_models(recorded: Recorded) -> None:
     """Plain server-sent events: the span is named after the method."""
-    play([Reply(body=sse("x"))], [recorded.tracing()], method="GET", json=None)
+    play([Answer(body=sse("x"))], [recorded.tracing()], method="GET", json=None)
     assert recorded.call.name == "GET"
     assert attributes(recorded) == {
         "http.response.status_code": 200,
@@ -138,7 +138,7 @@ def test_a_call_of_no_model_has_no_attributes_of_models(recorded: Recorded) -> N
 def test_settings_tell_what_the_dialect_cannot(recorded: Recorded) -> None:
     """A hosting platform, or an API of one's own."""
     tracing = recorded.tracing(provider_name="aws.bedrock", operation_name="generate_content")
-    play([Reply(body=sse("x"))], [tracing], json={"model": "m"})
+    play([Answer(body=sse("x"))], [tracing], json={"model": "m"})
     assert recorded.call.name == "generate_content m"
     assert recorded.call.attributes["gen_ai.provider.name"] == "aws.bedrock"
 

@@ -8,10 +8,10 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from unbroken import ConfigurationError
 from unbroken.registry import resolve_plugins
-from unbroken_otel import Metrics, MetricsConfig, Tracing, TracingConfig
+from unbroken_otel import OTelMetrics, OTelMetricsConfig, OTelTracing, OTelTracingConfig
 
 
-@pytest.mark.parametrize("plugin", [Tracing, Metrics])
+@pytest.mark.parametrize("plugin", [OTelTracing, OTelMetrics])
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -31,19 +31,19 @@ def test_a_bad_value_is_refused_by_name(plugin: Any, values: dict[str, Any], mes
 @pytest.mark.parametrize(
     ("plugin", "values", "message"),
     [
-        (Tracing, {"propagate": 1}, "propagate: must be True or False, not 1"),
-        (Tracing, {"capture_content": "no"}, "capture_content: must be True or False, not 'no'"),
+        (OTelTracing, {"propagate": 1}, "propagate: must be True or False, not 1"),
+        (OTelTracing, {"capture_content": "no"}, "capture_content: must be True or False, not 'no'"),
         (
-            Tracing,
+            OTelTracing,
             {"tracer_provider": MeterProvider()},
             "must be a TracerProvider of OpenTelemetry, not a M",
         ),
         (
-            Metrics,
+            OTelMetrics,
             {"meter_provider": TracerProvider()},
             "must be a MeterProvider of OpenTelemetry, not a T",
         ),
-        (Metrics, {"meter_provider": "global"}, "must be a MeterProvider of OpenTelemetry, not a str"),
+        (OTelMetrics, {"meter_provider": "global"}, "must be a MeterProvider of OpenTelemetry, not a str"),
     ],
 )
 def test_each_has_settings_of_its_own(plugin: Any, values: dict[str, Any], message: str) -> None:
@@ -60,7 +60,7 @@ def test_settings_come_from_tables_and_the_environment() -> None:
         {"otel-tracing": {"propagate": False, "semconv": "latest"}},
         environ={"UNBROKEN_OTEL_METRICS__SEMCONV": "1.36", "UNBROKEN_OTEL_TRACING__CAPTURE_CONTENT": "true"},
     )
-    assert isinstance(tracing, Tracing)
-    assert isinstance(metrics, Metrics)
-    assert tracing.config == TracingConfig(propagate=False, semconv="latest", capture_content=True)
-    assert metrics.config == MetricsConfig(semconv="1.36")
+    assert isinstance(tracing, OTelTracing)
+    assert isinstance(metrics, OTelMetrics)
+    assert tracing.config == OTelTracingConfig(propagate=False, semconv="latest", capture_content=True)
+    assert metrics.config == OTelMetricsConfig(semconv="1.36")

@@ -9,7 +9,7 @@ import pytest
 from unbroken import GiveUp, NetworkError, Reject, ServerError, Wait
 from unbroken.messages import Request, Timeouts
 from unbroken.plugin import Plugin
-from unbroken.testing import STALL, Reply, play, sse
+from unbroken.testing import STALL, Answer, play, sse
 from unbroken_anthropic import Anthropic
 from unbroken_otel._content import content
 from unbroken_otel._semconv import TABLE
@@ -51,17 +51,17 @@ class Meddling(Plugin):
         return self._after
 
 
-ENDINGS: dict[str, tuple[Reply, list[Any]]] = {
-    **{f"status-{status}": (Reply(status=status, headers=HEADERS, body=SAID), []) for status in (400, 401, 429, 500)},
-    "success": (Reply(headers=HEADERS, body=sse(START, DELTA, ("message_stop", {}))), []),
-    "page": (Reply(headers=HEADERS | {"content-type": "text/html"}, body=f"<title>{CANARY}".encode()), []),
-    "error-event": (Reply(headers=HEADERS, body=sse(DELTA) + b"event: error\ndata: " + SAID + b"\n\n"), []),
-    "truncated": (Reply(headers=HEADERS, body=sse(START, DELTA)), []),
-    "reset": (Reply(headers=HEADERS, body=[sse(DELTA), NetworkError("reset")]), []),
-    "stalled": (Reply(headers=HEADERS, body=[sse(DELTA), STALL]), []),
-    "rejected": (Reply(), [Meddling(before=Reject(ServerError("full")))]),
-    "given-up": (Reply(status=500, body=SAID), [Meddling(after=GiveUp(ServerError("no")))]),
-    "waits-too-long": (Reply(), [Meddling(before=Wait(1e6, reason="full"))]),
+ENDINGS: dict[str, tuple[Answer, list[Any]]] = {
+    **{f"status-{status}": (Answer(status=status, headers=HEADERS, body=SAID), []) for status in (400, 401, 429, 500)},
+    "success": (Answer(headers=HEADERS, body=sse(START, DELTA, ("message_stop", {}))), []),
+    "page": (Answer(headers=HEADERS | {"content-type": "text/html"}, body=f"<title>{CANARY}".encode()), []),
+    "error-event": (Answer(headers=HEADERS, body=sse(DELTA) + b"event: error\ndata: " + SAID + b"\n\n"), []),
+    "truncated": (Answer(headers=HEADERS, body=sse(START, DELTA)), []),
+    "reset": (Answer(headers=HEADERS, body=[sse(DELTA), NetworkError("reset")]), []),
+    "stalled": (Answer(headers=HEADERS, body=[sse(DELTA), STALL]), []),
+    "rejected": (Answer(), [Meddling(before=Reject(ServerError("full")))]),
+    "given-up": (Answer(status=500, body=SAID), [Meddling(after=GiveUp(ServerError("no")))]),
+    "waits-too-long": (Answer(), [Meddling(before=Wait(1e6, reason="full"))]),
 }
 
 

@@ -7,7 +7,7 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from unbroken import GiveUp, NetworkError
 from unbroken.plugin import Plugin
-from unbroken.testing import BACKENDS, STALL, FakeClock, Reply, play, sse
+from unbroken.testing import BACKENDS, STALL, Answer, FakeClock, play, sse
 from unbroken_anthropic import Anthropic
 from unbroken_circuit_breaker import CircuitBreaker
 from unbroken_retry import Retry
@@ -41,7 +41,7 @@ def only(points: list[HistogramDataPoint]) -> HistogramDataPoint:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_success_is_measured_as_the_conventions_want_it(recorded: Recorded, backend: Any) -> None:
     """Each metric of the table, with the attributes that it requires and the buckets that it advises."""
-    script = [Reply(headers=HEADERS, body=[2.0, sse(START, DELTA), 3.0, sse(DELTA), 3.0, sse(END, STOP)])]
+    script = [Answer(headers=HEADERS, body=[2.0, sse(START, DELTA), 3.0, sse(DELTA), 3.0, sse(END, STOP)])]
     called(script, [recorded.metrics()], backend=backend)
     points = recorded.points
     assert set(points) == {DURATION, FIRST, EACH, USAGE}
@@ -60,7 +60,7 @@ def test_a_success_is_measured_as_the_conventions_want_it(recorded: Recorded, ba
 
 def test_a_failure_has_its_class_and_what_came_before_it(recorded: Recorded) -> None:
     """The time to the first event counts; a silence is no time between events, a placeholder no count."""
-    called([Reply(headers=HEADERS, body=[1.0, sse(START, DELTA), STALL])], [recorded.metrics()])
+    called([Answer(headers=HEADERS, body=[1.0, sse(START, DELTA), STALL])], [recorded.metrics()])
     points = recorded.points
     assert dict(only(points[DURATION]).attributes) == COMMON | {"error.type": "TimeoutError"}
     assert only(points[FIRST]).sum == pytest.approx(1.0)
@@ -70,13 +70,14 @@ def test_a_failure_has_its_class_and_what_came_before_it(recorded: Recorded) -> 
 
 def test_a_call_without_an_answer_has_a_duration_alone(recorded: Recorded) -> None:
     """Nothing is reported that nobody has counted."""
-    called([Reply(failure=NetworkError("refused"))], [recorded.metrics()])
+    called([Answer(failure=NetworkError("refused"))], [recorded.metrics()])
     assert set(recorded.points) == {DURATION}
 
 
 def test_retries_are_counted_by_what_they_are_about(recorded: Recorded) -> None:
     """Their waits are in the duration of the call."""
-    script = [Reply(status=503), Reply(status=529), Reply(failure=NetworkError("reset")), Reply(status=503), answer()]
+    reset = Answer(failure=NetworkError("reset"))
+    script = [Answer(status=503), Answer(status=529), reset, Answer(status=503), answer()]
     called(script, [recorded.metrics(), Retry(max_retries=4, initial_delay=1, multiplier=1, jitter=0, budget=None)])
     counted = {point.attributes["error.type"]: point.value for point in recorded.points["unbroken.retries"]}
     assert counted == {"ServerError": 2, "OverloadedError": 1, "NetworkError": 1}
@@ -91,7 +92,7 @@ def test_giving_up_is_no_retry(recorded: Recorded) -> None:
         def should_retry(self, call: Any, error: Any) -> GiveUp:
             return GiveUp()
 
-    called([Reply(status=503)], [recorded.metrics(), GivesUp()])
+    called([Answer(status=503)], [recorded.metrics(), GivesUp()])
     assert "unbroken.retries" not in recorded.points
 
 
@@ -109,7 +110,7 @@ def test_the_transitions_of_a_circuit_are_counted(recorded: Recorded) -> None:
     clock = FakeClock()
     breaker = CircuitBreaker(failure_threshold=1, half_open_success_threshold=1, key=lambda call: "user-1")
     plugins = [recorded.metrics(), breaker]
-    called([Reply(status=503)], plugins, clock=clock)
+    called([Answer(status=503)], plugins, clock=clock)
     clock.advance(60)
     called([answer()], plugins, clock=clock)
     points = recorded.points["unbroken.circuit.transitions"]
@@ -124,7 +125,7 @@ def test_the_transitions_of_a_circuit_are_counted(recorded: Recorded) -> None:
 
 def test_a_call_of_no_model_is_in_no_metric_of_models(recorded: Recorded) -> None:
     """Its retries are counted all the same, by where it went."""
-    play([Reply(status=503), Reply(body=sse("x"))], [recorded.metrics(), Retry()])
+    play([Answer(status=503), Answer(body=sse("x"))], [recorded.metrics(), Retry()])
     assert set(recorded.points) == {"unbroken.retries"}
     assert dict(recorded.points["unbroken.retries"][0].attributes) == {
         "server.address": "api.example.org",

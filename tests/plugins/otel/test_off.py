@@ -10,9 +10,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from unbroken._engine.hooks import compile_hooks
-from unbroken.testing import Reply, play
+from unbroken.testing import Answer, play
 from unbroken_anthropic import Anthropic
-from unbroken_otel import Metrics, Tracing, _request
+from unbroken_otel import OTelMetrics, OTelTracing, _request
 from unbroken_retry import Retry
 
 from .conftest import BODY, answer
@@ -52,10 +52,10 @@ def test_a_part_of_opentelemetry_that_is_broken_is_not_called_missing() -> None:
 @pytest.mark.parametrize(
     "plugin",
     [
-        pytest.param(lambda: Tracing(), id="no tracer provider"),
-        pytest.param(lambda: Tracing(tracer_provider=TracerProvider(sampler=ALWAYS_OFF)), id="not sampled"),
-        pytest.param(lambda: Metrics(), id="no meter provider"),
-        pytest.param(lambda: Metrics(meter_provider=NoOpMeterProvider()), id="a provider that measures nothing"),
+        pytest.param(lambda: OTelTracing(), id="no tracer provider"),
+        pytest.param(lambda: OTelTracing(tracer_provider=TracerProvider(sampler=ALWAYS_OFF)), id="not sampled"),
+        pytest.param(lambda: OTelMetrics(), id="no meter provider"),
+        pytest.param(lambda: OTelMetrics(meter_provider=NoOpMeterProvider()), id="a provider that measures nothing"),
     ],
 )
 def test_no_body_is_read_for_nobody(plugin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_no_body_is_read_for_nobody(plugin: Any, monkeypatch: pytest.MonkeyPatch
         raise AssertionError("decoded for nobody")
 
     monkeypatch.setattr(_request, "_decode", read)
-    played = play([Reply(status=503), answer()], [plugin(), Retry()], dialect=Anthropic(), json=BODY)
+    played = play([Answer(status=503), answer()], [plugin(), Retry()], dialect=Anthropic(), json=BODY)
     assert played.error is None
     assert played.attempts == 2
 
@@ -80,13 +80,13 @@ def test_the_body_is_read_once_for_both_plugins(recorded: Any, monkeypatch: pyte
 
     monkeypatch.setattr(_request, "_decode", counted)
     plugins = [recorded.tracing(), recorded.metrics(), Retry()]
-    play([Reply(status=503), answer()], plugins, dialect=Anthropic(), json=BODY)
+    play([Answer(status=503), answer()], plugins, dialect=Anthropic(), json=BODY)
     assert len(read) == 1
 
 
 def test_an_event_costs_nothing() -> None:
     """No plugin has a hook that is called for each."""
-    hooks = compile_hooks([Tracing(), Metrics()])
+    hooks = compile_hooks([OTelTracing(), OTelMetrics()])
     assert hooks.on_event == ()
     assert hooks.on_event_by_type == {}
     assert hooks.on_commit == ()
@@ -102,10 +102,10 @@ def test_a_provider_that_is_set_later_is_used() -> None:
         "from opentelemetry.sdk.trace import TracerProvider\n"
         "from opentelemetry.sdk.trace.export import SimpleSpanProcessor\n"
         "from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter\n"
-        "from unbroken.testing import Reply, play, sse\n"
-        "from unbroken_otel import Metrics, Tracing\n"
-        "plugins = [Tracing(), Metrics(operation_name='chat')]\n"
-        "call = lambda: play([Reply(body=sse('x'))], plugins)\n"
+        "from unbroken.testing import Answer, play, sse\n"
+        "from unbroken_otel import OTelMetrics, OTelTracing\n"
+        "plugins = [OTelTracing(), OTelMetrics(operation_name='chat')]\n"
+        "call = lambda: play([Answer(body=sse('x'))], plugins)\n"
         "call()\n"
         "exporter, reader, provider = InMemorySpanExporter(), InMemoryMetricReader(), TracerProvider()\n"
         "provider.add_span_processor(SimpleSpanProcessor(exporter))\n"

@@ -10,9 +10,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import format_span_id, format_trace_id
 
-from unbroken.testing import BACKENDS, Reply, play
+from unbroken.testing import BACKENDS, Answer, play
 from unbroken_anthropic import Anthropic
-from unbroken_otel import Tracing
+from unbroken_otel import OTelTracing
 from unbroken_retry import Retry
 
 from .conftest import BODY, Recorded, answer
@@ -25,7 +25,7 @@ def called(script: Any, plugins: list[object], **options: Any) -> Any:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_each_attempt_is_sent_with_the_context_of_its_span(recorded: Recorded, backend: Any) -> None:
     """The version of W3C Trace Context, the trace, the attempt's span, the flag that it is sampled."""
-    played = called([Reply(status=503), answer()], [recorded.tracing(), Retry()], backend=backend)
+    played = called([Answer(status=503), answer()], [recorded.tracing(), Retry()], backend=backend)
     for request, span in zip(played.requests, recorded.attempts, strict=True):
         trace_id, span_id = format_trace_id(span.context.trace_id), format_span_id(span.context.span_id)
         assert re.fullmatch(f"00-{trace_id}-{span_id}-0[13]", request.headers["traceparent"])
@@ -39,7 +39,7 @@ def test_it_is_off_when_it_is_not_wanted(recorded: Recorded) -> None:
 
 def test_nothing_is_sent_for_a_call_that_is_not_recorded() -> None:
     """Nor without an SDK."""
-    for tracing in (Tracing(), Tracing(tracer_provider=TracerProvider(sampler=ALWAYS_OFF))):
+    for tracing in (OTelTracing(), OTelTracing(tracer_provider=TracerProvider(sampler=ALWAYS_OFF))):
         assert "traceparent" not in called([answer()], [tracing]).requests[0].headers
 
 

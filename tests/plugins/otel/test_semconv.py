@@ -7,7 +7,7 @@ import pytest
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.semconv._incubating.metrics import gen_ai_metrics
 
-from unbroken.testing import Reply, play
+from unbroken.testing import Answer, play
 from unbroken_anthropic import Anthropic
 from unbroken_otel import _semconv as semconv
 
@@ -99,7 +99,7 @@ def test_the_newest_conventions_count_tokens_apart(recorded: Recorded) -> None:
 
 def test_the_newest_conventions_want_a_zero_for_a_failed_call(recorded: Recorded) -> None:
     """So that the averages are over all operations."""
-    play([Reply(status=400)], [recorded.metrics(semconv="latest")], dialect=Anthropic(), json=BODY)
+    play([Answer(status=400)], [recorded.metrics(semconv="latest")], dialect=Anthropic(), json=BODY)
     points = recorded.points
     [counted] = points["gen_ai.client.inference.usage.input_tokens"]
     [spread] = points["gen_ai.client.inference.operation.input_tokens"]

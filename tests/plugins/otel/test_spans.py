@@ -23,9 +23,9 @@ from unbroken import (
 from unbroken.testing import (
     BACKENDS,
     STALL,
+    Answer,
     AsyncScriptedTransport,
     FakeClock,
-    Reply,
     ScriptedTransport,
     cancel_sweep,
     play,
@@ -65,7 +65,7 @@ def test_a_success_is_a_call_with_one_attempt(recorded: Recorded, backend: Any) 
 @every_colour
 def test_a_retry_is_an_event_of_the_attempt_that_failed(recorded: Recorded, backend: Any) -> None:
     """The second attempt has a span of its own, which begins after the delay."""
-    called([Reply(status=503), answer()], [recorded.tracing(), Retry(initial_delay=4, jitter=0)], backend=backend)
+    called([Answer(status=503), answer()], [recorded.tracing(), Retry(initial_delay=4, jitter=0)], backend=backend)
     assert recorded.tree == [
         ("chat claude-x", "success", []),
         ("POST", "failure", ["retry"]),
@@ -88,7 +88,7 @@ def test_a_retry_is_an_event_of_the_attempt_that_failed(recorded: Recorded, back
 @every_colour
 def test_giving_up_is_an_event_of_the_last_attempt(recorded: Recorded, backend: Any) -> None:
     """The call fails with the error of that attempt."""
-    called(lambda _: Reply(status=503), [recorded.tracing(), Retry(max_retries=1)], backend=backend)
+    called(lambda _: Answer(status=503), [recorded.tracing(), Retry(max_retries=1)], backend=backend)
     assert recorded.tree == [
         ("chat claude-x", "failure", []),
         ("POST", "failure", ["retry"]),
@@ -132,12 +132,12 @@ def test_a_wait_for_the_limiter_is_an_event_and_within_the_attempt(recorded: Rec
 @every_colour
 def test_a_timeout_says_which_clock_ran_out(recorded: Recorded, backend: Any) -> None:
     """In an attribute of few values, beside the class of the error."""
-    script = [Reply(headers=HEADERS, body=[sse(START), STALL])]
+    script = [Answer(headers=HEADERS, body=[sse(START), STALL])]
     called(script, [recorded.tracing()], backend=backend, timeouts=Timeouts(first_event=7))
     assert recorded.tree == [("chat claude-x", "failure", []), ("POST", "failure", [])]
     for span in recorded.spans:
         assert span.attributes["error.type"] == "TimeoutError"
-        assert span.attributes["unbroken.error.clock"] == "first_event"
+        assert span.attributes["unbroken.error.timeout"] == "first_event"
         assert span.attributes["unbroken.error.phase"] == "first_event"
         assert span.status.description == "no content event within 7 s (first_event timeout)"
 
@@ -147,7 +147,7 @@ def test_an_error_after_content_has_the_commit_and_the_error(recorded: Recorded,
     """The API's own name of the error is there; its status was 200."""
     error = ("error", {"type": "error", "error": {"type": "overloaded_error", "message": "no"}})
     called(
-        [Reply(headers=HEADERS, body=[sse(START, DELTA), 3.0, sse(error)])],
+        [Answer(headers=HEADERS, body=[sse(START, DELTA), 3.0, sse(error)])],
         [recorded.tracing()],
         backend=backend,
     )
@@ -174,7 +174,7 @@ def test_a_cancelled_task_leaves_ended_spans(recorded: Recorded, backend: Any) -
     clock = FakeClock()
 
     async def cancelled() -> None:
-        transport = AsyncScriptedTransport([Reply(headers=HEADERS, body=[STALL])], clock)
+        transport = AsyncScriptedTransport([Answer(headers=HEADERS, body=[STALL])], clock)
         client = AsyncClient([recorded.tracing()], transport=transport, clock=clock, dialect=Anthropic())
         with anyio.move_on_after(5):
             async with client.stream("POST", URL, json=BODY) as stream:
@@ -218,7 +218,7 @@ def test_every_span_ends_once_wherever_a_call_is_cancelled(backend: Any) -> None
 
     def make_call(clock: FakeClock) -> Any:
         recorded = Recorded()
-        transport = AsyncScriptedTransport([Reply(status=503), answer(1.0)], clock)
+        transport = AsyncScriptedTransport([Answer(status=503), answer(1.0)], clock)
         plugins = [recorded.tracing(), Retry(), RateLimit(requests=1, per=1)]
 
         async def call() -> None:
@@ -292,7 +292,7 @@ def test_a_replay_in_place_of_sending_is_an_event(recorded: Recorded) -> None:
 def test_a_replay_after_a_failure_commits_the_call_not_the_attempt(recorded: Recorded) -> None:
     """What is answered from memory did not come with the attempt that failed."""
     events = (Event.make("content_block_delta", {}), Event.make("message_stop", {}))
-    script = [Reply(failure=NetworkError("refused"))]
+    script = [Answer(failure=NetworkError("refused"))]
     called(script, [recorded.tracing(), Meddling(after=lambda: Replay(events))])
     assert recorded.tree == [("chat claude-x", "success", ["first_event"]), ("POST", "failure", ["replay"])]
 

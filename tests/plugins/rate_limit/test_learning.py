@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from unbroken import Client, Dialect, Headers, RateLimitStatus
-from unbroken.testing import FakeClock, Played, Reply, ScriptedTransport, sse
+from unbroken.testing import Answer, FakeClock, Played, ScriptedTransport, sse
 from unbroken_anthropic import Anthropic
 from unbroken_rate_limit import RateLimit, Tokens
 from unbroken_rate_limit._learning import closed_for, left
@@ -28,10 +28,10 @@ def stamp(seconds: float) -> str:
     return datetime.fromtimestamp(WALL + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def answer(*, code: int = 200, **fields: str) -> Reply:
+def answer(*, code: int = 200, **fields: str) -> Answer:
     """An answer with rate-limit headers."""
     named = {f"anthropic-ratelimit-{name.replace('_', '-')}": value for name, value in fields.items()}
-    return Reply(status=code, headers={"content-type": "text/event-stream", **named}, body=STREAM)
+    return Answer(status=code, headers={"content-type": "text/event-stream", **named}, body=STREAM)
 
 
 @pytest.mark.parametrize(
@@ -194,5 +194,5 @@ def test_E61_resets_are_read_against_the_server_s_date(play: Play, fake_clock: F
     date = {"date": datetime.fromtimestamp(WALL, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")}
     reply = answer(requests_limit="2", requests_remaining="0", requests_reset=stamp(10))
     policy = RateLimit(requests=1000)
-    play([Reply(headers={**dict(reply.headers), **date}, body=STREAM)], [policy], dialect=Anthropic())
+    play([Answer(headers={**dict(reply.headers), **date}, body=STREAM)], [policy], dialect=Anthropic())
     assert policy.snapshot()[KEY].gate == pytest.approx(5.0)

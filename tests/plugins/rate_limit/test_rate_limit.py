@@ -22,9 +22,9 @@ from unbroken import (
     Replay,
     Request,
     Response,
-    Retry,
     SystemClock,
     Timeouts,
+    TryAgain,
     Usage,
     ValidationError,
     Wait,
@@ -32,10 +32,10 @@ from unbroken import (
 from unbroken.plugin import Plugin
 from unbroken.testing import (
     STALL,
+    Answer,
     AsyncScriptedTransport,
     FakeClock,
     Played,
-    Reply,
     ScriptedTransport,
     check_plugin,
     run,
@@ -50,12 +50,12 @@ Play = Callable[..., Played]
 
 URL = "https://api.example.org/v1/messages"
 KEY = "https://api.example.org:443"
-OK = Reply(body=sse("word", "word"))
-THROTTLED = Reply(status=429, headers={"retry-after": "5"})
+OK = Answer(body=sse("word", "word"))
+THROTTLED = Answer(status=429, headers={"retry-after": "5"})
 LONG = Timeouts(connect=None, first_event=None, idle=None)
 
 
-def message(*, input: int = 100, output: int = 20, more: Any = (), end: Any = None, **usage: int) -> Reply:
+def message(*, input: int = 100, output: int = 20, more: Any = (), end: Any = None, **usage: int) -> Answer:
     """A stream of the Messages API with three deltas; `end` in place of its own."""
     counted = {"input_tokens": input, "output_tokens": 1, **usage}
     delta = ("content_block_delta", {"delta": {"type": "text_delta", "text": "word"}})
@@ -65,7 +65,7 @@ def message(*, input: int = 100, output: int = 20, more: Any = (), end: Any = No
         ("message_stop", {"type": "message_stop"}),
     )
     headers = {"content-type": "text/event-stream", **dict(more)}
-    return Reply(headers=headers, body=(begin, *((rest,) if end is None else end)))
+    return Answer(headers=headers, body=(begin, *((rest,) if end is None else end)))
 
 
 def held(policy: RateLimit) -> int:
@@ -103,8 +103,8 @@ class RetriesOnce(Plugin):
 
     name = "retries-once"
 
-    def should_retry(self, call: Call, error: Exception) -> Retry | None:
-        return Retry(1.0) if call.attempt == 1 else None
+    def should_retry(self, call: Call, error: Exception) -> TryAgain | None:
+        return TryAgain(1.0) if call.attempt == 1 else None
 
 
 def test_the_contract() -> None:
@@ -154,7 +154,7 @@ def test_a_wait_that_is_too_long_is_refused_at_once(
         refused = play([], [policy], timeouts=timeouts)
         error = refused.failure
         assert type(error) is RateLimitError
-        assert (error.origin, error.retry_after, error.phase) == ("local", pytest.approx(10.0), "before")
+        assert (error.is_local, error.retry_after, error.phase) == (True, pytest.approx(10.0), "before")
         assert why in error.message
         assert (refused.elapsed, refused.requests) == (0.0, [])
     assert held(policy) == 0
@@ -198,10 +198,10 @@ def test_a_function_that_fails_is_a_bug_that_is_reported(play: Play) -> None:
     ("reply", "plugins"),
     [
         pytest.param(OK, [Refuses()], id="a-later-policy-rejects"),
-        pytest.param(Reply(failure=NetworkError("refused"), connect=STALL), [], id="no-connection"),
+        pytest.param(Answer(failure=NetworkError("refused"), connect=STALL), [], id="no-connection"),
     ],
 )
-def test_what_was_never_sent_is_given_back(play: Play, reply: Reply, plugins: list[object]) -> None:
+def test_what_was_never_sent_is_given_back(play: Play, reply: Answer, plugins: list[object]) -> None:
     """The request and its tokens."""
     policy = RateLimit(requests=10, tokens=1000)
     assert play([reply], [policy, *plugins], timeouts=Timeouts(connect=0.001)).error is not None
@@ -226,7 +226,7 @@ def test_an_answer_from_memory_costs_nothing(play: Play) -> None:
     policy = RateLimit(requests=10, tokens=1000)
     assert play([], [policy, Remembers()]).data == ["word"]
     assert levels(policy) == {"requests": 10, "tokens": 1000}
-    assert play([Reply(status=503)], [policy, Recovers()]).data == ["word"]
+    assert play([Answer(status=503)], [policy, Recovers()]).data == ["word"]
     assert levels(policy) == pytest.approx({"requests": 9, "tokens": 1000})
 
 
@@ -405,15 +405,15 @@ CUT = (NetworkError("reset"),)
         pytest.param(message(input=40, end=CUT), None, (40, 4), id="cut-after-four-events"),
         pytest.param(message(input=40, end=(b"event: error\ndata: {}\n\n",)), None, (40, 4), id="error-event"),
         pytest.param(message(input=40, output=20), 2, (40, 2), id="left-after-two-events"),
-        pytest.param(Reply(latency=STALL), None, (10, 0), id="no-answer"),
-        pytest.param(Reply(failure=NetworkError("reset"), latency=1.0), None, (10, 0), id="reset-before-the-head"),
-        pytest.param(Reply(status=529), None, (0, 0), id="overloaded"),
-        pytest.param(Reply(status=400), None, (0, 0), id="refused-by-the-server"),
-        pytest.param(Reply(body=sse(("message_stop", "{}"))), None, (10, 1), id="nothing-counted"),
+        pytest.param(Answer(latency=STALL), None, (10, 0), id="no-answer"),
+        pytest.param(Answer(failure=NetworkError("reset"), latency=1.0), None, (10, 0), id="reset-before-the-head"),
+        pytest.param(Answer(status=529), None, (0, 0), id="overloaded"),
+        pytest.param(Answer(status=400), None, (0, 0), id="refused-by-the-server"),
+        pytest.param(Answer(body=sse(("message_stop", "{}"))), None, (10, 1), id="nothing-counted"),
     ],
 )
 def test_what_was_sent_is_settled_however_it_ends(
-    play: Play, reply: Reply, leave_after: int | None, taken: tuple[int, int]
+    play: Play, reply: Answer, leave_after: int | None, taken: tuple[int, int]
 ) -> None:
     """By what the server counted; where it only has placeholders, by the events that were delivered."""
     policy = RateLimit(
@@ -433,7 +433,7 @@ def test_what_was_sent_is_settled_however_it_ends(
 def test_every_attempt_pays_for_itself(play: Play) -> None:
     """And a second attempt is counted from its own events."""
     policy = RateLimit(requests=10, per=1e9, output_tokens=1000)
-    replies = [Reply(body=(NetworkError("reset"),)), message(output=20)]
+    replies = [Answer(body=(NetworkError("reset"),)), message(output=20)]
     assert play(replies, [RetriesOnce(), policy], dialect=Anthropic()).attempts == 2
     assert levels(policy) == pytest.approx({"requests": 8, "output_tokens": 980})
 
@@ -497,17 +497,17 @@ def test_calls_that_cannot_wait_that_long_fail_at_once(
     play([THROTTLED], [policy])
     played = play([], [policy], timeouts=timeouts)
     assert (played.elapsed, played.failure.retry_after) == (0.0, pytest.approx(5.0))
-    assert played.failure.origin == "local"
+    assert played.failure.is_local
 
 
 @pytest.mark.parametrize(
     ("reply", "settings"),
     [
-        pytest.param(Reply(status=429), {}, id="no-hint"),
-        pytest.param(Reply(status=503, headers={"retry-after": "5"}), {}, id="not-a-429"),
+        pytest.param(Answer(status=429), {}, id="no-hint"),
+        pytest.param(Answer(status=503, headers={"retry-after": "5"}), {}, id="not-a-429"),
         pytest.param(THROTTLED, {"gate_on_429": False}, id="turned-off"),
         pytest.param(
-            Reply(
+            Answer(
                 status=429,
                 headers={"retry-after": "5"},
                 body=b'{"error": {"type": "rate_limit_error", "message": "spend", '
@@ -518,7 +518,7 @@ def test_calls_that_cannot_wait_that_long_fail_at_once(
         ),
     ],
 )
-def test_what_closes_no_gate(play: Play, reply: Reply, settings: dict[str, Any]) -> None:
+def test_what_closes_no_gate(play: Play, reply: Answer, settings: dict[str, Any]) -> None:
     """Only a 429 that says how long, and that waiting can cure."""
     policy = RateLimit(**settings)
     assert play([reply], [policy], dialect=Anthropic()).error is not None
@@ -550,7 +550,7 @@ def test_a_refusal_of_another_policy_closes_no_gate(play: Play) -> None:
 def test_B33_the_gate_stays_closed_as_long_as_it_was_asked_for(play: Play) -> None:
     """A day: every call fails at once and says so, until somebody resets it."""
     policy = RateLimit()
-    play([Reply(status=429, headers={"retry-after": "86400"})], [policy])
+    play([Answer(status=429, headers={"retry-after": "86400"})], [policy])
     assert play([], [policy]).failure.retry_after == pytest.approx(86400)
     policy.reset()
     assert play([OK], [policy]).error is None
@@ -560,7 +560,7 @@ def test_B33_the_gate_stays_closed_as_long_as_it_was_asked_for(play: Play) -> No
 def test_those_who_wait_already_wait_for_the_gate_too(backend: Any) -> None:
     """Their time comes while it is closed: they look again, and keep their order and distances."""
     clock = FakeClock()
-    replies = iter([Reply(latency=1.0, status=429, headers={"retry-after": "5"}), OK, OK, OK])
+    replies = iter([Answer(latency=1.0, status=429, headers={"retry-after": "5"}), OK, OK, OK])
     transport = AsyncScriptedTransport(lambda _: next(replies), clock)
     policy = RateLimit(requests=30, burst=1, max_wait=8.5)
     client = AsyncClient([policy], transport=transport, clock=clock)
@@ -572,7 +572,7 @@ def test_those_who_wait_already_wait_for_the_gate_too(backend: Any) -> None:
                 async for _ in stream:
                     pass
         except RateLimitError as error:
-            ends.append((number, error.origin, clock.monotonic() - 1000))
+            ends.append((number, "local" if error.is_local else "remote", clock.monotonic() - 1000))
         else:
             ends.append((number, "ok", clock.monotonic() - 1000))
 
@@ -626,7 +626,7 @@ def test_a_call_without_a_place_is_left_alone(fake_clock: FakeClock) -> None:
     assert policy.look_again(call, call.request) is None
     policy.on_response(call, Response(status_code=200))
     policy.on_commit(call, Event())
-    policy.after_request(call, Outcome(status="success", attempt=1, duration=0.0))
+    policy.after_request(call, Outcome(status="success", attempts=1, duration=0.0))
     assert policy.snapshot() == {}
 
 
@@ -638,7 +638,7 @@ def test_a_timer_that_rings_early_makes_nobody_lose_count(fake_clock: FakeClock)
     assert policy.before_request(second, second.request) == Wait(1.0, "rate limit")
     for call in (second, first):
         call.response = Response(status_code=200)
-        policy.after_request(call, Outcome(status="success", attempt=1, duration=0.0))
+        policy.after_request(call, Outcome(status="success", attempts=1, duration=0.0))
     assert levels(policy) == {"requests": -1.0}
 
 
@@ -653,13 +653,13 @@ def test_keys_are_bounded(play: Play, fake_clock: FakeClock) -> None:
     """What is at rest goes first, then the least recently used; never what is gated."""
     policy = RateLimit(requests=60, max_keys=3)
 
-    def visit(host: str, reply: Reply = OK) -> None:
+    def visit(host: str, reply: Answer = OK) -> None:
         play([reply], [policy], url=f"https://{host}.example.org")
 
     def hosts() -> list[str]:
         return [str(key).split("//")[1].split(".")[0] for key in policy.snapshot()]
 
-    visit("gated", Reply(status=429, headers={"retry-after": "1000"}))
+    visit("gated", Answer(status=429, headers={"retry-after": "1000"}))
     for name in ("a", "b", "a", "c"):
         visit(name)
     assert hosts() == ["gated", "a", "c"]
@@ -680,7 +680,7 @@ def test_keys_in_use_are_never_forgotten(fake_clock: FakeClock) -> None:
         policy.before_request(call, call.request)
     assert len(policy.snapshot()) == 5
     for call in calls:
-        policy.after_request(call, Outcome(status="rejected", attempt=1, duration=0.0))
+        policy.after_request(call, Outcome(status="rejected", attempts=1, duration=0.0))
     policy.before_request(make_call(fake_clock), calls[0].request)
     assert list(policy.snapshot()) == ["call"]
 

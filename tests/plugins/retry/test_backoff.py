@@ -24,7 +24,7 @@ def delays(retry: Retry, call: Call, count: int, hint: float | None = None) -> l
     found: list[float] = []
     for call.attempt in range(1, count + 1):
         answer = retry.should_retry(call, NetworkError("reset", retry_after=hint))
-        assert isinstance(answer, decisions.Retry)
+        assert isinstance(answer, decisions.TryAgain)
         found.append(answer.delay)
     return found
 
@@ -69,7 +69,7 @@ def test_who_is_throttled_starts_slower(
     answers = [retry.should_retry(call, error) for call.attempt in (1, 2, 3)]
     if initial is not None:
         expected = [0.25, 0.5, 1.0]
-    assert [answer.delay for answer in answers if isinstance(answer, decisions.Retry)] == expected
+    assert [answer.delay for answer in answers if isinstance(answer, decisions.TryAgain)] == expected
 
 
 def test_each_failure_has_its_own_class(make_call: MakeCall) -> None:
@@ -77,7 +77,7 @@ def test_each_failure_has_its_own_class(make_call: MakeCall) -> None:
     retry, call = Retry(jitter=0), make_call()
     errors = (NetworkError("reset"), OverloadedError("busy"), NetworkError("reset"))
     answers = [retry.should_retry(call, error) for call.attempt, error in enumerate(errors, 1)]
-    assert [answer.delay for answer in answers if isinstance(answer, decisions.Retry)] == [0.5, 2.0, 2.0]
+    assert [answer.delay for answer in answers if isinstance(answer, decisions.TryAgain)] == [0.5, 2.0, 2.0]
 
 
 def test_aggressive_delays_are_shorter(make_call: MakeCall) -> None:
@@ -229,7 +229,7 @@ def test_no_wait_is_shorter_than_asked_or_longer_than_allowed(
         if isinstance(answer, decisions.GiveUp):
             assert answer.error is None
             continue
-        assert isinstance(answer, decisions.Retry)
+        assert isinstance(answer, decisions.TryAgain)
         assert answer.delay >= (hint or 0.0)
         assert answer.delay <= (config.max_retry_after if hint else config.max_delay)
         assert deadline is None or answer.delay <= deadline
@@ -254,6 +254,6 @@ def test_E61_the_wall_clock_is_not_consulted(make_call: MakeCall) -> None:
     for attempt, jump in enumerate((0.0, 3600.0, -7200.0), 1):
         call.attempt = attempt
         call.clock.wall += jump  # type: ignore[attr-defined]
-        assert retry.should_retry(call, ServerError("x")) == decisions.Retry(
+        assert retry.should_retry(call, ServerError("x")) == decisions.TryAgain(
             2.0 ** (attempt - 1), reason=f"retry {attempt} of 3, backed off"
         )

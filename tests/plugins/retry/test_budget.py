@@ -14,9 +14,9 @@ from unbroken import AsyncClient, Plugin, decisions
 from unbroken.call import Call
 from unbroken.errors import CircuitOpenError, NetworkError, ServerError, ValidationError
 from unbroken.messages import Event, Response
-from unbroken.testing import AsyncScriptedTransport, FakeClock, Played, Reply, run, sse
+from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, Played, run, sse
 from unbroken_retry import Retry, RetryBudget
-from unbroken_retry._budget import Bucket
+from unbroken_retry._budget import Allowance
 from unbroken_timeout import Timeout
 
 MakeCall = Callable[..., Call]
@@ -24,7 +24,7 @@ EXHAUSTED = decisions.GiveUp(reason="retry budget exhausted")
 TIGHT = RetryBudget(ratio=0.2, min_per_second=0)
 
 
-def taken(bucket: Bucket, now: float, limit: int = 10_000) -> int:
+def taken(bucket: Allowance, now: float, limit: int = 10_000) -> int:
     """Take what there is."""
     count = 0
     while count < limit and bucket.withdraw(now):
@@ -49,7 +49,7 @@ def taken(bucket: Bucket, now: float, limit: int = 10_000) -> int:
 )
 def test_calls_earn_retries_on_top_of_the_reserve(budget: RetryBudget, calls: int, expected: int) -> None:
     """At one moment: `ratio` for each call, and `min_per_second` for the whole window."""
-    bucket = Bucket(budget)
+    bucket = Allowance(budget)
     for _ in range(calls):
         bucket.deposit(50.0)
     assert taken(bucket, 50.0) == expected
@@ -57,7 +57,7 @@ def test_calls_earn_retries_on_top_of_the_reserve(budget: RetryBudget, calls: in
 
 def test_the_reserve_comes_back_at_its_rate_up_to_the_window() -> None:
     """Evenly, not all at once when a window is over."""
-    bucket = Bucket(RetryBudget(min_per_second=10, window=10))
+    bucket = Allowance(RetryBudget(min_per_second=10, window=10))
     assert taken(bucket, 50.0) == 100
     assert [taken(bucket, 50.0 + seconds) for seconds in (0.05, 0.1, 1.1, 3.1)] == [0, 1, 10, 20]
     assert taken(bucket, 10_000.0) == 100
@@ -68,7 +68,7 @@ def test_the_reserve_comes_back_at_its_rate_up_to_the_window() -> None:
 )
 def test_what_calls_earned_decays(after: float, expected: int) -> None:
     """To 1/e within the window, so that yesterday's traffic pays for nothing today."""
-    bucket = Bucket(RetryBudget(ratio=0.2, min_per_second=0, window=10))
+    bucket = Allowance(RetryBudget(ratio=0.2, min_per_second=0, window=10))
     for _ in range(104):
         bucket.deposit(50.0)
     assert taken(bucket, 50.0 + after) == expected
@@ -76,7 +76,7 @@ def test_what_calls_earned_decays(after: float, expected: int) -> None:
 
 def test_what_is_earned_goes_before_the_reserve() -> None:
     """It would decay, the reserve stays."""
-    bucket = Bucket(RetryBudget(ratio=1, min_per_second=1, window=10))
+    bucket = Allowance(RetryBudget(ratio=1, min_per_second=1, window=10))
     for _ in range(5):
         bucket.deposit(50.0)
     assert taken(bucket, 50.0, limit=5) == 5
@@ -85,7 +85,7 @@ def test_what_is_earned_goes_before_the_reserve() -> None:
 
 def test_time_that_seems_to_go_back_adds_nothing() -> None:
     """A thread may look at the clock first and come second."""
-    bucket = Bucket(RetryBudget(ratio=0, min_per_second=1, window=10))
+    bucket = Allowance(RetryBudget(ratio=0, min_per_second=1, window=10))
     assert taken(bucket, 50.0) == 10
     assert [taken(bucket, now) for now in (49.0, 50.0, 40.0, 51.0)] == [0, 0, 0, 1]
 
@@ -102,7 +102,7 @@ def test_never_more_than_was_earned(
     ratio: float, rate: float, window: float, steps: list[tuple[float, int, int]]
 ) -> None:
     """At most `ratio` for each call, the floor for each second, and the reserve: whatever happens when."""
-    bucket = Bucket(RetryBudget(ratio=ratio, min_per_second=rate, window=window))
+    bucket = Allowance(RetryBudget(ratio=ratio, min_per_second=rate, window=window))
     reserve = max(1.0, rate * window) if rate else 0.0
     now = start = 1000.0
     calls = retries = 0
@@ -126,8 +126,8 @@ def test_the_policy_stays_within_its_budget(make_call: MakeCall, calls: list[tup
         call.clock.now = now  # type: ignore[attr-defined]
         for call.attempt in range(1, failures + 1):
             answer = retry.should_retry(call, NetworkError("reset"))
-            retried += isinstance(answer, decisions.Retry)
-            call.attempts = (*call.attempts, None)  # type: ignore[assignment]
+            retried += isinstance(answer, decisions.TryAgain)
+            call.history = (*call.history, None)  # type: ignore[assignment]
         if not failures:
             call.committed_at = now
             retry.on_commit(call, Event.make("delta", {}))
@@ -137,7 +137,7 @@ def test_the_policy_stays_within_its_budget(make_call: MakeCall, calls: list[tup
 def test_threads_share_one_budget() -> None:
     """Eight threads that count and take: no call is lost, no token is given twice."""
     budget = RetryBudget(ratio=0.5, min_per_second=0.1, window=10)
-    bucket = Bucket(budget)
+    bucket = Allowance(budget)
     barrier = threading.Barrier(8)
     got: list[int] = []
 
@@ -162,7 +162,7 @@ def test_threads_share_one_budget() -> None:
     [
         pytest.param({}, ServerError("503", status_code=503), True, id="retried"),
         pytest.param({}, ValidationError("400", status_code=400), True, id="not-retried"),
-        pytest.param({"attempts": (object(),)}, NetworkError("reset"), False, id="second-attempt"),
+        pytest.param({"history": (object(),)}, NetworkError("reset"), False, id="second-attempt"),
         pytest.param({"committed_at": 0.0}, NetworkError("reset"), False, id="after-the-commit"),
         pytest.param({}, CircuitOpenError("open"), False, id="never-sent"),
     ],
@@ -179,7 +179,7 @@ def test_a_call_that_fails_counts_once(make_call: MakeCall, seen: dict[str, Any]
     ("seen", "counts"),
     [
         pytest.param({"response": Response(status_code=200)}, True, id="first-attempt"),
-        pytest.param({"response": Response(status_code=200), "attempts": (object(),)}, False, id="counted-before"),
+        pytest.param({"response": Response(status_code=200), "history": (object(),)}, False, id="counted-before"),
         pytest.param({}, False, id="replayed-unsent"),
     ],
 )
@@ -194,7 +194,7 @@ def test_a_call_that_goes_well_counts_once(make_call: MakeCall, seen: dict[str, 
 def test_a_retry_of_what_was_never_sent_is_free(make_call: MakeCall) -> None:
     """An open circuit that is waited for is no load."""
     retry = Retry(retry_local=True, budget=RetryBudget(ratio=0, min_per_second=0))
-    assert isinstance(retry.should_retry(make_call(), CircuitOpenError("open", retry_after=1.0)), decisions.Retry)
+    assert isinstance(retry.should_retry(make_call(), CircuitOpenError("open", retry_after=1.0)), decisions.TryAgain)
     assert retry.should_retry(make_call(), NetworkError("reset")) == EXHAUSTED
 
 
@@ -208,7 +208,7 @@ def test_a_retry_that_another_limit_forbids_takes_no_token(make_call: MakeCall) 
         (make_call(), ServerError("503", status_code=503, should_retry=False)),
     ):
         assert retry.should_retry(call, error) != EXHAUSTED
-    assert isinstance(retry.should_retry(make_call(), NetworkError("reset")), decisions.Retry)
+    assert isinstance(retry.should_retry(make_call(), NetworkError("reset")), decisions.TryAgain)
     assert retry.should_retry(make_call(), NetworkError("reset")) == EXHAUSTED
 
 
@@ -223,13 +223,13 @@ def test_without_a_budget_there_is_no_limit(make_call: MakeCall) -> None:
     retry = Retry(budget=None)
     retry.on_commit(make_call(committed_at=0.0), Event.make("delta", {}))
     for _ in range(10_000):
-        assert isinstance(retry.should_retry(make_call(), NetworkError("reset")), decisions.Retry)
+        assert isinstance(retry.should_retry(make_call(), NetworkError("reset")), decisions.TryAgain)
 
 
 def test_a_small_program_never_notices() -> None:
     """Forty calls at once, of which every attempt fails, make all of their retries by default."""
     clock = FakeClock()
-    transport = AsyncScriptedTransport(lambda _: Reply(status=503), clock)
+    transport = AsyncScriptedTransport(lambda _: Answer(status=503), clock)
     client = AsyncClient([Retry()], transport=transport, clock=clock)
 
     async def fail() -> None:
@@ -274,20 +274,20 @@ def test_E54_three_ends_of_a_call_that_fails_for_ever(
     reason: str,
 ) -> None:
     """The failure itself is raised, at once, without a sleep; the history says what stopped the call."""
-    played = play(lambda _: Reply(status=503), plugins())
+    played = play(lambda _: Answer(status=503), plugins())
     assert type(played.error) is ServerError
     assert played.elapsed == elapsed
     assert [attempt.number for attempt in played.history] == list(range(1, attempts + 1))
     last = played.history[-1]
     assert (last.decided_by, last.reason, last.delay, last.error) == ("retry", reason, None, "ServerError")
-    assert played.failure.attempts == played.history
+    assert played.failure.history == played.history
     assert math.isclose(sum(attempt.delay or 0.0 for attempt in played.history), elapsed)
 
 
 def test_one_budget_for_all_calls_of_a_client(play: Callable[..., Played]) -> None:
     """What one call has used up, another does not get; calls that go well earn it anew."""
     retry = Retry(jitter=0, budget=TIGHT)
-    down, up = Reply(status=503), Reply(body=sse("hello"))
+    down, up = Answer(status=503), Answer(body=sse("hello"))
     assert play([down], [retry]).history[-1].reason == "retry budget exhausted"
     for _ in range(5):
         assert play([up], [retry]).error is None

@@ -40,7 +40,7 @@ def answered(call: Call, status: int, **headers: str) -> Error:
 
 def verdict(answer: decisions.ShouldRetry) -> str:
     """Name an answer: ``retry``, ``give up`` or ``no opinion``."""
-    return {decisions.Retry: "retry", decisions.GiveUp: "give up", type(None): "no opinion"}[type(answer)]
+    return {decisions.TryAgain: "retry", decisions.GiveUp: "give up", type(None): "no opinion"}[type(answer)]
 
 
 @pytest.mark.parametrize("status", LISTED, ids=lambda status: f"B22-{status}")
@@ -203,7 +203,7 @@ def test_B30_from_header_to_wait(make_call: MakeCall, header: str, expected: flo
     """A usable hint is waited for, nonsense leaves the back-off of one second, over the cap is the end."""
     call = make_call()
     answer = Retry(jitter=0).should_retry(call, answered(call, 429, retry_after=header))
-    assert (answer.delay if isinstance(answer, decisions.Retry) else None) == expected
+    assert (answer.delay if isinstance(answer, decisions.TryAgain) else None) == expected
 
 
 def test_B31_a_date_is_waited_for_by_the_servers_clock(make_call: MakeCall) -> None:
@@ -211,7 +211,7 @@ def test_B31_a_date_is_waited_for_by_the_servers_clock(make_call: MakeCall) -> N
     call = make_call()
     dates = {"date": "Sun, 06 Nov 2033 08:49:37 GMT", "retry_after": "Sun, 06 Nov 2033 08:49:47 GMT"}
     answer = Retry(jitter=0).should_retry(call, answered(call, 503, **dates))
-    assert answer == decisions.Retry(10.0, reason="retry 1 of 3, as asked")
+    assert answer == decisions.TryAgain(10.0, reason="retry 1 of 3, as asked")
 
 
 @pytest.mark.parametrize("most", [0, 1, 3, 7])
@@ -219,7 +219,7 @@ def test_E54_failing_for_ever_stops_at_max_retries(make_call: MakeCall, most: in
     """`most` retries make `most` + 1 attempts, and the reason for the history says what stopped them."""
     retry, call = Retry(max_retries=most), make_call(attempt=0)
     answers: list[decisions.ShouldRetry] = []
-    while not answers or isinstance(answers[-1], decisions.Retry):
+    while not answers or isinstance(answers[-1], decisions.TryAgain):
         call.attempt += 1
         answers.append(retry.should_retry(call, ServerError("HTTP 500", status_code=500)))
     assert answers[-1] == decisions.GiveUp(reason=f"max_retries {most} reached")
@@ -251,14 +251,14 @@ def test_E54_a_wait_into_the_deadline_is_not_begun(
     call = make_call(deadline=remaining)
     answer = Retry(jitter=0).should_retry(call, RateLimitError("429", retry_after=hint))
     assert verdict(answer) == expected
-    assert isinstance(answer, decisions.Retry) or (answer is not None and "deadline" in str(answer))
+    assert isinstance(answer, decisions.TryAgain) or (answer is not None and "deadline" in str(answer))
 
 
 def test_E56_a_deadline_of_two_seconds_is_not_outlived(make_call: MakeCall) -> None:
     """Retries would take 1 + 2 + 4 seconds: the wait that would pass the deadline is refused."""
     retry, call = Retry(jitter=0, initial_delay=1.0), make_call(deadline=2.0)
     first = retry.should_retry(call, TimeoutError("no answer"))
-    assert isinstance(first, decisions.Retry)
+    assert isinstance(first, decisions.TryAgain)
     call.attempt, call.clock.now = 2, first.delay  # type: ignore[attr-defined]
     second = retry.should_retry(call, TimeoutError("no answer"))
     assert second == decisions.GiveUp(reason="deadline in 1 s, before the wait of 2 s is over")
@@ -274,7 +274,7 @@ def test_a_refusal_of_our_own_is_not_retried_unless_asked(make_call: MakeCall) -
     [
         pytest.param(CircuitOpenError("open", retry_after=5.0), 5.0, id="known-recovery"),
         pytest.param(CircuitOpenError("probes in use"), 0.5, id="unknown-recovery"),
-        pytest.param(RateLimitError("full", origin="local", retry_after=7.0), 7.0, id="limiter"),
+        pytest.param(RateLimitError("full", is_local=True, retry_after=7.0), 7.0, id="limiter"),
         pytest.param(CircuitOpenError("open", retry_after=121.0), None, id="over-max-retry-after"),
         pytest.param(CircuitOpenError("forced open", retryable=False), None, id="not-retryable"),
     ],
@@ -282,7 +282,7 @@ def test_a_refusal_of_our_own_is_not_retried_unless_asked(make_call: MakeCall) -
 def test_a_refusal_of_our_own_is_waited_for_exactly(make_call: MakeCall, error: Error, expected: float | None) -> None:
     """With `retry_local` the wait is what our own policy says, which knows: no jitter."""
     answer = Retry(retry_local=True, jitter_kind="proportional").should_retry(make_call(), error)
-    assert (answer.delay if isinstance(answer, decisions.Retry) else None) == expected
+    assert (answer.delay if isinstance(answer, decisions.TryAgain) else None) == expected
 
 
 def test_authentication_is_left_to_others(make_call: MakeCall) -> None:

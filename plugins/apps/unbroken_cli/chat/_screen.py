@@ -22,7 +22,7 @@ PROMPT: Final = "> "
 
 _HINTS: Final[Hints] = (
     (TruncatedStreamError, "what was printed is incomplete"),
-    (TimeoutError, "the clocks are settings of the timeout plugin: UNBROKEN_TIMEOUT__IDLE=120 and the like"),
+    (TimeoutError, "the timeouts are settings of the timeout plugin: UNBROKEN_TIMEOUT__IDLE=120 and the like"),
     (AuthenticationError, "the server refused the credentials: ANTHROPIC_API_KEY, UNBROKEN_TOKEN or OPENAI_API_KEY"),
     (ValidationError, "the server refuses the request: the address, the model, or something in the conversation"),
 )

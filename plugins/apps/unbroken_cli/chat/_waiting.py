@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from unbroken import Call, Key, Outcome, Plugin, Retry, Wait
+from unbroken import Call, Key, Outcome, Plugin, TryAgain, Wait
 from unbroken.decisions import Decision
 
 _LONG: Final = 0.3
@@ -27,7 +27,7 @@ class Waiting(Plugin):
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
         """Tell of a wait that begins."""
-        if isinstance(decision, Retry) and decision.delay >= _LONG:
+        if isinstance(decision, TryAgain) and decision.delay >= _LONG:
             failure = call.get(_FAILURE)
             self._tell(f"{failure}, trying again in {decision.delay:.1f} s")
         elif isinstance(decision, Wait) and decision.seconds >= _LONG:

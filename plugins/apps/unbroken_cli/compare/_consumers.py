@@ -18,7 +18,7 @@ from unbroken_timeout import Timeout
 from ._heard import Heard
 
 SILENCE: Final = 1.0
-"""Seconds without anything new: the SDKs' ``timeout``, Unbroken's first-event and idle clocks."""
+"""Seconds without anything new: the SDKs' ``timeout``, Unbroken's first-event and idle timeouts."""
 RETRIES: Final = 3
 BACK_OFF: Final = 0.5
 """Seconds before the first retry: a constant of both SDKs, a setting of Unbroken."""
@@ -103,8 +103,8 @@ def _openai(url: str, heard: Heard) -> None:
 
 
 def _unbroken(api: Api, url: str, heard: Heard) -> None:
-    clocks = Timeout(connect=SILENCE, first_event=SILENCE, idle=SILENCE)
-    plugins = [clocks, Retry(max_retries=RETRIES, initial_delay=BACK_OFF)]
+    timeouts = Timeout(connect=SILENCE, first_event=SILENCE, idle=SILENCE)
+    plugins = [timeouts, Retry(max_retries=RETRIES, initial_delay=BACK_OFF)]
     with Client(plugins, dialect=api.dialect(), headers=api.headers, verify=_verify()) as client:
         stream = client.stream("POST", f"{url}{api.path}", json=dict(api.body))
         heard.begin()

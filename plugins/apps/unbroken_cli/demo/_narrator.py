@@ -3,7 +3,7 @@
 import re
 from typing import ClassVar
 
-from unbroken import Call, Error, Event, GiveUp, Plugin, Reject, Replay, Retry, Wait
+from unbroken import Call, Error, Event, GiveUp, Plugin, Reject, Replay, TryAgain, Wait
 from unbroken.decisions import Decision
 
 from ._trial import NoteKind, Trial
@@ -38,7 +38,7 @@ class Narrator(Plugin):
 
     def _words(self, decision: Decision) -> str:
         match decision:
-            case Retry(delay=delay, reason=reason):
+            case TryAgain(delay=delay, reason=reason):
                 hint = None if self._last is None else self._last.retry_after
                 asked = " as the server asked" if hint and delay >= hint else ""
                 return f"waits {delay:.2f} s{asked}, then tries again{_because(_without_hint(reason, asked))}"

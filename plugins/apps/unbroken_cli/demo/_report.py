@@ -109,7 +109,7 @@ def _row(trial: Trial) -> dict[str, Any]:
         "error": trial.error_class,
         "message": error.message if isinstance(error, Error) else None if error is None else str(error),
         "phase": error.phase if isinstance(error, Error) else None,
-        "clock": trial.clock,
+        "timeout": trial.timeout,
         "request_id": trial.request_id,
         "attempts": trial.attempts,
         "requests": trial.requests,

@@ -36,10 +36,10 @@ _CLOSING: Final = 1.0
 
 
 def _plugins(trial: Trial, metrics: "Metrics | None") -> list[object]:
-    # The total clock is a safety net: no row may take the demonstration with it.
-    clocks = Timeout(connect=2.0, first_event=FIRST_EVENT, idle=IDLE, total=8.0)
+    # The total timeout is a safety net: no row may take the demonstration with it.
+    timeouts = Timeout(connect=2.0, first_event=FIRST_EVENT, idle=IDLE, total=8.0)
     counting = [] if metrics is None else [metrics]
-    return [*counting, Narrator(trial), clocks, Retry(max_retries=3, initial_delay=0.1)]
+    return [*counting, Narrator(trial), timeouts, Retry(max_retries=3, initial_delay=0.1)]
 
 
 @frozen

@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 FIRST_EVENT: Final = 0.5
 IDLE: Final = 0.5
-"""Seconds on the two clocks that the demonstration lets run out."""
+"""The two timeouts that the demonstration lets run out, in seconds."""
 
 
 @frozen(kw_only=True)
@@ -15,8 +15,8 @@ class Expect:
 
     error: str | None = None
     """The class of the error that the consumer gets."""
-    clock: Literal["connect", "first_event", "idle", "total"] | None = None
-    """Which clock the error names."""
+    timeout: Literal["connect", "first_event", "idle", "total"] | None = None
+    """Which timeout the error names."""
     status_code: int | None = None
     retry_after: float | None = None
     """What the error repeats of the server's hint, in seconds."""
@@ -24,7 +24,7 @@ class Expect:
     words: int | None = None
     """How many words were delivered, each once, from the first on; None: all of them."""
     at_least: float = 0.0
-    """Seconds that the call has to take: a clock, or a wait that the server asked for."""
+    """Seconds that the call has to take: a timeout, or a wait that the server asked for."""
     at_most: float = 4.0
     """Seconds. Generous, for slow machines; what it tells apart is "at once" and "never"."""
     closed: bool = False
@@ -68,7 +68,7 @@ SERVED: Final = Chapter(
             name="slow-consumer",
             title="a slow consumer",
             script="ok",
-            text="Take as long as you like over a word: the clocks run only while you wait for me.",
+            text="Take as long as you like over a word: the timeouts run only while you wait for me.",
             pause=IDLE + 0.3,
             expect=Expect(at_least=IDLE + 0.3),
         ),
@@ -124,7 +124,7 @@ RETRIED: Final = Chapter(
             name="silence",
             title="silence, no headers",
             script="silence, ok",
-            text="No word from me, and no headers either; the first-event clock did not wait for ever.",
+            text="No word from me, and no headers either; the first-event timeout did not wait for ever.",
             expect=Expect(attempts=2, at_least=FIRST_EVENT),
         ),
         Scenario(
@@ -152,14 +152,14 @@ SURFACED: Final = Chapter(
             title="stall mid-stream",
             script="stall:after=9",
             text="I was about to tell you how this sentence ends, but then",
-            expect=Expect(error="TimeoutError", clock="idle", words=6, at_least=IDLE, closed=True),
+            expect=Expect(error="TimeoutError", timeout="idle", words=6, at_least=IDLE, closed=True),
         ),
         Scenario(
             name="pings-midway",
             title="only pings mid-stream",
             script="pings:after=10:interval=0.05",
             text="A heartbeat tells you that I live, not that I will ever go on talking",
-            expect=Expect(error="TimeoutError", clock="idle", words=7, at_least=IDLE, closed=True),
+            expect=Expect(error="TimeoutError", timeout="idle", words=7, at_least=IDLE, closed=True),
         ),
         Scenario(
             name="cut",

@@ -60,9 +60,9 @@ class Trial:
         return None if self.error is None else type(self.error).__name__
 
     @property
-    def clock(self) -> str | None:
-        """The clock that ran out, if one did."""
-        return self.error.clock if isinstance(self.error, TimeoutError) else None
+    def timeout(self) -> str | None:
+        """The timeout that ran out, if one did."""
+        return self.error.timeout if isinstance(self.error, TimeoutError) else None
 
     @property
     def saw(self) -> str:
@@ -83,8 +83,8 @@ class Trial:
 
 
 def error_label(error: BaseException) -> str:
-    """Return the class of an error, with the clock or the status that it names."""
-    detail = getattr(error, "clock", None) or getattr(error, "status_code", None)
+    """Return the class of an error, with the timeout or the status that it names."""
+    detail = getattr(error, "timeout", None) or getattr(error, "status_code", None)
     return f"{type(error).__name__} ({detail})" if detail else type(error).__name__
 
 
@@ -94,7 +94,7 @@ def problems(trial: Trial) -> Iterator[str]:
     compared = (
         ("status", trial.status, "success" if expect.error is None else "failure"),
         ("error", trial.error_class, expect.error),
-        ("clock", trial.clock, expect.clock),
+        ("timeout", trial.timeout, expect.timeout),
         ("status code", getattr(trial.error, "status_code", None), expect.status_code),
         ("retry_after", getattr(trial.error, "retry_after", None), expect.retry_after),
         ("attempts", trial.attempts, expect.attempts),

@@ -92,8 +92,10 @@ def _times(window: Window, name: str, slow: float | None) -> Text:
 
 
 def _errors(now: Reading) -> Text:
-    counted = now.by("attempt_errors_total", "error", "clock")
-    named = {f"{error} ({clock})" if clock else error: number for (error, clock), number in counted.items() if number}
+    counted = now.by("attempt_errors_total", "error", "timeout")
+    named = {
+        f"{error} ({timeout})" if timeout else error: number for (error, timeout), number in counted.items() if number
+    }
     return _listed(sorted(named.items(), key=lambda it: -it[1])[:_MOST_ERRORS], "yellow")
 
 
