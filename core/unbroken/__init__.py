@@ -26,6 +26,7 @@ from .errors import (
     ValidationError,
 )
 from .headers import Headers
+from .inbox import Inbox
 from .messages import Event, Request, Response, Timeouts, Usage
 from .plugin import Plugin, hookimpl
 from .stream import AsyncStream, Stream
@@ -53,6 +54,7 @@ __all__ = (
     "Exchange",
     "GiveUp",
     "Headers",
+    "Inbox",
     "Key",
     "Kind",
     "NetworkError",

@@ -49,10 +49,11 @@ class Setup:
     ) -> "Setup":
         """Resolve names to objects. Raises ConfigurationError for everything that is wrong."""
         checks = _Checks()
+        time = SystemClock() if clock is None else clock
         setup = cls(
-            hooks=checks.take(lambda: compile_hooks(resolve_plugins(plugins, config))),
+            hooks=checks.take(lambda: compile_hooks(resolve_plugins(plugins, config), time)),
             dialect=checks.take(lambda: Dialect() if dialect is None else resolve_dialect(dialect)),
-            clock=SystemClock() if clock is None else clock,
+            clock=time,
             headers=checks.take(lambda: Headers.validated(headers)),
             hold=checks.take(lambda: _holds(commit)),
             limits=checks.take(lambda: Limits(max_event_size=max_event_size)),

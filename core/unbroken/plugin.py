@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self, TypeVar, overload
 import attrs
 
 from .call import Call, Outcome
+from .clock import Clock
 from .decisions import BeforeRequest, Decision, OnEvent, Reject, ShouldRetry
 from .errors import ConfigurationError, Error, Problem
 from .messages import Event, Request, Response
@@ -120,8 +121,12 @@ class Plugin:
         """Build the plugin from its configuration; the registry calls this."""
         return cls(config)
 
-    def bind(self, relay: Any) -> None:
-        """Take the callers of all hooks, once for each client that uses this plugin; for a plugin with `hookspecs`."""
+    def bind(self, relay: Any, clock: Clock) -> None:
+        """Take what belongs to a client; called once for each client that uses this plugin.
+
+        `relay` has a caller for each hook, those of `hookspecs` included. `clock` is the client's source of time, for
+        what is done between calls; within a call it is ``call.now()``.
+        """
 
     def before_request(self, call: Call, request: Request) -> BeforeRequest:
         return None

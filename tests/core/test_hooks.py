@@ -12,7 +12,7 @@ import pluggy
 import pytest
 from attrs import field, frozen
 
-from unbroken import ConfigurationError, Event, Plugin, Request, Wait, hookimpl
+from unbroken import Clock, ConfigurationError, Event, Plugin, Request, SystemClock, Wait, hookimpl
 from unbroken._engine.hooks import HOOKS, Hooks, compile_hooks
 from unbroken.hookspecs import HookSpecs, hookspec
 from unbroken.plugin import plugin_name
@@ -515,7 +515,7 @@ class Breaker(Plugin):
     hookspecs = BreakerSpecs
     relay: Any = None
 
-    def bind(self, relay: Any) -> None:
+    def bind(self, relay: Any, clock: Clock) -> None:
         self.relay = relay
 
 
@@ -741,7 +741,7 @@ def test_the_base_class_does_nothing(hook: str) -> None:
     payload = [object() for _ in ARGUMENTS[hook]]
     answer = getattr(Plugin(), hook)(*payload)
     assert answer is (payload[0] if hook.startswith("wrap_") else None)
-    assert Plugin().bind(None) is None
+    assert Plugin().bind(None, SystemClock()) is None
 
 
 def test_a_mark_leaves_the_function_as_it_is() -> None:

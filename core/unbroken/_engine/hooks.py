@@ -10,6 +10,7 @@ from typing import Any, cast
 import pluggy
 from attrs import frozen
 
+from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError, Problem
 from ..hookspecs import HookSpecs
 from ..plugin import MARK, Plugin, plugin_name
@@ -91,8 +92,11 @@ def _found(plugin: object, name: str) -> tuple[Any, dict[str, Any] | None]:
     return function, cast("dict[str, Any]", mark) if isinstance(mark, dict) else None
 
 
-def compile_hooks(plugins: Sequence[object]) -> Hooks:
-    """Check `plugins` and bind their hooks, the first plugin outermost. Raises ConfigurationError with all problems."""
+def compile_hooks(plugins: Sequence[object], clock: Clock | None = None) -> Hooks:
+    """Check `plugins` and bind their hooks, the first plugin outermost. Raises ConfigurationError with all problems.
+
+    `clock` is the client's; the machine's when it is None.
+    """
     manager = _Manager("unbroken")
     manager.add_hookspecs(HookSpecs)
     names = [plugin_name(plugin) for plugin in plugins]
@@ -105,9 +109,10 @@ def compile_hooks(plugins: Sequence[object]) -> Hooks:
     if problems:
         raise ConfigurationError.of(*problems)
     hooks = _bind(manager, tuple(names))
+    clock = SystemClock() if clock is None else clock
     for plugin in plugins:
         if isinstance(plugin, Plugin):
-            plugin.bind(manager.hook)
+            plugin.bind(manager.hook, clock)
     return hooks
 
 

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, final
 
+from unbroken import Inbox
+
 T = TypeVar("T")
 
 
@@ -39,6 +41,8 @@ class BoundedQueue(Generic[T]):
         self._busy = False
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
+        # The garbage collector may end a call, and log it, in a thread that is appending.
+        self._inbox = Inbox()
 
     def put(self, item: T) -> None:
         """Take `item` and return at once; with a size of 0, write it here and now."""
@@ -46,7 +50,10 @@ class BoundedQueue(Generic[T]):
             return
         if self._size == 0:
             self._attempt(item)
-            return
+        else:
+            self._inbox.put(self._append, item)
+
+    def _append(self, item: T) -> None:
         with self._changed:
             if len(self._items) == self._size:
                 self._items.popleft()

@@ -13,7 +13,7 @@ from . import records
 from ._output import Output
 from ._queue import BoundedQueue
 from .config import LEVELS, LoggingConfig
-from .records import LAST_ERROR, Record
+from .records import Record
 
 
 class Logging(Plugin):
@@ -46,7 +46,7 @@ class Logging(Plugin):
         threshold = LEVELS[self.config.level]
         self._wanted = frozenset(level for level, rank in LEVELS.items() if rank >= threshold)
         self._debugs = "DEBUG" in self._wanted
-        # Of the latest call: a circuit changes without one, and its record has the time of the records around it.
+        # A circuit changes without a call: its record has the time of the client's clock.
         self._clock: Clock = SystemClock()
         output = Output(self.config)
         self._queue = BoundedQueue(output.write, self.config.queue_size, on_closed=output.close)
@@ -71,9 +71,12 @@ class Logging(Plugin):
         """Write what there is (for a second at most), then release the sink. Later records are ignored."""
         self._finalizer()
 
+    def bind(self, relay: Any, clock: Clock) -> None:
+        """Take the clock of the client."""
+        self._clock = clock
+
     def before_request(self, call: Call, request: Request) -> None:
         """Record that an attempt begins."""
-        self._clock = call.clock
         if self._debugs:
             self._log(call, "DEBUG", records.common(call, "attempt-started"))
 
@@ -85,11 +88,7 @@ class Logging(Plugin):
             self._log(call, level, fields | {"plugin": plugin} | records.of_decision(decision, call))
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
-        """Record how an attempt ended, and keep its error for the decision about it."""
-        if outcome.error is not None:
-            call.set(LAST_ERROR, records.of_error(outcome.error))
-        elif call.history:
-            call.pop(LAST_ERROR)
+        """Record how an attempt ended."""
         if self._debugs:
             fields = records.common(call, "attempt-ended")
             self._log(call, "DEBUG", fields | records.of_attempt(call, outcome))

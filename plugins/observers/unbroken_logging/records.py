@@ -28,7 +28,7 @@ from typing import Any, Final, assert_never
 import attrs
 from attrs import field, frozen
 
-from unbroken.call import Call, Key, Outcome
+from unbroken.call import Call, Outcome
 from unbroken.decisions import Decision, GiveUp, Reject, Replay, TryAgain, Wait
 from unbroken.errors import CircuitOpenError, Error
 from unbroken.headers import Headers
@@ -53,8 +53,6 @@ MESSAGES: Final = {
 }
 CALL_LEVELS: Final = {"success": "INFO", "cancelled": "INFO", "rejected": "WARNING", "failure": "ERROR"}
 
-LAST_ERROR: Final[Key[dict[str, Any]]] = Key("logging.last_error")
-"""The fields of the error that ended the last attempt: what a `TryAgain` is about."""
 
 _IDS: Final = frozenset({"unbroken", "request_id", "response_id", "origin", "plugin", "error"})
 
@@ -120,11 +118,11 @@ def of_decision(decision: Decision, call: Call) -> dict[str, Any]:
         case Wait(seconds=seconds, reason=reason):
             return {"delay": seconds, "reason": reason}
         case TryAgain(delay=delay, resume=resume, reason=reason):
-            return {"delay": delay, "reason": reason, "resume": resume or None, **_last_error(call)}
+            return {"delay": delay, "reason": reason, "resume": resume or None, **of_error(call.error)}
         case Reject(error=error):
             return of_error(error)
         case GiveUp(error=error, reason=reason):
-            return {"reason": reason, **(of_error(error) if error else _last_error(call))}
+            return {"reason": reason, **of_error(error or call.error)}
         case Replay(events=events):
             return {"events": len(events)}
         case _:
@@ -183,10 +181,6 @@ def of_event(event: Event) -> dict[str, Any]:
 def _text(value: object) -> str | None:
     """Return a name that others have chosen, as it prints: an enumeration or a key may be of any class."""
     return None if value is None else str(value)
-
-
-def _last_error(call: Call) -> dict[str, Any]:
-    return call.get(LAST_ERROR) or {}
 
 
 def _given(attribute: Any, count: int | None) -> bool:

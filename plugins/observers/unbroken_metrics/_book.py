@@ -6,15 +6,13 @@ thread that holds it.
 """
 
 import logging
-import threading
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from attrs import define, field
 
-from unbroken import Dialect, RateLimitStatus, Response
+from unbroken import Dialect, Inbox, RateLimitStatus, Response
 
 from ._circuits import Circuits
 from ._config import MetricsConfig
@@ -24,8 +22,6 @@ from ._values import MetricsSnapshot, SeriesSnapshot
 
 _ENOUGH: Final = 128
 """Records that are added up in one go."""
-
-Record = tuple[Names | None, Callable[..., None], tuple[Any, ...]]
 
 _log = logging.getLogger("unbroken")
 
@@ -40,72 +36,55 @@ class Book:
     _known: dict[Names, Series] = field(factory=dict[Names, Series], init=False)
     """The same by what a call says of itself."""
     _successes: deque[tuple[Names, Success]] = field(factory=deque[tuple[Names, Success]], init=False)
-    _records: deque[Record] = field(factory=deque[Record], init=False)
-    """All that is no success, which is rare."""
-    _lock: threading.Lock = field(factory=threading.Lock, init=False)
-    _holder: int | None = field(default=None, init=False)
+    """Calls that went well and are not added up."""
+    _inbox: Inbox = field(factory=Inbox, init=False)
+    """Everything else that is to be counted, which is rare."""
 
     @property
     def held_here(self) -> bool:
         """Whether this very thread is adding up at the moment."""
-        return self._holder == threading.get_ident()
+        return self._inbox.held_here
 
     def succeeded(self, names: Names, call: Success) -> None:
-        """Put down a call that went well."""
+        """Count a call that went well."""
         self._successes.append((names, call))
         if len(self._successes) >= _ENOUGH:
-            self._settle()
+            self._inbox.put(self._add_up)
 
     def put(self, names: Names | None, function: Callable[..., None], *arguments: Any) -> None:
-        """Put down anything else: what is to be called of the series, or of the circuits, with which arguments."""
-        self._records.append((names, function, arguments))
-        if len(self._records) >= _ENOUGH:
-            self._settle()
-
-    def _settle(self) -> None:
-        """Add up, unless somebody is at it."""
-        if self._lock.acquire(blocking=False):
-            with self._holding():
-                self._add_up()
+        """Count anything else: `function` of the series, or of the circuits, is called with `arguments`."""
+        self._inbox.add(self._count, names, function, arguments)
+        if len(self._inbox) >= _ENOUGH:
+            self._inbox.drain()
 
     def snapshot(self, live: Iterable[tuple[Names, bool]]) -> MetricsSnapshot:
         """Add up what there is and return all of it; `live` has the calls in flight, and whether each is connected."""
-        self._lock.acquire()
-        with self._holding():
-            self._add_up()
-            pairs = [(id(self._find(names)), connected) for names, connected in live]
-            streams = Counter(series for series, _ in pairs)
-            connections = Counter(series for series, connected in pairs if connected)
-            found = [
-                (labels, series.totals(streams[id(series)], connections[id(series)]), series.head)
-                for labels, series in self._series.items()
-            ]
-            total = self._total().totals(streams.total(), connections.total())
-            circuits, transitions = self._circuits.all(), self._circuits.transitions()
+        return self._inbox.do(self._snapshot, live)
+
+    def _snapshot(self, live: Iterable[tuple[Names, bool]]) -> MetricsSnapshot:
+        self._add_up()
+        pairs = [(id(self._find(names)), connected) for names, connected in live]
+        streams = Counter(series for series, _ in pairs)
+        connections = Counter(series for series, connected in pairs if connected)
         return MetricsSnapshot(
-            total=total,
+            total=self._total().totals(streams.total(), connections.total()),
             series=tuple(
-                SeriesSnapshot(labels=labels, totals=totals, rate_limits=_rate_limits(head))
-                for labels, totals, head in found
+                SeriesSnapshot(
+                    labels=labels,
+                    totals=series.totals(streams[id(series)], connections[id(series)]),
+                    rate_limits=_rate_limits(series.head),
+                )
+                for labels, series in self._series.items()
             ),
-            circuits=circuits,
-            transitions=transitions,
+            circuits=self._circuits.all(),
+            transitions=self._circuits.transitions(),
         )
 
-    @contextmanager
-    def _holding(self) -> Generator[None]:
-        self._holder = threading.get_ident()
-        try:
-            yield
-        finally:
-            self._holder = None
-            self._lock.release()
+    def _count(self, names: Names | None, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        function(self._circuits if names is None else self._find(names), *arguments)
 
     def _add_up(self) -> None:
-        records, successes = self._records, self._successes
-        for _ in range(len(records)):
-            names, function, arguments = records.popleft()
-            function(self._circuits if names is None else self._find(names), *arguments)
+        successes = self._successes
         groups: defaultdict[Names, list[Success]] = defaultdict(list)
         for _ in range(len(successes)):
             names, call = successes.popleft()

@@ -2,11 +2,22 @@
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-from unbroken import Call, Key, Outcome, Plugin, Request, TimeoutError, TruncatedStreamError, TryAgain, Wait, hookimpl
+from unbroken import (
+    Call,
+    Inbox,
+    Key,
+    Outcome,
+    Plugin,
+    Request,
+    TimeoutError,
+    TruncatedStreamError,
+    TryAgain,
+    Wait,
+    hookimpl,
+)
 from unbroken.decisions import Decision
 
 from ._book import Book
@@ -21,8 +32,6 @@ from ._values import CallEnded, MetricsSnapshot
 Subscriber = Callable[[CallEnded], object]
 
 _MODEL: Final[Key[bytes | str]] = Key("metrics.model")
-_ERROR: Final[Key[str]] = Key("metrics.error")
-"""How the last attempt failed."""
 
 _log = logging.getLogger("unbroken")
 
@@ -46,7 +55,7 @@ class Metrics(Plugin):
         self._live: dict[int, Call] = {}
         self._subscribers: tuple[Subscriber, ...] = ()
         self._subscribing = threading.Lock()
-        self._ended: deque[CallEnded] = deque()
+        self._ended = Inbox()
 
     def before_request(self, call: Call, request: Request) -> None:
         """Take note of a call that is in flight."""
@@ -58,7 +67,8 @@ class Metrics(Plugin):
             self._live[id(call)] = call
             self._book.put(_names(call), Series.waited, plugin, decision.seconds)
         elif isinstance(decision, TryAgain):
-            self._book.put(_names(call), Series.retried, call.get(_ERROR, OTHER), decision.delay)
+            reason = OTHER if call.error is None else error_name(call.error)
+            self._book.put(_names(call), Series.retried, reason, decision.delay)
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Count an attempt that was no success; one that was ends its call, and is counted with it."""
@@ -68,7 +78,6 @@ class Metrics(Plugin):
         put(names, Series.attempt_ended, outcome.status, call.usage, call.dialect, call.response)
         if error is not None:
             name = error_name(error)
-            call.set(_ERROR, name)
             stalled = isinstance(error, TimeoutError) and error.timeout == "idle"
             put(names, Series.attempt_failed, name, stalled, isinstance(error, TruncatedStreamError))
 
@@ -87,9 +96,8 @@ class Metrics(Plugin):
             rest = (outcome.status, error, outcome.duration, first, call.events, call.bytes)
             self._book.put(_names(call), Series.call_ended, *rest)
         if self._subscribers:
-            self._ended.append(_ended(call, outcome, first))
-        if self._ended:
-            self._tell()
+            self._ended.add(self._tell, _ended(call, outcome, first))
+        self._tell_all()
 
     @hookimpl(optional=True)
     def on_circuit_state_change(self, circuit: str, key: str, old: str, new: str, failure_count: int) -> None:
@@ -99,8 +107,7 @@ class Metrics(Plugin):
     def snapshot(self) -> MetricsSnapshot:
         """Return everything that was counted, as it is at this moment."""
         snapshot = self._book.snapshot([(_names(call), _connected(call)) for call in self._live.copy().values()])
-        if self._ended:
-            self._tell()
+        self._tell_all()
         return snapshot
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
@@ -121,19 +128,17 @@ class Metrics(Plugin):
 
         return unsubscribe
 
-    def _tell(self) -> None:
-        if self._book.held_here:  # a call that the garbage collector ended: told when the lock is free again
-            return
-        while self._ended:
+    def _tell_all(self) -> None:
+        # Not while this very thread adds up: a subscriber may ask for a snapshot. It comes here afterwards.
+        if self._ended and not self._book.held_here:
+            self._ended.drain()
+
+    def _tell(self, ended: CallEnded) -> None:
+        for subscriber in self._subscribers:
             try:
-                ended = self._ended.popleft()
-            except IndexError:  # another thread was quicker
-                return
-            for subscriber in self._subscribers:
-                try:
-                    subscriber(ended)
-                except Exception as error:  # noqa: BLE001  # it must harm neither the call nor the others
-                    _log.error("a subscriber of metrics failed; the call goes on", exc_info=error)
+                subscriber(ended)
+            except Exception as error:  # noqa: BLE001  # it must harm neither the call nor the others
+                _log.error("a subscriber of metrics failed; the call goes on", exc_info=error)
 
 
 def _names(call: Call) -> Names:

@@ -4,7 +4,6 @@ Every transition begins a new generation, and the results of older ones are drop
 circuit opened says nothing of the time after. Each permit is given back exactly once, with `record`.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 from attrs import define, field
@@ -47,8 +46,8 @@ class Circuit:
 
     key: str
     config: CircuitBreakerConfig
-    changes: deque[Change]
-    """Where transitions are put, to be told later."""
+    changed: Callable[[Change], object]
+    """Is given each transition, to tell of it later."""
     last_used: float
     state: CircuitState = CLOSED
     in_flight: int = 0
@@ -173,7 +172,7 @@ class Circuit:
         self._generation += 1
         self._successes = 0
         self._probes, self._proven = set(), set()
-        self.changes.append(Change(self.key, old, new, self.failure_count(now)))
+        self.changed(Change(self.key, old, new, self.failure_count(now)))
 
     def failure_count(self, now: float) -> int:
         """Return the failures in a row, or those in the window."""

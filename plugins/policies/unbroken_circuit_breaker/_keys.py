@@ -1,6 +1,7 @@
 """The circuits of a breaker by key: bounded, the idle ones make room. Pure, like the circuits."""
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
+from collections.abc import Callable
 
 from attrs import define, field
 
@@ -19,8 +20,8 @@ class Circuits:
     config: CircuitBreakerConfig
     state: CircuitState
     """What a circuit is at first."""
-    changes: deque[Change] = field(factory=deque[Change])
-    """The transitions that nobody has been told of."""
+    changed: Callable[[Change], object]
+    """Is given each transition, to tell of it later."""
     _by_key: "OrderedDict[str, Circuit]" = field(factory=OrderedDict[str, Circuit], init=False)
     """The one that was idle for longest is first."""
 
@@ -47,7 +48,7 @@ class Circuits:
         return None if len(self._by_key) >= self.config.max_keys else self._make(key, now)
 
     def _make(self, key: str, now: float) -> Circuit:
-        circuit = self._by_key[key] = Circuit(key, self.config, self.changes, now, self.state)
+        circuit = self._by_key[key] = Circuit(key, self.config, self.changed, now, self.state)
         return circuit
 
     def force(self, key: str | None, state: CircuitState, now: float) -> None:
@@ -57,7 +58,7 @@ class Circuits:
             (self.find(key, now) or self._make(key, now)).force(state, now)
             return
         if not self._by_key and state is not self.state:
-            self.changes.append(Change("*", self.state, state, 0))
+            self.changed(Change("*", self.state, state, 0))
         self.state = state
         for circuit in self._by_key.values():
             circuit.force(state, now)

@@ -1,12 +1,12 @@
 """Telling of transitions: outside the lock, in order, whatever the observers do."""
 
 import logging
-import threading
-from collections import deque
 from typing import Any, Protocol
 
 import pluggy
 from attrs import define, field, frozen
+
+from unbroken import Inbox
 
 from ._values import Change, CircuitState
 
@@ -41,14 +41,13 @@ class _Observer:
 
 @define(eq=False)
 class Notifier:
-    """Hands transitions to the observers."""
+    """Hands transitions to the observers, in order and never two at a time."""
 
     circuit: str
-    changes: deque[Change]
     _observers: tuple[_Observer, ...] = ()
-    _telling: threading.Lock = field(factory=threading.Lock)
+    _changes: Inbox = field(factory=Inbox, init=False)
 
-    def add(self, relay: Any) -> None:
+    def observe(self, relay: Any) -> None:
         """Take the observers of one client. Those that are known are not told twice."""
         implementations: list[pluggy.HookImpl] = getattr(relay, HOOK).get_hookimpls()
         for impl in reversed(implementations):  # pluggy keeps the first to be called last
@@ -56,14 +55,17 @@ class Notifier:
             if observer not in self._observers:
                 self._observers = (*self._observers, observer)
 
+    def add(self, change: Change) -> None:
+        """Take a transition, to be told later."""
+        self._changes.add(self._tell, change)
+
     def tell(self) -> None:
-        """Tell all there is to tell. Never waits: when somebody is at it, here or in another thread, it is theirs."""
-        while self.changes and self._telling.acquire(blocking=False):
-            try:
-                while self.changes:
-                    self._tell(self.changes.popleft())
-            finally:
-                self._telling.release()
+        """Tell all there is to tell. Never waits: another thread, or an observer up the stack, may be at it already."""
+        self._changes.drain()
+
+    def __len__(self) -> int:
+        """How many transitions wait to be told."""
+        return len(self._changes)
 
     def _tell(self, change: Change) -> None:
         values: dict[str, Any] = {

@@ -1,8 +1,5 @@
 """The policy: which calls may pass, and what their ends say of the upstream."""
 
-import threading
-from collections import deque
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from unbroken import (
@@ -11,6 +8,7 @@ from unbroken import (
     Clock,
     Error,
     Event,
+    Inbox,
     Key,
     NetworkError,
     Outcome,
@@ -42,8 +40,6 @@ _SEVERITY = (
     CircuitState.DISABLED,
 )
 
-_Ended = tuple[Permit, Result, float, Callable[[], float]]
-
 
 class CircuitBreaker(Plugin):
     """Refuses to send to an upstream that keeps failing, and lets probes find out when it is back.
@@ -61,38 +57,34 @@ class CircuitBreaker(Plugin):
     def __init__(self, config: CircuitBreakerConfig | None = None, /, **values: Any) -> None:
         super().__init__(config, **values)
         self._key, self._slow_call = self.config.key, self.config.slow_call
-        self._circuits = Circuits(self.config, CircuitState(self.config.initial_state))
-        self._changes = self._circuits.changes
-        self._notifier = Notifier(self.config.circuit, self._changes)
-        self._lock = threading.Lock()
-        self._ended: deque[_Ended] = deque()
-        # The machine's until a call brings its own, which is that of its client.
-        self._clock: Clock | SystemClock = SystemClock()
+        self._notifier = Notifier(self.config.circuit)
+        self._circuits = Circuits(self.config, CircuitState(self.config.initial_state), self._notifier.add)
+        self._inbox = Inbox()
+        self._clock: Clock = SystemClock()
 
-    def bind(self, relay: Any) -> None:
-        """Take the observers of a client."""
-        self._notifier.add(relay)
+    def bind(self, relay: Any, clock: Clock) -> None:
+        """Take the observers and the clock of a client."""
+        self._notifier.observe(relay)
+        self._clock = clock
 
     # What a call does.
 
     def before_request(self, call: Call, request: Request) -> Reject | None:
         """Let the attempt pass, or refuse it."""
-        self._clock = call.clock
         key = request.origin if self._key is None else self._key(call)
         now = call.now()
-        with self._lock:
-            if self._ended:
-                self._take_back()
-            circuit = self._circuits.get(key, now)
-            answer = None if circuit is None else circuit.admit(now)
+        answer = self._inbox.do(self._admit, key, now)
         refusal = None
         if isinstance(answer, Permit):
             call.set(PERMIT, answer)
         elif answer is not None:
             refusal = Reject(self._refused(key, answer, now))
-        if self._ended or self._changes:
-            self._settle()
+        self._tell()
         return refusal
+
+    def _admit(self, key: str, now: float) -> Permit | Refusal | None:
+        circuit = self._circuits.get(key, now)
+        return None if circuit is None else circuit.admit(now)
 
     def on_decision(self, call: Call, decision: object, plugin: str) -> None:
         """Do not blame the upstream for what a policy behind waits for."""
@@ -108,45 +100,21 @@ class CircuitBreaker(Plugin):
         now = call.now()
         permit.slow = slow_call is not None and now - permit.started_at > slow_call
         if permit.probe:
-            with self._lock:
-                permit.circuit.prove(permit, SLOW if permit.slow else SUCCESS, now, call.random)
-            self._settle()
+            self._inbox.put(permit.circuit.prove, permit, SLOW if permit.slow else SUCCESS, now, call.random)
+            self._tell()
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Take the permit back, however the attempt ended."""
         permit = call.pop(PERMIT)
-        if permit is None:
-            return
-        result, now, lock = self._judged(call, outcome, permit), call.now(), self._lock
-        # Never waits for the lock: the garbage collector may end an abandoned call in the very thread that holds it.
-        if self._ended or not lock.acquire(False):
-            self._ended.append((permit, result, now, call.random))
-        else:
-            try:
-                permit.circuit.record(permit, result, now, call.random)
-            finally:
-                lock.release()
-        if self._ended or self._changes:
-            self._settle()
+        if permit is not None:
+            result = self._judged(call, outcome, permit)
+            self._inbox.put(permit.circuit.record, permit, result, call.now(), call.random)
+            self._tell()
 
-    def _settle(self) -> None:
-        """Count what has ended meanwhile and tell of what has changed. Whoever holds the lock comes here afterwards."""
-        lock = self._lock
-        while self._ended:
-            if not lock.acquire(False):
-                return
-            try:
-                self._take_back()
-            finally:
-                lock.release()
-        if self._changes:
+    def _tell(self) -> None:
+        """Tell of what has changed, unless this very thread is still changing circuits: it comes here afterwards."""
+        if self._notifier and not self._inbox.held_here:
             self._notifier.tell()
-
-    def _take_back(self) -> None:
-        ended = self._ended
-        while ended:
-            permit, result, now, random = ended.popleft()
-            permit.circuit.record(permit, result, now, random)
 
     def _judged(self, call: Call, outcome: Outcome, permit: Permit) -> Result:
         if outcome.status == "success" and call.response is not None:  # a replay says nothing of the upstream
@@ -171,14 +139,15 @@ class CircuitBreaker(Plugin):
         name, recovers_at = self.config.circuit, refusal.recovers_at
         where = f" for {key}" if self._key is None else ""  # what else a key is made of is not for messages
         why = f"; the last failure was {refusal.last_failure}" if refusal.last_failure else ""
-        error = CircuitOpenError(
+        return CircuitOpenError(
             f"the circuit {name!r}{where} is {refusal.state.replace('_', ' ')}{why}",
+            circuit=name,
+            key=key,
+            recovers_at=recovers_at,
+            last_failure=refusal.last_failure,
             retry_after=None if recovers_at is None else max(0.0, recovers_at - now),
             retryable=recovers_at is not None,
         )
-        error.circuit, error.key = name, key
-        error.recovers_at, error.last_failure = recovers_at, refusal.last_failure
-        return error
 
     # What a person does. Without a key it is for all circuits, those to come included.
 
@@ -208,13 +177,13 @@ class CircuitBreaker(Plugin):
         return self._looked(None)
 
     def _looked(self, key: str | None) -> dict[str, CircuitSnapshot]:
-        now = self._clock.monotonic()
-        with self._lock:
-            self._take_back()
-            found = self._circuits.all(now) if key is None else [self._circuits.find(key, now)]
-            circuits = {circuit.key: circuit.snapshot(now) for circuit in found if circuit is not None}
-        self._settle()
+        circuits = self._inbox.do(self._snapshots, key, self._clock.monotonic())
+        self._tell()
         return circuits
+
+    def _snapshots(self, key: str | None, now: float) -> dict[str, CircuitSnapshot]:
+        found = self._circuits.all(now) if key is None else [self._circuits.find(key, now)]
+        return {circuit.key: circuit.snapshot(now) for circuit in found if circuit is not None}
 
     def reset(self, key: str | None = None) -> None:
         """Close the circuit and forget what was counted. Calls on their way no longer count."""
@@ -233,8 +202,5 @@ class CircuitBreaker(Plugin):
         self._force(key, CircuitState.METRICS_ONLY)
 
     def _force(self, key: str | None, state: CircuitState) -> None:
-        now = self._clock.monotonic()
-        with self._lock:
-            self._take_back()
-            self._circuits.force(key, state, now)
-        self._settle()
+        self._inbox.do(self._circuits.force, key, state, self._clock.monotonic())
+        self._tell()

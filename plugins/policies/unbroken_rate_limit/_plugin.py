@@ -1,7 +1,6 @@
 """The policy: when the next attempt may be sent, and what it took."""
 
-from collections.abc import Hashable
-from threading import Lock
+from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar, Final
 
 from unbroken import (
@@ -9,6 +8,7 @@ from unbroken import (
     Clock,
     Error,
     Event,
+    Inbox,
     Key,
     Outcome,
     Plugin,
@@ -55,27 +55,36 @@ class RateLimit(Plugin):
         self._costs = Costs(buckets)
         self._limited = bool(buckets)
         self._learns = self.config.learn_from_headers and self._limited
-        self._lock = Lock()
+        self._inbox = Inbox()
         self._keys = Keys(self._queue, self.config.max_keys)
         self._clock: Clock = SystemClock()
 
+    def bind(self, relay: Any, clock: Clock) -> None:
+        """Take the clock of a client."""
+        self._clock = clock
+
     def before_request(self, call: Call, request: Request) -> Wait | Reject | None:
         """Take a place in the queue, or refuse the call."""
-        self._clock = call.clock
         if not self._limited and not self._keys:
             return None  # there is nothing to take, and no gate was ever closed
-        costs, key = self._costs, self._key(call)
-        estimated = self._estimated(call) if costs.in_tokens else NO_TOKENS
-        units = costs.units(NO_TOKENS, estimated)
-        with self._lock:
-            now = call.now()
-            queue = self._keys.get(key, now)
-            at = queue.next_turn(units, now)
-            wait = at - now
-            refusal = self._refusal(call, wait, wait) if wait > _NOTHING else None
-            if refusal is None and (units or wait > _NOTHING):
+        estimated = self._estimated(call) if self._costs.in_tokens else NO_TOKENS
+        units = self._costs.units(NO_TOKENS, estimated)
+        return self._inbox.do(self._enter, call, self._key(call), units, estimated)
+
+    def _enter(self, call: Call, key: Hashable, units: list[float], estimated: Tokens) -> Wait | Reject | None:
+        now = call.now()
+        queue = self._keys.get(key, now)
+        at = queue.next_turn(units, now)
+        wait = at - now
+        if wait <= _NOTHING:
+            if units:
                 call.set(_PLACE, queue.enter(units, now, at, estimated, call.events))
-        return refusal or (Wait(wait, "rate limit") if wait > _NOTHING else None)
+            return None
+        refusal = self._refusal(call, wait, wait)
+        if refusal is not None:
+            return refusal
+        call.set(_PLACE, queue.enter(units, now, at, estimated, call.events))
+        return Wait(wait, "rate limit")
 
     @hookimpl(specname="before_request", trylast=True)
     def look_again(self, call: Call, request: Request) -> Wait | Reject | None:
@@ -101,10 +110,7 @@ class RateLimit(Plugin):
             return
         # A window at most: whatever the server says, it is asked again then.
         closed = min(closed_for(statuses), self.config.per)
-        with self._lock:
-            now = call.now()
-            if place.queue.learn(place, left(statuses), now) and closed > 0.0:
-                place.queue.close_gate(now + closed, now)
+        self._inbox.put(_learn, call, place, left(statuses), closed)
 
     def on_commit(self, call: Call, event: Event) -> None:
         """Settle the input, if the server has counted it: that is certain from the start."""
@@ -115,43 +121,41 @@ class RateLimit(Plugin):
             return
         real = Tokens(input_of(call.usage, 0.0))
         units = self._costs.units(real, Tokens(0, place.estimated.output))
-        with self._lock:
-            place.queue.settle(place, units, call.now())
+        self._inbox.put(_settle, call, place, units)
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Settle what the attempt took, and close the gate if the server asks for it."""
         place = call.pop(_PLACE)
+        if place is not None and not was_sent(call):
+            self._inbox.put(_cancel, call, place)
+        elif place is not None:
+            units = place.charged
+            if self._costs.in_tokens:
+                units = self._costs.units(spent(call, place.estimated, place.events_before))
+            self._inbox.put(_leave, call, place, units)
         closed = 0.0 if outcome.error is None else self._asked_to_wait(outcome.error)
-        if place is not None:
-            self._leave(call, place)
         if closed > 0.0:
-            key = self._key(call)
-            with self._lock:
-                now = call.now()
-                self._keys.get(key, now).close_gate(now + closed, now)
+            self._inbox.put(self._close_gate, call, self._key(call), closed)
 
-    def _leave(self, call: Call, place: Place) -> None:
-        queue, sent = place.queue, was_sent(call)
-        units = place.charged
-        if sent and self._costs.in_tokens:
-            units = self._costs.units(spent(call, place.estimated, place.events_before))
-        with self._lock:
-            if sent:
-                queue.settle(place, units, call.now())
-                queue.leave(place)
-            else:
-                queue.cancel(place, call.now())
+    def _close_gate(self, call: Call, key: Hashable, seconds: float) -> None:
+        now = call.now()
+        self._keys.get(key, now).close_gate(now + seconds, now)
 
     def snapshot(self) -> dict[Hashable, KeyState]:
         """Return the state of each key that is remembered, at this moment: without limits, of those gated once."""
-        with self._lock:
-            return {key: queue.state(self._clock.monotonic()) for key, queue in self._keys.all()}
+        return self._inbox.do(self._snapshot)
+
+    def _snapshot(self) -> dict[Hashable, KeyState]:
+        now = self._clock.monotonic()
+        return {key: queue.state(now) for key, queue in self._keys.all()}
 
     def reset(self) -> None:
         """Open all gates and fill all buckets. Calls that wait already keep their times."""
-        with self._lock:
-            for _, queue in self._keys.all():
-                queue.reset(self._clock.monotonic())
+        self._inbox.do(self._reset)
+
+    def _reset(self) -> None:
+        for _, queue in self._keys.all():
+            queue.reset(self._clock.monotonic())
 
     def _queue(self) -> Queue:
         buckets = self.config.buckets()
@@ -180,3 +184,25 @@ class RateLimit(Plugin):
         else:
             return None
         return Reject(RateLimitError(f"rate limit: the next turn is in {wait:.3g} s, {why}", retry_after=wait))
+
+
+# What the hooks have done to a place, one at a time.
+
+
+def _learn(call: Call, place: Place, left: Mapping[str, float], closed: float) -> None:
+    now = call.now()
+    if place.queue.learn(place, left, now) and closed > 0.0:
+        place.queue.close_gate(now + closed, now)
+
+
+def _settle(call: Call, place: Place, units: list[float]) -> None:
+    place.queue.settle(place, units, call.now())
+
+
+def _leave(call: Call, place: Place, units: list[float]) -> None:
+    place.queue.settle(place, units, call.now())
+    place.queue.leave(place)
+
+
+def _cancel(call: Call, place: Place) -> None:
+    place.queue.cancel(place, call.now())

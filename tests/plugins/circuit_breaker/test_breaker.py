@@ -528,21 +528,25 @@ class Watches(Plugin):
         self.told.append(f"{new}, {self.breaker.state}")
 
 
-def test_the_collector_may_end_a_call_while_the_lock_is_held(fake_clock: FakeClock) -> None:
-    """It runs wherever memory is asked for, so in the very thread that holds the lock: nothing may wait there."""
+def test_the_collector_may_end_a_call_while_a_circuit_is_changed(fake_clock: FakeClock) -> None:
+    """It runs wherever memory is asked for, so in the very thread that is inside: nothing may wait there."""
     breaker = CircuitBreaker()
     watches = Watches(breaker)
     transport = ScriptedTransport([GOOD], fake_clock)
     client = Client([breaker, watches], transport=transport, clock=fake_clock, dialect=Story())
-    stream = client.stream("POST", "https://api.example.org")
-    stream.__enter__()
+    streams = [client.stream("POST", "https://api.example.org")]
+    streams[0].__enter__()
+
+    def change() -> None:
+        breaker._circuits.force(ORIGIN, CircuitState.DISABLED, fake_clock.monotonic())
+        streams.clear()
+        gc.collect()
+        assert watches.told == []
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        with breaker._lock:
-            breaker._circuits.force(ORIGIN, CircuitState.DISABLED, fake_clock.monotonic())
-            del stream
-            gc.collect()
-            assert watches.told == []
+        breaker._inbox.do(change)
+        breaker._tell()
     (circuit,) = breaker.snapshot().values()
     assert (circuit.in_flight, watches.told) == (0, ["disabled, disabled"])
 

@@ -1,13 +1,12 @@
 """One circuit: who passes, what counts, what opens and closes it."""
 
-from collections import deque
 from typing import Any
 
 import pytest
 
 from unbroken_circuit_breaker import CircuitBreakerConfig, CircuitState, Window
 from unbroken_circuit_breaker._circuit import Circuit, Permit
-from unbroken_circuit_breaker._values import IGNORED, SLOW, SUCCESS, Refusal, Result, Verdict
+from unbroken_circuit_breaker._values import IGNORED, SLOW, SUCCESS, Change, Refusal, Result, Verdict
 
 FAILURE = Result(Verdict.FAILURE, "ServerError")
 RESULTS = {"success": SUCCESS, "failure": FAILURE, "slow": SLOW, "ignored": IGNORED}
@@ -19,7 +18,8 @@ class Driven:
     def __init__(self, chance: float = 1.0, state: CircuitState = CircuitState.CLOSED, **values: Any) -> None:
         self.now = 100.0
         self.chance = chance
-        self.circuit = Circuit("key", CircuitBreakerConfig(**values), deque(), self.now, state)
+        self.changes: list[Change] = []
+        self.circuit = Circuit("key", CircuitBreakerConfig(**values), self.changes.append, self.now, state)
 
     def admit(self) -> Permit:
         permit = self.circuit.admit(self.now)
@@ -47,7 +47,7 @@ class Driven:
 
     @property
     def moves(self) -> list[tuple[str, str, int]]:
-        return [(change.old, change.new, change.failure_count) for change in self.circuit.changes]
+        return [(change.old, change.new, change.failure_count) for change in self.changes]
 
 
 def half_open(**values: Any) -> Driven:

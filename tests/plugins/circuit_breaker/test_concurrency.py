@@ -152,18 +152,17 @@ def test_a_switch_between_any_two_steps_loses_nothing() -> None:
     circuits = breaker.snapshot()
     assert len(circuits) <= 4
     assert sum(circuit.in_flight for circuit in circuits.values()) == 0
-    assert not breaker._ended
+    assert not breaker._inbox
 
 
-def test_what_ended_while_the_lock_was_held_is_counted_before_the_next_call() -> None:
-    """As when the garbage collector ends an abandoned call in the thread that holds the lock."""
+def test_what_ended_while_a_circuit_was_changed_is_counted_before_the_next_call() -> None:
+    """As when the garbage collector ends an abandoned call in the thread that is inside."""
     breaker, clock = CircuitBreaker(failure_threshold=1), FakeClock()
     request = Request.build("POST", "https://api.example.org/")
     first, second = (Call(name, request, Dialect(), clock, 0.0) for name in ("first", "second"))
     assert breaker.before_request(first, request) is None
-    with breaker._lock:
-        error = ServerError("down")
-        breaker.after_request(first, Outcome(status="failure", error=error, attempts=1, duration=1.0))
+    failed = Outcome(status="failure", error=ServerError("down"), attempts=1, duration=1.0)
+    breaker._inbox.do(breaker.after_request, first, failed)
     refused = breaker.before_request(second, request)
     assert isinstance(refused, Reject)
     assert isinstance(refused.error, CircuitOpenError)

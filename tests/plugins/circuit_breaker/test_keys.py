@@ -7,14 +7,15 @@ import pytest
 from unbroken_circuit_breaker import CircuitBreakerConfig, CircuitState
 from unbroken_circuit_breaker._circuit import Permit
 from unbroken_circuit_breaker._keys import Circuits
-from unbroken_circuit_breaker._values import SUCCESS, Result, Verdict
+from unbroken_circuit_breaker._values import SUCCESS, Change, Result, Verdict
 
 
 class Kept(Circuits):
     """Circuits that a test drives by key."""
 
     def __init__(self, state: CircuitState = CircuitState.CLOSED, **values: Any) -> None:
-        super().__init__(CircuitBreakerConfig(failure_threshold=1, **values), state)
+        self.changes: list[Change] = []
+        super().__init__(CircuitBreakerConfig(failure_threshold=1, **values), state, self.changes.append)
 
     def begin(self, key: str, now: float = 0.0) -> Permit:
         circuit = self.get(key, now)

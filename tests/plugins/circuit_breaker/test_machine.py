@@ -1,6 +1,6 @@
 """Any sequence of events, against a model that says the same in the plainest way."""
 
-from collections import Counter, deque
+from collections import Counter
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -46,7 +46,7 @@ class Breaker(RuleBasedStateMachine):
             recovery_timeout=RECOVERY,
             max_open_time=RECOVERY * 4,
         )
-        self.circuit = Circuit("key", config, deque(), 0.0)
+        self.circuit = Circuit("key", config, [].append, 0.0)
         self.now = 0
         self.state, self.stay = "closed", 0
         self.failures = self.successes = self.opens = 0

@@ -7,7 +7,7 @@ import pytest
 
 from unbroken.call import Outcome
 from unbroken.decisions import GiveUp, Reject, Replay, TryAgain, Wait
-from unbroken.errors import Attempt, CircuitOpenError, OverloadedError, ServerError
+from unbroken.errors import CircuitOpenError, OverloadedError, ServerError
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response, Usage
 from unbroken.testing import Answer, play
@@ -83,21 +83,10 @@ def test_each_decision_has_one_record(make_plugin, call, entries, decision, leve
 def test_a_decision_about_a_failure_tells_the_failure(make_plugin, call, entries, decision):
     """A retry without its cause is of no use to anybody."""
     plugin = make_plugin()
-    plugin.after_request(call, outcome("failure", OVERLOADED))
+    call.error = OVERLOADED  # the engine's part
     plugin.on_decision(call, decision, "retry")
     assert plugin.flush(10)
     assert only(entries)[1].items() >= ERROR_FIELDS.items()
-
-
-def test_a_decision_after_a_success_knows_no_failure(make_plugin, call, entries):
-    """The error of an earlier attempt does not stick."""
-    plugin = make_plugin()
-    plugin.after_request(call, outcome("failure", OVERLOADED))
-    call.history = (Attempt(number=1, error="OverloadedError"),)  # the engine's part
-    plugin.after_request(call, outcome("success"))
-    plugin.on_decision(call, TryAgain(), "odd")
-    assert plugin.flush(10)
-    assert "error" not in only(entries)[1]
 
 
 @pytest.mark.parametrize(
@@ -156,11 +145,11 @@ def test_a_change_of_a_circuit_has_one_record(make_plugin, entries):
 
 
 def test_a_change_of_a_circuit_has_the_time_of_the_fact(make_plugin, call, entries):
-    """By the clock of the calls around it; the machine's when there was none yet."""
+    """By the clock of the client; the machine's when there is none yet."""
     plugin = make_plugin(level="WARNING")
     before = time.time()
     plugin.on_circuit_state_change("default", "a", "closed", "open", 5)
-    plugin.before_request(call, call.request)
+    plugin.bind(None, call.clock)
     plugin.on_circuit_state_change("default", "a", "open", "closed", 0)
     assert plugin.flush(10)
     first, second = [entry.record["time"].timestamp() for entry in entries]

@@ -633,6 +633,7 @@ def test_a_call_without_a_place_is_left_alone(fake_clock: FakeClock) -> None:
 def test_a_timer_that_rings_early_makes_nobody_lose_count(fake_clock: FakeClock) -> None:
     """Event loops round. What was sent is charged, even if its time is yet to come."""
     policy = RateLimit(requests=60, burst=1)
+    policy.bind(None, fake_clock)
     first, second = make_call(fake_clock), make_call(fake_clock)
     assert policy.before_request(first, first.request) is None
     assert policy.before_request(second, second.request) == Wait(1.0, "rate limit")
