@@ -15,9 +15,9 @@ hooks that use it   `after_request`, `on_finish`, `on_decision`   `before_reques
 """
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable
+from threading import Lock, get_ident
 from typing import Any, TypeVar, final
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self._changes: deque[_Change] = deque()
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._holder: int | None = None
 
     def put(self, change: Callable[..., object], *arguments: Any) -> None:
@@ -43,8 +43,17 @@ class Inbox:
 
         What a change raises is logged; it belongs to another call than the one that happens to run it.
         """
-        self._changes.append((change, arguments))
-        self.drain()
+        if self._changes or not self._lock.acquire(False):
+            self._changes.append((change, arguments))
+        else:  # the ordinary case: nobody else is there
+            self._holder = get_ident()
+            try:
+                _contained(change, arguments)
+            finally:
+                self._holder = None
+                self._lock.release()
+        if self._changes:
+            self.drain()
 
     def add(self, change: Callable[..., object], *arguments: Any) -> None:
         """As `put`, but leave it to a later `put`, `do` or `drain`."""
@@ -55,23 +64,26 @@ class Inbox:
 
         Waits for other threads. Raises RuntimeError within a change of the same inbox: it would wait for itself.
         """
-        if self._holder == threading.get_ident():
+        this_thread = get_ident()
+        if self._holder == this_thread:
             raise RuntimeError("this thread is already changing that state")
         try:
             with self._lock:
-                self._holder = threading.get_ident()
+                self._holder = this_thread
                 try:
-                    self._run()
+                    if self._changes:
+                        self._run()
                     return change(*arguments)
                 finally:
                     self._holder = None
         finally:
-            self.drain()
+            if self._changes:
+                self.drain()
 
     def drain(self) -> None:
         """Run what is there, unless somebody is at it; then it is theirs to run."""
-        while self._changes and self._lock.acquire(blocking=False):
-            self._holder = threading.get_ident()
+        while self._changes and self._lock.acquire(False):
+            self._holder = get_ident()
             try:
                 self._run()
             finally:
@@ -81,7 +93,7 @@ class Inbox:
     @property
     def held_here(self) -> bool:
         """Whether this very thread is running a change at the moment."""
-        return self._holder == threading.get_ident()
+        return self._holder == get_ident()
 
     def __len__(self) -> int:
         """How many changes wait."""
@@ -90,8 +102,11 @@ class Inbox:
     def _run(self) -> None:
         changes = self._changes
         while changes:
-            change, arguments = changes.popleft()
-            try:
-                change(*arguments)
-            except Exception as error:  # noqa: BLE001  # the others have to be made, too
-                _log.error("a change of shared state failed: %r", change, exc_info=error)
+            _contained(*changes.popleft())
+
+
+def _contained(change: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+    try:
+        change(*arguments)
+    except Exception as error:  # noqa: BLE001  # the others have to be made, too
+        _log.error("a change of shared state failed: %r", change, exc_info=error)

@@ -41,17 +41,20 @@ class HookCalls:
         """Let the plugins change `request`, delay it or refuse it. Returns what to send, or to give instead."""
         call = self.call
         use_request(call, request)
-        for bound in self._hooks.before_request:
-            answer: Request | Wait | Reject | Replay | None
-            answer = self._ask(bound, "before_request", call.current, (Request, Wait, Reject, Replay))
+        for function, plugin in self._hooks.before_request:
+            try:
+                answer = function(call, call.current)
+            except Exception as error:
+                raise _raised(plugin, "before_request", error) from error
             if answer is None:
                 continue
             if isinstance(answer, Request):
                 use_request(call, answer)
                 continue
+            _checked(answer, plugin, "before_request", (Wait, Reject, Replay))
             if isinstance(answer, Wait) and passes_deadline(call, answer.seconds):
                 raise self._no_time(answer)
-            self.on_decision(answer, bound[1])
+            self.on_decision(answer, plugin)
             if isinstance(answer, Reject):
                 raise _rejection(answer)
             if isinstance(answer, Replay):
@@ -68,8 +71,13 @@ class HookCalls:
 
     def on_commit(self, event: Event) -> None:
         """Tell of the first content event."""
-        for bound in self._hooks.on_commit:
-            self._ask(bound, "on_commit", event, ())
+        for function, plugin in self._hooks.on_commit:
+            try:
+                answer = function(self.call, event)
+            except Exception as error:
+                raise _raised(plugin, "on_commit", error) from error
+            if answer is not None:
+                _checked(answer, plugin, "on_commit", ())
 
     def on_event(self, event: Event) -> Event | None:
         """Return the event to deliver, None when a plugin dropped it."""

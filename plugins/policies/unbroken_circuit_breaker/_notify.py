@@ -45,7 +45,8 @@ class Notifier:
 
     circuit: str
     _observers: tuple[_Observer, ...] = ()
-    _changes: Inbox = field(factory=Inbox, init=False)
+    changes: Inbox = field(factory=Inbox, init=False)
+    """The transitions that the observers have not been told of."""
 
     def observe(self, relay: Any) -> None:
         """Take the observers of one client. Those that are known are not told twice."""
@@ -57,15 +58,7 @@ class Notifier:
 
     def add(self, change: Change) -> None:
         """Take a transition, to be told later."""
-        self._changes.add(self._tell, change)
-
-    def tell(self) -> None:
-        """Tell all there is to tell. Never waits: another thread, or an observer up the stack, may be at it already."""
-        self._changes.drain()
-
-    def __len__(self) -> int:
-        """How many transitions wait to be told."""
-        return len(self._changes)
+        self.changes.add(self._tell, change)
 
     def _tell(self, change: Change) -> None:
         values: dict[str, Any] = {

@@ -60,6 +60,7 @@ class CircuitBreaker(Plugin):
         self._notifier = Notifier(self.config.circuit)
         self._circuits = Circuits(self.config, CircuitState(self.config.initial_state), self._notifier.add)
         self._inbox = Inbox()
+        self._untold = self._notifier.changes
         self._clock: Clock = SystemClock()
 
     def bind(self, relay: Any, clock: Clock) -> None:
@@ -79,7 +80,8 @@ class CircuitBreaker(Plugin):
             call.set(PERMIT, answer)
         elif answer is not None:
             refusal = Reject(self._refused(key, answer, now))
-        self._tell()
+        if self._untold:
+            self._tell()
         return refusal
 
     def _admit(self, key: str, now: float) -> Permit | Refusal | None:
@@ -109,12 +111,13 @@ class CircuitBreaker(Plugin):
         if permit is not None:
             result = self._judged(call, outcome, permit)
             self._inbox.put(permit.circuit.record, permit, result, call.now(), call.random)
-            self._tell()
+            if self._untold:
+                self._tell()
 
     def _tell(self) -> None:
         """Tell of what has changed, unless this very thread is still changing circuits: it comes here afterwards."""
-        if self._notifier and not self._inbox.held_here:
-            self._notifier.tell()
+        if not self._inbox.held_here:
+            self._untold.drain()
 
     def _judged(self, call: Call, outcome: Outcome, permit: Permit) -> Result:
         if outcome.status == "success" and call.response is not None:  # a replay says nothing of the upstream
