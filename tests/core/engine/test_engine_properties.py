@@ -11,9 +11,8 @@ from unbroken import Error, NetworkError, Plugin
 from unbroken.errors import PHASES
 from unbroken.messages import Timeouts
 from unbroken.testing import STALL, Answer, FakeClock, play, sse
-from unbroken_anthropic import Anthropic
-from unbroken_retry import Retry
-from unbroken_timeout import Timeout
+
+from ..kit import Retry, Talk, Timeout
 
 CLOCKS = Timeouts(connect=5, first_event=60, idle=60, total=None)
 MAX_RETRIES = 3
@@ -146,7 +145,7 @@ def tell(story: Story, backend: str = "sync") -> tuple[Any, Count]:
         [count, Timeout(**attrs.asdict(timeouts)), Retry(max_retries=MAX_RETRIES)],
         backend=backend,
         clock=clock,
-        dialect=Anthropic(),
+        dialect=Talk(),
         client={"commit": story.commit},
         consume=consume,
     )
