@@ -114,3 +114,41 @@ def test_one_list_of_roots_serves_every_tool():
     assert tool["importlinter"]["root_packages"] == packages
     floors = " ".join(tool["importlinter"]["contracts"][0]["layers"]).replace("|", " ").split()
     assert sorted(floors) == packages
+
+
+CORE_TESTS = [HOUSE / "tests" / "conftest.py", *sorted((HOUSE / "tests" / "core").rglob("*.py"))]
+
+
+def imported(path: Path) -> Iterator[tuple[Path | None, str]]:
+    """Yield what the file imports anywhere: a helper of the tests by its path, all else by its dotted name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((None, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield None, node.module or ""
+        elif isinstance(node, ast.ImportFrom):
+            base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            for each in (base, *(base / alias.name for alias in node.names)):
+                yield each.with_suffix(".py"), ""
+
+
+def plugins_behind(path: Path) -> set[str]:
+    """Return the plugin packages that `path` imports, by itself or through helpers of the tests."""
+    found, seen, waiting = set(), set(), [path]
+    while waiting:
+        seen.add(file := waiting.pop())
+        for helper, name in imported(file):
+            if helper is not None and helper.exists() and helper not in seen:
+                waiting.append(helper)
+            elif name.startswith("unbroken_"):
+                found.add(name)
+    return found
+
+
+@pytest.mark.parametrize("path", CORE_TESTS, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_no_test_of_core_needs_a_plugin(path):
+    assert plugins_behind(path) == set()
+
+
+def test_a_plugin_behind_a_helper_would_be_found():
+    assert "unbroken_chat" in plugins_behind(HOUSE / "tests" / "guide" / "conftest.py")

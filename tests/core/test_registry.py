@@ -1,10 +1,9 @@
 """From names to plugin objects: only what is named is imported, all that goes wrong is said by name."""
 
 import sys
-import tomllib
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +25,6 @@ from unbroken.registry import (
 )
 from unbroken.validators import number, refused
 
-ACME = Path(__file__).parent.parent / "acme_unbroken"
 INSTALLED = "installed distributions"
 
 
@@ -494,57 +492,17 @@ def test_a_dialect_that_cannot_be_used_is_refused(install: Install, dialect: Any
 # -- really installed --------------------------------------------------------------------------------
 
 
-def dist_info(directory: Path, name: str, version: str, entry_points: str, metadata: str | None = None) -> None:
-    place = directory / f"{name.replace('-', '_')}-{version}.dist-info"
-    place.mkdir(parents=True)
-    text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" if metadata is None else metadata
-    (place / "METADATA").write_text(text)
-    (place / "entry_points.txt").write_text(entry_points)
-
-
-@pytest.fixture
-def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The distribution of `tests/acme_unbroken`, as an installer would register it, twice on the path."""
-    project = tomllib.loads((ACME / "pyproject.toml").read_text())["project"]
-    offered = project["entry-points"][PLUGINS]
-    text = f"[{PLUGINS}]\n" + "".join(f"{name} = {value}\n" for name, value in offered.items())
-    dist_info(tmp_path / "old", project["name"], "0.1", text)
-    dist_info(tmp_path / "new", project["name"], project["version"], text)
-    dist_info(tmp_path / "new", "broken-lines", "1", "[unbroken.plugins]\nno equals sign\n")
-    dist_info(tmp_path / "new", "broken-metadata", "1", f"[{PLUGINS}]\nlost = nowhere:Lost\n", metadata="")
-    for directory in (tmp_path / "old", tmp_path / "new", ACME):
-        monkeypatch.syspath_prepend(directory)
-    yield
-    sys.modules.pop("acme_unbroken", None)
-
-
 def test_an_installed_distribution_is_found_and_broken_ones_are_passed_over(acme: None) -> None:
     """Listing imports nothing, never fails, and of two copies sees the one that would be imported."""
     mine = [(found.id, found.version) for found in discover() if found.distribution == "acme-unbroken"]
     assert mine == [("acme-unbroken:acme-stamp", "1.0.0"), ("acme-unbroken:retry", "1.0.0")]
     assert "acme_unbroken" not in sys.modules
-    assert {found.id for found in discover(DIALECTS)} >= {"unbroken:sse"}
 
 
 def test_a_third_party_plugin_is_used_by_name(acme: None) -> None:
     """It is configured like a built-in one."""
     [stamp] = resolved(["acme-stamp"], {"acme-stamp": {"text": "hello"}}, UNBROKEN_ACME_STAMP__HEADER="X-Who")
     assert (stamp.config.header, stamp.config.text) == ("X-Who", "hello")
-
-
-def test_a_third_party_retry_clashes_with_the_built_in_one_until_chosen(acme: None) -> None:
-    """The error names both distributions; the choice settles it."""
-    [(path, message, _)] = problems(["retry"])
-    assert path == "plugins"
-    assert f"acme-unbroken 1.0.0 and unbroken {_version()}" in message
-    [retry] = resolved(["retry"], {"retry": {"use": "acme-unbroken:retry", "pause": 2}})
-    assert type(retry).__name__ == "PatientRetry"
-    assert retry.config.pause == 2.0
-
-
-def _version() -> str:
-    [built_in] = [found for found in discover() if found.id == "unbroken:retry"]
-    return built_in.version
 
 
 def test_the_metadata_of_a_distribution_without_plugins_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,16 @@
-"""A plugin that watches everything, and whole calls in the Anthropic dialect."""
+"""A plugin that watches everything, and whole calls in the dialect `Talk`."""
 
 import functools
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
 
-from unbroken import Plugin
+from unbroken import Plugin, registry
 from unbroken.testing import Played
-from unbroken_anthropic import Anthropic
+
+from ..kit import Talk
 
 
 class Spy(Plugin):
@@ -79,5 +81,16 @@ def spy() -> Spy:
 
 @pytest.fixture
 def talk(play: Callable[..., Played]) -> Callable[..., Played]:
-    """`play` with the Anthropic dialect."""
-    return functools.partial(play, dialect=Anthropic())
+    """`play` with the dialect `Talk`."""
+    return functools.partial(play, dialect=Talk())
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes a client find plugins or dialects by their names, in place of what is really installed."""
+
+    def install(group: str, *classes: type) -> None:
+        found = [EntryPoint(cls.name, f"{cls.__module__}:{cls.__name__}", group) for cls in classes]
+        monkeypatch.setattr(registry, "_entry_points", lambda asked: found if asked == group else [])
+
+    return install

@@ -12,8 +12,8 @@ import pytest
 from unbroken import AsyncClient, Client, Wait
 from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, run, sse
 from unbroken.testing.transport import AsyncScriptedExchange, ScriptedExchange
-from unbroken_anthropic import Anthropic
-from unbroken_retry import Retry
+
+from ..kit import Retry, Talk
 
 START = ("message_start", {"type": "message_start"})
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})
@@ -31,9 +31,7 @@ def leave_at_each_await(make_spy, cancel, backend):
         spy = make_spy(before_request=lambda call, request: Wait(0.5))
         clock = FakeClock()
         transport = AsyncScriptedTransport([FAILING, GOOD], clock)
-        client = AsyncClient(
-            [spy, Retry(initial_delay=1.0, jitter=0)], transport=transport, clock=clock, dialect=Anthropic()
-        )
+        client = AsyncClient([spy, Retry(initial_delay=1.0)], transport=transport, clock=clock, dialect=Talk())
         stream = client.stream("POST", URL)
         got = []
 
@@ -135,7 +133,7 @@ def test_E66_a_coroutine_that_is_closed_lets_go(make_spy, within):
     body = [sse(START, DELTA), 5.0, sse(STOP)]
     replies = [Answer(status=500), Answer(body=body)] if within == "back-off" else [Answer(body=body)]
     transport = AsyncScriptedTransport(replies, clock)
-    client = AsyncClient([spy, Retry()], transport=transport, clock=clock, dialect=Anthropic())
+    client = AsyncClient([spy, Retry()], transport=transport, clock=clock, dialect=Talk())
 
     async def consume():
         async with client.stream("POST", URL) as stream:
@@ -208,9 +206,7 @@ def test_E57_an_interrupt_in_any_blocking_call_leaves_nothing_behind(make_spy):
         spy = make_spy(before_request=lambda call, request: Wait(0.5))
         clock = FakeClock()
         transport = ScriptedTransport([FAILING, GOOD], clock)
-        client = Client(
-            [spy, Retry(initial_delay=1.0, jitter=0)], transport=transport, clock=clock, dialect=Anthropic()
-        )
+        client = Client([spy, Retry(initial_delay=1.0)], transport=transport, clock=clock, dialect=Talk())
         stream = client.stream("POST", URL)
         with pytest.MonkeyPatch.context() as patch:
             interrupt(at, patch)
@@ -260,7 +256,7 @@ def test_closing_cannot_fail_a_call_but_can_be_interrupted(backend, fake_clock, 
             [spy],
             backend=backend,
             clock=fake_clock,
-            dialect=Anthropic(),
+            dialect=Talk(),
             consume=lambda _: not leave_early,
         )
     assert type(played.error) is (KeyboardInterrupt if error is KeyboardInterrupt else type(None))
@@ -295,7 +291,7 @@ def test_an_interrupt_in_a_hook_leaves_nothing_behind(make_spy, fake_clock):
     for hook in ("before_request", "on_response", "on_commit", "on_event", "on_error", "should_retry"):
         transport = ScriptedTransport([FAILING if hook in {"on_error", "should_retry"} else GOOD], fake_clock)
         spy = make_spy(**{hook: interrupted})
-        client = Client([spy, Retry()], transport=transport, clock=fake_clock, dialect=Anthropic())
+        client = Client([spy, Retry()], transport=transport, clock=fake_clock, dialect=Talk())
         stream = client.stream("POST", URL)
         with pytest.raises(KeyboardInterrupt), stream:
             list(stream)
@@ -332,14 +328,14 @@ def test_E66_a_stream_that_is_dropped_is_let_go_with_a_warning(backend, make_spy
 
     def drop():
         transport = ScriptedTransport(replies, clock)
-        stream = Client([spy], transport=transport, clock=clock, dialect=Anthropic()).stream("POST", URL)
+        stream = Client([spy], transport=transport, clock=clock, dialect=Talk()).stream("POST", URL)
         stream.__enter__()
         assert next(stream).type == START[0]
         return transport
 
     async def adrop():
         transport = AsyncScriptedTransport(replies, clock)
-        stream = AsyncClient([spy], transport=transport, clock=clock, dialect=Anthropic()).stream("POST", URL)
+        stream = AsyncClient([spy], transport=transport, clock=clock, dialect=Talk()).stream("POST", URL)
         await stream.__aenter__()
         assert (await stream.__anext__()).type == START[0]
         return transport
@@ -389,7 +385,7 @@ def test_E72_breaking_out_through_an_exit_stack_or_a_finally(fake_clock, make_sp
     """The block is left like any other."""
     spy = make_spy()
     transport = ScriptedTransport(lambda _: Answer(body=sse(START, DELTA, STOP)), fake_clock)
-    client = Client([spy], transport=transport, clock=fake_clock, dialect=Anthropic())
+    client = Client([spy], transport=transport, clock=fake_clock, dialect=Talk())
 
     def in_a_finally():
         try:
@@ -412,7 +408,7 @@ def test_E72_a_task_group_that_is_cancelled_and_a_finally_within_it(make_spy, ba
     clock = FakeClock()
     spy = make_spy()
     transport = AsyncScriptedTransport(lambda _: Answer(body=[sse(START, DELTA), 60.0, sse(STOP)]), clock)
-    client = AsyncClient([spy], transport=transport, clock=clock, dialect=Anthropic())
+    client = AsyncClient([spy], transport=transport, clock=clock, dialect=Talk())
 
     async def consume():
         try:

@@ -9,11 +9,11 @@ from unbroken import AsyncClient, Client, ConfigurationError, Plugin, PluginErro
 from unbroken._httpx import AsyncHTTPTransport, HTTPTransport
 from unbroken.clock import SystemClock
 from unbroken.messages import Timeouts
+from unbroken.registry import DIALECTS, PLUGINS
 from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, run, sse
 from unbroken.transport import Connections
-from unbroken_anthropic import Anthropic
-from unbroken_retry import Retry
-from unbroken_timeout import Timeout
+
+from ..kit import Retry, Talk, Timeout
 
 URL = "https://api.example.org/v1"
 BOTH = pytest.mark.parametrize("make", [Client, AsyncClient])
@@ -75,14 +75,15 @@ def test_everything_that_is_wrong_is_said_at_once(make):
 @pytest.mark.parametrize(
     ("settings", "path"),
     [
-        pytest.param({"jitter": 2}, "jitter", id="E63-jitter"),
+        pytest.param({"max_retries": -1}, "max_retries", id="E63-retries"),
         pytest.param({"initial_delay": -1}, "initial_delay", id="E63-delay"),
-        pytest.param({"max_delay": float("nan")}, "max_delay", id="E63-nan"),
+        pytest.param({"max_retry_after": float("nan")}, "max_retry_after", id="E63-nan"),
     ],
 )
 @BOTH
-def test_E63_through_the_client_the_field_is_named(make, settings, path):
+def test_E63_through_the_client_the_field_is_named(make, installed, settings, path):
     """With the plugin that it belongs to."""
+    installed(PLUGINS, Retry)
     with pytest.raises(ConfigurationError) as caught:
         make(["retry"], config={"retry": settings})
     assert problems(caught) == [f"retry.{path}"]
@@ -142,15 +143,16 @@ def test_content_is_sent_as_it_is(play):
 @BOTH
 def test_a_client_describes_its_pipeline(make):
     """The dialect, the plugins in order, and who acts where."""
-    client = make([Timeout(), Retry()], transport=ScriptedTransport([], FakeClock()), dialect=Anthropic())
+    client = make([Timeout(), Retry()], transport=ScriptedTransport([], FakeClock()), dialect=Talk())
     text = client.describe()
-    assert text.startswith("dialect: anthropic\nplugins: timeout, retry\n")
+    assert text.startswith("dialect: talk\nplugins: timeout, retry\n")
     assert "before_request       timeout" in text
 
 
 @BOTH
-def test_the_defaults_of_a_client(make, monkeypatch, tmp_path):
+def test_the_defaults_of_a_client(make, installed, monkeypatch, tmp_path):
     """Plain SSE, the machine's clocks, HTTP."""
+    installed(PLUGINS, Timeout)
     monkeypatch.chdir(tmp_path)
     client = make(["timeout"])
     assert client.describe().startswith("dialect: sse\nplugins: timeout")
@@ -160,10 +162,11 @@ def test_the_defaults_of_a_client(make, monkeypatch, tmp_path):
 
 
 @BOTH
-def test_a_dialect_can_be_named(make):
+def test_a_dialect_can_be_named(make, installed):
     """Or given as an object."""
+    installed(DIALECTS, Talk)
     transport = ScriptedTransport([], FakeClock())
-    assert make([], dialect="anthropic", transport=transport).describe().startswith("dialect: anthropic")
+    assert make([], dialect="talk", transport=transport).describe().startswith("dialect: talk")
 
 
 def test_leaving_a_client_closes_its_transport():

@@ -5,8 +5,8 @@ import pytest
 from unbroken import TimeoutError
 from unbroken.messages import Timeouts
 from unbroken.testing import STALL, Answer, sse
-from unbroken_retry import Retry
-from unbroken_timeout import Timeout
+
+from ..kit import Retry, Timeout
 
 START = ("message_start", {"type": "message_start"})
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})
@@ -236,14 +236,14 @@ def test_the_total_clock_runs_while_the_consumer_thinks(talk, fake_clock):
 def test_the_first_event_clock_begins_anew_with_each_attempt(talk):
     """Connect and first event are per attempt, total is not."""
     replies = [Answer(body=[STALL]), Answer(connect=STALL), Answer(body=[9.0, sse(DELTA, STOP)])]
-    played = talk(replies, [Retry(initial_delay=1.0, jitter=0)], timeouts=CLOCKS)
+    played = talk(replies, [Retry(initial_delay=1.0)], timeouts=CLOCKS)
     assert played.error is None
     assert played.elapsed == 10 + 1 + 3 + 2 + 9
 
 
 def test_the_total_clock_runs_during_backoff(talk):
     """A retry that begins just before the deadline gets what is left."""
-    played = talk([Answer(status=500), Answer(body=[STALL])], [Retry(initial_delay=1.0, jitter=0)], timeouts=total(4))
+    played = talk([Answer(status=500), Answer(body=[STALL])], [Retry(initial_delay=1.0)], timeouts=total(4))
     assert (played.failure.timeout, played.elapsed) == ("total", 4.0)
     assert [attempt.number for attempt in played.failure.history] == [1, 2]
 
@@ -265,7 +265,7 @@ def test_without_clocks_the_plugins_count_and_then_the_defaults(talk, plugins, e
 
 def test_the_total_of_the_plugin_counts_from_the_beginning_of_the_call(talk):
     """Not from when the plugin was asked."""
-    played = talk([Answer(status=500), Answer(body=[STALL])], [Timeout(total=5), Retry(initial_delay=1.0, jitter=0)])
+    played = talk([Answer(status=500), Answer(body=[STALL])], [Timeout(total=5), Retry(initial_delay=1.0)])
     assert (played.failure.timeout, played.failure.seconds, played.elapsed) == ("total", 5, 5.0)
 
 
@@ -290,7 +290,7 @@ def test_E61_deadlines_do_not_notice_the_wall_clock(talk, make_spy, fake_clock, 
         after_request=lambda call, outcome: fake_clock.jump_wall(jump),
         on_response=lambda call, response: fake_clock.jump_wall(jump),
     )
-    plugins = [spy, Retry(initial_delay=1.0, jitter=0)]
+    plugins = [spy, Retry(initial_delay=1.0)]
     played = talk([Answer(status=503), Answer(body=[sse(DELTA), STALL])], plugins, timeouts=CLOCKS)
     assert (played.failure.timeout, played.elapsed) == ("idle", 21.0)
     played = talk([Answer(status=503), Answer(body=[sse(DELTA), STALL])], plugins, timeouts=total(9))

@@ -16,7 +16,8 @@ from unbroken import (
 )
 from unbroken.messages import Timeouts
 from unbroken.testing import STALL, Answer, sse
-from unbroken_retry import Retry as RetryPolicy
+
+from ..kit import Retry as RetryPolicy
 
 START = ("message_start", {"type": "message_start", "message": {"usage": {"input_tokens": 7}}})
 BLOCK = ("content_block_start", {"type": "content_block_start", "index": 0})

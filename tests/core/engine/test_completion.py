@@ -6,7 +6,8 @@ from unbroken import DROP, FINISH, Dialect, NetworkError, StreamError, Truncated
 from unbroken.dialect import CONTENT, PREAMBLE
 from unbroken.messages import Timeouts
 from unbroken.testing import STALL, Answer, sse
-from unbroken_retry import Retry
+
+from ..kit import Retry, Talk
 
 START = ("message_start", {"type": "message_start"})
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})
@@ -129,11 +130,10 @@ def test_leaving_without_iterating_is_a_cancellation(talk, spy, fake_clock):
     """The first content event was here, and nobody took it: no commit."""
     from unbroken import Client
     from unbroken.testing import ScriptedTransport
-    from unbroken_anthropic import Anthropic
 
     transport = ScriptedTransport([Answer(body=sse(START, DELTA, STOP))], fake_clock)
     with (
-        Client([spy], transport=transport, clock=fake_clock, dialect=Anthropic()) as client,
+        Client([spy], transport=transport, clock=fake_clock, dialect=Talk()) as client,
         client.stream("POST", "https://api.example.org") as stream,
     ):
         assert stream.outcome is None

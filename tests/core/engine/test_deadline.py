@@ -7,8 +7,8 @@ from unbroken import GiveUp, RateLimitError, ServerError, TimeoutError, Wait
 from unbroken import TryAgain as Again
 from unbroken.messages import Timeouts
 from unbroken.testing import STALL, Answer, sse
-from unbroken_retry import Retry
-from unbroken_timeout import Timeout
+
+from ..kit import Retry, Timeout
 
 
 def total(seconds: float) -> Timeouts:
@@ -50,7 +50,7 @@ def test_after_the_deadline_not_even_a_retry_without_delay_is_begun(play, make_s
 def test_a_limiters_wait_over_the_deadline_fails_at_once(play, make_spy):
     """Nothing has failed before, so it is the total clock; the error is local and says when to come back."""
     spy = make_spy(before_request=Wait(5.0, reason="full"))
-    played = play([], [spy, Retry(retry_local=True)], timeouts=total(2))
+    played = play([], [spy, Retry()], timeouts=total(2))
     error = played.error
     assert isinstance(error, TimeoutError)
     assert (error.timeout, error.seconds, error.is_local, error.retry_after) == ("total", 2, True, 5.0)
@@ -72,7 +72,7 @@ def test_a_limiters_wait_over_the_deadline_surfaces_the_last_error(play, make_sp
     """What failed before is what the consumer needs to know; no policy is asked again."""
     spy = make_spy(before_request=lambda call, request: Wait(5.0) if call.attempt == 2 else None)
     reply = Answer(status=429, headers={"retry-after": "1"})
-    played = play([reply], [spy, Retry(initial_delay=1.0, jitter=0)], timeouts=total(4))
+    played = play([reply], [spy, Retry(initial_delay=1.0)], timeouts=total(4))
     assert isinstance(played.error, RateLimitError)
     assert (played.error.retry_after, played.elapsed) == (1.0, 1.0)
     assert spy.statuses("after_request") == ["failure", "rejected"]
@@ -109,7 +109,7 @@ def test_E56_with_retries_in_between_too(play):
     """The last attempt is cut at the deadline."""
     played = play(
         lambda _: Answer(latency=STALL),
-        [Timeout(first_event=0.4, total=2), Retry(initial_delay=0.1, jitter=0)],
+        [Timeout(first_event=0.4, total=2), Retry(initial_delay=0.1)],
     )
     assert isinstance(played.error, TimeoutError)
     assert played.elapsed <= 2.0

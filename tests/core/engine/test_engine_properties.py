@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unbroken import Error, NetworkError, Plugin
+from unbroken import Dialect, Error, NetworkError, Plugin
 from unbroken.errors import PHASES
 from unbroken.messages import Timeouts
 from unbroken.testing import STALL, Answer, FakeClock, play, sse
-from unbroken_anthropic import Anthropic
-from unbroken_retry import Retry
-from unbroken_timeout import Timeout
+
+from ..kit import Retry, Talk, Timeout
 
 CLOCKS = Timeouts(connect=5, first_event=60, idle=60, total=None)
 MAX_RETRIES = 3
@@ -129,8 +128,15 @@ def stories(draw: st.DrawFn) -> Story:
     )
 
 
-def tell(story: Story, backend: str = "sync") -> tuple[Any, Count]:
-    """Play `story`."""
+def tell(
+    story: Story,
+    backend: str = "sync",
+    *,
+    policies: tuple[type[Plugin], type[Plugin]] = (Timeout, Retry),
+    dialect: Dialect | None = None,
+) -> tuple[Any, Count]:
+    """Play `story` with timeouts and a retry policy of the classes `policies`."""
+    timeout, retry = policies
     count, clock = Count(), FakeClock()
     left = [story.leave_after]
 
@@ -143,10 +149,10 @@ def tell(story: Story, backend: str = "sync") -> tuple[Any, Count]:
     timeouts = attrs.evolve(CLOCKS, total=story.total)
     played = play(
         story.replies,
-        [count, Timeout(**attrs.asdict(timeouts)), Retry(max_retries=MAX_RETRIES)],
+        [count, timeout(**attrs.asdict(timeouts)), retry(max_retries=MAX_RETRIES)],
         backend=backend,
         clock=clock,
-        dialect=Anthropic(),
+        dialect=dialect or Talk(),
         client={"commit": story.commit},
         consume=consume,
     )
@@ -161,7 +167,11 @@ def marks(events: list[Any]) -> list[tuple[int, int]]:
 @given(stories())
 def test_every_call_keeps_the_promises(story):
     """One clean prefix of one attempt, then exactly one end, and everything let go."""
-    played, count = tell(story)
+    check_promises(story, *tell(story))
+
+
+def check_promises(story: Story, played: Any, count: Count) -> None:
+    """Fail unless the call kept what is promised of every call."""
     left_early = played.error is None and played.outcome.status == "cancelled"
 
     # Exactly one end: complete, one error of ours, or the consumer's own choice.

@@ -8,7 +8,8 @@ import pytest
 
 from unbroken import AsyncClient, Client, Dialect, Kind, NetworkError, ServerError, Usage
 from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, run, sse
-from unbroken_anthropic import Anthropic
+
+from ..kit import Talk
 
 START = (
     "message_start",
@@ -31,7 +32,7 @@ class Sync:
 
     def __init__(self, replies, clock, plugins=()):
         self.transport = ScriptedTransport(replies, clock)
-        self.client = Client(list(plugins), transport=self.transport, clock=clock, dialect=Anthropic())
+        self.client = Client(list(plugins), transport=self.transport, clock=clock, dialect=Talk())
 
     def stream(self, **arguments):
         return Plain(self.client.stream("POST", URL, **arguments))
@@ -72,7 +73,7 @@ class Async:
 
     def __init__(self, replies, clock, plugins=()):
         self.transport = AsyncScriptedTransport(replies, clock)
-        self.client = AsyncClient(list(plugins), transport=self.transport, clock=clock, dialect=Anthropic())
+        self.client = AsyncClient(list(plugins), transport=self.transport, clock=clock, dialect=Talk())
 
     def stream(self, **arguments):
         return self.client.stream("POST", URL, **arguments)
