@@ -28,7 +28,7 @@ from .errors import (
 from .headers import Headers
 from .inbox import Inbox
 from .messages import Event, Request, Response, Timeouts, Usage
-from .plugin import Plugin, hookimpl
+from .plugin import Order, Plugin, hookimpl
 from .stream import AsyncStream, Stream
 from .transport import AsyncExchange, AsyncTransport, Exchange, Opening, Transport
 
@@ -59,6 +59,7 @@ __all__ = (
     "Kind",
     "NetworkError",
     "Opening",
+    "Order",
     "Outcome",
     "OverloadedError",
     "Plugin",

@@ -17,7 +17,7 @@ from .dialect import Dialect
 from .errors import ConfigurationError, Problem
 from .headers import Headers, HeaderTypes
 from .messages import Request, Timeouts
-from .registry import resolve_dialect, resolve_plugins
+from .registry import resolve, resolve_dialect
 from .validators import refused, shown
 
 Commit = Literal["content", "first-event"]
@@ -35,6 +35,8 @@ class Setup:
     headers: Headers
     hold: bool
     limits: Limits
+    left_out: tuple[str, ...] = ()
+    """Plugins of the default list that are not installed."""
 
     @classmethod
     def build(
@@ -50,8 +52,9 @@ class Setup:
         """Resolve names to objects. Raises ConfigurationError for everything that is wrong."""
         checks = _Checks()
         time = SystemClock() if clock is None else clock
+        resolved = checks.take(lambda: resolve(plugins, config))
         setup = cls(
-            hooks=checks.take(lambda: compile_hooks(resolve_plugins(plugins, config), time)),
+            hooks=checks.take(lambda: compile_hooks([] if resolved is None else resolved.plugins, time)),
             dialect=checks.take(lambda: Dialect() if dialect is None else resolve_dialect(dialect)),
             clock=time,
             headers=checks.take(lambda: Headers.validated(headers)),
@@ -60,7 +63,13 @@ class Setup:
         )
         if checks.problems:
             raise ConfigurationError.of(*checks.problems)
+        setup.left_out = resolved.left_out
         return setup
+
+    def describe(self) -> str:
+        """Return the resolved pipeline as text."""
+        left_out = f"\nnot installed, left out: {', '.join(self.left_out)}" if self.left_out else ""
+        return f"dialect: {self.dialect.name}\n{self.hooks.describe()}{left_out}"
 
     def engine(
         self,

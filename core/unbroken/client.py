@@ -75,7 +75,7 @@ class Client:
 
     def describe(self) -> str:
         """Return the resolved pipeline as text."""
-        return f"dialect: {self._setup.dialect.name}\n{self._setup.hooks.describe()}"
+        return self._setup.describe()
 
     def close(self) -> None:
         """Close all connections."""
@@ -136,7 +136,7 @@ class AsyncClient:
 
     def describe(self) -> str:
         """Return the resolved pipeline as text."""
-        return f"dialect: {self._setup.dialect.name}\n{self._setup.hooks.describe()}"
+        return self._setup.describe()
 
     async def aclose(self) -> None:
         """Close all connections."""

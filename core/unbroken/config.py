@@ -10,21 +10,19 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeGuard, cast
+from typing import Any, TypeGuard, cast
 
 from attrs import define, evolve, field, frozen
 
+from ._settings.discovery import default_names
 from ._settings.refusals import place
-from ._settings.structure import ARGUMENTS, DEFAULTS, Given, nearest, structure
+from ._settings.structure import ARGUMENTS, DEFAULTS, Given, structure
 from .errors import ConfigurationError, Problem
-from .validators import shown
+from .validators import nearest, shown
 
-__all__ = ["ARGUMENTS", "DEFAULT_PLUGINS", "Given", "Settings", "load_settings", "nearest", "structure"]
+__all__ = ["ARGUMENTS", "Given", "Settings", "load_settings", "nearest", "structure"]
 
 ConfigSource = Mapping[str, Any] | str | os.PathLike[str] | None
-
-DEFAULT_PLUGINS: Final[tuple[str, ...]] = ("timeout", "retry", "circuit-breaker", "rate-limit")
-"""What a client uses when nobody says otherwise, outermost first."""
 
 _PREFIX = "UNBROKEN_"
 _LIST = "plugins"
@@ -35,9 +33,11 @@ _CHOICE = "use"
 class Settings:
     """What all sources say, not yet checked against the plugins."""
 
-    plugins: tuple[str | object, ...] = DEFAULT_PLUGINS
-    """The plugins to use, in order: names, and the objects of a list given in Python."""
+    plugins: tuple[str | object, ...] = ()
+    """The plugins to use, in order: names, ``distribution:name``, and the objects of a list given in Python."""
     plugins_source: str = DEFAULTS
+    left_out: tuple[str, ...] = ()
+    """The plugins of the default list that are not installed."""
     removed: tuple[Given, ...] = ()
     """The names that a list removed with a leading ``-``."""
     use: Mapping[str, Given] = field(factory=dict[str, Given])
@@ -62,19 +62,30 @@ class Settings:
         """
         removed = tuple(Given(entry[1:], source) for entry in entries if _is_removal(entry))
         kept = tuple(entry for entry in entries if not _is_removal(entry))
-        names = [given.value for given in removed]
-        idle = [name for name in names if kept and name not in {entry for entry in kept if isinstance(entry, str)}]
-        base = kept if kept or not entries else self.plugins
+        names = {given.value for given in removed}
+        listed = {name_of(entry) for entry in kept if isinstance(entry, str)}
+        idle = [given.value for given in removed if kept and given.value not in listed]
+        replaced = bool(kept) or not entries
         return evolve(
             self,
-            plugins=tuple(entry for entry in base if not (isinstance(entry, str) and entry in names)),
+            plugins=tuple(
+                entry
+                for entry in (kept if replaced else self.plugins)
+                if not (isinstance(entry, str) and name_of(entry) in names)
+            ),
             plugins_source=source,
+            left_out=() if replaced else tuple(name for name in self.left_out if name not in names),
             removed=self.removed + removed,
             problems=(
                 *self.problems,
                 *(Problem(_LIST, f"'-{name}' removes nothing", source) for name in idle),
             ),
         )
+
+
+def name_of(entry: str) -> str:
+    """Return the name of a plugin in a list, where it may be ``distribution:name``."""
+    return entry.rpartition(":")[2]
 
 
 def _is_removal(entry: object) -> TypeGuard[str]:
@@ -106,6 +117,11 @@ def load_settings(
     return collected.settings()
 
 
+def default_plugins() -> tuple[str, ...]:
+    """Return the names of the default list that are installed, outermost first."""
+    return tuple(default_names()[0])
+
+
 def canonical(name: str) -> str:
     """Return the one spelling of a plugin's name that all sources agree upon."""
     return name.replace("_", "-").lower()
@@ -120,7 +136,14 @@ class _Collected:
 
     def settings(self) -> Settings:
         tables = {name: tuple(layers) for name, layers in self.tables.items()}
-        settings = Settings(use=self.use, tables=tables, problems=tuple(self.problems))
+        there, missing = default_names()
+        settings = Settings(
+            plugins=tuple(there),
+            left_out=tuple(missing),
+            use=self.use,
+            tables=tables,
+            problems=tuple(self.problems),
+        )
         for entries, source in self.lists:
             settings = settings.with_list(entries, source)
         return settings

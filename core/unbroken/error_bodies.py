@@ -14,6 +14,7 @@ from .errors import (
 )
 from .messages import Event, Response
 from .retry_after import retry_after, should_retry
+from .secrets import redact_keys
 
 MAX_MESSAGE: Final = 200
 """The most characters of a server's own words that an error repeats."""
@@ -31,8 +32,6 @@ _CURABLE: Final = frozenset({408, 409, 425})
 # How much of a text is looked at for its first line.
 _LOOKED_AT: Final = 4096
 _TITLE = re.compile(r"<title>([^<]{1,200})", re.IGNORECASE)
-# An answer may repeat what it was sent: keys of the usual form, JSON web tokens, bearer tokens.
-_SECRET = re.compile(r"\b[srp]k-[\w-]{6,}|\beyJ[\w.-]{8,}|(?<=\bBearer )\S+", re.IGNORECASE)
 
 
 def error_class(status_code: int) -> type[Error]:
@@ -72,7 +71,7 @@ def error_message(body: bytes) -> str:
     """
     document = load_json_object(body)
     text = (None if document is None else _said(document)) or _first_line(body[:_LOOKED_AT])
-    return one_line(_SECRET.sub("***", one_line(text, _LOOKED_AT)))
+    return one_line(redact_keys(one_line(text, _LOOKED_AT)))
 
 
 def _said(document: dict[str, Any]) -> str | None:

@@ -73,6 +73,16 @@ class NoConfig:
     """The configuration of a plugin that has nothing to configure."""
 
 
+@attrs.frozen
+class Order:
+    """A rule about the order of plugins: one stands in front of others, or something makes no sense."""
+
+    before: tuple[str, ...]
+    """The names of the plugins that belong behind."""
+    why: str
+    """What goes wrong when one of them stands in front."""
+
+
 class Plugin:
     """A policy or an observer. Give it a `name`, a `Config` (a frozen attrs class) and the hooks that it needs.
 
@@ -83,6 +93,8 @@ class Plugin:
     name: ClassVar[str] = ""
     """The name in lists and configurations, such as ``circuit-breaker``; the class name when it is empty."""
     Config: ClassVar[type[Any]] = NoConfig
+    order: ClassVar[tuple[Order, ...]] = ()
+    """Which plugins belong behind this one, and why. A list that breaks a rule is used, with a warning."""
     hookspecs: ClassVar[Any] = None
     """A class of hook specifications that this plugin adds."""
     config: Any

@@ -8,12 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
-from attrs import define, field
+from attrs import define, field, frozen
 
-from ._settings.discovery import Discovered, by_id, by_name, installed_entry_points, list_installed, unknown
+from ._settings.discovery import (
+    DIALECTS,
+    PLUGINS,
+    Discovered,
+    by_id,
+    by_name,
+    installed_entry_points,
+    list_installed,
+    unknown,
+)
 from ._settings.order import order_problems
 from ._settings.refusals import place
-from .config import ARGUMENTS, ConfigSource, Settings, canonical, load_settings, structure
+from .config import ARGUMENTS, ConfigSource, Settings, canonical, load_settings, name_of, structure
 from .dialect import Dialect
 from .errors import ConfigurationError, Problem
 from .plugin import MARK, Plugin, plugin_name
@@ -27,14 +36,13 @@ __all__ = [
     "PLUGINS",
     "Discovered",
     "PluginOrderWarning",
+    "Resolved",
     "discover",
     "order_problems",
+    "resolve",
     "resolve_dialect",
     "resolve_plugins",
 ]
-
-PLUGINS = "unbroken.plugins"
-DIALECTS = "unbroken.dialects"
 
 
 class PluginOrderWarning(UserWarning):
@@ -46,6 +54,43 @@ def discover(group: str = PLUGINS) -> list[Discovered]:
     return list_installed(_entry_points(group))
 
 
+@frozen
+class Resolved:
+    """The plugins of a client."""
+
+    plugins: list[object]
+    """Outermost first."""
+    left_out: tuple[str, ...] = ()
+    """Plugins of the default list that are not installed."""
+
+
+def resolve(
+    plugins: Sequence[str | object] | None = None,
+    config: ConfigSource = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    cwd: str | os.PathLike[str] | None = None,
+) -> Resolved:
+    """Return the plugins for a client, and what the default list names and is not installed.
+
+    `plugins` are names, ``distribution:name``, objects or all of these; None takes the names from `config`, the
+    environment, a file, or the default list. With objects alone nothing is read and nothing is looked up. Raises
+    ConfigurationError with all problems and warns with `PluginOrderWarning`, at the line outside of this package that
+    led here.
+    """
+    if isinstance(plugins, str):
+        raise ConfigurationError.of(Problem("plugins", f"must be a list of plugins, not {shown(plugins)}"))
+    if plugins is not None and not any(isinstance(plugin, str) for plugin in plugins):
+        resolved = Resolved(_objects_only(plugins, config))
+    else:
+        settings = load_settings(config, environ=environ, cwd=cwd)
+        settings = settings if plugins is None else settings.with_list(plugins)
+        resolved = Resolved(_Resolution(settings).built(), settings.left_out)
+    for problem in order_problems(resolved.plugins):
+        warnings.warn(problem, PluginOrderWarning, _frames_to_the_user())
+    return resolved
+
+
 def resolve_plugins(
     plugins: Sequence[str | object] | None = None,
     config: ConfigSource = None,
@@ -53,22 +98,8 @@ def resolve_plugins(
     environ: Mapping[str, str] = os.environ,
     cwd: str | os.PathLike[str] | None = None,
 ) -> list[object]:
-    """Return the plugin objects for a client, outermost first.
-
-    `plugins` are names, objects or both; None takes the names from `config`, the environment, a file, or the
-    default list. With objects alone nothing is read and nothing is looked up. Raises ConfigurationError with
-    all problems and warns with `PluginOrderWarning`, at the line outside of this package that led here.
-    """
-    if isinstance(plugins, str):
-        raise ConfigurationError.of(Problem("plugins", f"must be a list of plugins, not {shown(plugins)}"))
-    if plugins is not None and not any(isinstance(plugin, str) for plugin in plugins):
-        built = _objects_only(plugins, config)
-    else:
-        settings = load_settings(config, environ=environ, cwd=cwd)
-        built = _Resolution(settings if plugins is None else settings.with_list(plugins)).built()
-    for problem in order_problems([plugin_name(plugin) for plugin in built]):
-        warnings.warn(problem, PluginOrderWarning, _frames_to_the_user())
-    return built
+    """Return the plugin objects of `resolve`, outermost first."""
+    return resolve(plugins, config, environ=environ, cwd=cwd).plugins
 
 
 def resolve_dialect(dialect: str | Dialect) -> Dialect:
@@ -146,7 +177,7 @@ class _Resolution:
     def check_names(self) -> None:
         """Refuse names that are listed twice, and tables and removals of what nobody knows."""
         entries = self.settings.plugins
-        names = [entry if isinstance(entry, str) else plugin_name(entry) for entry in entries]
+        names = [name_of(entry) if isinstance(entry, str) else plugin_name(entry) for entry in entries]
         objects = {canonical(plugin_name(entry)) for entry in entries if not isinstance(entry, str)}
         known = {canonical(name) for name in (*names, *(each.name for each in self.found))}
         self.problems += _repeated(names)
@@ -159,22 +190,25 @@ class _Resolution:
             if given.value not in {each.name for each in self.found}:
                 self.problems.append(Problem("plugins", unknown(given.value, self.found), given.source))
 
-    def plugin(self, name: str) -> object:
-        """Return the object for a name; on failure note the problem and go on."""
+    def plugin(self, entry: str) -> object:
+        """Return the object for an entry of the list; on failure note the problem and go on."""
+        name = name_of(entry)
         try:
-            chosen = self.choose(name)
+            chosen = self.choose(entry, name)
             return self.configured(name, chosen, chosen.load(name))
         except ConfigurationError as error:
             self.problems += error.problems
             self.cause = self.cause or error.__cause__
             return None
 
-    def choose(self, name: str) -> Discovered:
-        choice = self.settings.choice(name)
+    def choose(self, entry: str, name: str) -> Discovered:
+        """Return what an entry stands for: the list goes before ``use``, and both before the plain name."""
+        source, choice = self.settings.plugins_source, self.settings.choice(name)
+        if entry != name:
+            return by_id(entry, self.found, Problem("plugins", "", source))
         if choice is not None:
             return by_id(choice.value, self.found, Problem(f"{name}.use", "", choice.source))
-        how = f'[{name}] use = "{{}}"'
-        return by_name(name, self.found, Problem("plugins", how, self.settings.plugins_source))
+        return by_name(name, self.found, Problem("plugins", f'[{name}] use = "{{}}"', source))
 
     def configured(self, name: str, chosen: Discovered, loaded: Any) -> object:
         layers = self.settings.layers(name)

@@ -4,7 +4,7 @@ Each raises ConfigurationError that names the field. A bool is not a number here
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .errors import ConfigurationError, Problem
@@ -56,6 +56,28 @@ def optional(validator: Validator) -> Validator:
     return validate
 
 
+def text(instance: Any, attribute: Any, value: Any) -> None:
+    """Accept text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise refused(attribute.name, f"must be text that is not empty, not {shown(value)}")
+
+
+def callable_(instance: Any, attribute: Any, value: Any) -> None:
+    """Accept a function, or anything else that can be called."""
+    if not callable(value):
+        raise refused(attribute.name, f"must be a function, not {shown(value)}")
+
+
+def instance_of(kind: type | tuple[type, ...], words: str) -> Validator:
+    """Accept an instance of `kind`, which is called `words` in the message: ``a Window``. The value is not shown."""
+
+    def validate(instance: Any, attribute: Any, value: Any) -> None:
+        if not isinstance(value, kind):
+            raise refused(attribute.name, f"must be {words}, not {_described(value)}")
+
+    return validate
+
+
 def one_of(*choices: str) -> Validator:
     """Accept one of the words."""
 
@@ -84,6 +106,18 @@ def shown(value: object) -> str:
     except ValueError:  # an int of more than sys.get_int_max_str_digits()
         return "a very large number"
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…"
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return `` (did you mean …?)`` when one of `names` is close to `name`, nothing otherwise."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, sorted(names), 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _described(value: object) -> str:
+    return "None" if value is None else f"an instance of {type(value).__name__}"
 
 
 def finite(value: float) -> bool:

@@ -14,7 +14,7 @@ from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbroken.config import ARGUMENTS, DEFAULT_PLUGINS, Given, Settings, load_settings, structure
+from unbroken.config import ARGUMENTS, Given, Settings, default_plugins, load_settings, structure
 from unbroken.errors import ConfigurationError, Problem
 from unbroken.validators import number
 
@@ -80,7 +80,7 @@ def config_of(settings: Settings, name: str = "some") -> Some:
 
 def test_without_any_source_there_are_the_defaults() -> None:
     """Nothing said, nothing found: the default list and no values."""
-    assert loaded() == Settings(plugins=DEFAULT_PLUGINS, plugins_source="defaults")
+    assert loaded() == Settings(plugins=default_plugins(), plugins_source="defaults")
 
 
 def test_arguments_beat_environment_beats_file_beats_defaults(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_the_nearest_file_is_read(tmp_path: Path, files: dict[str, str], found: 
     for name, text in files.items():
         write(tmp_path / name, text)
     settings = loaded(cwd=tmp_path / "a/b")
-    assert settings.plugins == ((found,) if found else DEFAULT_PLUGINS)
+    assert settings.plugins == ((found,) if found else default_plugins())
 
 
 def test_a_relative_directory_is_searched_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def test_a_deleted_working_directory_is_no_failure(monkeypatch: pytest.MonkeyPat
         raise FileNotFoundError
 
     monkeypatch.setattr(Path, "cwd", gone)
-    assert load_settings(environ={}).plugins == DEFAULT_PLUGINS
+    assert load_settings(environ={}).plugins == default_plugins()
 
 
 @pytest.mark.parametrize("name", ["other.toml", "pyproject.toml"])
@@ -290,7 +290,7 @@ def test_a_ready_made_configuration_is_taken_in_python_only(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("file", "environment", "arguments", "result"),
     [
-        (None, "", None, DEFAULT_PLUGINS),
+        (None, "", None, default_plugins()),
         (["a", "b"], "", None, ("a", "b")),
         (["a", "b"], "c, d ,", None, ("c", "d")),
         (["a", "b"], "c", ["e"], ("e",)),

@@ -5,9 +5,14 @@ from typing import Any
 import pytest
 
 from unbroken import AsyncClient, Client, ConfigurationError
-from unbroken.config import DEFAULT_PLUGINS
-from unbroken.registry import DIALECTS, discover, resolve_plugins
+from unbroken.registry import DIALECTS, discover, order_problems, resolve_plugins
 from unbroken.testing import FakeClock, ScriptedTransport
+from unbroken_circuit_breaker import CircuitBreaker
+from unbroken_logging import Logging
+from unbroken_metrics import Metrics
+from unbroken_rate_limit import RateLimit
+from unbroken_retry import Retry
+from unbroken_timeout import Timeout
 
 BOTH = pytest.mark.parametrize("make", [Client, AsyncClient])
 
@@ -17,9 +22,9 @@ def resolved(plugins: Any = None, config: Any = None) -> list[Any]:
 
 
 def test_the_default_list_is_installed() -> None:
-    """Every plugin of it is this distribution's own."""
+    """Every plugin of it is this distribution's own, in an order that makes sense."""
     plugins = resolved()
-    assert tuple(plugin.name for plugin in plugins) == DEFAULT_PLUGINS
+    assert [plugin.name for plugin in plugins] == ["timeout", "retry", "circuit-breaker", "rate-limit"]
     assert all(type(plugin).__module__.startswith("unbroken_") for plugin in plugins)
 
 
@@ -52,18 +57,45 @@ def test_E63_through_the_client_the_field_is_named(make: Any, settings: dict[str
     assert [problem.path for problem in caught.value.problems] == [f"retry.{path}"]
 
 
-def test_a_third_party_retry_clashes_with_the_built_in_one_until_chosen(acme: None) -> None:
-    """The error names both distributions; the choice settles it."""
-    with pytest.raises(ConfigurationError) as caught:
-        resolved(["retry"])
-    [problem] = caught.value.problems
-    assert problem.path == "plugins"
-    assert f"acme-unbroken 1.0.0 and unbroken {_version()}" in problem.message
-    [retry] = resolved(["retry"], {"retry": {"use": "acme-unbroken:retry", "pause": 2}})
-    assert type(retry).__name__ == "PatientRetry"
-    assert retry.config.pause == 2.0
+def test_a_stranger_with_the_name_of_ours_changes_nothing_until_chosen(acme: None) -> None:
+    """By the configuration, or in the list; the table of the name is for the one that was chosen."""
+    assert type(resolved(["retry"])[0]).__module__.startswith("unbroken_retry")
+    assert [type(plugin).__module__.partition(".")[0] for plugin in resolved()][1] == "unbroken_retry"
+    for plugins, config in (
+        (["retry"], {"retry": {"use": "acme-unbroken:retry", "pause": 2}}),
+        (["acme-unbroken:retry"], {"retry": {"pause": 2}}),
+    ):
+        [retry] = resolved(plugins, config)
+        assert type(retry).__name__ == "PatientRetry"
+        assert retry.config.pause == 2.0
 
 
-def _version() -> str:
-    [built_in] = [found for found in discover() if found.id == "unbroken:retry"]
-    return built_in.version
+POLICIES = {"timeout": Timeout, "retry": Retry, "circuit-breaker": CircuitBreaker, "rate-limit": RateLimit}
+OBSERVERS = {"logging": Logging, "metrics": Metrics}
+
+
+@pytest.mark.parametrize(
+    ("names", "wrong"),
+    [
+        (["timeout", "retry", "circuit-breaker", "rate-limit"], []),
+        (["logging", "metrics", "timeout", "retry"], []),
+        (["rate-limit"], []),
+        (["rate-limit", "circuit-breaker"], ["rate-limit in front of circuit-breaker"]),
+        (["circuit-breaker", "retry"], ["circuit-breaker in front of retry"]),
+        (["rate-limit", "retry"], ["rate-limit in front of retry"]),
+        (["rate-limit", "timeout"], ["rate-limit in front of timeout"]),
+        (["retry", "timeout"], ["retry in front of timeout"]),
+        (["timeout", "retry", "logging"], ["timeout and retry in front of logging"]),
+        (["logging", "timeout", "metrics", "retry"], ["timeout in front of metrics"]),
+        (
+            ["rate-limit", "retry", "timeout"],
+            ["rate-limit in front of retry", "rate-limit and retry in front of timeout"],
+        ),
+    ],
+    ids="-".join,
+)
+def test_each_pair_that_defeats_its_purpose_is_named_with_the_reason(names: list[str], wrong: list[str]) -> None:
+    """The rules are the plugins' own."""
+    found = order_problems([{**POLICIES, **OBSERVERS}[name]() for name in names])
+    assert [problem.partition(":")[0] for problem in found] == wrong
+    assert all(len(problem.partition(": ")[2]) > 20 for problem in found)

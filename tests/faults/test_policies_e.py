@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from unbroken import AsyncClient, Call, CircuitOpenError, Client, Error, Outcome, Plugin
-from unbroken.config import DEFAULT_PLUGINS
+from unbroken.config import default_plugins
 from unbroken.messages import Timeouts
 from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, Played, ScriptedTransport, run, sse
 from unbroken_anthropic import Anthropic
@@ -42,7 +42,7 @@ class Default:
         self.breaker = CircuitBreaker(**breaker)
         self.limiter = RateLimit(**limit or {})
         self.plugins: list[Plugin] = [Timeout(), Retry(jitter=0, **retry or {}), self.breaker, self.limiter]
-        assert tuple(plugin.name for plugin in self.plugins) == DEFAULT_PLUGINS
+        assert tuple(plugin.name for plugin in self.plugins) == default_plugins()
 
     def held(self) -> dict[str, int]:
         circuits, queues = self.breaker.snapshot().values(), self.limiter.snapshot().values()

@@ -1,9 +1,9 @@
 """Judging the head of a response before the first byte of the stream is parsed."""
 
 from ..dialect import Dialect
-from ..error_bodies import _SECRET
 from ..errors import ContentTypeError, Error, StreamError
 from ..messages import Response
+from ..secrets import redact_keys
 
 MAX_HEADER_FIELDS = 256
 ERROR_BODY_BYTES = 64 * 1024
@@ -47,7 +47,7 @@ def error_answer(dialect: Dialect, response: Response, body: bytes) -> Error:
     given = response.headers.get("content-type")
     content_type = None if given is None else printable(given)[:80]
     # A page may repeat what it was sent.
-    start = _SECRET.sub("***", printable(body[:_LOOKED_AT].decode("utf-8", "replace")))[:_SHOWN]
+    start = redact_keys(printable(body[:_LOOKED_AT].decode("utf-8", "replace")))[:_SHOWN]
     wrong = ContentTypeError(f"expected text/event-stream, got {content_type or 'no content type'}: {start!r}")
     wrong.content_type = content_type
     wrong.body = start

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import evolve, field, frozen
 
 from ..errors import ConfigurationError, Problem
-from .structure import nearest
+from ..validators import nearest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 UNKNOWN: Final = "unknown"
+OURS: Final = "unbroken"
+"""The distribution whose plugins and dialects go by their plain names."""
+PLUGINS: Final = "unbroken.plugins"
+DIALECTS: Final = "unbroken.dialects"
+DEFAULTS: Final = "unbroken.defaults"
+"""The entry point group of the default list: the value of each name is its position."""
 
 
 @frozen
@@ -79,12 +85,33 @@ def installed_entry_points(group: str) -> list["EntryPoint"]:
     return found
 
 
-def by_name(name: str, found: Sequence[Discovered], at: Problem) -> Discovered:
-    """Return the one of that name. Raises ConfigurationError, at the place of `at`, for none and for several.
+def default_names() -> tuple[list[str], list[str]]:
+    """Return the plugins of the default list that are installed, outermost first, and those that are not.
 
-    The message of `at` says how to choose; ``{}`` in it becomes such a choice.
+    The list is that of the distribution `unbroken` alone, so installing another one does not change it.
+    """
+    from importlib import metadata
+    from importlib.util import find_spec
+
+    try:
+        entry_points = metadata.distribution(OURS).entry_points
+    except metadata.PackageNotFoundError:
+        return [], []
+    positions = {each.name: int(each.value) for each in entry_points if each.group == DEFAULTS}
+    modules = {each.name: each.module for each in entry_points if each.group == PLUGINS}
+    names = sorted(positions, key=positions.__getitem__)
+    there = [name for name in names if name in modules and find_spec(modules[name]) is not None]
+    return there, [name for name in names if name not in there]
+
+
+def by_name(name: str, found: Sequence[Discovered], at: Problem) -> Discovered:
+    """Return the one of that name: that of the distribution `unbroken`, or the only one.
+
+    Raises ConfigurationError, at the place of `at`, for none and for several of other distributions. The message of
+    `at` says how to choose; ``{}`` in it becomes such a choice.
     """
     named = [each for each in found if each.name == name]
+    named = [each for each in named if normalized(each.distribution) == OURS] or named
     if len(named) == 1:
         return named[0]
     if named:

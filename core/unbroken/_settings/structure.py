@@ -1,6 +1,5 @@
 """What several sources say of one attrs class -> one object of it, or everything that is wrong, at once."""
 
-import difflib
 import types
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cache
@@ -10,7 +9,8 @@ import attrs
 from attrs import field, frozen
 
 from ..errors import ConfigurationError, Problem
-from ..validators import shown
+from ..secrets import is_secret_name
+from ..validators import nearest, shown
 from .refusals import HIDDEN, BadValue, Refused, joined, place, wrong
 from .strict import strict_converter
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 ARGUMENTS: Final = "arguments"
 DEFAULTS: Final = "defaults"
-SECRET_WORDS: Final = ("key", "token", "secret", "password", "auth", "credential", "cookie")
 
 _REFUSALS = (ConfigurationError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 """What a validator may raise about a value."""
@@ -67,19 +66,9 @@ def structure(config_class: type[Any], layers: Sequence[Given], name: str) -> An
         raise ConfigurationError.of(*(_problem(name, fault, source) for fault in refused.faults)) from None
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Return `` (did you mean …?)`` when one of `names` is close to `name`, nothing otherwise."""
-    close = difflib.get_close_matches(name, sorted(names), 1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
 def _problem(name: str, fault: BadValue, source: str) -> Problem:
-    message = fault.hidden if _secret(fault.path) else fault.message
+    message = fault.hidden if is_secret_name(fault.path) else fault.message
     return Problem(joined(name, fault.path), message, fault.source or source)
-
-
-def _secret(path: str) -> bool:
-    return any(word in path.lower() for word in SECRET_WORDS)
 
 
 @cache
@@ -195,7 +184,7 @@ def _made(kind: Any, values: dict[str, Any], sources: Mapping[str, str], last: s
 def _faults(error: Exception, values: Mapping[str, Any]) -> list[BadValue]:
     """Read what a validator raised. No message quotes a secret, the hidden form no value at all."""
     told = error.problems if isinstance(error, ConfigurationError) else ()
-    secrets = [value for name, value in values.items() if _secret(name)]
+    secrets = [value for name, value in values.items() if is_secret_name(name)]
     faults: list[BadValue] = []
     for problem in told or (Problem("", str(error) or type(error).__name__),):
         name = problem.path.split(".")[0]

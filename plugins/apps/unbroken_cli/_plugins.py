@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unbroken import ConfigurationError, Plugin
-from unbroken.config import DEFAULT_PLUGINS, nearest
+from unbroken.config import default_plugins, nearest
 from unbroken.hookspecs import HookSpecs
 from unbroken.registry import DIALECTS, PLUGINS, Discovered, discover
 
@@ -84,7 +84,7 @@ def _show_all(out: Console, installed: Sequence[Installed]) -> None:
 
 
 def _state(each: Installed) -> str:
-    used = each.kind == "plugin" and each.entry.name in DEFAULT_PLUGINS
+    used = each.kind == "plugin" and each.entry.name in default_plugins()
     return "loads, used by default" if used else "loads"
 
 

@@ -2,6 +2,5 @@
 
 from .config import LoggingConfig
 from .plugin import Logging
-from .redaction import redact
 
-__all__ = ["Logging", "LoggingConfig", "redact"]
+__all__ = ["Logging", "LoggingConfig"]

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from unbroken.validators import number, one_of, refused
+from unbroken.validators import flag, number, one_of, optional, refused, text
 
 # loguru's own levels and their numbers.
 LEVELS: Final = {
@@ -20,16 +20,6 @@ LEVELS: Final = {
 
 def _upper(level: Any) -> Any:
     return level.upper() if isinstance(level, str) else level
-
-
-def _flag(instance: Any, attribute: Any, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise refused(attribute.name, f"must be true or false, not {value!r}")
-
-
-def _place(instance: Any, attribute: Any, value: Any) -> None:
-    if value is not None and (not isinstance(value, str) or not value):
-        raise refused(attribute.name, f"must be stderr, stdout, stdlib or a path, not {value!r}")
 
 
 def _lowered(names: Any) -> Any:
@@ -49,11 +39,11 @@ class LoggingConfig:
 
     level: str = field(default="INFO", converter=_upper, validator=one_of(*LEVELS))
     """The least level that is written, one of loguru's."""
-    events: bool = field(default=False, validator=_flag)
+    events: bool = field(default=False, validator=flag)
     """Whether there is a DEBUG record for each event, never its content; needs `level` DEBUG."""
-    json: bool = field(default=False, validator=_flag)
+    json: bool = field(default=False, validator=flag)
     """One JSON object per line; for stderr, stdout and files."""
-    sink: str | None = field(default=None, validator=_place)
+    sink: str | None = field(default=None, validator=optional(text))
     """Where records go. None: the handlers that the application has on loguru. Else ``stderr``, ``stdout``,
     the path of a file, or ``stdlib`` for the standard logger ``unbroken``; then the application's loguru sees
     nothing of them."""

@@ -7,7 +7,7 @@ from unbroken.call import Call, Outcome
 from unbroken.clock import Clock, SystemClock
 from unbroken.decisions import Decision
 from unbroken.messages import Event, Request
-from unbroken.plugin import Plugin, hookimpl
+from unbroken.plugin import Order, Plugin, hookimpl
 
 from . import records
 from ._output import Output
@@ -33,6 +33,12 @@ class Logging(Plugin):
 
     name = "logging"
     Config: ClassVar[type[Any]] = LoggingConfig
+    order: ClassVar[tuple[Order, ...]] = (
+        Order(
+            ("timeout", "retry", "circuit-breaker", "rate-limit"),
+            "it does not see the calls that plugins in front of it reject or answer, so it belongs in front",
+        ),
+    )
     config: LoggingConfig
 
     def __new__(cls, config: Any = None, /, **values: Any) -> Self:

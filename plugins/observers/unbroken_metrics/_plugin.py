@@ -9,6 +9,7 @@ from unbroken import (
     Call,
     Inbox,
     Key,
+    Order,
     Outcome,
     Plugin,
     Request,
@@ -46,6 +47,12 @@ class Metrics(Plugin):
 
     name: ClassVar[str] = "metrics"
     Config: ClassVar[type[Any]] = MetricsConfig
+    order: ClassVar[tuple[Order, ...]] = (
+        Order(
+            ("timeout", "retry", "circuit-breaker", "rate-limit"),
+            "it does not see the calls that plugins in front of it reject or answer, so it belongs in front",
+        ),
+    )
     config: MetricsConfig
 
     def __init__(self, config: MetricsConfig | None = None, /, **values: Any) -> None:

@@ -4,16 +4,11 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from unbroken.validators import flag, one_of, optional, refused
+from unbroken.validators import flag, one_of, optional, refused, text
 
 from ._semconv import VERSIONS, Version
 
 _VERSION: Final = optional(one_of(*VERSIONS))
-
-
-def _text(instance: Any, attribute: Any, value: Any) -> None:
-    if value is not None and (not isinstance(value, str) or not value):
-        raise refused(attribute.name, f"must be a name, not {value!r}")
 
 
 def _has(method: str, what: str) -> Any:
@@ -34,9 +29,9 @@ class _Conventions:
 
     None: ``latest`` when ``OTEL_SEMCONV_STABILITY_OPT_IN`` has ``gen_ai_latest_experimental``, else ``stable``.
     """
-    provider_name: str | None = field(default=None, validator=_text)
+    provider_name: str | None = field(default=None, validator=optional(text))
     """Whose API it is, such as ``aws.bedrock``. None: ``anthropic`` or ``openai`` as the dialect is, else nothing."""
-    operation_name: str | None = field(default=None, validator=_text)
+    operation_name: str | None = field(default=None, validator=optional(text))
     """What a call does. None: ``chat`` (``text_completion`` by its path) where the provider is known.
 
     A call without an operation is none of a model: it has no ``gen_ai`` attributes and is in no ``gen_ai`` metric.

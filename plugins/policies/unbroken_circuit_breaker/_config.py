@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, get_args
 from attrs import Attribute, Factory, field, frozen
 
 from unbroken import Call
-from unbroken.validators import flag, number, one_of, optional, optional_seconds, refused
+from unbroken.validators import callable_, flag, instance_of, number, one_of, optional, optional_seconds, refused, text
 
 WindowKind = Literal["count", "time"]
 InitialState = Literal["closed", "forced_open", "disabled", "metrics_only"]
@@ -17,21 +17,6 @@ _INITIAL: Callable[[Any, "Attribute[InitialState]", InitialState], None] = one_o
 _count = number(at_least=1, whole=True)
 _duration = number(above=0)
 _rate = optional(number(above=0, at_most=1))
-
-
-def _callable(instance: Any, attribute: Any, value: Any) -> None:
-    if value is not None and not callable(value):
-        raise refused(attribute.name, f"must be a function of the call, not {value!r}")
-
-
-def _window(instance: Any, attribute: Any, value: Any) -> None:
-    if value is not None and not isinstance(value, Window):
-        raise refused(attribute.name, f"must be a Window, not {value!r}")
-
-
-def _text(instance: Any, attribute: Any, value: Any) -> None:
-    if not isinstance(value, str) or not value:
-        raise refused(attribute.name, f"must be a name, not {value!r}")
 
 
 def _min_calls(window: "Window") -> int:
@@ -64,6 +49,9 @@ class Window:
             raise refused("min_calls", f"must not be more than the {self.size:g} calls of the window")
 
 
+_is_window = instance_of(Window, "a Window")
+
+
 @frozen(kw_only=True)
 class CircuitBreakerConfig:
     """The settings of `CircuitBreaker`; every bad value is a ConfigurationError that names its field."""
@@ -83,7 +71,7 @@ class CircuitBreakerConfig:
     """Probes that must succeed to close the circuit. One that fails opens it again."""
     half_open_max_probes: int = field(default=1, validator=_count)
     """Probes at a time; the other calls are refused."""
-    window: Window | None = field(default=None, validator=_window)
+    window: Window | None = field(default=None, validator=optional(_is_window))
     """Judge by the share of bad results in a sliding window, not by failures in a row."""
     slow_call: float | None = field(default=None, validator=optional_seconds)
     """Seconds to the first content event over which a call is slow. Waits that a policy asked for are not counted."""
@@ -97,7 +85,7 @@ class CircuitBreakerConfig:
     """
     probe_lease: float = field(default=60.0, validator=_duration)
     """Seconds for which a probe holds its place. One that hangs for longer may go on, but another is let through."""
-    key: Callable[[Call], str] | None = field(default=None, validator=_callable)
+    key: Callable[[Call], str] | None = field(default=None, validator=optional(callable_))
     """Which circuit a call belongs to; by default there is one for each origin (``scheme://host:port``)."""
     max_keys: int = field(default=1000, validator=_count)
     """Circuits kept. Beyond it the one that was idle for longest makes room, but none that is open or in use.
@@ -106,7 +94,7 @@ class CircuitBreakerConfig:
     """
     idle_expiry: float = field(default=900.0, validator=_duration)
     """Seconds after which a closed circuit that nobody uses is forgotten, and its count with it."""
-    circuit: str = field(default="default", validator=_text)
+    circuit: str = field(default="default", validator=text)
     """What errors and observers call this breaker."""
     initial_state: InitialState = field(default="closed", validator=_INITIAL)
     """What the circuits are at first: ``metrics_only`` is for trying settings out."""

@@ -11,6 +11,7 @@ from unbroken import (
     Inbox,
     Key,
     NetworkError,
+    Order,
     Outcome,
     Plugin,
     RateLimitError,
@@ -52,6 +53,9 @@ class CircuitBreaker(Plugin):
     name: ClassVar[str] = "circuit-breaker"
     Config: ClassVar[type[Any]] = CircuitBreakerConfig
     hookspecs: ClassVar[Any] = CircuitBreakerSpecs
+    order: ClassVar[tuple[Order, ...]] = (
+        Order(("rate-limit",), "calls that an open circuit refuses have already spent tokens"),
+    )
     config: CircuitBreakerConfig
 
     def __init__(self, config: CircuitBreakerConfig | None = None, /, **values: Any) -> None:

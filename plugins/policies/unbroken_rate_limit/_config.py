@@ -1,12 +1,11 @@
 """What can be set about limiting."""
 
 from collections.abc import Callable, Hashable
-from typing import Any
 
 from attrs import field, frozen
 
 from unbroken import Call
-from unbroken.validators import flag, number, optional, refused, seconds
+from unbroken.validators import callable_, flag, number, optional, refused, seconds
 
 from ._gcra import Bucket
 from ._tokens import Tokens
@@ -14,11 +13,6 @@ from ._tokens import Tokens
 _LIMIT = optional(number(above=0))
 _BURST = optional(number(at_least=1))
 _TOKEN_LIMITS = ("tokens", "input_tokens", "output_tokens")
-
-
-def _function(instance: Any, attribute: Any, value: Any) -> None:
-    if value is not None and not callable(value):
-        raise refused(attribute.name, f"must be a function of the call, not {value!r}")
 
 
 @frozen(kw_only=True)
@@ -45,9 +39,9 @@ class RateLimitConfig:
     """The same for tokens of each kind. A call that is estimated higher takes all of it and is not refused."""
     max_wait: float | None = field(default=30.0, validator=optional(seconds))
     """Seconds that a call waits for its turn at most, else it is refused at once; None to wait until its deadline."""
-    key: Callable[[Call], Hashable] | None = field(default=None, validator=_function)
+    key: Callable[[Call], Hashable] | None = field(default=None, validator=optional(callable_))
     """What is limited apart: a function of the call, by default its origin. Not for files."""
-    estimate: Callable[[Call], Tokens] | None = field(default=None, validator=_function)
+    estimate: Callable[[Call], Tokens] | None = field(default=None, validator=optional(callable_))
     """How many tokens a call will take: a function of the call. Not for files.
 
     By default a token of input for each four bytes of the body, and ``max_tokens`` of output.

@@ -6,7 +6,7 @@ from unbroken import decisions
 from unbroken.call import Call, Key
 from unbroken.errors import Error, QuotaExceededError
 from unbroken.messages import Event
-from unbroken.plugin import Plugin
+from unbroken.plugin import Order, Plugin
 
 from ._backoff import Backoff, delay, initial_delay
 from ._budget import Allowance
@@ -28,6 +28,13 @@ class Retry(Plugin):
 
     name: ClassVar[str] = "retry"
     Config: ClassVar[type[Any]] = RetryConfig
+    order: ClassVar[tuple[Order, ...]] = (
+        Order(
+            ("circuit-breaker",),
+            "the circuit gets one verdict per call, after all retries, and cannot stop an attempt when it opens",
+        ),
+        Order(("rate-limit",), "only the first attempt pays, retries go past the limit"),
+    )
     config: RetryConfig
 
     def __init__(self, config: RetryConfig | None = None, /, **values: Any) -> None:

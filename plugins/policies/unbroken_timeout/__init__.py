@@ -7,7 +7,7 @@ from attrs import asdict, frozen
 from unbroken import decisions
 from unbroken.call import Call
 from unbroken.messages import Request, Timeouts
-from unbroken.plugin import Plugin
+from unbroken.plugin import Order, Plugin
 
 __all__ = ["Timeout", "TimeoutConfig"]
 
@@ -25,6 +25,9 @@ class Timeout(Plugin):
 
     name: ClassVar[str] = "timeout"
     Config: ClassVar[type[Any]] = TimeoutConfig
+    order: ClassVar[tuple[Order, ...]] = (
+        Order(("retry", "rate-limit"), "the deadline is not known yet when they decide how long to wait"),
+    )
     config: TimeoutConfig
 
     def __init__(self, config: TimeoutConfig | None = None, /, **values: Any) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unbroken_logging import redact
-from unbroken_logging.redaction import MASK, MAX_LENGTH, SHAPES, clean, clean_id, clean_named, one_line
+from unbroken.secrets import MASK, SHAPES, redact
+from unbroken_logging.redaction import MAX_LENGTH, clean, clean_id, clean_named, one_line
 
 ALNUM = string.ascii_letters + string.digits
 BASE64 = ALNUM + "+/"

@@ -16,8 +16,8 @@ from unbroken_otel import OTelMetrics, OTelMetricsConfig, OTelTracing, OTelTraci
     ("values", "message"),
     [
         ({"semconv": "1.37"}, "semconv: must be one of 1.36, stable, latest, not '1.37'"),
-        ({"provider_name": ""}, "provider_name: must be a name, not ''"),
-        ({"operation_name": 1}, "operation_name: must be a name, not 1"),
+        ({"provider_name": ""}, "provider_name: must be text that is not empty, not ''"),
+        ({"operation_name": 1}, "operation_name: must be text that is not empty, not 1"),
         ({"unknown": 1}, "unknown: is not one of its settings"),
     ],
 )
