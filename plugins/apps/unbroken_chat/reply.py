@@ -1,7 +1,7 @@
-"""What comes back: the whole answer, or a stream that becomes it."""
+"""The reply, and how the events of a stream become one."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Generic, Self, TypeVar, final
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from attrs import field, frozen
 
@@ -12,6 +12,8 @@ from .messages import ChatMessage
 from .parts import ToolCallPart, part_of
 
 T = TypeVar("T")
+Read = Callable[[Event], T | None]
+"""Make a value of an event, or None to skip the event."""
 
 
 @frozen(kw_only=True)
@@ -43,8 +45,8 @@ class Reply:
         return self.message.tool_calls
 
 
-class _Assembly:
-    """Folds the events of a stream into the answer, for both colours."""
+class Assembly:
+    """Assemble the events of a stream into a `Reply`. The base of `ReplyStream` and `AsyncReplyStream`."""
 
     def __init__(self, stream: Stream | AsyncStream) -> None:
         self._stream = stream
@@ -120,92 +122,3 @@ class _Assembly:
         error.attempts, error.history = self._stream.attempts, self._stream.history
         error.delivered = True
         return error
-
-
-@final
-class ReplyStream(_Assembly):
-    """An answer while it comes. Use it with ``with``, then iterate it: once, in any of the ways.
-
-    Iterating gives typed events. `text`, `events` and `reply` go on from where the last of them stopped.
-    """
-
-    _stream: Stream
-
-    def __enter__(self) -> Self:
-        """Send the request. Raises the Error of a call that failed before its first content."""
-        self._stream.__enter__()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stream.__exit__(*exc)
-
-    def __iter__(self) -> Iterator[Any]:
-        """Deliver each event as a value of its class; one of a type that is not known, as it is."""
-        return map(self._take, self._stream)
-
-    def events(self) -> Iterator[Event]:
-        """Deliver each event as it came: ``event["type"]``, ``event.request_id``."""
-        return map(self._take_raw, self._stream)
-
-    def text(self) -> Iterator[str]:
-        """Deliver the pieces of text."""
-        pieces = map(self._take_text, self._stream)
-        return (piece for piece in pieces if piece is not None)
-
-    def reply(self) -> Reply:
-        """Read on to the end, and return the whole answer. Raises the Error of an answer that is not whole."""
-        if self._reply is None:
-            for _ in self.events():
-                pass
-        return self._finished()
-
-
-@final
-class AsyncReplyStream(_Assembly):
-    """An answer while it comes. Use it with ``async with``, then iterate it; otherwise as `ReplyStream`."""
-
-    _stream: AsyncStream
-
-    async def __aenter__(self) -> Self:
-        """Send the request. Raises the Error of a call that failed before its first content."""
-        await self._stream.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self._stream.__aexit__(*exc)
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        """Deliver each event as a value of its class; one of a type that is not known, as it is."""
-        return _Each(self._stream, self._take)
-
-    def events(self) -> AsyncIterator[Event]:
-        """Deliver each event as it came: ``event["type"]``, ``event.request_id``."""
-        return _Each(self._stream, self._take_raw)
-
-    def text(self) -> AsyncIterator[str]:
-        """Deliver the pieces of text."""
-        return _Each(self._stream, self._take_text)
-
-    async def reply(self) -> Reply:
-        """Read on to the end, and return the whole answer. Raises the Error of an answer that is not whole."""
-        if self._reply is None:
-            async for _ in self.events():
-                pass
-        return self._finished()
-
-
-class _Each(Generic[T]):
-    """What is read from each event. An iterator that can be dropped; an async generator would linger."""
-
-    def __init__(self, stream: AsyncStream, read: Callable[[Event], T | None]) -> None:
-        self._stream = stream
-        self._read = read
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        while True:
-            value = self._read(await self._stream.__anext__())
-            if value is not None:
-                return value
