@@ -27,11 +27,10 @@ def checked_names(cls: type[T]) -> type[T]:
 
     @wraps(build)
     def checked(self: T, *arguments: Any, **values: Any) -> None:
-        unknown = [name for name in values if name not in known]
+        what = f"is not a setting of {cls.__name__}"
+        unknown = [Problem(name, what + nearest(name, known)) for name in values if name not in known]
         if unknown:
-            names = f"; it has {', '.join(known)}"
-            what = f"is not a setting of {cls.__name__}"
-            raise ConfigurationError.of(*(Problem(name, what + (nearest(name, known) or names)) for name in unknown))
+            raise ConfigurationError.of(*unknown)
         build(self, *arguments, **values)
 
     cls.__init__ = checked  # type: ignore[method-assign, assignment]
