@@ -18,30 +18,30 @@ Read = Callable[[Event], T | None]
 
 @frozen(kw_only=True)
 class Reply:
-    """A complete answer."""
+    """A complete reply of the model."""
 
     message: ChatMessage
-    """The answer as it goes into the history."""
+    """The reply as a message for the history."""
     text: str
     content: tuple[Any, ...]
     """The typed content blocks."""
     usage: Usage | None
-    """Tokens, cumulative."""
+    """The tokens of the call."""
     stop_reason: str
     """``end_turn``, ``max_tokens``, ``stop_sequence``, ``tool_use``, ``pause_turn``, ``refusal`` …"""
     model: str | None
     request_id: str
     """The id of the call."""
     response_id: str | None
-    """The server's own id of the response."""
+    """The id that the server gave the response."""
     attempts: int
-    """How many it took."""
+    """How many attempts the call took."""
     raw: Message = field(repr=False)
-    """Everything that the API said."""
+    """The whole message as the API sent it."""
 
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
-        """The tools that the model wants to use; answer each with `ChatMessage.tool_result`."""
+        """The tool calls of the model. Answer each with `ChatMessage.tool_result`."""
         return self.message.tool_calls
 
 
@@ -60,12 +60,12 @@ class Assembly:
 
     @property
     def attempts(self) -> int:
-        """How many attempts were begun."""
+        """How many attempts have begun."""
         return self._stream.attempts
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens counted so far."""
+        """The tokens counted so far; None before the server sends a count."""
         return self._stream.usage
 
     @property
@@ -74,15 +74,15 @@ class Assembly:
         return self._stream.outcome
 
     def snapshot(self) -> Message:
-        """Return what there is of the answer so far."""
+        """Return the part of the message that has arrived."""
         return self._builder.snapshot()
 
     def _take(self, event: Event) -> Any:
-        """Fold `event` in and return it typed. Raises StreamError when it makes no sense behind those before."""
+        """Add `event` to the message and return it typed. Raises StreamError if it contradicts earlier events."""
         try:
             return self._builder.add(event)
         except Error as error:
-            raise self._stamped(error) from None
+            raise self._annotated(error) from None
 
     def _take_raw(self, event: Event) -> Event:
         self._take(event)
@@ -97,7 +97,7 @@ class Assembly:
             try:
                 message = self._builder.message()
             except Error as error:
-                raise self._stamped(error) from None
+                raise self._annotated(error) from None
             self._reply = self._made(message)
         return self._reply
 
@@ -116,7 +116,8 @@ class Assembly:
             raw=message,
         )
 
-    def _stamped(self, error: Error) -> Error:
+    def _annotated(self, error: Error) -> Error:
+        """Put the facts of this call on an error of the message builder."""
         error.request_id = error.request_id or self.request_id
         error.phase = error.phase or "streaming"
         error.attempts, error.history = self._stream.attempts, self._stream.history
