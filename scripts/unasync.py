@@ -37,9 +37,9 @@ def _sorted(names: re.Match[str]) -> str:
 def generated() -> dict[Path, str]:
     """Return the text of each file of `_sync`."""
     sources = sorted((PACKAGE / "_async").glob("*.py"))
-    return {PACKAGE / "_sync" / path.name: HEADER.format(name=path.name) + sync(path.read_text()) for path in sources}
+    return {PACKAGE / "_sync" / path.name: HEADER.format(name=path.name) + sync(path.read_text("utf-8")) for path in sources}
 
 
 if __name__ == "__main__":
     for path, text in generated().items():
-        path.write_text(text)
+        path.write_text(text, "utf-8")

@@ -14,7 +14,7 @@ GENERATED = UNASYNC["generated"]()
 @pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.name)
 def test_a_generated_module_is_up_to_date(path: Path) -> None:
     """Run ``python scripts/unasync.py`` after editing a module in `_async`."""
-    assert path.read_text() == GENERATED[path]
+    assert path.read_text("utf-8") == GENERATED[path]
 
 
 def test_every_sync_module_is_generated() -> None:
@@ -30,7 +30,7 @@ DIFFERENT = {"Stream": {"text"}}  # a generator in the sync class; an abandoned 
 @pytest.mark.parametrize(("module", "name"), [("client", "Client"), ("stream", "Stream")])
 def test_the_twins_of_the_core_do_the_same(module: str, name: str) -> None:
     """They are written by hand, side by side; docstrings may differ."""
-    tree = ast.parse((ROOT / "core" / "unbroken" / f"{module}.py").read_text())
+    tree = ast.parse((ROOT / "core" / "unbroken" / f"{module}.py").read_text("utf-8"))
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     expected = ast.parse(UNASYNC["sync"](ast.unparse(classes[f"Async{name}"]))).body[0]
     skipped = DIFFERENT.get(name, set())
