@@ -168,10 +168,10 @@ def part_of(block: Mapping[str, Any]) -> Part:
     if reader is not None:
         try:
             part = reader(block)
+            if part.to_block() == block:
+                return part
         except _UNREADABLE:
-            return OtherPart(block)
-        if part.to_block() == block:
-            return part
+            pass
     return OtherPart(block)
 
 
