@@ -68,8 +68,9 @@ def test_it_is_the_policy_itself() -> None:
         (lambda: CircuitBreaker(confg=CONFIG), r"^confg: is not a setting of CircuitBreaker \(did you mean 'config'"),
         (lambda: CircuitBreaker(config=5), "takes a CircuitBreakerConfig, not int"),
         (lambda: CircuitBreaker(name=5), "^name: must be text"),
+        (lambda: CircuitBreaker(name=""), "^name: must not be empty"),
     ],
-    ids=["misspelt-setting", "bad-setting", "misspelt-argument", "no-config", "name"],
+    ids=["misspelt-setting", "bad-setting", "misspelt-argument", "no-config", "name", "empty-name"],
 )
 def test_what_is_wrong_with_it_is_named(make, words) -> None:
     """A misspelt name gets the nearest right one."""

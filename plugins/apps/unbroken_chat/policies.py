@@ -104,6 +104,8 @@ class CircuitBreaker(unbroken_circuit_breaker.CircuitBreaker):
         values: dict[str, Any] = {}
         if name is not None:
             must_be("name", name, str, "text")
+            if not name:
+                raise refused("name", "must not be empty")
             values["circuit"] = name
         super().__init__(config, **values)
 
