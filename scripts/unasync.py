@@ -37,7 +37,8 @@ def _sorted(names: re.Match[str]) -> str:
 def generated() -> dict[Path, str]:
     """Return the text of each file of `_sync`."""
     sources = sorted((PACKAGE / "_async").glob("*.py"))
-    return {PACKAGE / "_sync" / path.name: HEADER.format(name=path.name) + sync(path.read_text("utf-8")) for path in sources}
+    texts = {path.name: sync(path.read_text("utf-8")) for path in sources}
+    return {PACKAGE / "_sync" / name: HEADER.format(name=name) + text for name, text in texts.items()}
 
 
 if __name__ == "__main__":

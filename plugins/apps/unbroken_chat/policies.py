@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 import unbroken_circuit_breaker
 import unbroken_retry
-from unbroken.validators import refused
+from unbroken.validators import refused, shown
 from unbroken_rate_limit import RateLimit
 from unbroken_timeout import Timeout
 
@@ -23,9 +23,10 @@ _DEFAULT: Final = unbroken_retry.RetryConfig.DEFAULT
 
 
 def _codes(value: Iterable[int]) -> frozenset[int]:
-    if not isinstance(value, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise refused("retryable_status_codes", f"must be a set of HTTP statuses, not {value!r}")
-    return frozenset(value)
+    try:
+        return frozenset(value)
+    except TypeError:
+        raise refused("retryable_status_codes", f"must be a set of HTTP statuses, not {shown(value)}") from None
 
 
 @checked_names
