@@ -37,6 +37,12 @@ def lowest(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session(python=False)
+def unasync(session: nox.Session) -> None:
+    """Write the sync modules that are generated from async ones; run it after editing a module in `_async`."""
+    session.run("python", "scripts/unasync.py")
+
+
 @nox.session(download_python="never")
 def lint(session: nox.Session) -> None:
     """Check style and formatting."""

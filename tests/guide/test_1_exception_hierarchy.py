@@ -4,6 +4,7 @@ import pytest
 
 import unbroken
 from unbroken.testing import STALL, Answer
+from unbroken_chat import CircuitBreaker, CircuitBreakerConfig, RetryConfig
 
 TIMES_OUT = Answer(latency=STALL)
 REFUSED = Answer(failure=unbroken.NetworkError("connection refused"))
@@ -41,13 +42,10 @@ def test_each_failure_has_its_class(chat, failed, name, script, retryable) -> No
 
 def test_an_open_circuit_is_retryable_after_recovery(chat, failed) -> None:
     """CircuitBreakerOpenException."""
-    from unbroken_circuit_breaker import CircuitBreaker
-    from unbroken_retry import RetryConfig
-
     generator = chat.generator(
         [failed(500, "api_error")],
-        circuit_breaker=CircuitBreaker(failure_threshold=1),
-        retry_config=RetryConfig.NONE,
+        circuit_breaker=CircuitBreaker(CircuitBreakerConfig(failure_threshold=1)),
+        retry_config=RetryConfig.no_retry,
     )
     with pytest.raises(unbroken.ServerError):
         chat.send(generator, "Hello")

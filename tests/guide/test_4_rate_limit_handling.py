@@ -3,7 +3,7 @@
 import pytest
 
 from unbroken import RateLimitError
-from unbroken_retry import RetryConfig
+from unbroken_chat import RetryConfig
 
 
 def test_retry_after_is_parsed_and_respected(chat, failed, answer) -> None:
@@ -23,7 +23,7 @@ def test_without_the_header_it_backs_off_exponentially(chat, failed, answer) -> 
 def test_the_error_says_how_long_to_wait(chat, failed, capsys) -> None:
     """For the application, when the retries are used up."""
     limited = failed(429, "rate_limit_error", headers={"retry-after": "42"})
-    handler = chat.handler([limited], proxy=True, retry_config=RetryConfig.NONE)
+    handler = chat.handler([limited], proxy=True, retry_config=RetryConfig.no_retry)
     try:
         chat.events(handler, {"messages": []})
     except RateLimitError as error:

@@ -4,9 +4,15 @@ import pytest
 
 from unbroken import AuthenticationError, CircuitOpenError, Error, RateLimitError
 from unbroken.testing import STALL, Answer
-from unbroken_chat import ChatMessage, RefreshAuth, TextPart, user_message
-from unbroken_circuit_breaker import CircuitBreaker
-from unbroken_retry import RetryConfig
+from unbroken_chat import (
+    ChatMessage,
+    CircuitBreaker,
+    CircuitBreakerConfig,
+    RefreshAuth,
+    RetryConfig,
+    TextPart,
+    user_message,
+)
 
 
 class Application:
@@ -31,7 +37,7 @@ class Application:
             self.shown.append("retry button" if error.retryable else error.message)
 
 
-NONE = {"retry_config": RetryConfig.NONE}
+NONE = {"retry_config": RetryConfig.no_retry}
 
 FLOW = [
     pytest.param([(401, "authentication_error")], {}, "login", id="on-AuthenticationException"),
@@ -72,7 +78,7 @@ def test_the_flow_of_the_guide_works_as_it_is_written(chat, failed, script, argu
 
 def test_an_open_circuit_is_shown_as_unavailable(chat, failed) -> None:
     """on CircuitBreakerOpenException."""
-    breaker = CircuitBreaker(failure_threshold=1)
+    breaker = CircuitBreaker(CircuitBreakerConfig(failure_threshold=1))
     generator = chat.generator([failed(500, "api_error")], proxy=True, circuit_breaker=breaker, **NONE)
     application = Application(chat, generator)
     application.handle_chat("Hello")

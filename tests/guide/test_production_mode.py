@@ -1,20 +1,18 @@
 """Configuration Examples: Production Mode (Recommended)."""
 
-from unbroken_chat import ChatMessage, ProxyConfig, TextPart
-from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerConfig
-from unbroken_retry import RetryConfig
+from unbroken_chat import ChatMessage, CircuitBreaker, CircuitBreakerConfig, ProxyConfig, RetryConfig, TextPart
 
 
 def test_the_backend_gets_what_the_guide_sends(chat, answer, failed) -> None:
     """The user's token, 20 messages of history, and the retries and the breaker work."""
-    circuit_breaker = CircuitBreaker(CircuitBreakerConfig.DEFAULT, circuit="claude-proxy")
+    circuit_breaker = CircuitBreaker(config=CircuitBreakerConfig.defaults, name="claude-proxy")
     generator = chat.generator(
         [failed(502, "api_error"), answer("Hello")],
         proxy=True,
         endpoint="https://your-backend.example/api/claude",
         auth_token="user-jwt",
         config=ProxyConfig(timeout=120, max_history_messages=20),
-        retry_config=RetryConfig(max_retries=3, initial_delay=1, max_delay=30),
+        retry_config=RetryConfig(max_attempts=3, initial_delay=1, max_delay=30),
         circuit_breaker=circuit_breaker,
         stream_inactivity_timeout=60,
     )

@@ -25,7 +25,15 @@ from unbroken import (
     hookimpl,
 )
 from unbroken.testing import Answer, play, run
-from unbroken_chat import ChatMessage, ContentGenerator, ProxyModeHandler
+from unbroken_chat import (
+    AnthropicConfig,
+    ChatMessage,
+    CircuitBreaker,
+    CircuitBreakerConfig,
+    ContentGenerator,
+    ProxyModeHandler,
+    RetryConfig,
+)
 
 URL = "https://api.example.org/v1/messages"
 
@@ -177,6 +185,14 @@ def chatted(generator: ContentGenerator) -> None:
     ContentGenerator(model="claude", timeout=5)  # error
     ContentGenerator.proxy(URL, auth_token=b"token")  # error
     ProxyModeHandler(URL, retries=3)  # error
+    ProxyModeHandler(URL, retry_config={"max_attempts": 3})  # error
+    AnthropicConfig(max_token=5)  # error
+    RetryConfig(max_atempts=3)  # error
+    RetryConfig(max_retries=3)  # error
+    RetryConfig(retryable_status_codes={"429"})  # error
+    CircuitBreakerConfig(failure_treshold=5)  # error
+    CircuitBreaker(name=5)  # error
+    CircuitBreaker(circuit="claude")  # error
     ChatMessage.user(5)  # error
     generator.send_request(["Hello"])  # error
     generator.send_request("Hello", "earlier")  # error

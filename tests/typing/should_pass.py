@@ -7,6 +7,7 @@ from typing import Any, ClassVar, assert_type
 from attrs import evolve, field, frozen
 
 import unbroken
+import unbroken_retry
 from unbroken import (
     DROP,
     FINISH,
@@ -45,13 +46,16 @@ from unbroken_chat import (
     AnthropicConfig,
     AsyncContentGenerator,
     ChatMessage,
+    CircuitBreaker,
+    CircuitBreakerConfig,
     ContentGenerator,
     ImagePart,
+    ProxyConfig,
     ProxyModeHandler,
     RefreshAuth,
+    RetryConfig,
 )
 from unbroken_chat import Reply as ReplyToUser
-from unbroken_retry import RetryConfig
 
 URL = "https://api.example.org/v1/messages"
 
@@ -284,8 +288,33 @@ def chatted(history: list[ChatMessage | ReplyToUser]) -> None:
             assert_type(next(stream.text()), str)
             assert_type(next(stream.events()), Event)
             assert_type(stream.reply(), ReplyToUser)
-    handler = ProxyModeHandler(URL, token_provider=lambda: "token", retry_config=RetryConfig.AGGRESSIVE)
+    handler = ProxyModeHandler(URL, token_provider=lambda: "token", retry_config=RetryConfig.aggressive)
     ContentGenerator.with_handler(handler, system="Be brief.")
+
+
+def guided() -> ContentGenerator:
+    """The settings of the production guide."""
+    retry_config: RetryConfig = RetryConfig(
+        max_attempts=3,
+        initial_delay=1,
+        max_delay=30,
+        backoff_multiplier=2.0,
+        jitter_factor=0.1,
+        retryable_status_codes={429, 500, 502, 503, 504},
+    )
+    assert_type(evolve(retry_config, max_attempts=1).retryable_status_codes, frozenset[int])
+    config = CircuitBreakerConfig(failure_threshold=5, recovery_timeout=30, half_open_success_threshold=2)
+    circuit_breaker: CircuitBreaker = CircuitBreaker(config=config, name="claude-api")
+    print(circuit_breaker.state, circuit_breaker.failure_count)
+    ProxyModeHandler(URL, retry_config=unbroken_retry.RetryConfig.NONE)
+    return ContentGenerator.proxy(
+        endpoint=URL,
+        auth_token="token",
+        config=ProxyConfig(timeout=120, max_history_messages=20),
+        retry_config=retry_config,
+        circuit_breaker=circuit_breaker,
+        stream_inactivity_timeout=60,
+    )
 
 
 async def achatted() -> None:

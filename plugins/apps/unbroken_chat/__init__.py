@@ -1,13 +1,17 @@
-"""Chatting with Claude, directly or through a backend of one's own: messages, handlers, the content generator."""
+"""Chat with Claude, directly or through your own backend: messages, handlers, content generators."""
 
-from .async_generator import AsyncContentGenerator, AsyncHandler
+from ._async.generator import AsyncContentGenerator, AsyncHandler
+from ._async.handlers import AsyncDirectModeHandler, AsyncProxyModeHandler
+from ._async.stream import AsyncReplyStream
+from ._sync.generator import ContentGenerator, Handler
+from ._sync.handlers import DirectModeHandler, ProxyModeHandler
+from ._sync.stream import ReplyStream
 from .config import AnthropicConfig, ProxyConfig
 from .credentials import RefreshAuth
-from .generator import ContentGenerator, Handler
-from .handlers import AsyncDirectModeHandler, AsyncProxyModeHandler, DirectModeHandler, ProxyModeHandler
 from .messages import ChatMessage
 from .parts import ImagePart, OtherPart, Part, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
-from .reply import AsyncReplyStream, Reply, ReplyStream
+from .policies import CircuitBreaker, CircuitBreakerConfig, RetryConfig
+from .reply import Reply
 from .wording import user_message
 
 __all__ = [
@@ -18,6 +22,8 @@ __all__ = [
     "AsyncProxyModeHandler",
     "AsyncReplyStream",
     "ChatMessage",
+    "CircuitBreaker",
+    "CircuitBreakerConfig",
     "ContentGenerator",
     "DirectModeHandler",
     "Handler",
@@ -29,6 +35,7 @@ __all__ = [
     "RefreshAuth",
     "Reply",
     "ReplyStream",
+    "RetryConfig",
     "TextPart",
     "ThinkingPart",
     "ToolCallPart",

@@ -1,17 +1,40 @@
-"""What can be set about the two modes. Durations are in seconds."""
+"""The settings of the two modes. Durations are in seconds."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from inspect import signature
+from typing import Any, Final, TypeVar
 
 from attrs import field, frozen
 
+from unbroken import ConfigurationError, Problem
+from unbroken.config import nearest
 from unbroken.headers import Headers
 from unbroken.validators import flag, number, optional, refused
 
 API_VERSION: Final = "2023-06-01"
 
+T = TypeVar("T")
+
 _DURATION = number(above=0)
 _WHOLE = number(at_least=0, whole=True)
+
+
+def checked_names(cls: type[T]) -> type[T]:
+    """Make `cls` raise ConfigurationError for an unknown keyword argument; the error offers the nearest name."""
+    build: Callable[..., None] = cls.__init__
+    known = list(signature(build).parameters)[1:]
+
+    @wraps(build)
+    def checked(self: T, *arguments: Any, **values: Any) -> None:
+        what = f"is not a setting of {cls.__name__}"
+        unknown = [Problem(name, what + nearest(name, known)) for name in values if name not in known]
+        if unknown:
+            raise ConfigurationError.of(*unknown)
+        build(self, *arguments, **values)
+
+    cls.__init__ = checked  # type: ignore[method-assign, assignment]
+    return cls
 
 
 def _headers(value: Any) -> Headers:
@@ -29,32 +52,33 @@ def _mapping(instance: Any, attribute: Any, value: Any) -> None:
         raise refused(attribute.name, f"must be a mapping, not {type(value).__name__}")
 
 
+@checked_names
 @frozen(kw_only=True)
 class AnthropicConfig:
-    """Direct mode. What is None is not sent, so the API's own default counts.
+    """The settings of direct mode. A field that is None is not sent, so the API's own default applies.
 
-    Every bad value is a ConfigurationError that names its field.
+    Raises ConfigurationError that names a bad field.
     """
 
     max_tokens: int = field(default=4096, validator=number(at_least=1, whole=True))
     timeout: float = field(default=60.0, validator=_DURATION)
-    """Until the first piece of the answer, for each attempt. While it streams, the inactivity timeout counts."""
+    """Seconds until the first content of each attempt. From then on the stream inactivity timeout applies."""
     retry_attempts: int = field(default=3, validator=_WHOLE)
-    """Attempts after the first; without effect where a `retry_config` is given."""
+    """Retries after the first attempt. Has no effect if a `retry_config` is given."""
     headers: Headers = field(default=Headers(), converter=_headers)
-    """Sent with every request, besides those of the API."""
+    """Sent with every request, in addition to the headers of the API."""
     temperature: float | None = field(default=None, validator=optional(number(at_least=0, at_most=1)))
     top_p: float | None = field(default=None, validator=optional(number(at_least=0, at_most=1)))
     top_k: int | None = field(default=None, validator=optional(_WHOLE))
     stop_sequences: tuple[str, ...] | None = None
     thinking: Mapping[str, Any] | None = field(default=None, validator=_mapping)
-    """Sent as it is, such as ``{"type": "enabled", "budget_tokens": 2048}``."""
+    """Sent unchanged, such as ``{"type": "enabled", "budget_tokens": 2048}``."""
     anthropic_version: str = API_VERSION
     betas: tuple[str, ...] = field(default=(), converter=_tuple)
-    """Sent as ``anthropic-beta``, untouched."""
+    """Sent as the ``anthropic-beta`` header."""
 
     def parameters(self) -> dict[str, Any]:
-        """Return the fields of the request that this sets."""
+        """Return the fields of the request body that are set here."""
         given: dict[str, Any] = {
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
@@ -66,29 +90,33 @@ class AnthropicConfig:
         return {name: value for name, value in given.items() if value is not None}
 
     def all_headers(self) -> Headers:
-        """Return the headers of every request."""
+        """Return the headers that every request has."""
         own = {"anthropic-version": self.anthropic_version}
         if self.betas:
             own["anthropic-beta"] = ",".join(self.betas)
         return Headers.validated(own).merged(self.headers)
 
 
+@checked_names
 @frozen(kw_only=True)
 class ProxyConfig:
-    """Proxy mode. Every bad value is a ConfigurationError that names its field."""
+    """The settings of proxy mode. Raises ConfigurationError that names a bad field."""
 
     timeout: float = field(default=120.0, validator=_DURATION)
-    """Until the first piece of the answer, for each attempt. While it streams, the inactivity timeout counts."""
+    """Seconds until the first content of each attempt. From then on the stream inactivity timeout applies."""
     retry_attempts: int = field(default=3, validator=_WHOLE)
-    """Attempts after the first; without effect where a `retry_config` is given."""
+    """Retries after the first attempt. Has no effect if a `retry_config` is given."""
     include_history: bool = field(default=True, validator=flag)
-    """Whether the backend is sent the history; one that keeps it itself needs only the message."""
+    """Whether to send the history. A backend that keeps the history itself needs only the message."""
     max_history_messages: int | None = field(default=20, validator=optional(_WHOLE))
-    """How many messages before the present one are sent at most, the newest; 0 is none, None is all."""
+    """The largest number of earlier messages to send. The newest are sent; 0 sends none, None sends all."""
     headers: Headers = field(default=Headers(), converter=_headers)
     """Sent with every request."""
 
     @property
     def history_limit(self) -> int | None:
-        """How many messages of the history are sent at most, None for all."""
+        """The largest number of messages of the history to send; None for all."""
         return self.max_history_messages if self.include_history else 0
+
+
+ModeConfig = AnthropicConfig | ProxyConfig

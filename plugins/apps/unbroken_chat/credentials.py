@@ -1,4 +1,4 @@
-"""Who is asking. Credentials are put on a request in the transport: no plugin, log record or error ever sees them."""
+"""API keys and tokens. The transport adds them to a request, so no plugin, log record or error contains them."""
 
 import inspect
 import threading
@@ -27,17 +27,18 @@ from unbroken.decisions import ShouldRetry
 from unbroken.validators import refused
 
 TokenProvider = Callable[[], str | Awaitable[str]]
+"""A function that returns a token. Only the async handlers accept a coroutine function."""
 Refresh = Callable[[], str | Awaitable[str | None] | None]
 
 PATIENCE: Final = 30.0
-"""Seconds that a function which is awaited may take for a token. One that blocks cannot be interrupted."""
+"""The timeout in seconds of a coroutine function that returns a token. A sync function cannot be interrupted."""
 
 
 class Credentials(Plugin):
-    """Sends a key or a token, a fresh one with each attempt where a function provides it.
+    """Send a key or a token in `header`, after `scheme`. If `value` is a function, it is called for each attempt.
 
-    It is sent as `header`, behind `scheme`. A request that has that header already keeps its own. What the function
-    raises, unless it is an Error, becomes an AuthenticationError that names no more than its class.
+    A request that already has the header keeps its own. An exception of the function becomes an AuthenticationError
+    that contains only the class name of the exception; an `unbroken.Error` is raised unchanged.
     """
 
     name: ClassVar[str] = "credentials"
@@ -53,11 +54,11 @@ class Credentials(Plugin):
             self._fields = self._checked(value)
 
     def wrap_transport(self, transport: Transport) -> Transport:
-        """Put the credentials on each request."""
+        """Add the credentials to each request."""
         return _Transport(self._put, transport)
 
     def wrap_async_transport(self, transport: AsyncTransport) -> AsyncTransport:
-        """Put the credentials on each request."""
+        """Add the credentials to each request."""
         return _AsyncTransport(self._aput, transport)
 
     def _put(self, request: Request) -> Request:
@@ -84,12 +85,12 @@ _REFRESHED: Key[bool] = Key("refresh-auth.refreshed")
 
 
 class RefreshAuth(Plugin):
-    """Refreshes credentials that the server refuses, and tries again once: ``RefreshAuth(refresh)``.
+    """Refresh credentials after a 401 and try again once: ``RefreshAuth(refresh)``.
 
-    `refresh` is called before the next attempt, once for all calls that were refused with the same credentials; for an
-    `AsyncClient` it may be a coroutine function. A text that it returns is sent as bearer token from then on, in place
-    of the one given at first; None says that the token provider has a new one now. A 403 is no matter of refreshing.
-    What `refresh` raises, unless it is an Error, becomes an AuthenticationError that names its class.
+    `refresh` is called before the next attempt, once for all calls that failed with the same credentials. With an
+    `AsyncClient` it may be a coroutine function. If it returns text, that text is the bearer token of all later
+    requests. If it returns None, the token provider is expected to return a new token. A 403 is not retried. An
+    exception of `refresh` becomes an AuthenticationError with its class name; an `unbroken.Error` is raised unchanged.
     """
 
     name: ClassVar[str] = "refresh-auth"
@@ -102,15 +103,15 @@ class RefreshAuth(Plugin):
         self._fields: Headers | None = None
         self._generation = 0
         self._stale = -1
-        """The generation of credentials that was refused."""
+        """The generation of the credentials that the server refused."""
         self._refreshing = threading.Lock()
 
     def before_request(self, call: Call, request: Request) -> None:
-        """Note with which credentials the attempt is made."""
+        """Remember which generation of credentials the attempt uses."""
         call.set(_GENERATION, self._generation)
 
     def should_retry(self, call: Call, error: Error) -> ShouldRetry:
-        """Ask for another attempt, the first time that the credentials are refused."""
+        """Ask for another attempt the first time that the server refuses the credentials."""
         if not isinstance(error, AuthenticationError) or error.is_local or error.status_code == 403:
             return None
         if call.get(_REFRESHED):
@@ -121,11 +122,11 @@ class RefreshAuth(Plugin):
         return TryAgain(0.0, reason="with refreshed credentials")
 
     def wrap_transport(self, transport: Transport) -> Transport:
-        """Refresh before sending."""
+        """Refresh the credentials, if the server refused them, before a request is sent."""
         return _Transport(self._put, transport)
 
     def wrap_async_transport(self, transport: AsyncTransport) -> AsyncTransport:
-        """Refresh before sending."""
+        """Refresh the credentials, if the server refused them, before a request is sent."""
         refreshing = anyio.Lock()
 
         async def put(request: Request) -> Request:
@@ -161,12 +162,12 @@ class RefreshAuth(Plugin):
 
 
 class RequestId(Plugin):
-    """Sends the id of the call as ``X-Request-ID``, the same with every attempt, for the logs of the backend."""
+    """Send the id of the call as ``X-Request-ID``, the same for all its attempts, so that the backend can log it."""
 
     name: ClassVar[str] = "request-id"
 
     def before_request(self, call: Call, request: Request) -> Request:
-        """Put the id on the request."""
+        """Add the id to the request."""
         return request.with_headers({"X-Request-ID": call.id})
 
 
@@ -209,7 +210,7 @@ def _asked(function: Callable[[], Any]) -> Any:
         raise _failed(function, f"raised {type(error).__name__}") from error
     if inspect.isawaitable(token):
         if inspect.iscoroutine(token):
-            token.close()  # or it would warn that it was never awaited
+            token.close()  # otherwise Python warns that it was never awaited
         raise _failed(function, "has to be awaited, which only the async client does")
     return token
 

@@ -1,7 +1,7 @@
-"""Which messages of a conversation are sent, and in which form.
+"""Trim a history to its newest messages and write it in the format of the API.
 
-The API wants a first message of the user, roles in turns, and each tool result right behind its tool call
-(https://platform.claude.com/docs/en/api/messages, "How to implement tool use"). Cutting a history anywhere breaks that.
+The API requires that a user message comes first, that roles alternate and that each tool result directly follows its
+tool call (https://platform.claude.com/docs/en/api/messages, "How to implement tool use"). Trimming must keep that true.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,9 +16,12 @@ from .messages import ChatMessage
 def trimmed(history: Sequence[ChatMessage], current: ChatMessage, limit: int | None) -> list[ChatMessage]:
     """Return the messages to send: the newest `limit` of `history` (None: all; 0: none), then `current`.
 
-    System messages are left out and not counted. What is kept begins with a plain message of the user, so it may be
-    less than `limit`. When `current` answers tool calls it is nothing without them: then all since the last plain
-    message of the user is kept, whatever the limit.
+    System messages are neither kept nor counted. The first message kept is a user message without tool results, so
+    fewer than `limit` may be kept. If `current` has tool results, everything since the last such user message is kept,
+    whatever the limit: the tool calls that it answers are there.
+
+    For example, let u be a user message, a a reply, c a tool call and r its result. Of the history u a u c r a, limit 4
+    keeps u c r a. Limit 3 keeps nothing, because c r a has no user message without tool results.
     """
     turns = [message for message in history if message.role != "system"]
     start = 0 if limit is None else max(0, len(turns) - limit)
@@ -30,27 +33,27 @@ def trimmed(history: Sequence[ChatMessage], current: ChatMessage, limit: int | N
 
 
 def system_text(*texts: str | None, history: Iterable[ChatMessage] = ()) -> str:
-    """Return all that instructs the model as one text: `texts`, then the system messages of `history`."""
-    said = [*texts, *(message.text for message in history if message.role == "system")]
-    return "\n\n".join(text for text in said if text)
+    """Return the system prompt: `texts`, then the system messages of `history`."""
+    prompts = [*texts, *(message.text for message in history if message.role == "system")]
+    return "\n\n".join(text for text in prompts if text)
 
 
 def written(messages: Iterable[ChatMessage]) -> list[dict[str, Any]]:
-    """Return `messages` as the API writes them, those of the same role in a row as one, and none without content."""
+    """Return `messages` in the format of the API. Adjacent messages of one role are merged, empty ones are left out."""
     merged: list[dict[str, Any]] = []
     for message in messages:
         if not message.parts:
             continue
-        one = message.to_dict()
-        if merged and merged[-1]["role"] == one["role"]:
-            merged[-1]["content"] += one["content"]
+        block = message.to_dict()
+        if merged and merged[-1]["role"] == block["role"]:
+            merged[-1]["content"] += block["content"]
         else:
-            merged.append(one)
+            merged.append(block)
     return merged
 
 
 def as_message(message: str | ChatMessage) -> ChatMessage:
-    """Return a string as the user's message. Raises ConfigurationError for what is neither, and for system messages."""
+    """Return `message` as a ChatMessage. Raises ConfigurationError for a system message and for any other type."""
     if isinstance(message, str):
         return ChatMessage.user(message)
     must_be("message", message, ChatMessage, "a ChatMessage or text")

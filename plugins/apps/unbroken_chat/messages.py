@@ -19,35 +19,35 @@ def _parts(content: Any) -> tuple[Part, ...]:
 
 @frozen
 class ChatMessage:
-    """One message: who says it, and what it is made of."""
+    """One message: a role and parts."""
 
     role: Role = field(validator=one_of(*get_args(Role)))
     parts: tuple[Part, ...] = field(converter=_parts)
 
     def __attrs_post_init__(self) -> None:
-        if not self.parts and self.role != "assistant":  # the model may have nothing to say
+        if not self.parts and self.role != "assistant":  # a reply of the model may be empty
             raise refused("parts", "a message must say something")
         if self.role == "system" and not all(isinstance(part, TextPart) for part in self.parts):
             raise refused("parts", "a system message is text")
 
     @classmethod
     def user(cls, *content: str | Part) -> Self:
-        """Say `content` as the user; a string is a `TextPart`."""
+        """Return a message of the user. A string becomes a `TextPart`."""
         return cls("user", content)
 
     @classmethod
     def assistant(cls, *content: str | Part) -> Self:
-        """Say `content` as the model: an earlier answer, or the beginning of the next one."""
+        """Return a message of the model: an earlier reply, or the beginning of the next one."""
         return cls("assistant", content)
 
     @classmethod
     def system(cls, *content: str | Part) -> Self:
-        """Instruct the model. System messages count against no limit, wherever they stand."""
+        """Return a system message. History limits do not count system messages."""
         return cls("system", content)
 
     @classmethod
     def tool_result(cls, tool_call_id: str, content: str | tuple[Part, ...] = "", *, is_error: bool = False) -> Self:
-        """Answer a `ToolCallPart`: as the user, who runs the tools."""
+        """Return the result of a `ToolCallPart`, as a message of the user."""
         return cls("user", [ToolResultPart(tool_call_id, content, is_error=is_error)])
 
     @property
@@ -57,21 +57,21 @@ class ChatMessage:
 
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
-        """The tools that the model wants to use."""
+        """The tool calls of the model."""
         return tuple(part for part in self.parts if isinstance(part, ToolCallPart))
 
     @property
     def has_tool_results(self) -> bool:
-        """Whether any part answers a tool call, so that the message belongs to the one before it."""
+        """Whether a part is the result of a tool call, which the message before this one must contain."""
         return any(isinstance(part, ToolResultPart) for part in self.parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the message as the API writes it; what JSON can keep."""
+        """Return the message in the format of the API, ready for JSON."""
         return {"role": self.role, "content": [part.to_block() for part in self.parts]}
 
     @classmethod
     def from_dict(cls, message: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` or the API wrote; content may be a string. Raises ConfigurationError for what is none."""
+        """Make a message from the format of the API, where content may be a string. Raises ConfigurationError."""
         role, content = message.get("role", ""), message.get("content")
         if isinstance(content, str):
             return cls(role, [TextPart(content)])

@@ -1,4 +1,4 @@
-"""What a message is made of, and how the Messages API writes it (https://platform.claude.com/docs/en/api/messages)."""
+"""The parts of a message and their content blocks (https://platform.claude.com/docs/en/api/messages)."""
 
 import base64
 import binascii
@@ -13,42 +13,42 @@ from unbroken.validators import refused
 from .checks import must_be, name, text
 
 Block = dict[str, Any]
-"""A content block as the API writes it."""
+"""A content block in the format of the API."""
 
 
 class Part(ABC):
-    """A part of a message. A class of your own needs `to_block` only."""
+    """A part of a message. A subclass needs only `to_block`."""
 
     __slots__ = ()
 
     @abstractmethod
     def to_block(self) -> Block:
-        """Return the block of the API."""
+        """Return the content block for the API."""
 
 
 @frozen
 class TextPart(Part):
-    """Text. `citations` are those of an answer, as the API gave them."""
+    """Text, with the citations that the API returned for it."""
 
     text: str = field(validator=text)
     citations: tuple[Mapping[str, Any], ...] = field(default=(), kw_only=True, converter=tuple[Mapping[str, Any], ...])
 
     def to_block(self) -> Block:
-        """Return the block of the API."""
+        """Return the content block for the API."""
         block: Block = {"type": "text", "text": self.text}
         return block | {"citations": list(self.citations)} if self.citations else block
 
     @classmethod
     def of(cls, block: Mapping[str, Any]) -> Self:
-        """Read the block of the API."""
+        """Make the part from a content block of the API."""
         return cls(block["text"], citations=block.get("citations") or ())
 
 
 @frozen(kw_only=True)
 class ImagePart(Part):
-    """A picture: its bytes with their media type, or a URL.
+    """An image: either `data` with its `media_type`, or a `url`.
 
-    Raises ConfigurationError unless it is exactly one of them.
+    Raises ConfigurationError for neither or both.
     """
 
     data: bytes | None = field(default=None, repr=False)
@@ -64,7 +64,7 @@ class ImagePart(Part):
             must_be("data", self.data, bytes, "bytes")
 
     def to_block(self) -> Block:
-        """Return the block of the API."""
+        """Return the content block for the API."""
         if self.data is None:
             return {"type": "image", "source": {"type": "url", "url": self.url}}
         data = base64.b64encode(self.data).decode()
@@ -72,7 +72,7 @@ class ImagePart(Part):
 
     @classmethod
     def of(cls, block: Mapping[str, Any]) -> Self:
-        """Read the block of the API."""
+        """Make the part from a content block of the API."""
         source = block["source"]
         if source["type"] == "url":
             return cls(url=source["url"])
@@ -81,19 +81,19 @@ class ImagePart(Part):
 
 @frozen
 class ToolCallPart(Part):
-    """The model wants a tool to be used (``tool_use``). Answer it with a `ToolResultPart` that has its `id`."""
+    """A tool call of the model (``tool_use``). Answer it with a `ToolResultPart` that has the same id."""
 
     id: str = field(validator=name)
     name: str = field(validator=name)
     arguments: Mapping[str, Any] = field(factory=dict[str, Any])
 
     def to_block(self) -> Block:
-        """Return the block of the API."""
+        """Return the content block for the API."""
         return {"type": "tool_use", "id": self.id, "name": self.name, "input": dict(self.arguments)}
 
     @classmethod
     def of(cls, block: Mapping[str, Any]) -> Self:
-        """Read the block of the API."""
+        """Make the part from a content block of the API."""
         return cls(block["id"], block["name"], block["input"])
 
 
@@ -103,21 +103,21 @@ def _result(content: "str | Iterable[str | Part]") -> "str | tuple[Part, ...]":
 
 @frozen
 class ToolResultPart(Part):
-    """What a tool returned (``tool_result``): text, or parts (texts and images)."""
+    """The result of a tool call (``tool_result``): text, or text and image parts."""
 
     tool_call_id: str = field(validator=name)
     content: "str | tuple[Part, ...]" = field(default="", converter=_result)
     is_error: bool = field(default=False, kw_only=True)
 
     def to_block(self) -> Block:
-        """Return the block of the API."""
+        """Return the content block for the API."""
         content = self.content if isinstance(self.content, str) else [part.to_block() for part in self.content]
         block: Block = {"type": "tool_result", "tool_use_id": self.tool_call_id, "content": content}
         return block | {"is_error": True} if self.is_error else block
 
     @classmethod
     def of(cls, block: Mapping[str, Any]) -> Self:
-        """Read the block of the API."""
+        """Make the part from a content block of the API."""
         content = block["content"]
         inner = content if isinstance(content, str) else [part_of(each) for each in content]
         return cls(block["tool_use_id"], inner, is_error=block.get("is_error", False))
@@ -125,29 +125,29 @@ class ToolResultPart(Part):
 
 @frozen
 class ThinkingPart(Part):
-    """What the model thought, with the signature that lets the API recognise it. Send it back as it came."""
+    """The thinking of the model. The API verifies its signature, so send both back unchanged."""
 
     thinking: str = field(validator=text)
     signature: str = field(default="", validator=text)
 
     def to_block(self) -> Block:
-        """Return the block of the API."""
+        """Return the content block for the API."""
         return {"type": "thinking", "thinking": self.thinking, "signature": self.signature}
 
     @classmethod
     def of(cls, block: Mapping[str, Any]) -> Self:
-        """Read the block of the API."""
+        """Make the part from a content block of the API."""
         return cls(block["thinking"], block["signature"])
 
 
 @frozen
 class OtherPart(Part):
-    """A block that has no class here, kept as it is: documents, results of server tools, what is yet to come."""
+    """A content block that no other class represents without loss, such as a document or a result of a server tool."""
 
     block: Mapping[str, Any]
 
     def to_block(self) -> Block:
-        """Return the block of the API."""
+        """Return the content block for the API."""
         return dict(self.block)
 
 
@@ -162,21 +162,21 @@ _UNREADABLE: Final = (KeyError, TypeError, AttributeError, ValueError, binascii.
 
 
 def part_of(block: Mapping[str, Any]) -> Part:
-    """Return the part for a block of the API: of a class here if nothing of the block is lost by that."""
+    """Return the part for a content block: an `OtherPart` if any other class would lose a field of the block."""
     kind = block.get("type")
     reader = _READERS.get(kind) if isinstance(kind, str) else None
     if reader is not None:
         try:
             part = reader(block)
+            if part.to_block() == block:
+                return part
         except _UNREADABLE:
-            return OtherPart(block)
-        if part.to_block() == block:
-            return part
+            pass
     return OtherPart(block)
 
 
 def parts(content: "str | Part | Iterable[str | Part]") -> tuple[Part, ...]:
-    """Return `content` as parts; a string is a `TextPart`. Raises ConfigurationError for anything else."""
+    """Return `content` as parts. A string becomes a `TextPart`. Raises ConfigurationError for any other type."""
     listed = [content] if isinstance(content, (str, Part)) else content
     made = tuple(TextPart(each) if isinstance(each, str) else each for each in listed)
     for each in made:

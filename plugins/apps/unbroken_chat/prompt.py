@@ -1,4 +1,4 @@
-"""What becomes of a message and its history: the body of a request."""
+"""The request body for a message and its history."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ API_KEY: Final = "ANTHROPIC_API_KEY"
 
 @frozen(kw_only=True)
 class Prompt:
-    """What goes into every request."""
+    """What every request of a content generator contains."""
 
     system: str | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
@@ -34,20 +34,20 @@ class Prompt:
             must_be("system", system, str, "text")
         listed = tuple(tools or ())
         for tool in listed:
-            must_be("tools", tool, Mapping, "definitions as the API writes them")
+            must_be("tools", tool, Mapping, "definitions in the format of the API")
         return cls(system=system, tools=listed, model=model, history_limit=history_limit)
 
     def request(self, message: str | ChatMessage, history: History, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the body of one request; `parameters` go before everything that is set here."""
-        said = [each.message if isinstance(each, Reply) else each for each in history]
-        body: dict[str, Any] = {"messages": written(trimmed(said, as_message(message), self.history_limit))}
-        system = system_text(self.system, history=said)
+        """Return the request body for `message`. `parameters` take precedence over the fields set here."""
+        messages = [each.message if isinstance(each, Reply) else each for each in history]
+        body: dict[str, Any] = {"messages": written(trimmed(messages, as_message(message), self.history_limit))}
+        system = system_text(self.system, history=messages)
         optional = {"system": system, "tools": list(self.tools), "model": self.model}
         return {**body, **{name: value for name, value in optional.items() if value}, **parameters}
 
 
 def key_or_environment(api_key: str | None) -> str:
-    """Return the key that is given, else that of the environment. Raises ConfigurationError when there is none."""
+    """Return `api_key`, or the key of the environment if it is None. Raises ConfigurationError if there is no key."""
     key = os.environ.get(API_KEY) if api_key is None else api_key
     if not key:
         raise refused("api_key", f"is neither given nor in the environment as {API_KEY}")

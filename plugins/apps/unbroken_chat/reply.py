@@ -1,7 +1,7 @@
-"""What comes back: the whole answer, or a stream that becomes it."""
+"""The reply, and how the events of a stream become one."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Generic, Self, TypeVar, final
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from attrs import field, frozen
 
@@ -12,39 +12,41 @@ from .messages import ChatMessage
 from .parts import ToolCallPart, part_of
 
 T = TypeVar("T")
+Read = Callable[[Event], T | None]
+"""Make a value of an event, or None to skip the event."""
 
 
 @frozen(kw_only=True)
 class Reply:
-    """A complete answer."""
+    """A complete reply of the model."""
 
     message: ChatMessage
-    """The answer as it goes into the history."""
+    """The reply as a message for the history."""
     text: str
     content: tuple[Any, ...]
     """The typed content blocks."""
     usage: Usage | None
-    """Tokens, cumulative."""
+    """The tokens of the call."""
     stop_reason: str
     """``end_turn``, ``max_tokens``, ``stop_sequence``, ``tool_use``, ``pause_turn``, ``refusal`` …"""
     model: str | None
     request_id: str
     """The id of the call."""
     response_id: str | None
-    """The server's own id of the response."""
+    """The id that the server gave the response."""
     attempts: int
-    """How many it took."""
+    """How many attempts the call took."""
     raw: Message = field(repr=False)
-    """Everything that the API said."""
+    """The whole message as the API sent it."""
 
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
-        """The tools that the model wants to use; answer each with `ChatMessage.tool_result`."""
+        """The tool calls of the model. Answer each with `ChatMessage.tool_result`."""
         return self.message.tool_calls
 
 
-class _Assembly:
-    """Folds the events of a stream into the answer, for both colours."""
+class Assembly:
+    """Assemble the events of a stream into a `Reply`. The base of `ReplyStream` and `AsyncReplyStream`."""
 
     def __init__(self, stream: Stream | AsyncStream) -> None:
         self._stream = stream
@@ -58,12 +60,12 @@ class _Assembly:
 
     @property
     def attempts(self) -> int:
-        """How many attempts were begun."""
+        """How many attempts have begun."""
         return self._stream.attempts
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens counted so far."""
+        """The tokens counted so far; None before the server sends a count."""
         return self._stream.usage
 
     @property
@@ -72,15 +74,15 @@ class _Assembly:
         return self._stream.outcome
 
     def snapshot(self) -> Message:
-        """Return what there is of the answer so far."""
+        """Return the part of the message that has arrived."""
         return self._builder.snapshot()
 
     def _take(self, event: Event) -> Any:
-        """Fold `event` in and return it typed. Raises StreamError when it makes no sense behind those before."""
+        """Add `event` to the message and return it typed. Raises StreamError if it contradicts earlier events."""
         try:
             return self._builder.add(event)
         except Error as error:
-            raise self._stamped(error) from None
+            raise self._annotated(error) from None
 
     def _take_raw(self, event: Event) -> Event:
         self._take(event)
@@ -95,7 +97,7 @@ class _Assembly:
             try:
                 message = self._builder.message()
             except Error as error:
-                raise self._stamped(error) from None
+                raise self._annotated(error) from None
             self._reply = self._made(message)
         return self._reply
 
@@ -114,98 +116,10 @@ class _Assembly:
             raw=message,
         )
 
-    def _stamped(self, error: Error) -> Error:
+    def _annotated(self, error: Error) -> Error:
+        """Put the facts of this call on an error of the message builder."""
         error.request_id = error.request_id or self.request_id
         error.phase = error.phase or "streaming"
         error.attempts, error.history = self._stream.attempts, self._stream.history
         error.delivered = True
         return error
-
-
-@final
-class ReplyStream(_Assembly):
-    """An answer while it comes. Use it with ``with``, then iterate it: once, in any of the ways.
-
-    Iterating gives typed events. `text`, `events` and `reply` go on from where the last of them stopped.
-    """
-
-    _stream: Stream
-
-    def __enter__(self) -> Self:
-        """Send the request. Raises the Error of a call that failed before its first content."""
-        self._stream.__enter__()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stream.__exit__(*exc)
-
-    def __iter__(self) -> Iterator[Any]:
-        """Deliver each event as a value of its class; one of a type that is not known, as it is."""
-        return map(self._take, self._stream)
-
-    def events(self) -> Iterator[Event]:
-        """Deliver each event as it came: ``event["type"]``, ``event.request_id``."""
-        return map(self._take_raw, self._stream)
-
-    def text(self) -> Iterator[str]:
-        """Deliver the pieces of text."""
-        pieces = map(self._take_text, self._stream)
-        return (piece for piece in pieces if piece is not None)
-
-    def reply(self) -> Reply:
-        """Read on to the end, and return the whole answer. Raises the Error of an answer that is not whole."""
-        if self._reply is None:
-            for _ in self.events():
-                pass
-        return self._finished()
-
-
-@final
-class AsyncReplyStream(_Assembly):
-    """An answer while it comes. Use it with ``async with``, then iterate it; otherwise as `ReplyStream`."""
-
-    _stream: AsyncStream
-
-    async def __aenter__(self) -> Self:
-        """Send the request. Raises the Error of a call that failed before its first content."""
-        await self._stream.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self._stream.__aexit__(*exc)
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        """Deliver each event as a value of its class; one of a type that is not known, as it is."""
-        return _Each(self._stream, self._take)
-
-    def events(self) -> AsyncIterator[Event]:
-        """Deliver each event as it came: ``event["type"]``, ``event.request_id``."""
-        return _Each(self._stream, self._take_raw)
-
-    def text(self) -> AsyncIterator[str]:
-        """Deliver the pieces of text."""
-        return _Each(self._stream, self._take_text)
-
-    async def reply(self) -> Reply:
-        """Read on to the end, and return the whole answer. Raises the Error of an answer that is not whole."""
-        if self._reply is None:
-            async for _ in self.events():
-                pass
-        return self._finished()
-
-
-class _Each(Generic[T]):
-    """What is read from each event. An iterator that can be dropped; an async generator would linger."""
-
-    def __init__(self, stream: AsyncStream, read: Callable[[Event], T | None]) -> None:
-        self._stream = stream
-        self._read = read
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        while True:
-            value = self._read(await self._stream.__anext__())
-            if value is not None:
-                return value

@@ -1,4 +1,4 @@
-"""Errors in words for the people who use an application: what to do, and no internals."""
+"""Texts that tell the users of an application what to do about an error, without internals."""
 
 import math
 from typing import Final
@@ -18,7 +18,7 @@ from unbroken import (
 
 _UNAVAILABLE: Final = "The service is temporarily unavailable. Please try again in a moment."
 
-# The first that fits.
+# The first class that matches decides.
 _WORDS: Final[tuple[tuple[type[Error], str], ...]] = (
     (AuthenticationError, "You are not signed in, or not allowed to do this. Please sign in again."),
     (QuotaExceededError, "The service has reached its usage limit. Please try again later."),
@@ -34,9 +34,9 @@ _LONGEST_NAMED: Final = 3600.0
 
 
 def user_message(error: BaseException) -> str:
-    """Return a short text for the user of an application: no word of it comes from the server or from the error.
+    """Return a short text for the user of an application.
 
-    The request id stands at its end, for those who are asked about it.
+    The text contains nothing from the server or the error except the request id at its end, which support can look up.
     """
     if isinstance(error, RateLimitError) and not isinstance(error, QuotaExceededError):
         text = _wait(error.retry_after)

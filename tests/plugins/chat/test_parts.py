@@ -79,6 +79,8 @@ def test_a_part_is_written_as_the_api_writes_it_and_read_again(part, block) -> N
         {"type": "image"},
         {"type": "tool_use", "id": "", "name": "x", "input": {}},
         {"type": "tool_use", "id": "a", "name": "x"},
+        {"type": "tool_use", "id": "a", "name": "x", "input": None},
+        {"type": "tool_use", "id": "a", "name": "x", "input": "0"},
         {"type": "tool_result", "tool_use_id": "a"},
         {"type": "thinking", "thinking": "no signature"},
         {"type": "hologram", "depth": 3},

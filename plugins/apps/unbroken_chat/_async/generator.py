@@ -1,26 +1,27 @@
-"""The content generator for asyncio and trio."""
+"""The content generator for asyncio and trio: it turns a conversation into a reply."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self, Unpack, final
 
 from unbroken import AsyncStream
 from unbroken_circuit_breaker import CircuitBreaker
-from unbroken_retry import RetryConfig
 
-from .config import AnthropicConfig, ProxyConfig
-from .credentials import TokenProvider
+from ..config import AnthropicConfig, ProxyConfig
+from ..credentials import TokenProvider
+from ..messages import ChatMessage
+from ..modes import BASE_URL
+from ..policies import INACTIVITY_TIMEOUT, RetrySettings
+from ..prompt import History, Prompt, Tools, key_or_environment
+from ..reply import Reply
 from .handlers import AsyncDirectModeHandler, AsyncOptions, AsyncProxyModeHandler
-from .messages import ChatMessage
-from .modes import BASE_URL, INACTIVITY_TIMEOUT
-from .prompt import History, Prompt, Tools, key_or_environment
-from .reply import AsyncReplyStream, Reply
+from .stream import AsyncReplyStream
 
 
 class AsyncHandler(Protocol):
-    """What sends a request for an `AsyncContentGenerator`; the async handlers do."""
+    """Send requests for `AsyncContentGenerator`, as `AsyncDirectModeHandler` and `AsyncProxyModeHandler` do."""
 
     def create_stream(self, request: Mapping[str, Any], *, request_id: str | None = None) -> AsyncStream:
-        """Prepare the call of `request`, a body of the Messages API."""
+        """Prepare the call for `request`, a body of the Messages API."""
         ...
 
     async def aclose(self) -> None:
@@ -30,9 +31,12 @@ class AsyncHandler(Protocol):
 
 @final
 class AsyncContentGenerator:
-    """Answers messages, on asyncio or trio. Serves many tasks; use it with ``async with``, or close it.
+    """Turn a conversation into a reply. It may be shared by asyncio or trio tasks. Use ``async with``, or close it.
 
-    The same as `ContentGenerator` in every other respect; `token_provider` may be a coroutine function.
+    ``AsyncContentGenerator(model=…)`` sends requests to the API itself, with `api_key` or the key of the environment
+    (development). `AsyncContentGenerator.proxy` sends them to a backend that keeps the key (production).
+    `AsyncContentGenerator.with_handler` sends them through a handler of your own. `system` is the system prompt,
+    `tools` are definitions in the API's format. For the other arguments see `AsyncDirectModeHandler`.
     """
 
     def __init__(
@@ -43,7 +47,7 @@ class AsyncContentGenerator:
         system: str | None = None,
         tools: Tools | None = None,
         config: AnthropicConfig = AnthropicConfig(),
-        retry_config: RetryConfig | None = None,
+        retry_config: RetrySettings | None = None,
         circuit_breaker: CircuitBreaker | None = None,
         stream_inactivity_timeout: float = INACTIVITY_TIMEOUT,
         plugins: Sequence[object] | None = None,
@@ -74,13 +78,13 @@ class AsyncContentGenerator:
         system: str | None = None,
         tools: Tools | None = None,
         config: ProxyConfig = ProxyConfig(),
-        retry_config: RetryConfig | None = None,
+        retry_config: RetrySettings | None = None,
         circuit_breaker: CircuitBreaker | None = None,
         stream_inactivity_timeout: float = INACTIVITY_TIMEOUT,
         plugins: Sequence[object] | None = None,
         **options: Unpack[AsyncOptions],
     ) -> "AsyncContentGenerator":
-        """Ask a backend that keeps the key; for the arguments see `AsyncProxyModeHandler`."""
+        """Send requests to a backend that keeps the key. For the arguments see `AsyncProxyModeHandler`."""
         handler = AsyncProxyModeHandler(
             endpoint,
             auth_token,
@@ -105,7 +109,7 @@ class AsyncContentGenerator:
         model: str | None = None,
         max_history_messages: int | None = None,
     ) -> "AsyncContentGenerator":
-        """Ask `handler`, which is closed with the generator; None as limit sends the whole history."""
+        """Send requests through `handler`. Closing the generator closes it; no limit means the whole history."""
         generator = cls.__new__(cls)
         generator._prompt = Prompt.of(system, tools, model, max_history_messages)
         generator._handler = handler
@@ -119,10 +123,10 @@ class AsyncContentGenerator:
         request_id: str | None = None,
         **parameters: Any,
     ) -> AsyncReplyStream:
-        """Prepare the answer to `message`, after `history`: a stream to use with ``async with``.
+        """Prepare the reply to `message` after `history`. Use the stream with ``async with``.
 
         The history is `ChatMessage`s and earlier `Reply`s, oldest first. `parameters` are further fields of the
-        request, sent as they are (``temperature``, ``tool_choice`` …).
+        request and are sent unchanged (``temperature``, ``tool_choice`` …).
         """
         body = self._prompt.request(message, history, parameters)
         return AsyncReplyStream(self._handler.create_stream(body, request_id=request_id))
@@ -135,7 +139,7 @@ class AsyncContentGenerator:
         request_id: str | None = None,
         **parameters: Any,
     ) -> Reply:
-        """Return the whole answer to `message`. Raises the Error of a call that failed, in whatever phase."""
+        """Return the complete reply to `message`. Raises the Error of a call that failed."""
         async with self.stream_request(message, history, request_id=request_id, **parameters) as stream:
             return await stream.reply()
 
