@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar, cast, get_args
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from ._engine.commit_buffer import Limits
 from ._engine.engine import Engine
@@ -17,7 +17,7 @@ from .dialect import Dialect
 from .errors import ConfigurationError, Problem
 from .headers import Headers, HeaderTypes
 from .messages import Request, Timeouts
-from .registry import resolve, resolve_dialect
+from .registry import Resolved, resolve, resolve_dialect
 from .validators import refused, shown
 
 Commit = Literal["content", "first-event"]
@@ -35,8 +35,6 @@ class Setup:
     headers: Headers
     hold: bool
     limits: Limits
-    left_out: tuple[str, ...] = ()
-    """Plugins of the default list that are not installed."""
 
     @classmethod
     def build(
@@ -52,9 +50,8 @@ class Setup:
         """Resolve names to objects. Raises ConfigurationError for everything that is wrong."""
         checks = _Checks()
         time = SystemClock() if clock is None else clock
-        resolved = checks.take(lambda: resolve(plugins, config))
         setup = cls(
-            hooks=checks.take(lambda: compile_hooks([] if resolved is None else resolved.plugins, time)),
+            hooks=checks.take(lambda: _compiled(resolve(plugins, config), time)),
             dialect=checks.take(lambda: Dialect() if dialect is None else resolve_dialect(dialect)),
             clock=time,
             headers=checks.take(lambda: Headers.validated(headers)),
@@ -63,13 +60,11 @@ class Setup:
         )
         if checks.problems:
             raise ConfigurationError.of(*checks.problems)
-        setup.left_out = resolved.left_out
         return setup
 
     def describe(self) -> str:
         """Return the resolved pipeline as text."""
-        left_out = f"\nnot installed, left out: {', '.join(self.left_out)}" if self.left_out else ""
-        return f"dialect: {self.dialect.name}\n{self.hooks.describe()}{left_out}"
+        return f"dialect: {self.dialect.name}\n{self.hooks.describe()}"
 
     def engine(
         self,
@@ -109,6 +104,10 @@ class _Checks:
         except ConfigurationError as error:
             self.problems += error.problems
             return cast("T", None)
+
+
+def _compiled(resolved: Resolved, clock: Clock) -> Hooks:
+    return evolve(compile_hooks(resolved.plugins, clock), left_out=resolved.left_out)
 
 
 def _holds(commit: str) -> bool:

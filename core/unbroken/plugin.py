@@ -1,5 +1,6 @@
 """The base class of plugins. Overriding a method is implementing the hook."""
 
+import inspect
 from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Self, TypeVar, overload
 
@@ -11,6 +12,7 @@ from .decisions import BeforeRequest, Decision, OnEvent, Reject, ShouldRetry
 from .errors import ConfigurationError, Error, Problem
 from .messages import Event, Request, Response
 from .transport import AsyncTransport, Transport
+from .validators import nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -83,6 +85,34 @@ class Order:
     """What goes wrong when one of them stands in front."""
 
 
+class _Signature:
+    """The signature of a plugin's constructor, made when it is asked for: by ``help(Retry)``, by an editor.
+
+    A constructor that takes its settings as ``**options`` has one keyword for each field of `Config`.
+    """
+
+    def __get__(self, instance: object, owner: type["Plugin"]) -> inspect.Signature:
+        _, *own = inspect.signature(owner.__init__).parameters.values()
+        shown: list[inspect.Parameter] = []
+        for each in own:
+            shown += _settings(owner.Config) if each.kind is each.VAR_KEYWORD else [each]
+        return inspect.Signature(shown)
+
+
+def _settings(config_class: type[Any]) -> list[inspect.Parameter]:
+    parameter = inspect.Parameter
+    return [
+        parameter(
+            attribute.alias,
+            parameter.KEYWORD_ONLY,
+            default=parameter.empty if attribute.default is attrs.NOTHING else attribute.default,
+            annotation=attribute.type,
+        )
+        for attribute in attrs.fields(config_class)
+        if attribute.init
+    ]
+
+
 class Plugin:
     """A policy or an observer. Give it a `name`, a `Config` (a frozen attrs class) and the hooks that it needs.
 
@@ -98,6 +128,7 @@ class Plugin:
     hookspecs: ClassVar[Any] = None
     """A class of hook specifications that this plugin adds."""
     config: Any
+    __signature__ = _Signature()
 
     def __init__(self, config: Any = None, /, **values: Any) -> None:
         """Take a ready `config`, or the values to build one of. Raises ConfigurationError that names what is wrong."""
@@ -110,7 +141,9 @@ class Plugin:
             raise ConfigurationError.of(Problem(cls.label(), f"takes a {wanted}, not {type(config).__name__}"))
         fields = {attribute.alias: attribute for attribute in attrs.fields(cls.Config) if attribute.init}
         problems = [
-            Problem(f"{cls.label()}.{name}", "is not one of its settings") for name in values if name not in fields
+            Problem(f"{cls.label()}.{name}", f"is not one of its settings{nearest(name, fields)}")
+            for name in values
+            if name not in fields
         ]
         problems += [
             Problem(f"{cls.label()}.{name}", "is required")

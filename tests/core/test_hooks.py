@@ -609,11 +609,11 @@ def test_an_optional_hook_takes_the_arguments_that_there_are() -> None:
 
     class Wrong(Plugin):
         @hookimpl(optional=True)
-        def on_circuit_state_change(self, backend: str) -> None: ...
+        def on_circuit_state_change(self, colour: str) -> None: ...
 
     ((path, message),) = refused(Wrong(), Breaker())
     assert path == "Wrong"
-    assert "backend" in message
+    assert "colour" in message
 
 
 def test_each_client_has_its_own_callers() -> None:
@@ -699,7 +699,7 @@ def test_an_empty_pipeline_is_described() -> None:
 @frozen(kw_only=True)
 class KnobConfig:
     size: int = field(validator=number(at_least=1, whole=True))
-    backend: str = "red"
+    shade: str = "red"
     hidden: int = field(default=1, init=False)
 
 
@@ -712,8 +712,8 @@ def test_a_plugin_is_built_of_values_or_of_a_configuration() -> None:
     """Or of a configuration and what differs from it."""
     config = KnobConfig(size=2)
     assert Knob(size=2).config == Knob(config).config == Knob.from_config(config).config == config
-    assert Knob(config, backend="blue").config == KnobConfig(size=2, backend="blue")
-    assert repr(Knob(size=2)) == "<Knob KnobConfig(size=2, backend='red', hidden=1)>"
+    assert Knob(config, shade="blue").config == KnobConfig(size=2, shade="blue")
+    assert repr(Knob(size=2)) == "<Knob KnobConfig(size=2, shade='red', hidden=1)>"
 
 
 @pytest.mark.parametrize(
@@ -758,3 +758,18 @@ def test_a_mark_leaves_the_function_as_it_is() -> None:
 
     assert Marking().before_request(None, Request.build("GET", "https://example.org")) == Wait(1)
     assert inspect.isgeneratorfunction(Marking.should_retry)
+
+
+def test_a_constructor_of_ones_own_keeps_its_signature() -> None:
+    """The settings stand in place of keywords that are passed on, and of nothing else."""
+
+    class Own(Plugin):
+        def __init__(self, first: int, *, second: str = "x") -> None: ...
+
+    class Passing(Plugin):
+        Config = KnobConfig
+
+        def __init__(self, first: int, **options: Any) -> None: ...
+
+    assert str(inspect.signature(Own)) == "(first: int, *, second: str = 'x')"
+    assert list(inspect.signature(Passing).parameters) == ["first", "size", "shade"]

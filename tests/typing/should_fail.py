@@ -2,6 +2,13 @@
 
 from typing import Any
 
+import unbroken_circuit_breaker
+import unbroken_logging
+import unbroken_metrics
+import unbroken_otel
+import unbroken_rate_limit
+import unbroken_retry
+import unbroken_timeout
 from unbroken import (
     DROP,
     AsyncClient,
@@ -196,3 +203,21 @@ def chatted(generator: ContentGenerator) -> None:
     ChatMessage.user(5)  # error
     generator.send_request(["Hello"])  # error
     generator.send_request("Hello", "earlier")  # error
+
+
+# Policies
+
+
+def configured() -> None:
+    unbroken_retry.Retry(max_retrys=3)  # error
+    unbroken_retry.Retry(max_retries="x")  # error
+    unbroken_retry.Retry(jitter_kind="sideways")  # error
+    unbroken_timeout.Timeout(iddle=3)  # error
+    unbroken_circuit_breaker.CircuitBreaker(window=5)  # error
+    unbroken_rate_limit.RateLimit(requests="many")  # error
+    unbroken_logging.Logging(levle="INFO")  # error
+    unbroken_logging.Logging(events="yes")  # error
+    unbroken_metrics.Metrics(max_series=1.5)  # error
+    unbroken_otel.OTelTracing(propagate=1.5)  # error
+    unbroken_otel.OTelMetrics(semconv="newest")  # error
+    unbroken_retry.Retry(unbroken_timeout.TimeoutConfig())  # error

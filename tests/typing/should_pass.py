@@ -7,7 +7,13 @@ from typing import Any, ClassVar, assert_type
 from attrs import evolve, field, frozen
 
 import unbroken
+import unbroken_circuit_breaker
+import unbroken_logging
+import unbroken_metrics
+import unbroken_otel
+import unbroken_rate_limit
 import unbroken_retry
+import unbroken_timeout
 from unbroken import (
     DROP,
     FINISH,
@@ -327,3 +333,21 @@ async def achatted() -> None:
             async for piece in stream.text():
                 assert_type(piece, str)
             assert_type(await stream.reply(), ReplyToUser)
+
+
+# Policies
+
+
+def configured() -> list[Plugin]:
+    window = unbroken_circuit_breaker.Window(kind="time", size=30)
+    return [
+        unbroken_timeout.Timeout(idle=30, total=None),
+        unbroken_retry.Retry(max_retries=3, jitter_kind="full", budget=None),
+        unbroken_retry.Retry(unbroken_retry.RetryConfig.AGGRESSIVE, max_delay=5),
+        unbroken_circuit_breaker.CircuitBreaker(window=window, key=lambda call: call.origin),
+        unbroken_rate_limit.RateLimit(requests=50, tokens=40_000),
+        unbroken_logging.Logging(level="DEBUG", events=True, allow_headers=["x-request-id"]),
+        unbroken_metrics.Metrics(buckets=[1, 2, 5]),
+        unbroken_otel.OTelTracing(semconv="latest"),
+        unbroken_otel.OTelMetrics(),
+    ]

@@ -43,6 +43,8 @@ class Hooks:
     wrap_async_transport: tuple[Bound, ...]
     names: tuple[str, ...]
     """The plugins in order."""
+    left_out: tuple[str, ...] = ()
+    """Plugins of the default list that are not installed."""
 
     def describe(self) -> str:
         """Return the pipeline as text: the plugins in order, then who acts at each hook."""
@@ -57,6 +59,8 @@ class Hooks:
                     names += [f"{name} ({event_type})" for function, name in limited if (function, name) not in bounds]
             if names:
                 lines.append(f"  {hook:<21}{', '.join(names)}")
+        if self.left_out:
+            lines.append(f"not installed, left out: {', '.join(self.left_out)}")
         return "\n".join(lines)
 
 
@@ -199,7 +203,7 @@ def _bind(manager: pluggy.PluginManager, names: tuple[str, ...]) -> Hooks:
     bound["on_event"] = tuple(one for one, limit in every if limit is None)
     for hook in ("after_request", "on_finish"):
         bound[hook] = bound[hook][::-1]
-    return Hooks(**bound, on_event_by_type=by_type, retry_wrappers=wrappers, names=names)
+    return Hooks(**bound, on_event_by_type=by_type, retry_wrappers=wrappers, names=names, left_out=())
 
 
 def _limit(impl: pluggy.HookImpl) -> frozenset[str] | None:

@@ -1,6 +1,7 @@
 """What can be configured about logging."""
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, TypedDict
 
 from attrs import field, frozen
 
@@ -55,3 +56,14 @@ class LoggingConfig:
     def __attrs_post_init__(self) -> None:
         if self.json and self.sink in {None, "stdlib"}:
             raise refused("json", "needs a sink of its own: stderr, stdout or a path (others format by themselves)")
+
+
+class LoggingOptions(TypedDict, total=False):
+    """The keywords of `Logging`: one for each setting of `LoggingConfig`, which describes them."""
+
+    level: str
+    events: bool
+    json: bool
+    sink: str | None
+    allow_headers: Iterable[str]
+    queue_size: int

@@ -1,7 +1,7 @@
 """The logging plugin: takes down what happens, and leaves the writing to a thread."""
 
 import weakref
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, Unpack
 
 from unbroken.call import Call, Outcome
 from unbroken.clock import Clock, SystemClock
@@ -12,7 +12,7 @@ from unbroken.plugin import Order, Plugin, hookimpl
 from . import records
 from ._output import Output
 from ._queue import BoundedQueue
-from .config import LEVELS, LoggingConfig
+from .config import LEVELS, LoggingConfig, LoggingOptions
 from .records import Record
 
 
@@ -46,9 +46,9 @@ class Logging(Plugin):
         wanted = values.get("events", getattr(config, "events", False)) is True
         return super().__new__(_EventLogging if wanted and cls is Logging else cls)  # type: ignore[return-value]
 
-    def __init__(self, config: LoggingConfig | None = None, /, **values: Any) -> None:
+    def __init__(self, config: LoggingConfig | None = None, /, **options: Unpack[LoggingOptions]) -> None:
         """Take a configuration, or its values. Raises ConfigurationError for a file that cannot be opened."""
-        super().__init__(config, **values)
+        super().__init__(config, **options)
         threshold = LEVELS[self.config.level]
         self._wanted = frozenset(level for level, rank in LEVELS.items() if rank >= threshold)
         self._debugs = "DEBUG" in self._wanted

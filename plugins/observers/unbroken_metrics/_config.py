@@ -1,7 +1,7 @@
 """What can be set about counting."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from attrs import field, frozen
 
@@ -33,3 +33,10 @@ class MetricsConfig:
     """Combinations of dialect, model and origin that are counted apart. All further ones are one: ``other``."""
     buckets: tuple[float, ...] = field(default=BUCKETS, converter=_tuple, validator=_ascending)
     """Upper bounds, in seconds, of the histograms that Prometheus reads. Percentiles in snapshots do not use them."""
+
+
+class MetricsOptions(TypedDict, total=False):
+    """The keywords of `Metrics`: one for each setting of `MetricsConfig`, which describes them."""
+
+    max_series: int
+    buckets: Iterable[float]

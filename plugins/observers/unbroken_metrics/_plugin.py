@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Unpack
 
 from unbroken import (
     Call,
@@ -23,7 +23,7 @@ from unbroken.decisions import Decision
 
 from ._book import Book
 from ._circuits import Circuits
-from ._config import MetricsConfig
+from ._config import MetricsConfig, MetricsOptions
 from ._distribution import need_digests
 from ._labels import OTHER, Labels, Names, model_of
 from ._series import Series
@@ -55,8 +55,8 @@ class Metrics(Plugin):
     )
     config: MetricsConfig
 
-    def __init__(self, config: MetricsConfig | None = None, /, **values: Any) -> None:
-        super().__init__(config, **values)
+    def __init__(self, config: MetricsConfig | None = None, /, **options: Unpack[MetricsOptions]) -> None:
+        super().__init__(config, **options)
         need_digests()
         self._book = Book(self.config)
         self._live: dict[int, Call] = {}

@@ -1,6 +1,6 @@
 """What can be set about spans and metrics."""
 
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from attrs import field, frozen
 
@@ -50,9 +50,29 @@ class OTelTracingConfig(_Conventions):
     """Where the spans go; None: the global provider, whenever it is set. Not for files."""
 
 
+class OTelTracingOptions(TypedDict, total=False):
+    """The keywords of `OTelTracing`: one for each setting of `OTelTracingConfig`, which describes them."""
+
+    semconv: Version | None
+    provider_name: str | None
+    operation_name: str | None
+    propagate: bool
+    capture_content: bool
+    tracer_provider: Any
+
+
 @frozen(kw_only=True)
 class OTelMetricsConfig(_Conventions):
     """The settings of `OTelMetrics`."""
 
     meter_provider: Any = field(default=None, validator=_has("get_meter", "a MeterProvider"))
     """Where the measurements go; None: the global provider, whenever it is set. Not for files."""
+
+
+class OTelMetricsOptions(TypedDict, total=False):
+    """The keywords of `OTelMetrics`: one for each setting of `OTelMetricsConfig`, which describes them."""
+
+    semconv: Version | None
+    provider_name: str | None
+    operation_name: str | None
+    meter_provider: Any

@@ -1,13 +1,13 @@
 """The plugin that measures."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from unbroken import Call, Outcome, Plugin, TryAgain, Usage, hookimpl
 from unbroken.decisions import Decision
 
 from . import _semconv as semconv
 from ._api import Context, measures_nothing, meter
-from ._config import OTelMetricsConfig
+from ._config import OTelMetricsConfig, OTelMetricsOptions
 from ._instruments import Instruments
 from ._request import body_of, identifier, input_tokens, output_tokens
 from ._spans import SPANS
@@ -24,8 +24,8 @@ class OTelMetrics(Plugin):
     Config: ClassVar[type[Any]] = OTelMetricsConfig
     config: OTelMetricsConfig
 
-    def __init__(self, config: OTelMetricsConfig | None = None, /, **values: Any) -> None:
-        super().__init__(config, **values)
+    def __init__(self, config: OTelMetricsConfig | None = None, /, **options: Unpack[OTelMetricsOptions]) -> None:
+        super().__init__(config, **options)
         self._names = semconv.names(self.config.semconv)
         self._identify = identifier(self._names, self.config.provider_name, self.config.operation_name)
         self._instruments = Instruments.made(meter(self.config.meter_provider), self._names)

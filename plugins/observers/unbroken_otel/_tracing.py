@@ -1,13 +1,13 @@
 """The plugin that makes spans."""
 
 import logging
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Unpack
 
 from unbroken import Call, Outcome, Plugin, Request
 from unbroken.decisions import Decision
 
 from ._api import Span, SpanKind, records_nothing, set_span_in_context, tracer
-from ._config import OTelTracingConfig
+from ._config import OTelTracingConfig, OTelTracingOptions
 from ._content import content
 from ._request import Identity, body_of, identifier, settings
 from ._semconv import CALL_ID, REQUEST_MODEL, names
@@ -29,8 +29,8 @@ class OTelTracing(Plugin):
     Config: ClassVar[type[Any]] = OTelTracingConfig
     config: OTelTracingConfig
 
-    def __init__(self, config: OTelTracingConfig | None = None, /, **values: Any) -> None:
-        super().__init__(config, **values)
+    def __init__(self, config: OTelTracingConfig | None = None, /, **options: Unpack[OTelTracingOptions]) -> None:
+        super().__init__(config, **options)
         self._names = names(self.config.semconv)
         self._identify = identifier(self._names, self.config.provider_name, self.config.operation_name)
         self._tracer = tracer(self.config.tracer_provider)

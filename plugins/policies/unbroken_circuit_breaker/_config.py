@@ -1,7 +1,7 @@
 """What can be set about breaking the circuit."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, TypedDict, get_args
 
 from attrs import Attribute, Factory, field, frozen
 
@@ -102,6 +102,25 @@ class CircuitBreakerConfig:
     def __attrs_post_init__(self) -> None:
         if self.window is not None and self.window.slow_rate is not None and self.slow_call is None:
             raise refused("slow_call", "must be given when the window has a slow_rate")
+
+
+class CircuitBreakerOptions(TypedDict, total=False):
+    """The keywords of `CircuitBreaker`: one for each setting of `CircuitBreakerConfig`, which describes them."""
+
+    failure_threshold: int
+    recovery_timeout: float
+    half_open_success_threshold: int
+    half_open_max_probes: int
+    window: Window | None
+    slow_call: float | None
+    count_429: bool
+    max_open_time: float
+    probe_lease: float
+    key: Callable[[Call], str] | None
+    max_keys: int
+    idle_expiry: float
+    circuit: str
+    initial_state: InitialState
 
 
 CircuitBreakerConfig.DEFAULT = CircuitBreakerConfig()

@@ -1,6 +1,6 @@
 """The policy: which calls may pass, and what their ends say of the upstream."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from unbroken import (
     Call,
@@ -24,7 +24,7 @@ from unbroken import (
 )
 
 from ._circuit import Permit
-from ._config import CircuitBreakerConfig
+from ._config import CircuitBreakerConfig, CircuitBreakerOptions
 from ._keys import Circuits
 from ._notify import CircuitBreakerSpecs, Notifier
 from ._values import IGNORED, SLOW, SUCCESS, CircuitSnapshot, CircuitState, Refusal, Result, Verdict
@@ -58,8 +58,8 @@ class CircuitBreaker(Plugin):
     )
     config: CircuitBreakerConfig
 
-    def __init__(self, config: CircuitBreakerConfig | None = None, /, **values: Any) -> None:
-        super().__init__(config, **values)
+    def __init__(self, config: CircuitBreakerConfig | None = None, /, **options: Unpack[CircuitBreakerOptions]) -> None:
+        super().__init__(config, **options)
         self._key, self._slow_call = self.config.key, self.config.slow_call
         self._notifier = Notifier(self.config.circuit)
         self._circuits = Circuits(self.config, CircuitState(self.config.initial_state), self._notifier.add)

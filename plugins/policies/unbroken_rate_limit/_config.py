@@ -1,6 +1,7 @@
 """What can be set about limiting."""
 
 from collections.abc import Callable, Hashable
+from typing import TypedDict
 
 from attrs import field, frozen
 
@@ -70,3 +71,21 @@ class RateLimitConfig:
             if limit is not None:
                 made[kind] = Bucket(limit, self.per, max(1.0, limit) if burst is None else burst)
         return made
+
+
+class RateLimitOptions(TypedDict, total=False):
+    """The keywords of `RateLimit`: one for each setting of `RateLimitConfig`, which describes them."""
+
+    requests: float | None
+    tokens: float | None
+    input_tokens: float | None
+    output_tokens: float | None
+    per: float
+    burst: float | None
+    token_burst: float | None
+    max_wait: float | None
+    key: Callable[[Call], Hashable] | None
+    estimate: Callable[[Call], Tokens] | None
+    learn_from_headers: bool
+    gate_on_429: bool
+    max_keys: int

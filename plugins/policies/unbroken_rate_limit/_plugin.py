@@ -1,7 +1,7 @@
 """The policy: when the next attempt may be sent, and what it took."""
 
 from collections.abc import Hashable, Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Unpack
 
 from unbroken import (
     Call,
@@ -22,7 +22,7 @@ from unbroken import (
     hookimpl,
 )
 
-from ._config import RateLimitConfig
+from ._config import RateLimitConfig, RateLimitOptions
 from ._costs import Costs
 from ._keys import Keys
 from ._learning import closed_for, left
@@ -49,8 +49,8 @@ class RateLimit(Plugin):
     Config: ClassVar[type[Any]] = RateLimitConfig
     config: RateLimitConfig
 
-    def __init__(self, config: RateLimitConfig | None = None, /, **values: Any) -> None:
-        super().__init__(config, **values)
+    def __init__(self, config: RateLimitConfig | None = None, /, **options: Unpack[RateLimitOptions]) -> None:
+        super().__init__(config, **options)
         buckets = self.config.buckets()
         self._costs = Costs(buckets)
         self._limited = bool(buckets)

@@ -1,7 +1,7 @@
 """What can be set about retrying."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, TypedDict, get_args
 
 from attrs import Attribute, field, frozen
 
@@ -96,6 +96,22 @@ class RetryConfig:
     """Whether refusals by a policy of this client (an open circuit, a full limiter) are waited for."""
     budget: RetryBudget | None = field(default=RetryBudget(), validator=_budget)
     """What all calls together may retry; None for no limit."""
+
+
+class RetryOptions(TypedDict, total=False):
+    """The keywords of `Retry`: one for each setting of `RetryConfig`, which describes them."""
+
+    max_retries: int
+    initial_delay: float | None
+    max_delay: float
+    multiplier: float
+    jitter: float
+    jitter_kind: JitterKind
+    retry_statuses: frozenset[int]
+    max_retry_after: float
+    respect_should_retry: bool
+    retry_local: bool
+    budget: RetryBudget | None
 
 
 RetryConfig.DEFAULT = RetryConfig()

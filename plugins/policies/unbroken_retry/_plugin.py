@@ -1,6 +1,6 @@
 """The policy: whether another attempt is worth it, and when."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from unbroken import decisions
 from unbroken.call import Call, Key
@@ -10,7 +10,7 @@ from unbroken.plugin import Order, Plugin
 
 from ._backoff import Backoff, delay, initial_delay
 from ._budget import Allowance
-from ._config import RetryConfig
+from ._config import RetryConfig, RetryOptions
 
 BACKOFF: Key[Backoff] = Key("retry.backoff")
 _UNSENT = ("before", "connect")
@@ -37,8 +37,8 @@ class Retry(Plugin):
     )
     config: RetryConfig
 
-    def __init__(self, config: RetryConfig | None = None, /, **values: Any) -> None:
-        super().__init__(config, **values)
+    def __init__(self, config: RetryConfig | None = None, /, **options: Unpack[RetryOptions]) -> None:
+        super().__init__(config, **options)
         self._bucket = None if self.config.budget is None else Allowance(self.config.budget)
 
     def on_commit(self, call: Call, event: Event) -> None:

@@ -1,6 +1,6 @@
 """The timeout policy: the timeouts for every call that does not bring its own."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict, Unpack
 
 from attrs import asdict, frozen
 
@@ -17,6 +17,16 @@ class TimeoutConfig(Timeouts):
     """The settings of `Timeout`: those of `Timeouts`."""
 
 
+class _TimeoutOptions(TypedDict, total=False):
+    """The keywords of `Timeout`: one for each setting of `TimeoutConfig`, which describes them."""
+
+    connect: float | None
+    first_event: float | None
+    idle: float | None
+    total: float | None
+    count_keepalives: bool
+
+
 class Timeout(Plugin):
     """Sets the clocks of a call, which the engine enforces: ``Timeout(idle=30, total=120)``.
 
@@ -30,8 +40,8 @@ class Timeout(Plugin):
     )
     config: TimeoutConfig
 
-    def __init__(self, config: TimeoutConfig | None = None, /, **values: Any) -> None:
-        super().__init__(config, **values)
+    def __init__(self, config: TimeoutConfig | None = None, /, **options: Unpack[_TimeoutOptions]) -> None:
+        super().__init__(config, **options)
         self._timeouts = Timeouts(**asdict(self.config))
 
     def before_request(self, call: Call, request: Request) -> decisions.BeforeRequest:
