@@ -16,6 +16,8 @@ class _Stream:
     """What the blocking and the awaiting stream have in common."""
 
     _engine: Engine
+    _delivered = False
+    """Whether the consumer was told that there are no more events."""
 
     @property
     def request_id(self) -> str:
@@ -55,6 +57,11 @@ class _Stream:
         if outcome is None or outcome.status != "success":
             raise RuntimeError("the stream was left before its end")
 
+    def _begin(self) -> None:
+        """Raise when there is nothing left to iterate: an empty second pass would look like an empty answer."""
+        if self._delivered:
+            raise RuntimeError("the events of this stream have been delivered; a stream can be iterated once")
+
     def _text(self, event: Event) -> str | None:
         return self._engine.reader.text(event)
 
@@ -87,7 +94,8 @@ class Stream(_Stream):
             self._driver.leave()
 
     def __iter__(self) -> Iterator[Event]:
-        """Deliver each event. Raises the Error of a call that failed."""
+        """Deliver each event. Raises the Error of a call that failed, and RuntimeError once all are delivered."""
+        self._begin()
         return self
 
     def __next__(self) -> Event:
@@ -96,15 +104,14 @@ class Stream(_Stream):
         event = self._driver.next_event()
         if event is None:
             self._check_complete()
+            self._delivered = True
             raise StopIteration
         return event
 
     def text(self) -> Iterator[str]:
         """Deliver the pieces of text of the events, as the dialect finds them."""
-        for event in self:
-            piece = self._text(event)
-            if piece is not None:
-                yield piece
+        pieces = map(self._text, self)
+        return (piece for piece in pieces if piece is not None)
 
 
 @final
@@ -132,7 +139,8 @@ class AsyncStream(_Stream):
             await self._driver.leave()
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        """Deliver each event. Raises the Error of a call that failed."""
+        """Deliver each event. Raises the Error of a call that failed, and RuntimeError once all are delivered."""
+        self._begin()
         return self
 
     async def __anext__(self) -> Event:
@@ -141,11 +149,13 @@ class AsyncStream(_Stream):
         event = await self._driver.next_event()
         if event is None:
             self._check_complete()
+            self._delivered = True
             raise StopAsyncIteration
         return event
 
     def text(self) -> AsyncIterator[str]:
         """Deliver the pieces of text of the events, as the dialect finds them."""
+        self._begin()
         return _AsyncText(self)
 
 

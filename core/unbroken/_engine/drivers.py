@@ -108,10 +108,16 @@ class Driver(_Runner):
         Pause: _pause,
     }
 
-    def __del__(self) -> None:
+    def drop(self) -> None:
+        """End the call as the garbage collector would, which runs no effects: the exchange is closed first."""
         if self._exchange is not None:
             self._close(Close(reusable=False))
+        self._generator.close()
+
+    def __del__(self) -> None:
+        if self._exchange is not None:
             warnings.warn(_DROPPED, ResourceWarning, stacklevel=2)
+        self.drop()
 
 
 class AsyncDriver(_Runner):

@@ -9,6 +9,7 @@ import time
 import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Final, cast
 
 import attrs
@@ -50,10 +51,30 @@ _installed: list[bool] = []
 
 
 @define(eq=False)
+class Interrupt:
+    """Counts the lines that run within hooks, and calls `action` at one of them."""
+
+    at: int = 0
+    action: Callable[[], object] | None = None
+    lines: int = 0
+
+    def trace(self, frame: FrameType, event: str, argument: object) -> Any:
+        """Trace, as `sys.settrace` asks for it: the hook and all that it calls."""
+        if event == "line":
+            self.lines += 1
+            action = self.action
+            if self.lines == self.at and action is not None:
+                self.action = None
+                action()
+        return self.trace
+
+
+@define(eq=False)
 class Watch:
     """Notes what a plugin does that it may not."""
 
     problems: list[str] = field(factory=list[str])
+    interrupt: Interrupt | None = None
     calls: weakref.WeakSet[Call] = field(factory=weakref.WeakSet[Call])
     """The calls that hooks were given and that somebody still holds."""
     _errors: weakref.WeakSet[Error] = field(factory=weakref.WeakSet[Error])
@@ -115,14 +136,19 @@ class Watch:
 
     @contextmanager
     def _within(self, hook: str) -> Generator[None, None, None]:
+        outer: tuple[Watch, str] | None = getattr(_here, "watch", None)  # another call may have been ended in a hook
         _here.watch = (self, hook)
+        traced = sys.gettrace()
+        if self.interrupt is not None and outer is None:
+            sys.settrace(self.interrupt.trace)
         try:
             yield
         except Exception as error:
             self.note(f"{hook} raised {type(error).__name__}: {error}")
             raise
         finally:
-            _here.watch = None
+            sys.settrace(traced)
+            _here.watch = outer
 
     def _judge(self, hook: str, answer: object) -> None:
         if hook in _ANSWERLESS and answer is not None:

@@ -13,31 +13,35 @@ from ..errors import ConfigurationError, Error, PluginError
 from ..messages import Timeouts
 from ..stream import Stream
 from ._scenarios import NEIGHBOURS, SCENARIOS, ContractDialect, Left
-from ._watch import NEIGHBOUR, Watch, watching
+from ._stillness import GLANCE, Stillness
+from ._watch import NEIGHBOUR, Interrupt, Watch, watching
 from .clock import FakeClock
 from .playing import play
 from .transport import ScriptedTransport
 
-# Far more than virtual time needs: only a plugin that blocks takes so long.
-_PATIENCE = 30.0
 _COLLECTIONS = 20
+# At how many lines of a plugin's hooks another call is ended, for each scenario.
+_INTERRUPTIONS = 40
 
 
 def check_plugin(make: Callable[[], object], *, held: Callable[[Any], int] | None = None) -> None:
     """Hold the plugin that `make` builds to the contract. Raises AssertionError that lists every breach.
 
-    It goes through attempts that end in every way, in one thread and in several, one call within another, before and
-    behind other plugins, blocking and awaiting: it must not raise, return what a hook may not return, block, do I/O,
-    take time and chance from anywhere but the call, or keep a call that has ended. `held` says how many things (probes,
-    slots, tokens) the plugin has handed out: 0 is expected after each call.
+    The plugin goes through attempts that end in every way, in one thread and in several, one call within another, one
+    call ended within the hooks of another, before and behind other plugins, sync and async. It must not raise, return
+    what a hook may not return, block, do I/O, take time and chance from anywhere but the call, or keep a call that has
+    ended. `held` says how many things (probes, slots, tokens) the plugin has handed out: 0 is expected after each call.
     """
     check = _Check(make, held)
     with watching():
         worker = threading.Thread(target=check.run, daemon=True)
         worker.start()
-        worker.join(_PATIENCE)
+        check.workers.append(worker)
+        stillness = Stillness()
+        while worker.is_alive() and not stillness.lasts(check.workers):
+            worker.join(GLANCE)
     if worker.is_alive():
-        check.watch.note("it does not come to an end: does a hook block, or hold a lock across a call?")
+        check.watch.note(f"it does not come to an end in {check.doing}: does a hook wait for a lock, or for ever?")
     if check.bug is not None:
         raise check.bug
     problems = "\n".join(f"- {problem}" for problem in check.watch.problems)
@@ -51,6 +55,10 @@ class _Check:
     make: Callable[[], object]
     held: Callable[[Any], int] | None
     watch: Watch = field(factory=Watch)
+    workers: list[threading.Thread] = field(factory=list[threading.Thread])
+    """The threads that the check runs in."""
+    doing: str = ""
+    """The check that is being made."""
     bug: BaseException | None = None
     """What went wrong that is not a breach: `make` or `held` raised."""
 
@@ -58,13 +66,19 @@ class _Check:
         """Make all checks."""
         try:
             if self.is_usable():
-                self.endings()
-                self.neighbours()
-                self.interleaved()
-                self.threads()
-                self.repeatable()
-                self.awaiting()
-                self.nothing_kept()
+                checks = (
+                    self.endings,
+                    self.neighbours,
+                    self.interleaved,
+                    self.collected,
+                    self.threads,
+                    self.repeatable,
+                    self.awaiting,
+                    self.nothing_kept,
+                )
+                for check in checks:
+                    self.doing = str(check.__doc__).partition(":")[0].rstrip(".").lower()
+                    check()
         except BaseException as error:  # noqa: BLE001  # raised again where the check was asked for
             self.bug = error
 
@@ -103,6 +117,32 @@ class _Check:
         self.play("success", [plugin], meanwhile=lambda: self.play("server error", [plugin]))
         self.expect_nothing_held(plugin, "after one call within another")
 
+    def collected(self) -> None:
+        """Calls that end within the hooks of another: the garbage collector may do that at any line."""
+        for name in ("success", "server error", "broken stream"):
+            counting = Interrupt()
+            self.play(name, [self.make()], interrupt=counting)
+            for line in range(1, counting.lines + 1, max(1, counting.lines // _INTERRUPTIONS)):
+                plugin, clock = self.make(), FakeClock()
+                end = self.begun(plugin, clock)
+                self.play(name, [plugin], clock=clock, interrupt=Interrupt(line, end))
+                end()
+                self.expect_nothing_held(plugin, f"after {name}, with another call ended in the middle of a hook")
+
+    def begun(self, plugin: object, clock: FakeClock) -> Callable[[], None]:
+        """Begin a call of another client, and return what ends it as the garbage collector would."""
+        transport = ScriptedTransport(SCENARIOS["success"], clock)
+        client = Client([plugin], transport=transport, clock=clock, dialect=ContractDialect())
+        client._setup.hooks = self.watch.watched(client._setup.hooks)
+        stream = client.stream("POST", "https://api.example.org/x", request_id="abandoned")
+        try:
+            next(stream.__enter__(), None)
+        except Error:  # what the plugin does to an ordinary call is judged elsewhere
+            return lambda: None
+        driver = stream._driver
+        assert driver is not None
+        return driver.drop
+
     def threads(self) -> None:
         """One object, many threads."""
         plugin = self.make()
@@ -110,6 +150,7 @@ class _Check:
             threading.Thread(target=self.play, args=(name, [plugin]), kwargs={"calls": 5}, daemon=True)
             for name in ("success", "server error", "broken stream", "success")
         ]
+        self.workers += threads
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -137,7 +178,7 @@ class _Check:
         self.expect_nothing_held(plugin, "after an awaiting call")
 
     def nothing_kept(self) -> None:
-        """A call that has ended is nobody's."""
+        """Calls that have ended: the plugin must not keep a reference to them."""
         plugin = self.make()
         for name in ("success", "server error"):
             self.watch.calls.clear()
@@ -166,9 +207,12 @@ class _Check:
         leave_after: int | None = None,
         calls: int = 1,
         meanwhile: Callable[[], object] | None = None,
+        clock: FakeClock | None = None,
+        interrupt: Interrupt | None = None,
     ) -> list[str]:
         """Make calls in which `name` happens, over and over. Returns the trace of what came of them."""
-        clock = FakeClock()
+        clock = FakeClock() if clock is None else clock
+        self.watch.interrupt = interrupt
         transport = ScriptedTransport(SCENARIOS[name], clock)
         trace: list[str] = []
         try:
@@ -184,6 +228,8 @@ class _Check:
         except PluginError as error:
             if error.plugin != NEIGHBOUR:
                 self.watch.note(f"{error.message} ({name})")
+        finally:
+            self.watch.interrupt = None
         if transport.open_exchanges:
             self.watch.note(f"a connection was left open after {name}")
         return trace

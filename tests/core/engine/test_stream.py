@@ -187,13 +187,17 @@ def test_a_stream_that_was_not_entered_cannot_be_read_and_can_be_left(tell, spy)
 
 
 def test_a_complete_stream_stays_at_its_end(tell):
-    """Within the block and after it."""
+    """Within the block and after it: an iterator that has ended has ended."""
 
     async def story(here):
         async with here.stream() as stream:
-            assert len([event async for event in stream]) == 5
-            assert [event async for event in stream] == []
-        assert [event async for event in stream] == []
+            events = stream.__aiter__()
+            assert len([event async for event in events]) == 5
+            for _ in range(2):
+                with pytest.raises(StopAsyncIteration):
+                    await stream.__anext__()
+        with pytest.raises(StopAsyncIteration):
+            await stream.__anext__()
 
     tell(story, [ANSWER])
 
@@ -291,3 +295,40 @@ def test_A13_and_blocking_code_gets_them_all():
     client = Client([], transport=ScriptedTransport([Answer(body=b"data: x\n\n" * 100_000)], clock), clock=clock)
     with client.stream("GET", URL) as stream:
         assert sum(1 for _ in stream) == 100_000
+
+
+def test_F83_a_second_iteration_raises(backend, fake_clock):
+    """It does not yield nothing, which would look like an empty answer; going on after a break is no second one."""
+    answers = [Answer(body=sse("one", "two", "three"))] * 2
+    again = r"can be iterated once"
+
+    def sync() -> None:
+        with Client([], transport=ScriptedTransport(answers, fake_clock), clock=fake_clock) as client:
+            with client.stream("POST", URL) as stream:
+                assert next(iter(stream)).data == "one"
+                assert [event.data for event in stream] == ["two", "three"]
+                assert next(stream, None) is None
+                for second in (stream.__iter__, stream.text):
+                    with pytest.raises(RuntimeError, match=again):
+                        second()
+            with client.stream("POST", URL) as stream:
+                assert "".join(stream.text()) == "onetwothree"
+                with pytest.raises(RuntimeError, match=again):
+                    iter(stream)
+
+    async def asynchronous() -> None:
+        transport = AsyncScriptedTransport(answers, fake_clock)
+        async with AsyncClient([], transport=transport, clock=fake_clock) as client:
+            async with client.stream("POST", URL) as stream:
+                assert (await anext(aiter(stream))).data == "one"
+                assert [event.data async for event in stream] == ["two", "three"]
+                assert await anext(stream, None) is None
+                for second in (stream.__aiter__, stream.text):
+                    with pytest.raises(RuntimeError, match=again):
+                        second()
+            async with client.stream("POST", URL) as stream:
+                assert "".join([piece async for piece in stream.text()]) == "onetwothree"
+                with pytest.raises(RuntimeError, match=again):
+                    aiter(stream)
+
+    sync() if backend == "sync" else run(asynchronous, clock=fake_clock, backend=backend)

@@ -19,6 +19,7 @@ from unbroken import (
     Error,
     Event,
     GiveUp,
+    Inbox,
     Key,
     NetworkError,
     Outcome,
@@ -32,7 +33,7 @@ from unbroken import (
     Wait,
     hookimpl,
 )
-from unbroken.testing import check_plugin, contract
+from unbroken.testing import check_plugin
 
 
 def breaches(make: Callable[[], object], held: Callable[[Any], int] | None = None) -> str:
@@ -69,19 +70,20 @@ class Slots(Plugin):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lock = threading.Lock()
+        self.inbox = Inbox()
         self.taken = 0
 
+    def take(self, slots: int) -> None:
+        self.taken += slots
+
     def before_request(self, call: Call, request: Request) -> Wait:
-        with self.lock:
-            self.taken += 1
+        self.inbox.do(self.take, 1)
         call.set(self.HELD, True)
         return Wait(call.random())
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         if call.pop(self.HELD):
-            with self.lock:
-                self.taken -= 1
+            self.inbox.put(self.take, -1)
 
 
 class Budget(Plugin):
@@ -467,17 +469,94 @@ class Locks(Plugin):
             self.lock.release()
 
 
-def test_a_lock_that_is_held_across_a_call_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call within another would wait for ever."""
-    monkeypatch.setattr(contract, "_PATIENCE", 0.5)
+def test_a_lock_that_is_held_across_a_call_is_caught() -> None:
+    """A call within another would wait for ever; that nothing moves any more tells it, not the time."""
     made: list[Locks] = []
 
     def make() -> Locks:
         made.append(Locks())
         return made[-1]
 
-    assert "it does not come to an end: does a hook block, or hold a lock across a call?" in breaches(make)
+    problems = breaches(make)
+    assert "it does not come to an end in one call in the middle of another, in one thread: does a hook" in problems
     made[-1].lock.release()
+
+
+class Counts(Plugin):
+    """Changes its state under a lock that `after_request` takes too."""
+
+    name = "counts"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+        self.count = 0
+
+    def before_request(self, call: Call, request: Request) -> None:
+        with self.lock:
+            self.count += 1
+
+    def after_request(self, call: Call, outcome: Outcome) -> None:
+        with self.lock:
+            self.count -= 1
+
+
+def test_F78_a_lock_that_a_collected_call_would_wait_for_is_caught() -> None:
+    """The garbage collector may end another call in the thread that holds it."""
+    made: list[Counts] = []
+
+    def make() -> Counts:
+        made.append(Counts())
+        return made[-1]
+
+    assert "it does not come to an end in calls that end within the hooks of another" in breaches(make)
+    made[-1].lock.release()
+
+
+class Boxed(Plugin):
+    """The same through an inbox."""
+
+    name = "boxed"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inbox = Inbox()
+        self.count = 0
+
+    def change(self, by: int) -> None:
+        self.count += by
+
+    def before_request(self, call: Call, request: Request) -> None:
+        self.inbox.do(self.change, 1)
+
+    def after_request(self, call: Call, outcome: Outcome) -> None:
+        self.inbox.put(self.change, -1)
+
+
+def test_F78_an_inbox_keeps_the_contract() -> None:
+    """Nothing waits, and everything is given back."""
+    check_plugin(Boxed, held=lambda plugin: plugin.count)
+
+
+class Torn(Plugin):
+    """Reads its state, does something, and writes it back."""
+
+    name = "torn"
+    count = 0
+
+    def before_request(self, call: Call, request: Request) -> None:
+        count = self.count
+        self.noted = [call.id]
+        self.count = count + 1
+
+    def after_request(self, call: Call, outcome: Outcome) -> None:
+        self.count -= 1
+
+
+def test_F78_state_that_is_changed_without_protection_is_caught() -> None:
+    """What the collected call gives back is lost."""
+    problems = breaches(Torn, held=lambda plugin: plugin.count)
+    assert "taken and not given back after success, with another call ended in the middle of a hook" in problems
 
 
 # The check itself

@@ -30,20 +30,20 @@ class AsyncReplyStream(Assembly):
 
     def __aiter__(self) -> AsyncIterator[Any]:
         """Iterate over typed events; an event of an unknown type is returned as an `Event`."""
-        return _Each(self._stream, self._take)
+        return _Each(aiter(self._stream), self._take)
 
     def events(self) -> AsyncIterator[Event]:
         """Iterate over events as the server sent them: ``event["type"]``, ``event.request_id``."""
-        return _Each(self._stream, self._take_raw)
+        return _Each(aiter(self._stream), self._take_raw)
 
     def text(self) -> AsyncIterator[str]:
         """Iterate over the pieces of text."""
-        return _Each(self._stream, self._take_text)
+        return _Each(aiter(self._stream), self._take_text)
 
     async def reply(self) -> Reply:
         """Read to the end and return the complete reply. Raises the Error of a call that failed."""
         if self._reply is None:
-            async for _ in self.events():
+            async for _ in _Each(self._stream, self._take_raw):
                 pass
         return self._finished()
 
@@ -54,7 +54,7 @@ class _Each(Generic[T]):
     A class, because a generator that is dropped half-way stays open until the garbage collector closes it.
     """
 
-    def __init__(self, stream: AsyncStream, read: Read[T]) -> None:
+    def __init__(self, stream: AsyncIterator[Event], read: Read[T]) -> None:
         self._stream = stream
         self._read = read
 

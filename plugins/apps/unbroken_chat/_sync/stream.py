@@ -31,20 +31,20 @@ class ReplyStream(Assembly):
 
     def __iter__(self) -> Iterator[Any]:
         """Iterate over typed events; an event of an unknown type is returned as an `Event`."""
-        return _Each(self._stream, self._take)
+        return _Each(iter(self._stream), self._take)
 
     def events(self) -> Iterator[Event]:
         """Iterate over events as the server sent them: ``event["type"]``, ``event.request_id``."""
-        return _Each(self._stream, self._take_raw)
+        return _Each(iter(self._stream), self._take_raw)
 
     def text(self) -> Iterator[str]:
         """Iterate over the pieces of text."""
-        return _Each(self._stream, self._take_text)
+        return _Each(iter(self._stream), self._take_text)
 
     def reply(self) -> Reply:
         """Read to the end and return the complete reply. Raises the Error of a call that failed."""
         if self._reply is None:
-            for _ in self.events():
+            for _ in _Each(self._stream, self._take_raw):
                 pass
         return self._finished()
 
@@ -55,7 +55,7 @@ class _Each(Generic[T]):
     A class, because a generator that is dropped half-way stays open until the garbage collector closes it.
     """
 
-    def __init__(self, stream: Stream, read: Read[T]) -> None:
+    def __init__(self, stream: Iterator[Event], read: Read[T]) -> None:
         self._stream = stream
         self._read = read
 
