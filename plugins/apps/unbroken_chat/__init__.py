@@ -1,6 +1,7 @@
 """Chatting with Claude, directly or through a backend of one's own: messages, handlers, the content generator."""
 
 from .async_generator import AsyncContentGenerator, AsyncHandler
+from .completions import ChatCompletions, Completion, CompletionStream
 from .config import AnthropicConfig, ProxyConfig
 from .credentials import RefreshAuth
 from .generator import ContentGenerator, Handler
@@ -17,7 +18,10 @@ __all__ = [
     "AsyncHandler",
     "AsyncProxyModeHandler",
     "AsyncReplyStream",
+    "ChatCompletions",
     "ChatMessage",
+    "Completion",
+    "CompletionStream",
     "ContentGenerator",
     "DirectModeHandler",
     "Handler",
