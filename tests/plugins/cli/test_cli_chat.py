@@ -9,9 +9,8 @@ import pytest
 import typer
 
 import unbroken_cli.chat._screen as cli_screen
-from unbroken_chat import ChatMessage
+from unbroken_chat import ChatCompletions, ContentGenerator
 from unbroken_cli.chat import ChatRequest, chat
-from unbroken_cli.chat._backend import ChatCompletions, Messages
 from unbroken_cli.chat._server import connected
 from unbroken_faults import Fault, FaultServer, faults
 
@@ -164,15 +163,6 @@ def test_why_a_completion_ended_is_read_from_its_chunks(invoke, server, compatib
     assert (result.exit_code, result.stdout, result.stderr) == (0, out, err)
 
 
-def test_a_completion_can_be_read_at_once(server):
-    """Without a look at its pieces."""
-    server.push(faults.ok(TEXT))
-    request = ChatRequest(dialect="openai", base_url=f"{server.url}/v1/")
-    with connected(request, {}) as connection, connection.backend.ask([], ChatMessage.user("Hi"), None) as asked:
-        answer = asked.reply()
-    assert (answer.message, answer.stop_reason) == (ChatMessage.assistant(TEXT), "stop")
-
-
 def interrupting(text: str) -> None:
     raise KeyboardInterrupt
 
@@ -259,7 +249,7 @@ def test_options_go_before_the_environment(environ, options, way):
     request = ChatRequest(**options)
     assert request.way(environ) == way
     with connected(request, environ) as server:
-        assert type(server.backend) is (ChatCompletions if way == "compatible" else Messages)
+        assert type(server.generator) is (ChatCompletions if way == "compatible" else ContentGenerator)
         assert server.is_embedded == (way == "embedded")
 
 

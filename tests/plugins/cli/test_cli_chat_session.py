@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from unbroken import Usage
 from unbroken_chat import ChatMessage
-from unbroken_cli.chat._files import FileProblem, read, write
 from unbroken_cli.chat._session import Session, Tokens
-from unbroken_cli.chat._slash import COMMANDS, interpret
+from unbroken_cli.chat._slash import COMMANDS, FileProblem, interpret, read, write
 
 ONE = [ChatMessage.user("one"), ChatMessage.assistant("1")]
 TWO = [ChatMessage.user("two"), ChatMessage.assistant("2")]

@@ -3,7 +3,7 @@
 import re
 
 from unbroken.testing import Answer, check_plugin, play, sse
-from unbroken_cli.chat._waiting import Waiting
+from unbroken_cli.chat._screen import Waiting
 from unbroken_faults import FaultServer, faults
 from unbroken_rate_limit import RateLimit
 from unbroken_retry import Retry

@@ -2,7 +2,7 @@ import socket
 import urllib.error
 import urllib.request
 
-import unbroken_cli._faults as cli_faults
+import unbroken_cli.faults as cli_faults
 from unbroken_faults import parse_script
 
 

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-import unbroken_cli._stream as cli_stream
+import unbroken_cli.stream as cli_stream
 from unbroken import Attempt, RateLimitError
 from unbroken_cli._failure import failure_block
-from unbroken_cli._stream import StreamRequest, stream
+from unbroken_cli.stream import StreamRequest, stream
 from unbroken_faults import Fault, faults
 
 BODY = '{"model": "m", "stream": true, "messages": []}'

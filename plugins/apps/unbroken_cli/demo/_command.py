@@ -1,4 +1,4 @@
-"""The demonstration from its first line to its last."""
+"""The course of `unbroken demo`: introduce, run the rows, show them, report."""
 
 import json
 import sys
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from unbroken_faults import FaultServer
 
 from .._console import console
-from ._block import LEGEND
 from ._report import Report
 from ._run import SETTINGS, Runner
 from ._scenarios import SCENARIOS, Scenario
-from ._screen import Screen, Silent, screen
+from ._screen import LEGEND, Screen, Silent, screen
 
 if TYPE_CHECKING:
     from unbroken_metrics import Metrics
@@ -30,9 +30,9 @@ def run_demo(
     as_json: bool = False,
     metrics: bool = False,
 ) -> bool:
-    """Run the rows, show them as they run, report. Returns whether every row ended as required.
+    """Run the rows and report. Returns whether every row ended as required.
 
-    Raises ConfigurationError when `metrics` are wanted and their packages are missing.
+    Raises ConfigurationError when `metrics` is true and the packages for it are missing.
     """
     counted = _counting() if metrics else None
     if as_json:
@@ -49,11 +49,20 @@ def run_demo(
     return report.ok
 
 
+def chosen(names: Sequence[str] | None, rows: Sequence[Scenario]) -> list[Scenario]:
+    """Return the rows with these names, in the order of `rows`; all of them without names. Raises BadParameter."""
+    known = [row.name for row in rows]
+    for name in names or ():
+        if name not in known:
+            raise typer.BadParameter(f"there is no row {name!r}; there are {', '.join(known)}", param_hint="--only")
+    return [row for row in rows if not names or row.name in names]
+
+
 def _counting() -> "Metrics":
     from unbroken_metrics import Metrics, PrometheusCollector
 
     metrics = Metrics()
-    PrometheusCollector(metrics)  # the table is made of it: if it cannot be had, that is said now
+    PrometheusCollector(metrics)  # the report needs it: raise now, not after the last row
     return metrics
 
 

@@ -1,4 +1,4 @@
-"""What is left of the demonstration when it has ended: a table, a verdict, a document."""
+"""The result of the demonstration: a table and a verdict, or a JSON document."""
 
 from collections.abc import Sequence
 from time import monotonic
@@ -12,8 +12,8 @@ from rich.text import Text
 
 from unbroken import Error
 
-from ._block import verdict
 from ._scenarios import CHAPTERS
+from ._screen import verdict
 from ._trial import Trial
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class Report:
-    """The rows, all of them ended."""
+    """All rows, after the end of the last one."""
 
     trials: Sequence[Trial]
     seconds: float
     seed: int
     use_async: bool
     metrics: "Metrics | None" = None
-    """What has counted, if it was asked to."""
+    """The metrics of all calls, with ``--metrics``."""
 
     @property
     def ok(self) -> bool:
@@ -37,7 +37,7 @@ class Report:
         return all(trial.ok for trial in self.trials)
 
     def document(self) -> dict[str, Any]:
-        """Return everything as JSON; times in seconds."""
+        """Return the report as a JSON object; times in seconds."""
         counted = {} if self.metrics is None else {"metrics": self.metrics.snapshot().to_dict()}
         return {
             "ok": self.ok,
@@ -49,7 +49,7 @@ class Report:
         }
 
     def show(self, console: Console) -> None:
-        """Print the table, what is not as required, and the verdict."""
+        """Print the table, the problems, the metrics and the verdict."""
         console.print()
         console.print(self._table())
         for trial in self.trials:
@@ -78,7 +78,7 @@ class Report:
 
 
 def _counted(metrics: "Metrics") -> RenderableType:
-    """Return the numbers as `unbroken top` shows them, with the percentiles of the plugin, which has all times."""
+    """Return the numbers as `unbroken top` shows them, but with the exact percentiles that the plugin knows."""
     from unbroken_metrics import PrometheusCollector
 
     from ..top import DURATION, FIRST_EVENT, Reading, Window, frame

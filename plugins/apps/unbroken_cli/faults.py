@@ -1,4 +1,4 @@
-"""`unbroken faults`: the failing server by hand."""
+"""`unbroken faults`: the fault server on its own, and the list of its faults."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,11 +14,11 @@ from ._console import console, printable
 
 Tick = Callable[[], None]
 _TICK = 0.1
-"""Seconds between two looks at what was asked."""
+"""Seconds between two looks at the requests."""
 
 
 def list_faults() -> None:
-    """Print the catalogue."""
+    """Print every fault as a script writes it, with its description."""
     out = console()
     for usage, doc in faults.describe().items():
         out.print(Text.assemble((usage, "bold")), soft_wrap=True)
@@ -26,7 +26,7 @@ def list_faults() -> None:
 
 
 def serve(script: Sequence[Fault], *, port: int, seed: int, tick: Tick = lambda: time.sleep(_TICK)) -> None:
-    """Serve and print each request until Ctrl-C. Raises OSError when the port cannot be had."""
+    """Serve and print each request until Ctrl-C. Raises OSError when the port is not available."""
     out = console()
     with FaultServer(script, seed=seed, port=port) as server:
         _introduce(out, server.url, len(script))
@@ -63,7 +63,7 @@ def _line(request: ReceivedRequest, script: Sequence[Fault]) -> Text:
 
 
 def _words(fault: Fault) -> str:
-    """Return what is unusual about a fault, as one would write it."""
+    """Return the fields of a fault that differ from their defaults, as a script writes them."""
     unusual = (
         f"{each.name}={_value(getattr(fault, each.name))}"
         for each in attrs.fields(Fault)
