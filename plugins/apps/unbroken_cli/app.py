@@ -71,7 +71,7 @@ class Commands(TyperGroup):
 
     @cached_property
     def own(self) -> dict[str, Offer]:
-        """The commands of this distribution by name, in the order of the help. None when it is not installed."""
+        """The commands of this distribution by name, in the order of the help; empty when it is not installed."""
         from importlib import metadata
 
         try:
@@ -122,7 +122,7 @@ class Commands(TyperGroup):
         return named[0].command(cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command. Its implementation is imported now, and that may fail too."""
+        """Run the command. It may import more packages while it runs, and these may be missing."""
         try:
             return super().invoke(ctx)
         except ImportError as error:

@@ -1,6 +1,7 @@
-"""The commands and their options. Their implementations are imported by the call, so that ``--help`` is quick.
+"""The commands and their options. Each imports its implementation when it runs, so that ``--help`` is quick.
 
-The entry point group `unbroken.commands` in pyproject.toml names these functions.
+The entry point group `unbroken.commands` in pyproject.toml names these functions. Typer prints the docstrings; it keeps
+the line breaks after the first paragraph, so those lines are short enough for 80 columns.
 """
 
 from collections.abc import Generator
@@ -55,7 +56,7 @@ def demo(
 
 def plugins(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Show the settings of these plugins.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Show the settings of these plugins.")
     ] = None,
 ) -> None:
     """List the installed plugins and dialects, or show the settings of those named."""
@@ -139,8 +140,10 @@ def chat(
 ) -> None:
     """Talk to a model: one question, or a conversation in the terminal.
 
-    Asks the --endpoint or the --base-url that is given, else Anthropic when ANTHROPIC_API_KEY is set, else an
-    embedded server that makes its answers up. Exits with 0, with 1 when an answer failed, 2 for bad usage or
+    Asks the --endpoint or --base-url that is given; without one, Anthropic when
+    ANTHROPIC_API_KEY is set; else an embedded server that makes its answers up.
+
+    Exits with 0, with 1 when an answer failed, 2 for bad usage or
     configuration, 130 after Ctrl-C.
     """
     from .chat import ChatRequest

@@ -156,7 +156,7 @@ def test_an_answer_that_was_cut_short_by_the_model_says_so(invoke, server, endpo
     ids=["length", "refusal", "nonsense"],
 )
 def test_why_a_completion_ended_is_read_from_its_chunks(invoke, server, compatible, choices, out, err):
-    """An unusual end is said, an empty answer too, and nonsense there harms nobody."""
+    """An unusual end is said, an empty answer too, and nonsense there does no harm."""
     chunk = b"data: %b\n\n" % json.dumps({"choices": choices}).encode()
     server.push(Fault(events=(chunk, b'data: {"choices": null}\n\n', b"data: [DONE]\n\n")))
     result = invoke("chat", "Hi", *compatible)
@@ -254,7 +254,7 @@ def test_options_go_before_the_environment(environ, options, way):
 
 
 def test_the_embedded_server_answers_and_says_so(invoke):
-    """One line on standard error, so that nobody takes its words for those of a model."""
+    """One line on standard error, so that its words are not taken for those of a model."""
     result = invoke("chat", "Hi")
     assert result.exit_code == 0
     assert result.stdout.strip()

@@ -99,7 +99,7 @@ def test_an_unknown_command_says_which_there_are(session, line):
 
 
 def test_a_space_makes_a_question_of_what_looks_like_a_command(session):
-    """Whoever wants to ask about a path can."""
+    """A user can ask about a path."""
     assert interpret(session, " /etc/passwd?").ask.question == ChatMessage.user("/etc/passwd?")
 
 

@@ -207,7 +207,7 @@ def _report(**cells: Cell) -> str:
 
 
 def test_the_ends_are_counted():
-    """So that nobody has to."""
+    """So that readers need not."""
     notes = _report(a=_cell(), b=_cell(), c=_cell(text="one"), d=_cell(given_up=1.0), e=_cell(error=OSError()))
     assert "whole answer 2, error 1, success without the whole answer 1, hang 1." in notes
 

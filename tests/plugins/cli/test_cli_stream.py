@@ -187,7 +187,7 @@ def test_a_hint_of_the_server_is_part_of_the_block():
 
 
 def test_an_error_of_no_known_class_has_no_hint():
-    """There is nothing to say about what nobody knows."""
+    """There is no advice for an error of an unknown kind."""
     from unbroken import Error
 
     assert failure_block(Error("odd")) == "Error: odd\n"
