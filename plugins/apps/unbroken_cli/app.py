@@ -9,61 +9,19 @@ import gc
 from difflib import get_close_matches
 from functools import cached_property
 from inspect import isfunction
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from ._console import UNUSABLE, printable, say, tolerate_encodings
+from ._installed import HOME, Offer, installed
 
-if TYPE_CHECKING:
-    from importlib.metadata import Distribution, EntryPoint
-
-GROUP: Final = "unbroken.commands"
-HOME: Final = "unbroken"
-"""The distribution whose commands keep their names."""
 ORDER: Final = ("demo", "plugins", "explain", "stream", "chat", "faults", "top")
 """The order of the help. Entry points have none."""
 
 Command = TyperCommand | TyperGroup
-
-
-class Offer(NamedTuple):
-    """A command and the distribution that offers it."""
-
-    entry_point: "EntryPoint"
-    distribution: str
-    version: str
-
-    @property
-    def name(self) -> str:
-        """The name that the distribution gives to its command."""
-        return self.entry_point.name
-
-    @property
-    def id(self) -> str:
-        """``distribution:name``."""
-        return f"{self.distribution}:{self.name}"
-
-    def command(self, name: str) -> Command:
-        """Import the command. When that fails, return one that explains why and exits with 2."""
-        try:
-            loaded = self.entry_point.load()
-            if not isinstance(loaded, typer.Typer) and not isfunction(loaded):
-                return _unusable(name, f"{self} is neither a function nor a typer.Typer")
-            command = cast(Command, get_command(_application(loaded)))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # importing a module may even exit
-            return _unusable(name, self.failure(error))
-        command.name = name
-        return command
-
-    def failure(self, error: BaseException) -> str:
-        """Return a sentence that says which distribution is broken, and how."""
-        return f"{self} cannot be imported: {type(error).__name__}: {error}"
-
-    def __str__(self) -> str:
-        return f"{self.entry_point.value} of distribution {self.distribution} {self.version}"
 
 
 class Commands(TyperGroup):
@@ -71,55 +29,43 @@ class Commands(TyperGroup):
 
     @cached_property
     def own(self) -> dict[str, Offer]:
-        """The commands of this distribution by name, in the order of the help; empty when it is not installed."""
-        from importlib import metadata
-
-        try:
-            found = {offer.name: offer for offer in _offers(metadata.distribution(HOME))}
-        except metadata.PackageNotFoundError:
-            return {}
+        """The commands of this distribution by name, in the order of the help."""
+        found = {offer.name: offer for offer in self._installed.get(HOME, ())}
         return {name: found[name] for name in (*ORDER, *found) if name in found}
 
     @cached_property
     def others(self) -> list[Offer]:
-        """The commands of all other distributions. A distribution with broken metadata has none."""
-        from importlib import metadata
+        """The commands of all other distributions."""
+        offers = (offer for home, found in self._installed.items() if home != HOME for offer in found)
+        return sorted(offers, key=lambda offer: offer.id)
 
-        found: dict[str, list[Offer]] = {HOME: []}
-        for distribution in metadata.distributions():
-            try:
-                offers = _offers(distribution)
-            except Exception:  # noqa: BLE001, S112  # one broken distribution must not break the command line
-                continue
-            if offers:  # the first on sys.path is the one that is imported
-                found.setdefault(_normalized(offers[0].distribution), offers)
-        return sorted((offer for offers in found.values() for offer in offers), key=lambda offer: offer.id)
+    @cached_property
+    def _installed(self) -> dict[str, list[Offer]]:
+        return installed()
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names under which the commands can be run: our own, then those of others."""
-        names = [offer.name for offer in self.others]
-        unique = [name if names.count(name) == 1 and name not in self.own else "" for name in names]
-        return [*self.own, *sorted(name or offer.id for name, offer in zip(unique, self.others, strict=True))]
+        taken = [*self.own, *(offer.name for offer in self.others)]
+        names = (offer.name if taken.count(offer.name) == 1 else offer.id for offer in self.others)
+        return [*self.own, *sorted(names)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Command | None:
         """Return the command to run for `cmd_name`. Ends with a usage error when there is none."""
         if cmd_name in self.own:
-            return self.own[cmd_name].command(cmd_name)
-        for offer in (each for each in self.others if each.id == cmd_name):
-            command = offer.command(cmd_name)
-            if offer.name in self.own:
-                note = f"Not run by {offer.name!r}, which is a command of {HOME} itself."
-                command.short_help = f"{note} {command.short_help or command.help or ''}"
-            return command
-        named = [each for each in self.others if each.name == cmd_name]
-        if len(named) > 1:
-            choices = " or ".join(f"unbroken {each.id}" for each in named)
-            return _unusable(cmd_name, f"{cmd_name!r} is offered by several distributions; run {choices}")
-        if not named:
+            return _command(self.own[cmd_name], cmd_name)
+        offers = [offer for offer in self.others if cmd_name in (offer.name, offer.id)]
+        if not offers:
             close = get_close_matches(cmd_name, self.list_commands(ctx))
             proposal = f" Did you mean {', '.join(map(repr, close))}?" if close else ""
             ctx.fail(f"No such command {cmd_name!r}.{proposal}")
-        return named[0].command(cmd_name)
+        if len(offers) > 1:
+            choices = " or ".join(f"unbroken {offer.id}" for offer in offers)
+            return _unusable(cmd_name, f"{cmd_name!r} is offered by several distributions; run {choices}")
+        command = _command(offers[0], cmd_name)
+        if offers[0].name in self.own:
+            note = f"Not run by {offers[0].name!r}, which is a command of {HOME} itself."
+            command.short_help = f"{note} {command.short_help or command.help or ''}"
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command. It may import more packages while it runs, and these may be missing."""
@@ -128,7 +74,7 @@ class Commands(TyperGroup):
         except ImportError as error:
             name = ctx.invoked_subcommand
             offer = self.own.get(name) or next(each for each in self.others if name in (each.name, each.id))
-            say(f"{printable(offer.failure(error))}\n")
+            say(f"{printable(_failure(offer, error))}\n")
             raise typer.Exit(UNUSABLE) from error
 
 
@@ -167,17 +113,21 @@ def _root(
     gc.enable()  # `main` has disabled it
 
 
-def _offers(distribution: "Distribution") -> list[Offer]:
-    if f"[{GROUP}]" not in (distribution.read_text("entry_points.txt") or ""):  # parsing all of them is slow
-        return []
-    entry_points = [each for each in distribution.entry_points if each.group == GROUP]
-    return [Offer(each, distribution.name, distribution.version) for each in entry_points]
+def _command(offer: Offer, name: str) -> Command:
+    """Import a command. When that fails, return one that explains why and exits with 2."""
+    try:
+        loaded = offer.load()
+        if not isinstance(loaded, typer.Typer) and not isfunction(loaded):
+            return _unusable(name, f"{offer} is neither a function nor a typer.Typer")
+        command = cast(Command, get_command(_application(loaded)))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # importing a module may even exit
+        return _unusable(name, _failure(offer, error))
+    command.name = name
+    return command
 
 
-def _normalized(distribution: str) -> str:
-    import re
-
-    return re.sub(r"[-_.]+", "-", distribution).lower()
+def _failure(offer: Offer, error: BaseException) -> str:
+    return f"{offer} cannot be imported: {type(error).__name__}: {error}"
 
 
 def _application(loaded: Any) -> typer.Typer:

@@ -39,12 +39,13 @@ def serve(script: Sequence[Fault], *, port: int, seed: int, tick: Tick = lambda:
                 shown = len(requests)
                 tick()
         except KeyboardInterrupt:
-            out.print(Text(f"{shown} requests", "dim"))
+            out.print(Text(f"{shown} request{'' if shown == 1 else 's'}", "dim"))
 
 
 def _introduce(out: Console, url: str, count: int) -> None:
     out.print(Text.assemble("serving ", (f"{url}/v1/messages", "bold cyan")), soft_wrap=True)
-    queue = f"the next {count} requests follow the script" if count else "every request is answered well"
+    scripted = "the next request follows" if count == 1 else f"the next {count} requests follow"
+    queue = f"{scripted} the script" if count else "every request is answered well"
     out.print(Text(f"{queue}, ?fault=NAME asks for one; Ctrl-C stops", "dim"), soft_wrap=True)
     body = '{"model":"m","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Hello"}]}'
     try_it = f"unbroken stream {url}/v1/messages --dialect anthropic --json-body '{body}'"

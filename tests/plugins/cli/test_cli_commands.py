@@ -3,12 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.metadata import distribution
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
 
-from unbroken_cli import app as root
+from unbroken_cli import _installed
 
 NAMES = ["demo", "plugins", "explain", "stream", "chat", "faults", "top"]
 DOCTOR = '''
@@ -54,7 +54,7 @@ def one_line(text: str) -> str:
 
 def test_every_command_of_ours_is_an_entry_point():
     """And each leads to the function of its name."""
-    offered = [each for each in distribution("unbroken").entry_points if each.group == root.GROUP]
+    offered = [each for each in distribution("unbroken").entry_points if each.group == _installed.GROUP]
     assert sorted(each.name for each in offered) == sorted(NAMES)
     assert all(each.load().__name__ == each.name for each in offered)
 
@@ -91,12 +91,6 @@ def test_a_command_is_imported_when_it_is_run_or_described(invoke, install):
         assert "acme_doctor" not in sys.modules
     invoke("doctor")
     assert "acme_doctor" in sys.modules
-
-
-def test_running_a_command_of_ours_looks_at_no_other_distribution(invoke, monkeypatch):
-    """So that it starts as fast with a hundred of them."""
-    monkeypatch.delattr("importlib.metadata.distributions")
-    assert invoke("faults", "--list").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -188,12 +182,50 @@ def test_a_distribution_that_is_twice_on_the_path_counts_once(invoke, install, t
     assert invoke("doctor").stdout == "how is you?\n"
 
 
-def test_without_its_distribution_the_root_still_answers(invoke, monkeypatch):
-    """A copy of the source alone has no entry points, and says that there is no such command."""
-    monkeypatch.setattr(root, "HOME", "unbroken-is-not-installed")
-    result = invoke("xyzzy")
-    assert result.exit_code == 2
-    assert "No such command" in result.stderr
+def test_what_the_path_does_not_show_is_found_by_importlib(invoke, install, monkeypatch):
+    """In a zip file or a frozen application there are no directories to look into."""
+    install("acme-doctor", DOCTOR, doctor="acme_doctor:doctor")
+    install("acme-broken", "", doctor="acme_broken:doctor")
+    real = Distribution.entry_points
+
+    def entry_points(self: Distribution):
+        if self.name == "acme-broken":
+            raise ValueError("broken")
+        return real.fget(self)
+
+    monkeypatch.setattr(Distribution, "entry_points", property(entry_points))
+    found = _installed.installed()
+    monkeypatch.setattr(_installed, "_on_path", lambda: iter(()))
+    by_importlib = _installed.installed()
+    assert by_importlib == {name: offers for name, offers in found.items() if name != "acme-broken"}
+    assert listed(invoke("--help").stdout) == [*NAMES, "doctor"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[unbroken.commands]\ndoctor = acme_doctor:doctor\n",
+        "[a]\nx = y:z\n\n[unbroken.commands]\n# one = a:b\n\ndoctor=acme_doctor:doctor [cli]\n\n[z]\nq = r:s\n",
+        "[unbroken.commands]\r\ndoctor = acme_doctor:doctor\r\n[z]\r\nq = r:s",
+    ],
+    ids=["plain", "sections", "windows"],
+)
+@pytest.mark.parametrize(("ending", "metadata"), [("dist-info", "METADATA"), ("egg-info", "PKG-INFO")])
+def test_entry_points_are_read_as_importlib_reads_them(invoke, tmp_path, monkeypatch, text, ending, metadata):
+    """Sections, comments, extras, both layouts of the metadata."""
+    info = tmp_path / "site" / f"acme_doctor-1.2.{ending}"
+    info.mkdir(parents=True)
+    (info / metadata).write_text("Metadata-Version: 2.1\nName: acme-doctor\nVersion: 1.2\n\nVersion: of the text\n")
+    (info / "entry_points.txt").write_bytes(text.encode())
+    (tmp_path / "site" / "acme_doctor.py").write_text(DOCTOR)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    (offer,) = _installed.installed()["acme-doctor"]
+    assert offer[2:] == ("acme-doctor", "1.2")
+    with monkeypatch.context() as patched:
+        patched.setattr(_installed, "_on_path", lambda: iter(()))
+        assert _installed.installed()["acme-doctor"] == [offer]
+    assert invoke("doctor").stdout == "how is you?\n"
+    sys.modules.pop("acme_doctor")
 
 
 def test_commands_run_with_the_garbage_collector(install, tmp_path):

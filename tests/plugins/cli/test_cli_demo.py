@@ -10,8 +10,7 @@ import unbroken
 from unbroken.testing import Answer, play, sse
 from unbroken_cli import demo
 from unbroken_cli.demo import SCENARIOS, Expect, Scenario, Trial, run_demo
-from unbroken_cli.demo._command import _introduce, _suggest
-from unbroken_cli.demo._report import Report
+from unbroken_cli.demo._command import Report, _introduce, _suggest
 from unbroken_cli.demo._run import Narrator, Runner
 from unbroken_cli.demo._scenarios import CHAPTERS
 from unbroken_cli.demo._screen import block, screen
