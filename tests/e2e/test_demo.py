@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 COMMAND = [sys.executable, "-c", "from unbroken_cli import main; main()", "demo", "--json"]
-COLOURS = {"sync": [], "async": ["--async"]}
+CLIENTS = {"sync": [], "async": ["--async"]}
 
 Processes = dict[str, "subprocess.Popen[str]"]
 
@@ -24,7 +24,7 @@ def processes() -> Iterator[Processes]:
             text=True,
             encoding="utf-8",
         )
-        for name, options in COLOURS.items()
+        for name, options in CLIENTS.items()
     }
     yield begun
     for process in begun.values():
@@ -32,7 +32,7 @@ def processes() -> Iterator[Processes]:
             process.kill()
 
 
-@pytest.mark.parametrize("name", COLOURS)
+@pytest.mark.parametrize("name", CLIENTS)
 def test_the_demonstration_ends_as_required(processes: Processes, name: str):
     """Every row as required, exit code 0, under 20 seconds."""
     output, complaints = processes[name].communicate(timeout=60)

@@ -10,7 +10,7 @@ import openai
 import pytest
 from packaging.version import Version
 
-from unbroken_cli.compare import APIS, GIVE_UP, ROWS, Api, Cell, Consumer, Run, participants
+from unbroken_cli.demo.compare import APIS, GIVE_UP, ROWS, Api, Cell, Consumer, Run, participants
 from unbroken_faults import FaultServer, faults
 
 PAGE = Path(__file__).parents[2] / "docs" / "why.md"

@@ -115,9 +115,10 @@ class Driver(_Runner):
         self._generator.close()
 
     def __del__(self) -> None:
-        if self._exchange is not None:
-            warnings.warn(_DROPPED, ResourceWarning, stacklevel=2)
+        dropped = self._exchange is not None
         self.drop()
+        if dropped:
+            warnings.warn(_DROPPED, ResourceWarning, stacklevel=2)
 
 
 class AsyncDriver(_Runner):

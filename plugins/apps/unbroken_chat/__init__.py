@@ -6,6 +6,7 @@ from ._async.stream import AsyncReplyStream
 from ._sync.generator import ContentGenerator, Handler
 from ._sync.handlers import DirectModeHandler, ProxyModeHandler
 from ._sync.stream import ReplyStream
+from .completions import ChatCompletions, Completion, CompletionStream
 from .config import AnthropicConfig, ProxyConfig
 from .credentials import RefreshAuth
 from .messages import ChatMessage
@@ -21,9 +22,12 @@ __all__ = [
     "AsyncHandler",
     "AsyncProxyModeHandler",
     "AsyncReplyStream",
+    "ChatCompletions",
     "ChatMessage",
     "CircuitBreaker",
     "CircuitBreakerConfig",
+    "Completion",
+    "CompletionStream",
     "ContentGenerator",
     "DirectModeHandler",
     "Handler",

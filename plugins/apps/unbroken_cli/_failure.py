@@ -1,4 +1,4 @@
-"""A failed call in a few lines that help: what, where, what was tried, what to do."""
+"""A failed call in a few lines: the error, where it happened, the attempts, a hint."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -24,14 +24,15 @@ from unbroken import (
 from ._console import printable
 
 Hints = tuple[tuple[type[Error], str], ...]
+TIMEOUT_HINT: Final = "the timeouts are settings of the timeout plugin: UNBROKEN_TIMEOUT__IDLE=120 and the like"
 
 _HINTS: Final[Hints] = (
     (TruncatedStreamError, "what was printed is incomplete; for a stream without a terminal event use --dialect sse"),
-    (TimeoutError, "the timeouts are settings of the timeout plugin: UNBROKEN_TIMEOUT__IDLE=120 and the like"),
+    (TimeoutError, TIMEOUT_HINT),
     (NetworkError, "is the address right, and can this machine reach it?"),
     (AuthenticationError, "the server refused the credentials; give them with --header"),
     (QuotaExceededError, "waiting does not help: the account is at its limit"),
-    (RateLimitError, "the server asks for patience"),
+    (RateLimitError, "the server refuses more requests for now; send fewer, or wait"),
     (ValidationError, "the request itself is wrong: the path, the body or a header"),
     (ServerError, "the server failed; try again later"),
     (ContentTypeError, "this is no event stream: a login page, a proxy, or another path than meant"),
@@ -43,9 +44,9 @@ _HINTS: Final[Hints] = (
 
 
 def failure_block(error: Error, secrets: Sequence[str] = (), hints: Hints = ()) -> str:
-    """Return the lines, without any of `secrets` and without anything that a terminal would obey.
+    """Return the lines, without `secrets` and without control characters.
 
-    `hints` are those of a command, before the general ones.
+    `hints` belong to the command and go before the general ones; the first that fits the class of the error is shown.
     """
     text = "\n".join(_lines(error, (*hints, *_HINTS))) + "\n"
     for secret in sorted(secrets, key=len, reverse=True):

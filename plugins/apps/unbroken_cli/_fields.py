@@ -1,4 +1,4 @@
-"""The settings of a plugin as a person reads them: name, type, default, what it is for."""
+"""The settings of a plugin as text: name, type, default, description."""
 
 import ast
 import inspect
@@ -27,7 +27,7 @@ class Setting:
 
 
 def settings_of(config_class: Any) -> list[Setting]:
-    """Return the fields of a configuration class in their order; nothing for what is no attrs class."""
+    """Return the fields of a configuration class in order; an empty list when it is not an attrs class."""
     if not attrs.has(config_class):
         return []
     docs = _docs(config_class)
@@ -39,7 +39,7 @@ def settings_of(config_class: Any) -> list[Setting]:
 
 
 def shown(name: str, value: Any, *, secret: bool = False) -> str:
-    """Return a value as it would be written in a file; text under a name that sounds secret is hidden."""
+    """Return a value as a file would have it. Text under a name that suggests a credential is hidden."""
     if secret or (is_secret(name) and isinstance(value, str | bytes)):
         return HIDDEN
     if isinstance(value, Mapping):
@@ -62,7 +62,7 @@ def alias(attribute: "attrs.Attribute[Any]") -> str:
 
 
 def is_secret(name: str) -> bool:
-    """Whether a name sounds as if its value were a credential."""
+    """Whether a name suggests that its value is a credential."""
     return any(word in name.lower() for word in SECRET_WORDS)
 
 
@@ -100,7 +100,7 @@ def _type(annotation: Any) -> str:
 
 
 def _docs(config_class: type[Any]) -> dict[str, str]:
-    """Read the strings below the fields, which Python throws away; those of base classes too."""
+    """Return the docstrings of the fields, also of base classes. Python drops them, so the source is read."""
     found: dict[str, str] = {}
     for each in reversed(config_class.__mro__):
         try:

@@ -1,19 +1,90 @@
-"""The commands and their options. What they do is imported when they are called, so that ``--help`` is quick."""
+"""The root of the command line. It finds its commands in the entry point group `unbroken.commands`.
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Annotated
+An entry point leads to a function, whose arguments and docstring typer reads, or to a `typer.Typer`. A name of this
+distribution always means its own command. A command of another distribution with such a name, or with a name that two
+distributions offer, is called ``distribution:name``.
+"""
+
+import gc
+from difflib import get_close_matches
+from functools import cached_property
+from inspect import isfunction
+from typing import Annotated, Any, Final, cast
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from ._console import complain, tolerate_encodings
+from ._console import UNUSABLE, printable, say, tolerate_encodings
+from ._installed import HOME, Offer, installed
+
+ORDER: Final = ("demo", "plugins", "explain", "stream", "chat", "faults", "top")
+"""The order of the help. Entry points have none."""
+
+Command = TyperCommand | TyperGroup
+
+
+class Commands(TyperGroup):
+    """The commands of all installed distributions. Each is imported when it is run or when its help is shown."""
+
+    @cached_property
+    def own(self) -> dict[str, Offer]:
+        """The commands of this distribution by name, in the order of the help."""
+        found = {offer.name: offer for offer in self._installed.get(HOME, ())}
+        return {name: found[name] for name in (*ORDER, *found) if name in found}
+
+    @cached_property
+    def others(self) -> list[Offer]:
+        """The commands of all other distributions."""
+        offers = (offer for home, found in self._installed.items() if home != HOME for offer in found)
+        return sorted(offers, key=lambda offer: offer.id)
+
+    @cached_property
+    def _installed(self) -> dict[str, list[Offer]]:
+        return installed()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names under which the commands can be run: our own, then those of others."""
+        taken = [*self.own, *(offer.name for offer in self.others)]
+        names = (offer.name if taken.count(offer.name) == 1 else offer.id for offer in self.others)
+        return [*self.own, *sorted(names)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Command | None:
+        """Return the command to run for `cmd_name`. Ends with a usage error when there is none."""
+        if cmd_name in self.own:
+            return _command(self.own[cmd_name], cmd_name)
+        offers = [offer for offer in self.others if cmd_name in (offer.name, offer.id)]
+        if not offers:
+            close = get_close_matches(cmd_name, self.list_commands(ctx))
+            proposal = f" Did you mean {', '.join(map(repr, close))}?" if close else ""
+            ctx.fail(f"No such command {cmd_name!r}.{proposal}")
+        if len(offers) > 1:
+            choices = " or ".join(f"unbroken {offer.id}" for offer in offers)
+            return _unusable(cmd_name, f"{cmd_name!r} is offered by several distributions; run {choices}")
+        command = _command(offers[0], cmd_name)
+        if offers[0].name in self.own:
+            note = f"Not run by {offers[0].name!r}, which is a command of {HOME} itself."
+            command.short_help = f"{note} {command.short_help or command.help or ''}"
+        return command
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. It may import more packages while it runs, and these may be missing."""
+        try:
+            return super().invoke(ctx)
+        except ImportError as error:
+            name = ctx.invoked_subcommand
+            offer = self.own.get(name) or next(each for each in self.others if name in (each.name, each.id))
+            say(f"{printable(_failure(offer, error))}\n")
+            raise typer.Exit(UNUSABLE) from error
+
 
 app = typer.Typer(
+    cls=Commands,
     name="unbroken",
     help="Consume event streams over HTTP without losing, duplicating or waiting forever for anything.",
     add_completion=False,
     no_args_is_help=True,
-    # A traceback with local variables shows what is in them: keys, prompts.
+    # A traceback with local variables would print keys and prompts.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -29,7 +100,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"unbroken {version('unbroken')}")
+        typer.echo(f"unbroken {version(HOME)}")
         raise typer.Exit
 
 
@@ -38,218 +109,44 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
-) -> None: ...
-
-
-@app.command()
-def demo(
-    only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="NAME", help="Run this row only; can be repeated.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
-    use_async: Annotated[bool, typer.Option("--async", help="Use the AsyncClient, on asyncio.")] = False,
-    seed: Annotated[int, typer.Option(help="Decides the ids and how the bytes are cut into pieces.")] = 0,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Put the anthropic and openai SDKs through it too, side by side.")
-    ] = False,
-    metrics: Annotated[bool, typer.Option("--metrics", help="Count, and end with what was counted.")] = False,
 ) -> None:
-    """Stream real conversations from a server that fails in every way, and show what becomes of them.
-
-    Exits with 0 when every row ended as required, with 1 otherwise. Nothing is required of an SDK.
-    """
-    from ._arguments import chosen
-
-    if compare:
-        from .compare import ROWS, run_compare
-
-        if use_async or metrics:
-            raise typer.BadParameter("the comparison is one of blocking clients, without --async and --metrics")
-        good = run_compare(chosen(only, ROWS), seed=seed, as_json=as_json)
-    else:
-        from .demo import SCENARIOS, run_demo
-
-        rows = chosen(only, SCENARIOS)
-        with _configuration_errors():
-            good = run_demo(rows, seed=seed, use_async=use_async, as_json=as_json, metrics=metrics)
-    if not good:
-        raise typer.Exit(1)
+    gc.enable()  # `main` has disabled it
 
 
-@app.command()
-def plugins(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Show the settings of these.")] = None,
-) -> None:
-    """List the installed plugins and dialects, or show what can be set about some of them."""
-    from ._plugins import list_plugins
-
-    if not list_plugins(names or ()):
-        raise typer.Exit(2)
-
-
-PluginsOption = Annotated[
-    str | None,
-    typer.Option("--plugins", metavar="A,B", help="The plugins to use, outermost first; -NAME removes one."),
-]
-ConfigOption = Annotated[
-    str | None, typer.Option("--config", metavar="FILE", help="A TOML file instead of the one that would be found.")
-]
-DialectOption = Annotated[str, typer.Option(metavar="NAME", help="What the events mean, such as anthropic.")]
-
-
-@app.command()
-def explain(plugins: PluginsOption = None, config: ConfigOption = None, dialect: DialectOption = "sse") -> None:
-    """Show the pipeline that a client would have here, and where each of its settings comes from."""
-    from ._explain import explain as explain_it
-
-    with _configuration_errors():
-        explain_it(_names(plugins), config, dialect)
-
-
-@app.command()
-def stream(
-    url: Annotated[str, typer.Argument(metavar="URL", help="Any endpoint that sends events.")],
-    dialect: DialectOption = "sse",
-    header: Annotated[
-        list[str] | None, typer.Option("--header", "-H", metavar="'K: V'", help="Send it; can be repeated.")
-    ] = None,
-    json_body: Annotated[
-        str | None,
-        typer.Option(metavar="JSON|@FILE|-", help="Send this, or what is in the file or on standard input."),
-    ] = None,
-    method: Annotated[str | None, typer.Option(help="POST with a body and GET without, unless given.")] = None,
-    plugins: PluginsOption = None,
-    config: ConfigOption = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Print the events as they came.")] = False,
-    text: Annotated[bool, typer.Option("--text", help="Print the text alone.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per event.")] = False,
-) -> None:
-    """Print a stream of events as they arrive: the text where the dialect knows it, else the events.
-
-    Exits with 0 when the stream was complete, 1 when it failed, 2 for bad usage or configuration, 130 after Ctrl-C.
-    """
-    from ._arguments import parse_body, parse_form, parse_headers
-    from ._stream import StreamRequest
-    from ._stream import stream as stream_it
-
-    content = parse_body(json_body)
-    request = StreamRequest(
-        method=method or ("GET" if content is None else "POST"),
-        url=url,
-        headers=parse_headers(header or ()),
-        content=content,
-        dialect=dialect,
-        plugins=_names(plugins),
-        config=config,
-        form=parse_form(raw=raw, text=text, json=as_json),
-    )
-    with _configuration_errors():
-        raise typer.Exit(stream_it(request))
-
-
-@app.command()
-def chat(
-    question: Annotated[
-        str | None, typer.Argument(metavar="QUESTION", help="Without it: a conversation, or standard input.")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Anthropic: claude-sonnet-4-5 unless given; others choose.")
-    ] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="The longest answer; 4096 unless given.")] = None,
-    system: Annotated[str | None, typer.Option(metavar="TEXT", help="What instructs the model.")] = None,
-    endpoint: Annotated[
-        str | None, typer.Option(metavar="URL", help="A backend of your own that speaks the Messages API.")
-    ] = None,
-    token: Annotated[
-        str | None, typer.Option(metavar="TOKEN", help="For the backend; better UNBROKEN_TOKEN, which nobody sees.")
-    ] = None,
-    dialect: Annotated[str, typer.Option(metavar="NAME", help="anthropic, or openai with --base-url.")] = "anthropic",
-    base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="The API, such as http://127.0.0.1:11434/v1 for openai.")
-    ] = None,
-    plugins: PluginsOption = None,
-    config: ConfigOption = None,
-) -> None:
-    """Talk to a model: one question, or a conversation in the terminal.
-
-    Asks Anthropic when ANTHROPIC_API_KEY is set, the --endpoint or the --base-url that is given, else a server of
-    its own that makes its answers up. Exits with 0, with 1 when an answer failed, 2 for bad usage or configuration,
-    130 after Ctrl-C.
-    """
-    from .chat import ChatRequest
-    from .chat import chat as chat_it
-
-    request = ChatRequest(
-        question=question,
-        model=model,
-        max_tokens=max_tokens,
-        system=system,
-        endpoint=endpoint,
-        token=token,
-        dialect=dialect,
-        base_url=base_url,
-        plugins=_names(plugins),
-        config=config,
-    )
-    with _configuration_errors():
-        raise typer.Exit(chat_it(request))
-
-
-@app.command()
-def faults(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
-    seed: Annotated[int, typer.Option(help="Decides everything that the server says.")] = 0,
-    script: Annotated[
-        str, typer.Option(metavar="SCRIPT", help="One fault per request, such as '429:retry_after=0.2, 2*stall, ok'.")
-    ] = "",
-    show_list: Annotated[bool, typer.Option("--list", help="Show what there is to choose from.")] = False,
-) -> None:
-    """Run the failing server by hand and print each request, until Ctrl-C."""
-    from unbroken_faults import ScriptError, parse_script
-
-    from . import _faults
-
-    if show_list:
-        _faults.list_faults()
-        return
+def _command(offer: Offer, name: str) -> Command:
+    """Import a command. When that fails, return one that explains why and exits with 2."""
     try:
-        _faults.serve(parse_script(script), port=port, seed=seed)
-    except ScriptError as error:
-        raise typer.BadParameter(str(error), param_hint="--script") from None
-    except OSError as error:
-        raise typer.BadParameter(str(error), param_hint="--port") from None
+        loaded = offer.load()
+        if not isinstance(loaded, typer.Typer) and not isfunction(loaded):
+            return _unusable(name, f"{offer} is neither a function nor a typer.Typer")
+        command = cast(Command, get_command(_application(loaded)))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # importing a module may even exit
+        return _unusable(name, _failure(offer, error))
+    command.name = name
+    return command
 
 
-@app.command()
-def top(
-    url: Annotated[str, typer.Argument(metavar="URL", help="A metrics endpoint, such as :9464.")],
-    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
-    once: Annotated[bool, typer.Option("--once", help="Look once and exit.")] = False,
-) -> None:
-    """Watch what a running process counts: rates, percentiles, errors, circuits, until Ctrl-C.
-
-    With --once it exits with 1 when the endpoint does not answer; without, it keeps trying.
-    """
-    from .top import endpoint
-    from .top import top as show
-
-    try:
-        address = endpoint(url)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="URL") from None
-    raise typer.Exit(show(address, interval=interval, once=once))
+def _failure(offer: Offer, error: BaseException) -> str:
+    return f"{offer} cannot be imported: {type(error).__name__}: {error}"
 
 
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+def _application(loaded: Any) -> typer.Typer:
+    if isinstance(loaded, typer.Typer):
+        return loaded
+    made = typer.Typer(add_completion=False)
+    made.command()(loaded)
+    return made
 
 
-@contextmanager
-def _configuration_errors() -> Generator[None]:
-    from unbroken import ConfigurationError
+def _unusable(name: str, problem: str) -> Command:
+    """Return a command that prints `problem` and exits with 2, whatever its arguments are."""
+    from rich.markup import escape
 
-    try:
-        yield
-    except ConfigurationError as error:
-        complain(error)
-        raise typer.Exit(2) from None
+    def explain() -> None:
+        say(f"{printable(problem)}\n")
+        raise typer.Exit(UNUSABLE)
+
+    made = typer.Typer(add_completion=False)
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+    made.command(name, help=escape(printable(problem)), add_help_option=False, context_settings=anything)(explain)
+    return cast(Command, get_command(made))

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Unpack
 
-from unbroken import Call, Outcome, Plugin, TryAgain, Usage, hookimpl
+from unbroken import Call, Inbox, Outcome, Plugin, TryAgain, Usage, hookimpl
 from unbroken.decisions import Decision
 
 from . import _semconv as semconv
@@ -29,13 +29,15 @@ class OTelMetrics(Plugin):
         self._names = semconv.names(self.config.semconv)
         self._identify = identifier(self._names, self.config.provider_name, self.config.operation_name)
         self._instruments = Instruments.made(meter(self.config.meter_provider), self._names)
+        # An SDK measures under locks, and the garbage collector may end, and measure, another call there.
+        self._inbox = Inbox()
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
         """Count a retry, by the error that it is about."""
         if isinstance(decision, TryAgain) and not measures_nothing(self._instruments.duration):
             about = call.history[-1].error if call.history else "_OTHER"
             attributes = self._attributes(call) | {semconv.ERROR_TYPE: about}
-            self._instruments.retries.add(1, attributes, _context(call))
+            self._inbox.put(self._instruments.retries.add, 1, attributes, _context(call))
 
     def on_finish(self, call: Call, outcome: Outcome) -> None:
         """Record what the call took."""
@@ -44,15 +46,16 @@ class OTelMetrics(Plugin):
             return
         attributes, context = self._attributes(call), _context(call)
         if outcome.status == "cancelled":
-            instruments.cancellations.add(1, attributes, context)
+            self._inbox.put(instruments.cancellations.add, 1, attributes, context)
         if semconv.OPERATION in attributes:
-            self._record(call, outcome, attributes, context)
+            self._inbox.put(self._record, call, outcome, attributes, context)
 
     @hookimpl(optional=True)
     def on_circuit_state_change(self, circuit: str, old: str, new: str) -> None:
         """Count that a circuit opened, closed or tries again. Its key may be anything, so it is no attribute."""
         names = (semconv.CIRCUIT, semconv.OLD_STATE, semconv.NEW_STATE)
-        self._instruments.transitions.add(1, dict(zip(names, map(str, (circuit, old, new)), strict=True)))
+        attributes = dict(zip(names, map(str, (circuit, old, new)), strict=True))
+        self._inbox.put(self._instruments.transitions.add, 1, attributes)
 
     def _attributes(self, call: Call) -> dict[str, Any]:
         request = call.request

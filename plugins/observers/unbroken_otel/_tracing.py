@@ -1,9 +1,10 @@
 """The plugin that makes spans."""
 
 import logging
+from collections.abc import Callable
 from typing import Any, ClassVar, Final, Unpack
 
-from unbroken import Call, Outcome, Plugin, Request
+from unbroken import Call, Inbox, Outcome, Plugin, Request
 from unbroken.decisions import Decision
 
 from ._api import Span, SpanKind, records_nothing, set_span_in_context, tracer
@@ -34,6 +35,8 @@ class OTelTracing(Plugin):
         self._names = names(self.config.semconv)
         self._identify = identifier(self._names, self.config.provider_name, self.config.operation_name)
         self._tracer = tracer(self.config.tracer_provider)
+        # Processors work under locks, and the garbage collector may end another call, and its spans, there.
+        self._inbox = Inbox()
 
     def before_request(self, call: Call, request: Request) -> Request | None:
         """Start the span of the attempt, and let the request carry it.
@@ -41,33 +44,39 @@ class OTelTracing(Plugin):
         Processors and samplers are the application's. When one raises that is reported, and the call goes on.
         """
         try:
-            spans = self._spans(call)
-            if spans is None:
-                return None
-            span = spans.attempt(call, request, call.now())
-            headers = traceparent(span) if self.config.propagate and span.is_recording() else None
-            return request.with_headers(headers) if headers else None
+            return self._inbox.do(self._started, call, request)
         except Exception as error:  # noqa: BLE001
             _log.error("plugin %r failed in before_request; the call goes on", self.name, exc_info=error)
             return None
 
+    def _started(self, call: Call, request: Request) -> Request | None:
+        spans = self._spans(call)
+        if spans is None:
+            return None
+        span = spans.attempt(call, request, call.now())
+        headers = traceparent(span) if self.config.propagate and span.is_recording() else None
+        return request.with_headers(headers) if headers else None
+
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
         """Add an event to the span of the attempt."""
-        spans = self._spans(call)
-        if spans is not None:
-            spans.decided(call, decision, plugin)
+        self._tell(call, CallSpans.decided, decision, plugin)
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Write down how the attempt ended. Its span ends with the decision that follows."""
-        spans = self._spans(call)
-        if spans is not None:
-            spans.conclude(call, outcome)
+        self._tell(call, CallSpans.conclude, outcome)
 
     def on_finish(self, call: Call, outcome: Outcome) -> None:
         """End the span of the call."""
+        self._tell(call, CallSpans.finish, outcome)
+
+    def _tell(self, call: Call, what: Callable[..., None], *arguments: Any) -> None:
+        if call.get(SPANS, _UNSEEN) is not None:
+            self._inbox.put(self._told, call, what, arguments)
+
+    def _told(self, call: Call, what: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         spans = self._spans(call)
         if spans is not None:
-            spans.finish(call, outcome)
+            what(spans, call, *arguments)
 
     def _spans(self, call: Call) -> CallSpans | None:
         """Return the spans of `call`, None when they go nowhere.

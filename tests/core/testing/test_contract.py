@@ -528,9 +528,11 @@ class Boxed(Plugin):
 
     def before_request(self, call: Call, request: Request) -> None:
         self.inbox.do(self.change, 1)
+        call.set(Slots.HELD, True)
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
-        self.inbox.put(self.change, -1)
+        if call.pop(Slots.HELD):
+            self.inbox.put(self.change, -1)
 
 
 def test_F78_an_inbox_keeps_the_contract() -> None:

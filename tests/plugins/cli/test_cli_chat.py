@@ -9,9 +9,8 @@ import pytest
 import typer
 
 import unbroken_cli.chat._screen as cli_screen
-from unbroken_chat import ChatMessage
+from unbroken_chat import ChatCompletions, ContentGenerator
 from unbroken_cli.chat import ChatRequest, chat
-from unbroken_cli.chat._backend import ChatCompletions, Messages
 from unbroken_cli.chat._server import connected
 from unbroken_faults import Fault, FaultServer, faults
 
@@ -157,20 +156,11 @@ def test_an_answer_that_was_cut_short_by_the_model_says_so(invoke, server, endpo
     ids=["length", "refusal", "nonsense"],
 )
 def test_why_a_completion_ended_is_read_from_its_chunks(invoke, server, compatible, choices, out, err):
-    """An unusual end is said, an empty answer too, and nonsense there harms nobody."""
+    """An unusual end is said, an empty answer too, and nonsense there does no harm."""
     chunk = b"data: %b\n\n" % json.dumps({"choices": choices}).encode()
     server.push(Fault(events=(chunk, b'data: {"choices": null}\n\n', b"data: [DONE]\n\n")))
     result = invoke("chat", "Hi", *compatible)
     assert (result.exit_code, result.stdout, result.stderr) == (0, out, err)
-
-
-def test_a_completion_can_be_read_at_once(server):
-    """Without a look at its pieces."""
-    server.push(faults.ok(TEXT))
-    request = ChatRequest(dialect="openai", base_url=f"{server.url}/v1/")
-    with connected(request, {}) as connection, connection.backend.ask([], ChatMessage.user("Hi"), None) as asked:
-        answer = asked.reply()
-    assert (answer.message, answer.stop_reason) == (ChatMessage.assistant(TEXT), "stop")
 
 
 def interrupting(text: str) -> None:
@@ -259,12 +249,12 @@ def test_options_go_before_the_environment(environ, options, way):
     request = ChatRequest(**options)
     assert request.way(environ) == way
     with connected(request, environ) as server:
-        assert type(server.backend) is (ChatCompletions if way == "compatible" else Messages)
+        assert type(server.generator) is (ChatCompletions if way == "compatible" else ContentGenerator)
         assert server.is_embedded == (way == "embedded")
 
 
 def test_the_embedded_server_answers_and_says_so(invoke):
-    """One line on standard error, so that nobody takes its words for those of a model."""
+    """One line on standard error, so that its words are not taken for those of a model."""
     result = invoke("chat", "Hi")
     assert result.exit_code == 0
     assert result.stdout.strip()

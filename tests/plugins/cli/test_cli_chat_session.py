@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from unbroken import Usage
 from unbroken_chat import ChatMessage
-from unbroken_cli.chat._files import FileProblem, read, write
 from unbroken_cli.chat._session import Session, Tokens
-from unbroken_cli.chat._slash import COMMANDS, interpret
+from unbroken_cli.chat._slash import COMMANDS, FileProblem, interpret, read, write
 
 ONE = [ChatMessage.user("one"), ChatMessage.assistant("1")]
 TWO = [ChatMessage.user("two"), ChatMessage.assistant("2")]
@@ -100,7 +99,7 @@ def test_an_unknown_command_says_which_there_are(session, line):
 
 
 def test_a_space_makes_a_question_of_what_looks_like_a_command(session):
-    """Whoever wants to ask about a path can."""
+    """A user can ask about a path."""
     assert interpret(session, " /etc/passwd?").ask.question == ChatMessage.user("/etc/passwd?")
 
 

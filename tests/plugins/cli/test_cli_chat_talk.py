@@ -161,7 +161,7 @@ def test_interrupting_a_half_typed_line_drops_the_line(converse, server, monkeyp
 
 
 def test_without_readline_an_interrupted_line_leaves(converse, server, monkeypatch):
-    """Nobody knows then what was typed."""
+    """Only readline knows what was typed."""
     monkeypatch.setattr(cli_screen, "readline", None)
     assert converse(KeyboardInterrupt(), "never asked")[0] == 0
     assert server.requests == []

@@ -54,7 +54,7 @@ class Talk:
         self.type(key)
 
     def is_waiting(self) -> bool:
-        """Whether the process sleeps; where nobody can tell, it does."""
+        """Whether the process sleeps; where that cannot be known, it counts as asleep."""
         status = Path(f"/proc/{self.process.pid}/stat")
         return not status.exists() or status.read_text().rpartition(") ")[2].startswith("S")
 
@@ -67,7 +67,7 @@ class Talk:
             )
             try:
                 data = os.read(self.fd, 4096)
-            except OSError:  # the way Linux says that nobody has the terminal open any more
+            except OSError:  # on Linux: no process has the terminal open any more
                 data = b""
             assert data, f"ended before {pattern!r}: {self}"
             self.shown += data.decode()

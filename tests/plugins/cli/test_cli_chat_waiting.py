@@ -1,9 +1,9 @@
-"""Who waits at a terminal is told why."""
+"""A user at a terminal is told the reason for a wait."""
 
 import re
 
 from unbroken.testing import Answer, check_plugin, play, sse
-from unbroken_cli.chat._waiting import Waiting
+from unbroken_cli.chat._screen import Waiting
 from unbroken_faults import FaultServer, faults
 from unbroken_rate_limit import RateLimit
 from unbroken_retry import Retry
@@ -34,7 +34,7 @@ def test_a_wait_of_the_limiter_names_it(fake_clock):
     assert told == ["waiting 10.0 s, as rate-limit asks"]
 
 
-def test_a_short_wait_is_nobodys_business():
+def test_a_short_wait_is_not_announced():
     """It would only flicker."""
     told = []
     play([Answer(status=500), GOOD], [Waiting(told.append), Retry(initial_delay=0.1)])

@@ -10,10 +10,9 @@ import pytest
 from attrs import evolve
 
 import unbroken
-from unbroken_cli import compare
-from unbroken_cli.compare import APIS, ROWS, Cell, Consumer, Run, _command, _consumers, participants, run_compare
-from unbroken_cli.compare._report import Report
-from unbroken_cli.demo import Expect, Scenario
+from unbroken_cli.demo import Expect, Scenario, compare
+from unbroken_cli.demo.compare import APIS, ROWS, Cell, Consumer, Run, _consumers, _run, participants, run_compare
+from unbroken_cli.demo.compare._command import Report
 
 TEXT = "one two three four five"
 MESSAGES = APIS[0]
@@ -154,7 +153,7 @@ def test_an_sdk_that_fails_without_a_fault_is_left_out(monkeypatch, no_sdk):
         raise AttributeError("no such thing in this version")
 
     _installed(monkeypatch, "anthropic")
-    monkeypatch.setattr(_command, "APIS", (evolve(MESSAGES, sdk=listen),))
+    monkeypatch.setattr(_run, "APIS", (evolve(MESSAGES, sdk=listen),))
     places, missing = participants()
     assert [consumer.name for _, consumer in places] == ["unbroken"]
     (line,) = missing
@@ -208,7 +207,7 @@ def _report(**cells: Cell) -> str:
 
 
 def test_the_ends_are_counted():
-    """So that nobody has to."""
+    """So that readers need not."""
     notes = _report(a=_cell(), b=_cell(), c=_cell(text="one"), d=_cell(given_up=1.0), e=_cell(error=OSError()))
     assert "whole answer 2, error 1, success without the whole answer 1, hang 1." in notes
 
@@ -233,13 +232,13 @@ def test_what_went_to_another_origin_is_told(server):
 def test_who_asked_for_gzip_is_told():
     """To refuse what one has asked for would be another matter."""
     assert "asked for by some-sdk 9.9;" in _report(gzip=_cell(asked_for_gzip=True))
-    assert "asked for by nobody;" in _report(gzip=_cell())
+    assert "asked for by no consumer;" in _report(gzip=_cell())
 
 
 def test_no_sdk_is_imported_unless_asked():
     """Neither by the demonstration nor by looking at what there is to compare."""
     code = (
-        "import sys\nfrom unbroken_cli.compare import APIS\nfrom unbroken_cli.demo import SCENARIOS, run_demo\n"
+        "import sys\nfrom unbroken_cli.demo.compare import APIS\nfrom unbroken_cli.demo import SCENARIOS, run_demo\n"
         "run_demo(SCENARIOS[:1], as_json=True)\nassert [api.theirs() for api in APIS]\n"
         "print({'anthropic', 'openai'} & sys.modules.keys())"
     )

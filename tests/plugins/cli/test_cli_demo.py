@@ -10,13 +10,10 @@ import unbroken
 from unbroken.testing import Answer, play, sse
 from unbroken_cli import demo
 from unbroken_cli.demo import SCENARIOS, Expect, Scenario, Trial, run_demo
-from unbroken_cli.demo._block import block
-from unbroken_cli.demo._command import _introduce, _suggest
-from unbroken_cli.demo._narrator import Narrator
-from unbroken_cli.demo._report import Report
-from unbroken_cli.demo._run import Runner
+from unbroken_cli.demo._command import Report, _introduce, _suggest
+from unbroken_cli.demo._run import Narrator, Runner
 from unbroken_cli.demo._scenarios import CHAPTERS
-from unbroken_cli.demo._screen import screen
+from unbroken_cli.demo._screen import block, screen
 from unbroken_cli.demo._trial import error_label, first_words
 from unbroken_metrics import Metrics
 
@@ -38,9 +35,9 @@ def _trial(**changes: Any) -> Trial:
     return trial
 
 
-def _timeout(clock: str) -> unbroken.TimeoutError:
+def _timeout(timeout: str) -> unbroken.TimeoutError:
     error = unbroken.TimeoutError("no progress")
-    error.timeout = clock  # type: ignore[assignment]
+    error.timeout = timeout  # type: ignore[assignment]
     return error
 
 
@@ -86,7 +83,7 @@ def test_a_call_that_ended_as_required_has_no_problems():
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_each_thing_that_is_not_as_required_is_a_problem(changes, problem):
-    """Status, error, clock, attempts, text without gap or repetition, time, connections."""
+    """Status, error, timeout, attempts, text without gap or repetition, time, connections."""
     trial = _trial(**changes)
     assert not trial.ok
     assert any(problem in each for each in trial.problems)

@@ -63,7 +63,7 @@ def test_plugins_without_a_configuration_have_no_rows(invoke, monkeypatch):
         def on_event(self, call, event):
             return None
 
-    monkeypatch.setattr("unbroken_cli._explain.resolve_plugins", lambda *_: [Bare()])
+    monkeypatch.setattr("unbroken_cli.explain.resolve_plugins", lambda *_: [Bare()])
     result = invoke("explain")
     assert "plugins: bare\n" in result.stdout
     assert "setting" not in result.stdout

@@ -2,7 +2,7 @@ import socket
 import urllib.error
 import urllib.request
 
-import unbroken_cli._faults as cli_faults
+import unbroken_cli.faults as cli_faults
 from unbroken_faults import parse_script
 
 
@@ -48,7 +48,7 @@ def test_each_request_is_printed_with_its_fault(monkeypatch, capsys):
     """From the script, then well, or as the request itself asks."""
     paths = ["/v1/messages", "/v1/messages", "/v1/messages?fault=401"]
     output = _serve(monkeypatch, capsys, "429:retry_after=0.2", *paths)
-    assert "the next 1 requests follow the script" in output
+    assert "the next request follows the script" in output
     lines = [" ".join(line.split()) for line in output.splitlines() if "POST" in line]
     assert lines[0].endswith("POST /v1/messages status=429 headers=retry-after,0.2")
     assert lines[1].endswith("POST /v1/messages ok")

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-import unbroken_cli._stream as cli_stream
+import unbroken_cli.stream as cli_stream
 from unbroken import Attempt, RateLimitError
 from unbroken_cli._failure import failure_block
-from unbroken_cli._stream import StreamRequest, stream
+from unbroken_cli.stream import StreamRequest, stream
 from unbroken_faults import Fault, faults
 
 BODY = '{"model": "m", "stream": true, "messages": []}'
@@ -187,7 +187,7 @@ def test_a_hint_of_the_server_is_part_of_the_block():
 
 
 def test_an_error_of_no_known_class_has_no_hint():
-    """There is nothing to say about what nobody knows."""
+    """There is no advice for an error of an unknown kind."""
     from unbroken import Error
 
     assert failure_block(Error("odd")) == "Error: odd\n"

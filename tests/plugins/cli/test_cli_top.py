@@ -87,7 +87,7 @@ def test_two_readings_give_rates():
 
 
 def test_a_process_that_was_restarted_does_not_count_backwards():
-    """Its counters begin anew, and so does what is shown."""
+    """Its counters begin again at zero, and so does what is shown."""
     window = Window(counters(2.0, calls_total=1), counters(0.0, calls_total=50))
     assert window.total("calls_total") == 1
 
@@ -256,7 +256,7 @@ def test_without_the_client_library_it_says_what_to_install(invoke, monkeypatch)
 
 
 class Script:
-    """Readings and failures, one after the other; then somebody presses Ctrl-C."""
+    """Readings and failures, one after the other, then Ctrl-C."""
 
     def __init__(self, *answers):
         self._answers = list(answers)

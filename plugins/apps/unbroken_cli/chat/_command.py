@@ -1,4 +1,4 @@
-"""`unbroken chat` from its first line to its last."""
+"""The course of `unbroken chat`: one question, or a conversation until the user leaves."""
 
 import os
 import sys
@@ -8,14 +8,11 @@ import typer
 from unbroken import Error
 from unbroken_chat import user_message
 
-from .._stream import FAILED, INTERRUPTED
-from ._backend import AnswerStream
-from ._request import ANTHROPIC_KEY, ChatRequest
-from ._screen import Screen
-from ._server import Server, connected
+from .._console import FAILED, INTERRUPTED
+from ._screen import Screen, Waiting
+from ._server import ANTHROPIC_KEY, AnswerStream, ChatRequest, Server, connected
 from ._session import Session, Turn
 from ._slash import interpret
-from ._waiting import Waiting
 
 _USUAL_ENDS = frozenset({None, "end_turn", "stop_sequence", "stop"})
 
@@ -44,7 +41,7 @@ def chat(request: ChatRequest) -> int:
 def once(server: Server, session: Session, screen: Screen, question: str) -> int:
     """Answer one question. Returns the exit code; raises ConfigurationError for what cannot be sent."""
     turn = session.begin(question)
-    asked = server.backend.ask(session.context(turn), turn.question, session.model)
+    asked = server.ask(session.context(turn), turn.question, session.model)
     try:
         _show(asked, session, turn, screen)
         return 0
@@ -57,7 +54,7 @@ def once(server: Server, session: Session, screen: Screen, question: str) -> int
 
 
 def converse(server: Server, session: Session, screen: Screen) -> int:
-    """Answer questions and obey commands until the user leaves. Returns the exit code."""
+    """Answer questions and run commands until the user leaves. Returns the exit code."""
     screen.note(f"{_introduction(server, session)}/help shows the commands, Ctrl-D leaves.")
     while (line := screen.ask()) is not None:
         done = interpret(session, line)
@@ -71,15 +68,15 @@ def converse(server: Server, session: Session, screen: Screen) -> int:
 
 
 def _introduction(server: Server, session: Session) -> str:
-    if server.is_embedded:  # has been introduced
+    if server.is_embedded:  # `chat` has named it already
         return ""
     return f"{server.where}. " if session.model is None else f"{session.model} at {server.where}. "
 
 
 def _answer(server: Server, session: Session, turn: Turn, screen: Screen) -> None:
-    """Answer a question of a conversation, which goes on whatever becomes of it."""
+    """Answer a question of a conversation. A failure is shown, and the conversation continues."""
     try:
-        asked = server.backend.ask(session.context(turn), turn.question, session.model)
+        asked = server.ask(session.context(turn), turn.question, session.model)
         _show(asked, session, turn, screen)
     except Error as error:
         screen.warn(user_message(error))
@@ -89,7 +86,7 @@ def _answer(server: Server, session: Session, turn: Turn, screen: Screen) -> Non
 
 
 def _show(asked: AnswerStream, session: Session, turn: Turn, screen: Screen) -> None:
-    """Write an answer as it comes and take it into the session. Raises the Error of a call that failed."""
+    """Write an answer as it arrives and add it to the session. Raises the Error of a call that failed."""
     finished = False
     try:
         with asked:
@@ -107,7 +104,7 @@ def _show(asked: AnswerStream, session: Session, turn: Turn, screen: Screen) -> 
 
 
 def _question(request: ChatRequest) -> str | None:
-    """Return what is asked on the command line or on standard input, None for a conversation."""
+    """Return the question from the command line or standard input; None for a conversation."""
     given = request.question
     if given is None and sys.stdin.isatty() and sys.stdout.isatty():
         return None

@@ -1,41 +1,113 @@
-"""Who is asked: Anthropic, a backend, a compatible server, or the failing server that comes with Unbroken."""
+"""What the command line asks for, and the server that answers it.
+
+There are four: Anthropic's API, a backend that speaks the Messages API, a server that speaks Chat Completions, and the
+fault server that comes with Unbroken.
+"""
 
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from typing import Final
+from typing import Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
+import typer
 from attrs import evolve, field, frozen
 
-from unbroken import Client
-from unbroken.registry import PluginOrderWarning, resolve_dialect, resolve_plugins
-from unbroken_chat import AnthropicConfig, ContentGenerator, ProxyConfig
+from unbroken.registry import PluginOrderWarning, resolve_plugins
+from unbroken_chat import (
+    AnthropicConfig,
+    ChatCompletions,
+    ChatMessage,
+    CompletionStream,
+    ContentGenerator,
+    ProxyConfig,
+    ReplyStream,
+)
 
-from ._backend import Backend, ChatCompletions, Messages
-from ._request import ANTHROPIC_KEY, DEFAULT_MODEL, OPENAI_KEY, TOKEN, ChatRequest
+DEFAULT_MODEL: Final = "claude-sonnet-4-5"
+"""The model that Anthropic is asked for without ``--model``."""
+
+ANTHROPIC_KEY: Final = "ANTHROPIC_API_KEY"
+OPENAI_KEY: Final = "OPENAI_API_KEY"
+TOKEN: Final = "UNBROKEN_TOKEN"  # noqa: S105 - the name of a variable
 
 _ANTHROPIC: Final = "https://api.anthropic.com"
 _SHORTEST_SECRET: Final = 6
 
+Wire = Literal["anthropic", "openai"]
+Way = Literal["direct", "proxy", "compatible", "embedded"]
+AnswerStream: TypeAlias = ReplyStream | CompletionStream
+
+
+@frozen(kw_only=True)
+class ChatRequest:
+    """The options of the command line. Raises BadParameter for options that exclude each other."""
+
+    question: str | None = None
+    model: str | None = None
+    max_tokens: int | None = None
+    system: str | None = None
+    endpoint: str | None = None
+    token: str | None = field(default=None, repr=False)
+    dialect: str = "anthropic"
+    base_url: str | None = None
+    plugins: Sequence[str] | None = None
+    config: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        wires = get_args(Wire)
+        if self.dialect not in wires:
+            raise _bad("--dialect", f"{self.dialect!r} is not {' or '.join(wires)}")
+        if self.endpoint is not None and self.base_url is not None:
+            raise _bad("--endpoint", "is a backend of your own, --base-url an API; choose one")
+        if self.endpoint is not None and self.dialect != "anthropic":
+            raise _bad("--endpoint", "speaks the Messages API; for others use --base-url")
+        if self.endpoint is None and self.token is not None:
+            raise _bad("--token", "is for --endpoint; the API keys are read from the environment")
+        if self.dialect == "openai" and self.base_url is None:
+            raise _bad("--dialect", "openai needs --base-url, such as http://127.0.0.1:8080/v1")
+
+    def way(self, environ: Mapping[str, str]) -> Way:
+        """Return which kind of server is asked. An empty variable counts as unset.
+
+        Raises BadParameter when a key is missing.
+        """
+        if self.endpoint is not None:
+            return "proxy"
+        if self.dialect == "openai":
+            return "compatible"
+        if environ.get(ANTHROPIC_KEY):
+            return "direct"
+        if self.base_url is not None:
+            raise _bad("--base-url", f"needs a key in {ANTHROPIC_KEY}, or --dialect openai")
+        return "embedded"
+
 
 @frozen(kw_only=True)
 class Server:
-    """Who answers."""
+    """A server that answers questions."""
 
-    backend: Backend
+    generator: ContentGenerator | ChatCompletions
     where: str
-    """In words, for people."""
+    """Its address, or a name to show to the user."""
     model: str | None
-    """The one to ask for, None to leave it to the server."""
+    """The model to ask for; None leaves the choice to the server."""
+    max_tokens: int | None = None
+    """Sent with every question; None leaves it to the server, or to the configuration of the generator."""
     secrets: Sequence[str] = field(default=(), repr=False)
-    """What may not be printed."""
+    """Texts that may not be printed."""
     is_embedded: bool = False
+
+    def ask(self, history: Sequence[ChatMessage], question: ChatMessage, model: str | None) -> AnswerStream:
+        """Prepare the answer to `question`. Raises ConfigurationError for what cannot be sent."""
+        given = {"model": model, "max_tokens": self.max_tokens}
+        parameters: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        return self.generator.stream_request(question, history, **parameters)
 
 
 @contextmanager
 def connected(request: ChatRequest, environ: Mapping[str, str], observers: Sequence[object] = ()) -> Generator[Server]:
-    """Give the server that `request` means. Raises BadParameter and ConfigurationError; nothing is sent yet."""
+    """Yield the server that `request` asks for. Raises BadParameter and ConfigurationError; nothing is sent yet."""
     way = request.way(environ)
     policies = [*observers, *resolve_plugins(request.plugins, request.config)]
     with ExitStack() as stack:
@@ -44,13 +116,13 @@ def connected(request: ChatRequest, environ: Mapping[str, str], observers: Seque
 
             request = evolve(request, endpoint=f"{stack.enter_context(FaultServer()).url}/v1/messages")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PluginOrderWarning)  # said already
+            warnings.simplefilter("ignore", PluginOrderWarning)  # resolve_plugins has warned already
             server = _MAKERS[way](request, environ, policies)
-        stack.enter_context(closing(server.backend))
+        stack.enter_context(closing(server.generator))
         yield server
 
 
-# The user sees the history, and would wonder what became of its beginning.
+# The user sees the whole conversation, so a model that has lost its beginning would be a surprise.
 _WHOLE_HISTORY: Final = ProxyConfig(max_history_messages=None)
 
 
@@ -60,15 +132,14 @@ def _direct(request: ChatRequest, environ: Mapping[str, str], policies: Sequence
     config = AnthropicConfig() if request.max_tokens is None else AnthropicConfig(max_tokens=request.max_tokens)
     key = environ[ANTHROPIC_KEY]
     generator = ContentGenerator(api_key=key, model=model, config=config, base_url=base_url, plugins=policies)
-    return Server(backend=Messages(generator), where=_place(base_url), model=model, secrets=_secrets(key))
+    return Server(generator=generator, where=_place(base_url), model=model, secrets=_secrets(key))
 
 
 def _proxy(request: ChatRequest, environ: Mapping[str, str], policies: Sequence[object]) -> Server:
     endpoint = request.endpoint or ""
     token = environ.get(TOKEN) or None if request.token is None else request.token
     generator = ContentGenerator.proxy(endpoint, auth_token=token, config=_WHOLE_HISTORY, plugins=policies)
-    backend = Messages(generator, request.max_tokens)
-    return Server(backend=backend, where=_place(endpoint), model=request.model, secrets=_secrets(token))
+    return _server(generator, endpoint, request, token)
 
 
 def _embedded(request: ChatRequest, environ: Mapping[str, str], policies: Sequence[object]) -> Server:
@@ -76,13 +147,21 @@ def _embedded(request: ChatRequest, environ: Mapping[str, str], policies: Sequen
 
 
 def _compatible(request: ChatRequest, environ: Mapping[str, str], policies: Sequence[object]) -> Server:
-    url = f"{(request.base_url or '').rstrip('/')}/chat/completions"
     key = environ.get(OPENAI_KEY) or None
-    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-    dialect = resolve_dialect("openai")
-    client = Client(policies, dialect=dialect, headers=headers)
-    backend = ChatCompletions(client, url, dialect, request.max_tokens)
-    return Server(backend=backend, where=_place(url), model=request.model, secrets=_secrets(key))
+    generator = ChatCompletions(request.base_url or "", api_key=key, plugins=policies)
+    return _server(generator, generator.url, request, key)
+
+
+def _server(
+    generator: ContentGenerator | ChatCompletions, url: str, request: ChatRequest, credential: str | None
+) -> Server:
+    return Server(
+        generator=generator,
+        where=_place(url),
+        model=request.model,
+        max_tokens=request.max_tokens,
+        secrets=_secrets(credential),
+    )
 
 
 def _secrets(value: str | None) -> list[str]:
@@ -90,8 +169,12 @@ def _secrets(value: str | None) -> list[str]:
 
 
 def _place(url: str) -> str:
-    """Return a URL without its query, where a token may be."""
+    """Return a URL without its query, which may contain a token."""
     return urlsplit(url)._replace(query="", fragment="").geturl()
+
+
+def _bad(option: str, message: str) -> typer.BadParameter:
+    return typer.BadParameter(message, param_hint=option)
 
 
 _MAKERS: Final = {"direct": _direct, "proxy": _proxy, "compatible": _compatible, "embedded": _embedded}

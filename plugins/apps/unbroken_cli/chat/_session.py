@@ -1,4 +1,4 @@
-"""What a conversation remembers. No I/O and no terminal."""
+"""The state of a conversation. No I/O and no terminal."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from unbroken_chat import ChatMessage, TextPart
 
 @frozen
 class Turn:
-    """A question, and what was said before it."""
+    """A question and the history before it."""
 
     history: tuple[ChatMessage, ...]
     question: ChatMessage
@@ -18,19 +18,19 @@ class Turn:
 
 @define
 class Tokens:
-    """What all answers consumed together."""
+    """The tokens of all answers together."""
 
     answers: int = 0
     uncounted: int = 0
-    """Those of which the server said nothing."""
+    """Complete answers for which the server sent no counts."""
     unfinished: int = 0
-    """Those that failed or were cancelled when the server had counted something."""
+    """Answers that failed or were cancelled after the server had sent counts."""
     read: int = 0
     cached: int = 0
     written: int = 0
 
     def add(self, usage: Usage | None, *, finished: bool) -> None:
-        """Count one answer; one that is neither finished nor counted did not come about."""
+        """Count one answer. An answer that is neither finished nor counted is ignored."""
         self.answers += finished or usage is not None
         self.unfinished += not finished and usage is not None
         self.uncounted += finished and usage is None
@@ -45,8 +45,8 @@ class Tokens:
 class Session:
     """A conversation: the whole state, changed by questions and by commands.
 
-    What was asked is part of the history once it has been answered, so a question that fails leaves no trace, and one
-    that is asked again replaces its answer only when there is a new one.
+    A question enters the history together with its answer. So a question that fails leaves the history unchanged, and
+    `/retry` replaces the old answer only when a new one is complete.
     """
 
     model: str | None = None
@@ -54,7 +54,7 @@ class Session:
     history: list[ChatMessage] = field(factory=list[ChatMessage])
     tokens: Tokens = field(factory=Tokens)
     last: Turn | None = None
-    """What was asked last, answered or not."""
+    """The last question, answered or not."""
 
     def begin(self, question: str) -> Turn:
         """Return the turn for a new question."""
@@ -62,7 +62,7 @@ class Session:
         return self.last
 
     def context(self, turn: Turn) -> list[ChatMessage]:
-        """Return what is sent before the question: what instructs the model, then the history."""
+        """Return the messages that are sent before the question: the system text, then the history."""
         return [*self.instructions(), *turn.history]
 
     def instructions(self) -> list[ChatMessage]:
@@ -70,9 +70,9 @@ class Session:
         return [] if self.system is None else [ChatMessage.system(self.system)]
 
     def answered(self, turn: Turn, answer: ChatMessage) -> bool:
-        """Take a whole answer into the history, unless it says nothing. Returns whether it did.
+        """Add a complete answer to the history unless it is empty. Returns whether it was added.
 
-        APIs refuse a history with an empty message in it.
+        APIs refuse a history that contains an empty message.
         """
         if all(isinstance(part, TextPart) and not part.text.strip() for part in answer.parts):
             return False
@@ -80,7 +80,7 @@ class Session:
         return True
 
     def replace(self, messages: Sequence[ChatMessage]) -> None:
-        """Take another conversation. System messages among `messages` replace the present system text."""
+        """Continue with another conversation. System messages among `messages` replace the present system text."""
         instructions = [message.text for message in messages if message.role == "system"]
         self.system = "\n\n".join(instructions) if instructions else self.system
         self.history = [message for message in messages if message.role != "system"]
@@ -88,7 +88,7 @@ class Session:
         self.last = Turn(tuple(self.history[: asked[-1]]), self.history[asked[-1]]) if asked else None
 
     def clear(self) -> int:
-        """Forget the history. Returns how many messages that were; system text, model and counts stay."""
+        """Clear the history and return how many messages it had. System text, model and counts stay."""
         count = len(self.history)
         self.history, self.last = [], None
         return count

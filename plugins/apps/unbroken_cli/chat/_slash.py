@@ -1,18 +1,28 @@
-"""The commands within a conversation, as a table."""
+"""The slash commands of a conversation, as a table, and the files that `/save` and `/load` use.
 
-from collections.abc import Callable
+A file is a JSON list of messages as the Messages API writes them, the system text first.
+"""
+
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 from attrs import frozen
 
-from ._files import FileProblem, read, write
+from unbroken import ConfigurationError
+from unbroken_chat import ChatMessage
+
 from ._session import Session, Turn
+
+
+class FileProblem(Exception):
+    """A file cannot be read or written; the message says why."""
 
 
 @frozen(kw_only=True)
 class Done:
-    """What follows from a line that was typed."""
+    """The result of a typed line: a message to show, a question to ask, or leaving."""
 
     said: str = ""
     ask: Turn | None = None
@@ -21,7 +31,7 @@ class Done:
 
 @frozen
 class Command:
-    """A command: what to type, what it does, the function for it."""
+    """A command: its usage, its description, the function that runs it."""
 
     usage: str
     doc: str
@@ -29,12 +39,12 @@ class Command:
 
     @property
     def name(self) -> str:
-        """The word with its slash."""
+        """The name with its slash."""
         return self.usage.partition(" ")[0]
 
 
 def interpret(session: Session, line: str) -> Done:
-    """Obey a line: a command, a question, or nothing. What begins with a space is never a command."""
+    """Run a typed line: a command, a question, or nothing. A line that begins with a space is never a command."""
     if not line.strip():
         return Done()
     if not line.startswith("/"):
@@ -108,7 +118,7 @@ def _with_file(name: str, argument: str, act: Callable[[Path], str]) -> Done:
         return Done(said=act(Path(argument).expanduser()))
     except FileProblem as problem:
         return Done(said=f"{problem}.")
-    except RuntimeError:  # ~nobody
+    except RuntimeError:  # from expanduser: no such user
         return Done(said=f"{argument}: there is no such home directory.")
 
 
@@ -118,6 +128,54 @@ def _quit(session: Session, argument: str) -> Done:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def write(path: Path, messages: Sequence[ChatMessage]) -> None:
+    """Write `messages` to `path`. Raises FileProblem, also when `path` is a file that is not a conversation.
+
+    The old content stays until the new file is complete.
+    """
+    text = json.dumps([message.to_dict() for message in messages], ensure_ascii=False, indent=2)
+    try:
+        content = f"{text}\n".encode()
+        if path.exists():
+            read(path)
+        part = path.with_name(f"{path.name}.part")
+        part.write_bytes(content)
+        part.replace(path)
+    except FileProblem as problem:
+        raise FileProblem(f"{path} is there already, and is no conversation") from problem
+    except (OSError, ValueError) as error:
+        raise FileProblem(f"{path} cannot be written: {_reason(error)}") from None
+
+
+def read(path: Path) -> list[ChatMessage]:
+    """Return the messages in `path`. Raises FileProblem that names the first invalid message."""
+    try:
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise FileProblem(f"{path} cannot be read: {_reason(error)}") from None
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise FileProblem(f"{path} is not JSON: {error}") from None
+    if not isinstance(document, list):
+        raise FileProblem(f"{path} holds no list of messages")
+    return [_message(path, number, each) for number, each in enumerate(cast("Sequence[Any]", document), 1)]
+
+
+def _message(path: Path, number: int, value: Any) -> ChatMessage:
+    if not isinstance(value, dict):
+        raise FileProblem(f"{path}: message {number} is no object")
+    try:
+        return ChatMessage.from_dict(cast("dict[str, Any]", value))
+    except ConfigurationError as error:
+        problems = "; ".join(f"{problem.path} {problem.message}" for problem in error.problems)
+        raise FileProblem(f"{path}: message {number}: {problems}") from None
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 COMMANDS: Final = (

@@ -1,29 +1,44 @@
-"""Running a row: one call of the blocking or the awaiting client against the embedded server."""
+"""Runs a row: one call of the sync or the async client against the embedded server."""
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import evolve, field, frozen
 
-from unbroken import AsyncClient, AsyncStream, Client, Stream
+from unbroken import (
+    AsyncClient,
+    AsyncStream,
+    Call,
+    Client,
+    Error,
+    Event,
+    GiveUp,
+    Plugin,
+    Reject,
+    Replay,
+    Stream,
+    TryAgain,
+    Wait,
+)
+from unbroken.decisions import Decision
 from unbroken_anthropic import Anthropic
 from unbroken_faults import FaultServer, parse_script
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout
 
-from ._narrator import Narrator
 from ._scenarios import FIRST_EVENT, IDLE, Scenario
-from ._trial import Trial
+from ._trial import NoteKind, Trial
 
 if TYPE_CHECKING:
     from unbroken_metrics import Metrics
 
 SETTINGS: Final = f"Timeout(first_event={FIRST_EVENT:g}, idle={IDLE:g}), Retry(max_retries=3, initial_delay=0.1)"
-"""What `_plugins` builds, as it is shown."""
+"""The plugins that `_plugins` builds, as they are shown to the user."""
 
 _BODY: Final = {
     "model": "claude-unbroken",
@@ -32,11 +47,12 @@ _BODY: Final = {
     "messages": [{"role": "user", "content": "Tell me how you are."}],
 }
 _CLOSING: Final = 1.0
-"""Seconds in which the server has to notice that a connection was closed."""
+"""Seconds that the server has to notice a closed connection."""
+_STATUS: Final = re.compile(r"^(HTTP \d+ ?)?(\w+_error: )?")
 
 
 def _plugins(trial: Trial, metrics: "Metrics | None") -> list[object]:
-    # The total timeout is a safety net: no row may take the demonstration with it.
+    # The total timeout is a safety net: no row may block the whole demonstration.
     timeouts = Timeout(connect=2.0, first_event=FIRST_EVENT, idle=IDLE, total=8.0)
     counting = [] if metrics is None else [metrics]
     return [*counting, Narrator(trial), timeouts, Retry(max_retries=3, initial_delay=0.1)]
@@ -49,9 +65,9 @@ class Runner:
     server: FaultServer
     use_async: bool = False
     metrics: "Metrics | None" = None
-    """Counts all rows together."""
+    """Counts the calls of all rows together."""
     verify: ssl.SSLContext = field(factory=ssl.create_default_context, repr=False)
-    """Shared by the clients of all rows: what takes longest in making one is to read the certificates."""
+    """Shared by the clients of all rows: reading the certificates is the slowest part of making a client."""
 
     def run(self, scenarios: Sequence[Scenario], begin: Callable[[Trial], None]) -> list[Trial]:
         """Run `scenarios` one after the other; `begin` gets each trial before its call starts."""
@@ -64,7 +80,7 @@ class Runner:
         return trials
 
     def run_one(self, trial: Trial) -> None:
-        """Make the call, see what the server saw of it, and judge."""
+        """Make the call, read what the server recorded, and judge the trial."""
         self.server.reset()
         self.server.push(*_script(trial.scenario))
         asyncio.run(self._call_async(trial)) if self.use_async else self._call(trial)
@@ -85,7 +101,7 @@ class Runner:
                         trial.text += piece
                         if number == 3:
                             time.sleep(trial.scenario.pause)
-            except Exception as error:  # noqa: BLE001  # whatever it is, it is judged
+            except Exception as error:  # noqa: BLE001  # every error is judged
                 trial.error = error
             _ended(trial, stream)
             if trial.scenario.expect.closed:
@@ -103,7 +119,7 @@ class Runner:
                         trial.text += piece
                         if number == 3:
                             await asyncio.sleep(trial.scenario.pause)
-            except Exception as error:  # noqa: BLE001  # whatever it is, it is judged
+            except Exception as error:  # noqa: BLE001  # every error is judged
                 trial.error = error
             _ended(trial, stream)
             if trial.scenario.expect.closed:
@@ -114,14 +130,14 @@ class Runner:
         return f"{self.server.url}/v1/messages"
 
     def _still_open(self) -> int:
-        """Return how many connections are open at the server, given the time to notice that they are not."""
+        """Return how many connections are open at the server, after it had time to notice closed ones."""
         with suppress(TimeoutError):
             self.server.wait_idle(_CLOSING)
         return self.server.connections
 
 
 def _script(scenario: Scenario) -> list[Any]:
-    """Return the faults, each with its words, written slowly and in pieces that have nothing to do with events."""
+    """Return the faults, each with its text, sent slowly in slices that do not match the events."""
     manner: dict[str, Any] = {"text": scenario.text, "slice_size": (40, 160), "slice_delay": 0.005}
     return [evolve(fault, **manner) for fault in parse_script(scenario.script)]
 
@@ -131,3 +147,52 @@ def _ended(trial: Trial, stream: Stream | AsyncStream) -> None:
     trial.status = "unknown" if stream.outcome is None else stream.outcome.status
     trial.attempts = stream.attempts
     trial.request_id = stream.request_id
+
+
+class Narrator(Plugin):
+    """An observer that any program could write: notes failures, decisions and the commit of a call in a `Trial`."""
+
+    name: ClassVar[str] = "narrator"
+
+    def __init__(self, trial: Trial) -> None:
+        super().__init__()
+        self._trial = trial
+        self._last: Error | None = None
+
+    def on_error(self, call: Call, error: Error) -> None:
+        """Note the failure of an attempt."""
+        self._last = error
+        status = f" ({error.status_code})" if error.status_code else ""
+        self._trial.note("error", f"{type(error).__name__}{status}: {_STATUS.sub('', error.message)}")
+
+    def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
+        """Note a decision and the plugin that made it."""
+        kind: NoteKind = "stop" if isinstance(decision, GiveUp | Reject) else "decision"
+        self._trial.note(kind, f"{plugin} {self._words(decision)}")
+
+    def on_commit(self, call: Call, event: Event) -> None:
+        """Note the commit, after which nothing is repeated."""
+        self._trial.note("commit", "the first word is delivered")
+
+    def _words(self, decision: Decision) -> str:
+        match decision:
+            case TryAgain(delay=delay, reason=reason):
+                hint = None if self._last is None else self._last.retry_after
+                asked = " as the server asked" if hint and delay >= hint else ""
+                return f"waits {delay:.2f} s{asked}, then tries again{_because(_without_hint(reason, asked))}"
+            case GiveUp(reason=reason):
+                return f"gives up{_because(reason)}"
+            case Wait(seconds=seconds, reason=reason):
+                return f"waits {seconds:.2f} s{_because(reason)}"
+            case Reject(error=error):
+                return f"rejects: {error.message}"
+            case Replay(events=events):
+                return f"replays {len(events)} events"
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _without_hint(reason: str, asked: str) -> str:
+    return reason.removesuffix(", as asked") if asked else reason

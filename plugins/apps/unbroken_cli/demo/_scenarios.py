@@ -6,12 +6,12 @@ from attrs import field, frozen
 
 FIRST_EVENT: Final = 0.5
 IDLE: Final = 0.5
-"""The two timeouts that the demonstration lets run out, in seconds."""
+"""The two timeouts that expire in the demonstration, in seconds."""
 
 
 @frozen(kw_only=True)
 class Expect:
-    """How a call has to end. The default is a complete answer at the first attempt."""
+    """How a call must end. The default is a complete answer at the first attempt."""
 
     error: str | None = None
     """The class of the error that the consumer gets."""
@@ -19,37 +19,37 @@ class Expect:
     """Which timeout the error names."""
     status_code: int | None = None
     retry_after: float | None = None
-    """What the error repeats of the server's hint, in seconds."""
+    """The ``retry_after`` of the error, in seconds."""
     attempts: int = 1
     words: int | None = None
-    """How many words were delivered, each once, from the first on; None: all of them."""
+    """How many words are delivered, each once and from the beginning; None: all of them."""
     at_least: float = 0.0
-    """Seconds that the call has to take: a timeout, or a wait that the server asked for."""
+    """Seconds that the call must take: a timeout, or a wait that the server asked for."""
     at_most: float = 4.0
-    """Seconds. Generous, for slow machines; what it tells apart is "at once" and "never"."""
+    """Seconds. Generous for slow machines; it only has to tell an end from a hang."""
     closed: bool = False
-    """Whether the client lets go of the connection by itself, there being no way to use it again."""
+    """Whether the client must close the connection because it cannot be used again."""
 
 
 @frozen(kw_only=True)
 class Scenario:
-    """One call: what the server does, what it means to say, and how the call has to end."""
+    """One call: what the server does, the text it intends to send, and how the call must end."""
 
     name: str
-    """For ``--only`` and for machines."""
+    """Used by ``--only`` and in the JSON document."""
     title: str
     script: str
     """A script of `unbroken_faults`, one fault per request."""
     text: str
-    """What the server means to say in each of its answers."""
+    """The text that the server intends to send in each answer."""
     pause: float = 0.0
-    """Seconds that the consumer takes over its third word."""
+    """Seconds that the consumer spends on its third word."""
     expect: Expect = field(factory=Expect)
 
 
 @frozen
 class Chapter:
-    """Rows that show one thing."""
+    """Rows that belong together."""
 
     title: str
     scenarios: tuple[Scenario, ...]
@@ -110,7 +110,7 @@ RETRIED: Final = Chapter(
             name="reset",
             title="connection reset",
             script="reset, ok",
-            text="Somebody pulled the plug before I could open my mouth. Good that you asked again.",
+            text="My plug was pulled before I could open my mouth. Good that you asked again.",
             expect=Expect(attempts=2),
         ),
         Scenario(
@@ -186,7 +186,7 @@ SURFACED: Final = Chapter(
             name="no-terminal-event",
             title="no terminal event",
             script="omit_terminal",
-            text="All words are here, but nobody can know that.",
+            text="All words are here, but nothing here proves it.",
             expect=Expect(error="TruncatedStreamError"),
         ),
     ),

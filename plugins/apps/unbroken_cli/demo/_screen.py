@@ -1,4 +1,4 @@
-"""Showing the rows as they run: live in a terminal, line by line elsewhere."""
+"""Shows the rows while they run: live in a terminal, line by line elsewhere."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -11,20 +11,29 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ._block import block
+from .._console import printable
 from ._scenarios import CHAPTERS
-from ._trial import Trial
+from ._trial import Note, Trial
+
+_GLYPHS: Final = {
+    "error": ("✗", "red"),
+    "decision": ("↻", "yellow"),
+    "stop": ("■", "yellow"),
+    "commit": ("◆", "cyan"),
+}
+LEGEND: Final = "✗ an attempt fails  ↻ ■ a policy decides  ◆ delivered: nothing is repeated"
+_INDENT: Final = "    "
 
 _SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAME: Final = 1 / 20
-"""Seconds between two pictures."""
+"""Seconds between two refreshes."""
 
 
 class Screen(Protocol):
-    """What is told of the progress."""
+    """Shows the progress of the rows."""
 
     def begin(self, trial: Trial) -> None:
-        """Take note of a call that is about to start; the one before it has ended."""
+        """Show a call that is about to start; the previous one has ended."""
         ...
 
 
@@ -37,18 +46,18 @@ class Silent:
 
 @define(eq=False)
 class Lines:
-    """Prints each row when it has ended, and the titles of the chapters between them."""
+    """Prints each row after its end, and the titles of the chapters between them."""
 
     console: Console
     erase: Callable[[], None] = field(default=lambda: None)
-    """Takes away the picture of the row that runs."""
+    """Erases the live picture of the running row."""
     lock: Lock = field(factory=Lock)
-    """Held while anything is written."""
+    """Held while anything is printed."""
     _trial: Trial | None = field(default=None, init=False)
     _chapter: str = field(default="", init=False)
 
     def begin(self, trial: Trial) -> None:
-        """Print the row before this one."""
+        """Print the previous row, and remember this one."""
         self.end()
         chapter = next((each.title for each in CHAPTERS if trial.scenario in each.scenarios), "")
         if chapter != self._chapter:
@@ -63,7 +72,7 @@ class Lines:
             self._print(block(trial, self.console.width))
 
     def running(self) -> Text:
-        """Return a picture of the row that runs."""
+        """Return the live picture of the running row."""
         frame = _SPINNER[int(monotonic() * 10) % len(_SPINNER)]
         trial = self._trial
         return Text() if trial is None else block(trial, self.console.width, frame)
@@ -76,9 +85,9 @@ class Lines:
 
 @contextmanager
 def screen(console: Console) -> Generator[Screen]:
-    """Give a screen that fits the console."""
+    """Yield a screen that fits the console."""
     lines = Lines(console)
-    if not (console.is_interactive and console.file.isatty()):  # colours can be forced upon a pipe
+    if not (console.is_interactive and console.file.isatty()):  # FORCE_COLOR makes a pipe look interactive
         yield lines
         lines.end()
         return
@@ -91,7 +100,10 @@ def screen(console: Console) -> Generator[Screen]:
 
 @contextmanager
 def _refreshing(live: Live, lock: Lock) -> Generator[None]:
-    """Refresh the picture, never while something is printed: rich's own thread does, and leaves its traces."""
+    """Refresh the picture in a thread, but never while a row is printed.
+
+    The thread of rich does not wait for that and leaves remains of the picture between the rows.
+    """
     stop = Event()
 
     def refresh() -> None:
@@ -106,3 +118,48 @@ def _refreshing(live: Live, lock: Lock) -> Generator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+def block(trial: Trial, width: int, spinner: str | None = None) -> Text:
+    """Return a row: its title, then a line for each note, in order.
+
+    With a `spinner` the row is still running, and its result is left out.
+    """
+    lines = [_title(trial, width, spinner)]
+    lines += [_line(note, trial, width) for note in list(trial.notes)]
+    lines += [Text(f"{_INDENT}! {problem}", "bold red") for problem in trial.problems]
+    return Text("\n").join(lines)
+
+
+def verdict(trial: Trial) -> Text:
+    """Return the mark of a row: as required, not as required, or still running."""
+    if trial.ok:
+        return Text("✓", "bold green")
+    return Text("✗", "bold red") if trial.problems else Text("·", "cyan")
+
+
+def _title(trial: Trial, width: int, spinner: str | None) -> Text:
+    mark = verdict(trial) if spinner is None else Text(spinner, "cyan")
+    line = Text("  ").append_text(mark).append(" ")
+    line.append(trial.scenario.title, "bold")
+    if spinner is None and (trial.ok or trial.problems):
+        attempts = f"{trial.attempts} attempt{'s' if trial.attempts != 1 else ''}"
+        facts = f"{attempts}  {trial.seconds:5.2f} s"
+        line.append(" " * max(2, width - line.cell_len - len(facts) - 1)).append(facts, "dim")
+    return line
+
+
+def _line(note: Note, trial: Trial, width: int) -> Text:
+    glyph, style = _GLYPHS[note.kind]
+    line = Text(_INDENT).append(f"{glyph} ", style)
+    if note.kind != "commit":
+        line.append(_cut(note.text, width), style)
+    else:
+        line.append(_cut(printable(trial.text) or "…", width))
+    return line
+
+
+def _cut(text: str, width: int) -> str:
+    room = max(20, width - len(_INDENT) - 3)
+    flat = " ".join(text.split())
+    return flat if len(flat) <= room else f"{flat[: room - 1]}…"

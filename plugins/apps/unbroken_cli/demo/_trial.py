@@ -1,4 +1,4 @@
-"""One row of the demonstration: what was asked for and what became of it. Written by one thread, read by others."""
+"""One row of the demonstration: its call, and how that differs from what is required."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ NoteKind = Literal["error", "decision", "stop", "commit"]
 
 @frozen
 class Note:
-    """One thing that happened inside a call; ``stop`` is a decision to go no further."""
+    """An error, a decision or the commit inside a call; ``stop`` is a decision to end the call."""
 
     kind: NoteKind
     text: str
@@ -26,32 +26,32 @@ class Note:
 
 @define(eq=False)
 class Trial:
-    """One call, while it runs and afterwards."""
+    """One call, while it runs and afterwards. One thread writes it, others may read it."""
 
     scenario: Scenario
     started: float = field(factory=monotonic)
     notes: list[Note] = field(factory=list[Note])
     text: str = ""
-    """What was delivered so far."""
+    """The text delivered so far."""
     meant: str = ""
-    """What the server meant to say in its last answer."""
+    """The text that the server intended to send in its last answer."""
     error: BaseException | None = None
-    """What the consumer got in the end."""
+    """The error that the consumer got."""
     status: str = "running"
     request_id: str = ""
     attempts: int = 0
     requests: int = 0
-    """Requests that the server got."""
+    """Requests that the server received."""
     keys: int = 0
-    """Different idempotency keys in them."""
+    """Distinct idempotency keys of these requests."""
     left_open: int = 0
-    """Connections still open when there should be none."""
+    """Connections that are still open after the end."""
     seconds: float = 0.0
     problems: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether the call has ended as required."""
+        """Whether the call has ended, as required."""
         return self.status != "running" and not self.problems
 
     @property
@@ -61,7 +61,7 @@ class Trial:
 
     @property
     def timeout(self) -> str | None:
-        """The timeout that ran out, if one did."""
+        """The timeout that expired, if one did."""
         return self.error.timeout if isinstance(self.error, TimeoutError) else None
 
     @property
@@ -74,22 +74,22 @@ class Trial:
         return f"{words}, {label}" if self.text else label
 
     def note(self, kind: NoteKind, text: str) -> None:
-        """Write down what has just happened."""
+        """Add a note with the present time."""
         self.notes.append(Note(kind, text, monotonic() - self.started))
 
     def finish(self) -> None:
-        """Judge. What is measured at the server has to be known."""
+        """Judge the call. Must come after the values of the server are set."""
         self.problems = tuple(problems(self))
 
 
 def error_label(error: BaseException) -> str:
-    """Return the class of an error, with the timeout or the status that it names."""
+    """Return the class name of an error, with its timeout or status code."""
     detail = getattr(error, "timeout", None) or getattr(error, "status_code", None)
     return f"{type(error).__name__} ({detail})" if detail else type(error).__name__
 
 
 def problems(trial: Trial) -> Iterator[str]:
-    """Yield in words what differs from what the scenario expects."""
+    """Yield a sentence for each difference from what the scenario expects."""
     expect = trial.scenario.expect
     compared = (
         ("status", trial.status, "success" if expect.error is None else "failure"),
@@ -112,5 +112,5 @@ def problems(trial: Trial) -> Iterator[str]:
 
 
 def first_words(text: str, count: int | None) -> str:
-    """Return the beginning of `text`, all of it for None: what a server that speaks word by word has said."""
+    """Return the first `count` words of `text`, with the space before each; the whole text for None."""
     return text if count is None else "".join(re.findall(r"\s*\S+", text)[:count])

@@ -1,32 +1,88 @@
-"""The live view from its first frame to its last."""
+"""The course of `unbroken top`: ask an endpoint for its metrics, again and again, and show them."""
 
+import http.client
 import time
+import urllib.error
+import urllib.request
 from collections import deque
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 from attrs import define, field
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from .._console import console, printable, say
+from .._console import FAILED, UNUSABLE, console, printable, say
 from ._frame import DURATION, frame
 from ._reading import Reading, Window
-from ._scrape import ScrapeError, scrape
 
-FAILED: Final = 1
-UNUSABLE: Final = 2
 _FRAMES: Final = 60
-"""Windows that the sparkline shows."""
+"""Windows in the sparkline."""
 _LONGEST: Final = 5.0
 """Seconds that an endpoint has for its answer."""
+_MOST_BYTES: Final = 16 * 1024 * 1024
+
+
+class ScrapeError(Exception):
+    """The endpoint did not answer with metrics; the message says why, in one line."""
+
+
+def endpoint(text: str) -> str:
+    """Return the URL that `text` stands for: a URL, ``host:9464`` or ``:9464``. Raises ValueError."""
+    if text.startswith(":"):
+        text = f"127.0.0.1{text}"
+    parts = urlsplit(text if "://" in text else f"http://{text}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not the address of a metrics endpoint")
+    _ = parts.port
+    return urlunsplit(
+        (parts.scheme, parts.netloc, parts.path if parts.path.strip("/") else "/metrics", parts.query, "")
+    )
+
+
+def scrape(url: str, timeout: float) -> Reading:
+    """Return the present metrics of the endpoint. Raises ScrapeError. Proxies of the environment are not used."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    text = _get(url, timeout)
+    try:
+        reading = Reading.of(text_string_to_metric_families(text), time.monotonic())
+    except (ValueError, KeyError, IndexError) as error:
+        raise ScrapeError("what it answers with is not the text of Prometheus") from error
+    if not reading.samples:
+        raise ScrapeError("it has no metrics of Unbroken yet")
+    return reading
+
+
+def _get(url: str, timeout: float) -> str:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=timeout) as response:
+            body: bytes = response.read(_MOST_BYTES + 1)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise ScrapeError(f"it answers with {error.code}") from None
+    except urllib.error.URLError as error:
+        raise ScrapeError(_words(error.reason)) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise ScrapeError(_words(error)) from None
+    if len(body) > _MOST_BYTES:
+        raise ScrapeError("it answers with far too much")
+    return body.decode("utf-8", "replace")
+
+
+def _words(reason: object) -> str:
+    if isinstance(reason, TimeoutError):
+        return "it does not answer in time"
+    return (getattr(reason, "strerror", None) or str(reason) or type(reason).__name__).lower()
 
 
 @define(eq=False)
 class Top:
-    """The readings of one endpoint, one after the other."""
+    """The readings of one endpoint, one after another, and the picture of the newest."""
 
     url: str
     interval: float
@@ -36,14 +92,14 @@ class Top:
     _history: deque[float | None] = field(factory=lambda: deque[float | None](maxlen=_FRAMES), init=False)
 
     def look(self) -> RenderableType:
-        """Read once more. Returns the picture: the newest numbers, and what is wrong if they are not new."""
+        """Read again and return the picture. After a failure it has the old numbers and the reason."""
         try:
             return self.step()
         except ScrapeError as error:
             return self._picture(Text(f"{printable(self.url)}: {printable(str(error))}; trying again", "bold red"))
 
     def step(self) -> RenderableType:
-        """Read once more and return the picture. Raises ScrapeError."""
+        """Read again and return the picture. Raises ScrapeError."""
         reading = self.read(self.url, min(_LONGEST, max(1.0, self.interval)))
         self._window = Window(reading, self._last)
         if self._last is not None:

@@ -1,4 +1,4 @@
-"""How the numbers look."""
+"""The picture of a window: a table with a row for each kind of number."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -25,7 +25,10 @@ FIRST_EVENT: Final = "time_to_first_event_seconds"
 
 
 def frame(window: Window, history: Sequence[float | None] = ()) -> RenderableType:
-    """Return a picture of `window`; `history` has the p95 latencies of those before, None where there were no calls."""
+    """Return the picture of `window`.
+
+    `history` has the p95 latencies of the windows before it, None for windows without calls.
+    """
     table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
@@ -62,7 +65,7 @@ def _calls(window: Window) -> Text:
 
 
 def _success(window: Window) -> Text:
-    """The share among the calls that the consumer did not leave, as in the alert rules."""
+    """Return the share of successes among the calls that were not cancelled, as the alert rules do."""
     outcomes = window.by("calls_total", "outcome")
     judged = sum(outcomes.values()) - outcomes.get(("cancelled",), 0.0)
     if not judged:
@@ -153,14 +156,14 @@ def _joined(parts: Iterable[str]) -> Text:
 
 
 def seconds(value: float | None) -> str:
-    """Return a time as one reads it."""
+    """Return a duration for people."""
     if value is None:
         return _NOTHING
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
 def sparkline(values: Sequence[float | None]) -> str:
-    """Return a bar for each value, the highest for the greatest; a gap for None."""
+    """Return a bar for each value, scaled to the greatest, and a gap for None."""
     greatest = max((value for value in values if value is not None), default=0.0)
     scale = (len(_BARS) - 1) / greatest if greatest else 0.0
     bars = "".join(" " if value is None else _BARS[round(value * scale)] for value in values)

@@ -1,4 +1,4 @@
-"""The numbers of one scrape, and what two of them say of the time between."""
+"""The numbers of one scrape, and the differences between two."""
 
 import math
 from collections import defaultdict
@@ -15,15 +15,15 @@ PREFIX: Final = "unbroken_"
 
 @frozen
 class Reading:
-    """All samples of Unbroken, without the prefix of their names."""
+    """All samples of Unbroken, with names without the prefix."""
 
     at: float
-    """When they were read, in monotonic seconds."""
+    """The time of the scrape in monotonic seconds."""
     samples: tuple[tuple[str, Mapping[str, str], float], ...]
 
     @classmethod
     def of(cls, families: "Iterable[Metric]", at: float) -> Self:
-        """Take those of Unbroken from what a parser or a collector gives. Raises ValueError for text that is none."""
+        """Return the samples of Unbroken among `families`. Raises ValueError when a parser finds invalid text."""
         return cls(
             at,
             tuple(
@@ -36,7 +36,7 @@ class Reading:
         )
 
     def by(self, name: str, *labels: str) -> dict[tuple[str, ...], float]:
-        """Return the sums of a metric by the values of some of its labels."""
+        """Return the sums of a metric, keyed by the values of these labels."""
         sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
         for sample, values, number in self.samples:
             if sample == name:
@@ -44,26 +44,29 @@ class Reading:
         return dict(sums)
 
     def total(self, name: str) -> float:
-        """Return the sum of a metric over everything."""
+        """Return the sum of a metric over all labels."""
         return sum(self.by(name).values())
 
 
 @frozen
 class Window:
-    """What happened between two readings; with one reading alone, since the process began."""
+    """The time between two readings; with one reading, the time since the process began."""
 
     now: Reading
     before: Reading | None = None
     exact: Mapping[tuple[str, float], float | None] | None = None
-    """Quantiles by metric, where they are known better than from the buckets."""
+    """Quantiles keyed by metric and quantile, where they are known exactly and not only from the buckets."""
 
     @property
     def seconds(self) -> float | None:
-        """How long it is; None since the beginning."""
+        """The length; None for the time since the process began."""
         return None if self.before is None else self.now.at - self.before.at
 
     def by(self, name: str, *labels: str) -> dict[tuple[str, ...], float]:
-        """Return the growth of a counter. One that is less than it was has begun anew: the process was restarted."""
+        """Return the increase of a counter by labels. A counter that is less than before counts from zero.
+
+        The process was restarted then.
+        """
         earlier = {} if self.before is None else self.before.by(name, *labels)
         found = self.now.by(name, *labels)
         return {
@@ -71,17 +74,17 @@ class Window:
         }
 
     def total(self, name: str) -> float:
-        """Return the growth of a counter over everything."""
+        """Return the increase of a counter over all labels."""
         return self.by(name).get((), 0.0)
 
     def rate(self, name: str) -> float | None:
-        """Return the growth of a counter for each second, None since the beginning."""
+        """Return the increase of a counter per second; None for the time since the process began."""
         return self.total(name) / self.seconds if self.seconds else None
 
     def quantile(self, name: str, quantile: float) -> float | None:
         """Return a quantile of a histogram as Prometheus' `histogram_quantile` does: linear within its bucket.
 
-        None where there is nothing. What is beyond the last bound counts as that bound.
+        Returns None for an empty histogram. Values beyond the last bound count as that bound.
         """
         if self.exact is not None:
             return self.exact[name, quantile]

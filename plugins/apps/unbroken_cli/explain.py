@@ -1,4 +1,4 @@
-"""`unbroken explain`: what a client made from this configuration would do, and who said so."""
+"""`unbroken explain`: the plugins that a client would have here, and the source of each setting."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ DEFAULTS = "defaults"
 
 
 def explain(plugins: Sequence[str] | None, config: str | None, dialect: str) -> None:
-    """Print the resolved pipeline and each setting with its source. Raises ConfigurationError."""
+    """Print the resolved pipeline and every setting with its source. Raises ConfigurationError."""
     out = console()
     settings = load_settings(config)
     settings = settings if plugins is None else settings.with_list(plugins, "--plugins")
@@ -64,7 +64,7 @@ def _rows(plugin: object, settings: Settings) -> Iterator[tuple[Text, Text, Text
 
 
 def _source(field: str, layers: Sequence[Given]) -> str:
-    """Return who gave a field its value; tables within are merged, so all who gave a part of it."""
+    """Return the sources of the value of a field. Nested tables are merged, so they can have several."""
     sources = [
         given.source
         for layer in layers

@@ -1,13 +1,14 @@
-"""The consumers: each makes one call as its documentation shows, with the same limits."""
+"""The consumers: the SDKs and Unbroken. Each makes one call as its documentation shows, with the same limits."""
 
 import ssl
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from time import monotonic
 from typing import Any, Final, TypeAlias
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from unbroken import Client, Dialect
 from unbroken_anthropic import Anthropic
@@ -15,18 +16,40 @@ from unbroken_openai import OpenAI
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout
 
-from ._heard import Heard
-
 SILENCE: Final = 1.0
-"""Seconds without anything new: the SDKs' ``timeout``, Unbroken's first-event and idle timeouts."""
+"""Seconds without progress: the SDKs' ``timeout``, Unbroken's first-event and idle timeouts."""
 RETRIES: Final = 3
 BACK_OFF: Final = 0.5
 """Seconds before the first retry: a constant of both SDKs, a setting of Unbroken."""
 KEY: Final = "sk-unbroken-compare"
 _ASKED: Final = [{"role": "user", "content": "Tell me how you are."}]
 
+
+@define(eq=False)
+class Heard:
+    """The answer as a consumer receives it. The thread that writes it may go on after the cell was given up."""
+
+    text: str = ""
+    stop_reason: str | None = None
+    """Of the SDK's final message. Unbroken sets none: it raises where an SDK would have no reason."""
+    attempts: int = 0
+    started: float = field(factory=monotonic)
+    error: Exception | None = None
+    seconds: float | None = None
+    """How long the call took; None while it runs."""
+
+    def begin(self) -> None:
+        """Note the beginning of the call; the client is made before it."""
+        self.started = monotonic()
+
+    def end(self, error: Exception | None = None) -> None:
+        """Note the end of the call, and its error."""
+        self.error = error
+        self.seconds = monotonic() - self.started
+
+
 Listen: TypeAlias = Callable[[str, Heard], None]
-"""Makes one call to a server and writes down what arrives; raises what the consumer gets."""
+"""Makes one call to the server at a URL and records what arrives; raises the error that the consumer gets."""
 
 
 @frozen(kw_only=True)
@@ -44,13 +67,13 @@ class Consumer:
 
 @frozen(kw_only=True)
 class Api:
-    """An API, the SDK of its vendor, and how Unbroken is told about it."""
+    """An API: the SDK of its vendor, and the dialect and request for Unbroken."""
 
     title: str
     package: str
-    """The distribution and the module of the SDK."""
+    """The name of the SDK: of its distribution and of its module."""
     usage: str
-    """How the SDK is called, as it is shown."""
+    """The call of the SDK, as it is shown to the user."""
     sdk: Listen
     path: str
     dialect: Callable[[], Dialect]
@@ -62,7 +85,7 @@ class Api:
         return Consumer(name="unbroken", version=version("unbroken"), ours=True, listen=partial(_unbroken, self))
 
     def theirs(self) -> Consumer | None:
-        """Return the SDK, which is not imported before it listens; None when it is not installed."""
+        """Return the SDK as a consumer, None when it is not installed. It is imported by its first call."""
         try:
             return Consumer(name=self.package, version=version(self.package), ours=False, listen=self.sdk)
         except PackageNotFoundError:
@@ -71,12 +94,12 @@ class Api:
 
 @cache
 def _verify() -> ssl.SSLContext:
-    # What takes longest in making a client is to read the certificates, of which none is needed here.
+    # Reading the certificates is the slowest part of making a client, and none is needed here.
     return ssl.create_default_context()
 
 
 def _sdk_options(sdk: Any) -> dict[str, Any]:
-    # The SDK's own HTTP client, but that it must not find a proxy in the environment: this stays on the machine.
+    # The SDK's own HTTP client, but without proxies from the environment: all calls stay on this machine.
     http = sdk.DefaultHttpxClient(trust_env=False, verify=_verify())
     return {"api_key": KEY, "timeout": SILENCE, "max_retries": RETRIES, "http_client": http}
 
@@ -142,4 +165,4 @@ OURS: Final = (
     f"unbroken.Client(plugins=[Timeout(first_event={SILENCE:g}, idle={SILENCE:g}), "
     f"Retry(max_retries={RETRIES}, initial_delay={BACK_OFF:g})])"
 )
-"""How Unbroken is called, as it is shown."""
+"""The client of Unbroken, as it is shown to the user."""

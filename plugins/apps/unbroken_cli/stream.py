@@ -2,27 +2,27 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final, Literal
 
+import typer
 from attrs import frozen
 
 from unbroken import Client, Dialect, Error, Event, StreamError
 from unbroken.registry import resolve_dialect
 
-from ._console import printable, say
+from ._console import FAILED, INTERRUPTED, printable, say
 from ._failure import failure_block
 from ._fields import is_secret
 
 Form = Literal["auto", "raw", "text", "json"]
-FAILED: Final = 1
-INTERRUPTED: Final = 130
 _SHORTEST_SECRET: Final = 6
 
 
 @frozen(kw_only=True)
 class StreamRequest:
-    """What the command line asks for."""
+    """The call that the command line asks for."""
 
     method: str
     url: str
@@ -34,13 +34,47 @@ class StreamRequest:
     form: Form = "auto"
 
     def secrets(self) -> list[str]:
-        """Return what may not be printed: the credentials, whole and without ``Bearer``."""
+        """Return the texts that may not be printed: the credentials, whole and without ``Bearer``."""
         values = [value for name, value in self.headers if is_secret(name)]
         return [part for value in values for part in (value, *value.split()) if len(part) >= _SHORTEST_SECRET]
 
 
+def parse_headers(lines: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the headers in lines ``Name: value``. Errors do not repeat a line, which may contain a credential."""
+    parted = [line.partition(":") for line in lines]
+    for number, (name, colon, _) in enumerate(parted, 1):
+        if not colon or not name.strip():
+            raise typer.BadParameter(f"number {number} is not of the form 'Name: value'", param_hint="--header")
+    return [(name.strip(), value.strip()) for name, _, value in parted]
+
+
+def parse_body(given: str | None) -> bytes | None:
+    """Return the JSON in `given`, in the file of ``@file``, or on standard input for ``-``. Raises BadParameter."""
+    if given is None:
+        return None
+    try:
+        content = sys.stdin.buffer.read() if given == "-" else _content(given)
+        json.loads(content)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot be read: {error.strerror}", param_hint="--json-body") from None
+    except (ValueError, RecursionError) as error:
+        raise typer.BadParameter(f"is not JSON: {error}", param_hint="--json-body") from None
+    return content
+
+
+def _content(given: str) -> bytes:
+    return Path(given[1:]).read_bytes() if given.startswith("@") else given.encode()
+
+
+def parse_form(*, raw: bool, text: bool, as_json: bool) -> Form:
+    """Return the form in which events are printed. Raises BadParameter for more than one."""
+    if raw + text + as_json > 1:
+        raise typer.BadParameter("choose one of --raw, --text and --json")
+    return "raw" if raw else "text" if text else "json" if as_json else "auto"
+
+
 def stream(request: StreamRequest) -> int:
-    """Print the events as they arrive. Returns the exit code; raises ConfigurationError before anything is sent."""
+    """Print the events as they arrive and return the exit code. Raises ConfigurationError before anything is sent."""
     dialect = resolve_dialect(request.dialect)
     write = _printer(request.form, dialect)
     headers = [*request.headers]
@@ -64,7 +98,7 @@ def stream(request: StreamRequest) -> int:
 
 
 def _ended(code: int) -> int:
-    """Leave a terminal with its prompt on a line of its own."""
+    """End the output, in a terminal with a newline, so that its prompt begins a line."""
     if sys.stdout.isatty():
         sys.stdout.write("\n")
     sys.stdout.flush()
@@ -79,7 +113,7 @@ def _printer(form: Form, dialect: Dialect) -> Callable[[Event], None]:
         return lambda event: _write(_as_json(event) + "\n")
     if form == "raw":
         return lambda event: _write(_as_sent(event))
-    # Plain SSE says nothing about where its text ends, so each event has a line.
+    # The text of plain SSE does not say where lines end, so each event gets a line of its own.
     end = "" if own_text else "\n"
 
     def write_text(event: Event) -> None:

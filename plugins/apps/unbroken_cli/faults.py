@@ -1,4 +1,4 @@
-"""`unbroken faults`: the failing server by hand."""
+"""`unbroken faults`: the fault server on its own, and the list of its faults."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,11 +14,11 @@ from ._console import console, printable
 
 Tick = Callable[[], None]
 _TICK = 0.1
-"""Seconds between two looks at what was asked."""
+"""Seconds between two looks at the requests."""
 
 
 def list_faults() -> None:
-    """Print the catalogue."""
+    """Print every fault as a script writes it, with its description."""
     out = console()
     for usage, doc in faults.describe().items():
         out.print(Text.assemble((usage, "bold")), soft_wrap=True)
@@ -26,7 +26,7 @@ def list_faults() -> None:
 
 
 def serve(script: Sequence[Fault], *, port: int, seed: int, tick: Tick = lambda: time.sleep(_TICK)) -> None:
-    """Serve and print each request until Ctrl-C. Raises OSError when the port cannot be had."""
+    """Serve and print each request until Ctrl-C. Raises OSError when the port is not available."""
     out = console()
     with FaultServer(script, seed=seed, port=port) as server:
         _introduce(out, server.url, len(script))
@@ -39,12 +39,13 @@ def serve(script: Sequence[Fault], *, port: int, seed: int, tick: Tick = lambda:
                 shown = len(requests)
                 tick()
         except KeyboardInterrupt:
-            out.print(Text(f"{shown} requests", "dim"))
+            out.print(Text(f"{shown} request{'' if shown == 1 else 's'}", "dim"))
 
 
 def _introduce(out: Console, url: str, count: int) -> None:
     out.print(Text.assemble("serving ", (f"{url}/v1/messages", "bold cyan")), soft_wrap=True)
-    queue = f"the next {count} requests follow the script" if count else "every request is answered well"
+    scripted = "the next request follows" if count == 1 else f"the next {count} requests follow"
+    queue = f"{scripted} the script" if count else "every request is answered well"
     out.print(Text(f"{queue}, ?fault=NAME asks for one; Ctrl-C stops", "dim"), soft_wrap=True)
     body = '{"model":"m","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Hello"}]}'
     try_it = f"unbroken stream {url}/v1/messages --dialect anthropic --json-body '{body}'"
@@ -63,7 +64,7 @@ def _line(request: ReceivedRequest, script: Sequence[Fault]) -> Text:
 
 
 def _words(fault: Fault) -> str:
-    """Return what is unusual about a fault, as one would write it."""
+    """Return the fields of a fault that differ from their defaults, as a script writes them."""
     unusual = (
         f"{each.name}={_value(getattr(fault, each.name))}"
         for each in attrs.fields(Fault)

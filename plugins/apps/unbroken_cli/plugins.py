@@ -1,4 +1,7 @@
-"""`unbroken plugins`: what is installed, whether it works, and what can be set. Nothing that is broken breaks it."""
+"""`unbroken plugins`: the installed plugins and dialects, their state and their settings.
+
+A plugin that cannot be imported is listed with its problem.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +23,7 @@ from ._fields import settings_of
 
 @frozen
 class Installed:
-    """An entry point and what came of loading it."""
+    """An entry point and the result of loading it."""
 
     kind: str
     """``plugin`` or ``dialect``."""
@@ -30,7 +33,7 @@ class Installed:
 
 
 def list_plugins(names: Sequence[str]) -> bool:
-    """Print everything, or the settings of the plugins in `names`. Returns whether all names are known."""
+    """Print all plugins and dialects, or the settings of those in `names`. Returns whether all names are known."""
     out = console()
     installed = [*_installed("plugin", PLUGINS), *_installed("dialect", DIALECTS)]
     if not names:
@@ -57,7 +60,7 @@ def _installed(kind: str, group: str) -> list[Installed]:
 def _load(kind: str, entry: Discovered, *, twice: bool) -> Installed:
     try:
         loaded = entry.load(entry.name)
-    except (ConfigurationError, SystemExit) as error:  # a module may do anything when it is imported
+    except (ConfigurationError, SystemExit) as error:  # importing a module may even exit
         problems = getattr(error, "problems", ())
         said = problems[0].message if problems else "exits when it is imported"
         return Installed(kind, entry, problem=said)

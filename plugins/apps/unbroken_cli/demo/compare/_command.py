@@ -1,7 +1,11 @@
-"""What is left of the comparison when it has ended: a table for each API, notes, a verdict, a document."""
+"""The course of `unbroken demo --compare`, and its report: a table for each API, notes, a verdict, a document."""
 
+import json
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import count
+from time import monotonic
 from typing import Any, Final
 
 from attrs import frozen
@@ -10,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..demo import Scenario
-from ._cell import Cell
+from ..._console import console
+from .. import Scenario
 from ._consumers import APIS, BACK_OFF, OURS, RETRIES, SILENCE, Api, Consumer
-from ._run import Cells, Place
+from ._run import ROWS, Cell, Cells, Place, Run, participants
 
 _STYLES: Final = {"whole": "green", "error": "yellow", "partial": "bold red", "hang": "bold red"}
 _ENDS: Final = {
@@ -24,25 +28,49 @@ _ENDS: Final = {
 }
 
 
+def run_compare(rows: Sequence[Scenario] = ROWS, *, seed: int = 0, as_json: bool = False) -> bool:
+    """Run the rows and report. Returns whether each cell of Unbroken is as required; the SDKs do not count."""
+    if as_json:
+        report = _compare(rows, seed, None)
+        sys.stdout.write(json.dumps(report.document(), indent=2, ensure_ascii=False) + "\n")
+        return report.ok
+    out = console()
+    out.print(Text.assemble(("Unbroken", "bold cyan"), " and the vendors' SDKs against the same failures"))
+    report = _compare(rows, seed, out)
+    report.show(out)
+    return report.ok
+
+
+def _compare(rows: Sequence[Scenario], seed: int, out: Console | None) -> "Report":
+    started = monotonic()
+    with (out or Console(quiet=True)).status("one call of each, to warm up") as shown:
+        places, missing = participants(seed)
+        done = count(1)
+        total = len(rows) * len(places)
+        cells = Run(seed=seed).all(rows, places, lambda: shown.update(f"{next(done)} of {total} calls"))
+    seconds = monotonic() - started
+    return Report(rows=rows, places=places, cells=cells, missing=missing, seconds=seconds, seed=seed)
+
+
 @frozen(kw_only=True)
 class Report:
-    """The cells, all of them ended or given up."""
+    """All cells, after they ended or were given up."""
 
     rows: Sequence[Scenario]
     places: Sequence[Place]
     cells: Cells
     missing: Sequence[str]
-    """Why columns are left out, a line each."""
+    """A line for each SDK that is left out, with the reason."""
     seconds: float
     seed: int
 
     @property
     def ok(self) -> bool:
-        """Whether each of Unbroken's cells is as required."""
+        """Whether each cell of Unbroken is as required."""
         return not any(self._problems())
 
     def show(self, console: Console) -> None:
-        """Print the tables, what they mean, and the verdict."""
+        """Print the tables, the notes and the verdict."""
         for api in APIS:
             console.print()
             console.print(Text(api.title, "bold cyan"))
@@ -59,7 +87,7 @@ class Report:
         console.print(Text(f"{verdict}, {self.seconds:.1f} s in all", "bold red" if problems else "bold green"))
 
     def document(self) -> dict[str, Any]:
-        """Return everything as JSON; times in seconds."""
+        """Return the report as a JSON object; times in seconds."""
         return {
             "ok": self.ok,
             "seconds": round(self.seconds, 3),
@@ -119,7 +147,7 @@ class Report:
     def _compressed(self) -> Iterator[str]:
         if any(row.name == "gzip" for row in self.rows):
             asked = [str(consumer) for _, consumer in self.places if self.cells["gzip", consumer].asked_for_gzip]
-            yield f"gzip is asked for by {' and '.join(asked) or 'nobody'}; whoever did not ask may refuse it."
+            yield f"gzip is asked for by {' and '.join(asked) or 'no consumer'}; one that did not ask may refuse it."
 
     def _leaks(self) -> Iterator[str]:
         for _, consumer in self.places:

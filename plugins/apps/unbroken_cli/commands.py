@@ -1,0 +1,223 @@
+"""The commands and their options. Each imports its implementation when it runs, so that ``--help`` is quick.
+
+The entry point group `unbroken.commands` in pyproject.toml names these functions. Typer prints the docstrings; it keeps
+the line breaks after the first paragraph, so those lines are short enough for 80 columns.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from ._console import complain
+
+PluginsOption = Annotated[
+    str | None,
+    typer.Option("--plugins", metavar="A,B", help="The plugins to use, outermost first; -NAME removes one."),
+]
+ConfigOption = Annotated[
+    str | None, typer.Option("--config", metavar="FILE", help="A TOML file instead of the one that would be found.")
+]
+DialectOption = Annotated[str, typer.Option(metavar="NAME", help="What the events mean, such as anthropic.")]
+
+
+def demo(
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Run this row only; can be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
+    use_async: Annotated[bool, typer.Option("--async", help="Use the AsyncClient, on asyncio.")] = False,
+    seed: Annotated[int, typer.Option(help="Determines the ids and how the bytes are cut into pieces.")] = 0,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Run the anthropic and openai SDKs too, side by side.")
+    ] = False,
+    metrics: Annotated[bool, typer.Option("--metrics", help="Count, and print the metrics at the end.")] = False,
+) -> None:
+    """Stream real conversations from a server that fails in every way, and show how each call ends.
+
+    Exits with 0 when every row ended as required, with 1 otherwise. Nothing is required of an SDK.
+    """
+    from .demo import SCENARIOS, chosen, run_demo
+
+    if compare:
+        from .demo.compare import ROWS, run_compare
+
+        if use_async or metrics:
+            raise typer.BadParameter("--compare runs the sync clients, without --async and --metrics")
+        good = run_compare(chosen(only, ROWS), seed=seed, as_json=as_json)
+    else:
+        rows = chosen(only, SCENARIOS)
+        with _configuration_errors():
+            good = run_demo(rows, seed=seed, use_async=use_async, as_json=as_json, metrics=metrics)
+    if not good:
+        raise typer.Exit(1)
+
+
+def plugins(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Show the settings of these plugins.")
+    ] = None,
+) -> None:
+    """List the installed plugins and dialects, or show the settings of those named."""
+    from .plugins import list_plugins
+
+    if not list_plugins(names or ()):
+        raise typer.Exit(2)
+
+
+def explain(plugins: PluginsOption = None, config: ConfigOption = None, dialect: DialectOption = "sse") -> None:
+    """Show the plugins that a client would have here, and the source of each setting."""
+    from .explain import explain as explain_it
+
+    with _configuration_errors():
+        explain_it(_names(plugins), config, dialect)
+
+
+def stream(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Any endpoint that sends events.")],
+    dialect: DialectOption = "sse",
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", metavar="'K: V'", help="A header to send; can be repeated.")
+    ] = None,
+    json_body: Annotated[
+        str | None,
+        typer.Option(metavar="JSON|@FILE|-", help="The body: JSON, a file, or standard input."),
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="POST with a body and GET without, unless given.")] = None,
+    plugins: PluginsOption = None,
+    config: ConfigOption = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Print the events as they came.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="Print the text alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per event.")] = False,
+) -> None:
+    """Print a stream of events as they arrive: the text where the dialect knows it, else the events.
+
+    Exits with 0 when the stream was complete, 1 when it failed, 2 for bad usage or configuration, 130 after Ctrl-C.
+    """
+    from .stream import StreamRequest, parse_body, parse_form, parse_headers
+    from .stream import stream as stream_it
+
+    content = parse_body(json_body)
+    request = StreamRequest(
+        method=method or ("GET" if content is None else "POST"),
+        url=url,
+        headers=parse_headers(header or ()),
+        content=content,
+        dialect=dialect,
+        plugins=_names(plugins),
+        config=config,
+        form=parse_form(raw=raw, text=text, as_json=as_json),
+    )
+    with _configuration_errors():
+        raise typer.Exit(stream_it(request))
+
+
+def chat(
+    question: Annotated[
+        str | None, typer.Argument(metavar="QUESTION", help="Without it: a conversation, or standard input.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Anthropic: claude-sonnet-4-5 unless given; others choose.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="The longest answer; Anthropic: 4096 unless given.")
+    ] = None,
+    system: Annotated[str | None, typer.Option(metavar="TEXT", help="Instructions for the model.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="A backend of your own that speaks the Messages API.")
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(metavar="TOKEN", help="For the backend; UNBROKEN_TOKEN is safer, as other users see options."),
+    ] = None,
+    dialect: Annotated[str, typer.Option(metavar="NAME", help="anthropic, or openai with --base-url.")] = "anthropic",
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The API, such as http://127.0.0.1:11434/v1 for openai.")
+    ] = None,
+    plugins: PluginsOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Talk to a model: one question, or a conversation in the terminal.
+
+    Asks the --endpoint or --base-url that is given; without one, Anthropic when
+    ANTHROPIC_API_KEY is set; else an embedded server that makes its answers up.
+
+    Exits with 0, with 1 when an answer failed, 2 for bad usage or
+    configuration, 130 after Ctrl-C.
+    """
+    from .chat import ChatRequest
+    from .chat import chat as chat_it
+
+    request = ChatRequest(
+        question=question,
+        model=model,
+        max_tokens=max_tokens,
+        system=system,
+        endpoint=endpoint,
+        token=token,
+        dialect=dialect,
+        base_url=base_url,
+        plugins=_names(plugins),
+        config=config,
+    )
+    with _configuration_errors():
+        raise typer.Exit(chat_it(request))
+
+
+def faults(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 0,
+    seed: Annotated[int, typer.Option(help="Determines everything that the server says.")] = 0,
+    script: Annotated[
+        str, typer.Option(metavar="SCRIPT", help="One fault per request, such as '429:retry_after=0.2, 2*stall, ok'.")
+    ] = "",
+    show_list: Annotated[bool, typer.Option("--list", help="List the faults.")] = False,
+) -> None:
+    """Run the fault server on its own and print each request, until Ctrl-C."""
+    from unbroken_faults import ScriptError, parse_script
+
+    from .faults import list_faults, serve
+
+    if show_list:
+        list_faults()
+        return
+    try:
+        serve(parse_script(script), port=port, seed=seed)
+    except ScriptError as error:
+        raise typer.BadParameter(str(error), param_hint="--script") from None
+    except OSError as error:
+        raise typer.BadParameter(str(error), param_hint="--port") from None
+
+
+def top(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A metrics endpoint, such as :9464.")],
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two scrapes.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Print one frame and exit.")] = False,
+) -> None:
+    """Watch the metrics of a running process: rates, percentiles, errors, circuits, until Ctrl-C.
+
+    With --once it exits with 1 when the endpoint does not answer; without, it keeps trying.
+    """
+    from .top import endpoint
+    from .top import top as show
+
+    try:
+        address = endpoint(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="URL") from None
+    raise typer.Exit(show(address, interval=interval, once=once))
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+@contextmanager
+def _configuration_errors() -> Generator[None]:
+    from unbroken import ConfigurationError
+
+    try:
+        yield
+    except ConfigurationError as error:
+        complain(error)
+        raise typer.Exit(2) from None

@@ -1,0 +1,237 @@
+"""Commands are found in the entry points of the installed distributions. The foreign ones here are fakes on disk."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+import pytest
+
+from unbroken_cli import _installed
+
+NAMES = ["demo", "plugins", "explain", "stream", "chat", "faults", "top"]
+DOCTOR = '''
+import typer
+
+
+def doctor(name: str = "you") -> None:
+    """Examine an endpoint."""
+    typer.echo(f"how is {name}?")
+'''
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Install a distribution of one module, with commands that lead into it."""
+
+    def call(name: str, source: str, **commands: str) -> None:
+        site = tmp_path / name
+        info = site / f"{name}-1.2.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+        lines = [f"{command} = {value}" for command, value in commands.items()]
+        (info / "entry_points.txt").write_text("\n".join(["[unbroken.commands]", *lines]))
+        (site / f"{name.replace('-', '_')}.py").write_text(source)
+        monkeypatch.syspath_prepend(site)
+
+    yield call
+    for module in [name for name in sys.modules if name.startswith("acme_")]:
+        del sys.modules[module]
+
+
+def listed(help: str) -> list[str]:
+    """The commands in the root's help, in order."""
+    table = help.partition("Commands")[2]
+    first = [line.strip("│ ").split("  ")[0] for line in table.splitlines() if line.startswith("│ ") and line[2] != " "]
+    return [name.strip() for name in first]
+
+
+def one_line(text: str) -> str:
+    """Text without the frame and the line ends of a table."""
+    return " ".join(text.replace("│", " ").split())
+
+
+def test_every_command_of_ours_is_an_entry_point():
+    """And each leads to the function of its name."""
+    offered = [each for each in distribution("unbroken").entry_points if each.group == _installed.GROUP]
+    assert sorted(each.name for each in offered) == sorted(NAMES)
+    assert all(each.load().__name__ == each.name for each in offered)
+
+
+def test_the_help_has_our_commands_in_their_order(invoke):
+    """Whatever the order of the entry points is."""
+    assert listed(invoke("--help").stdout)[: len(NAMES)] == NAMES
+
+
+def test_another_distribution_can_add_a_command(invoke, install):
+    """A function with options; it stands behind ours."""
+    install("acme-doctor", DOCTOR, doctor="acme_doctor:doctor")
+    assert listed(invoke("--help").stdout)[-1] == "doctor"
+    assert invoke("doctor", "--name", "she").stdout == "how is she?\n"
+    assert "Examine an endpoint." in invoke("doctor", "-h").stdout
+
+
+@pytest.mark.parametrize("commands", [1, 2], ids=["one", "several"])
+def test_a_command_can_be_a_typer_app(invoke, install, commands):
+    """With one command it is that command, with several it is a group."""
+    app = "\napp = typer.Typer(add_completion=False)\n" + "".join(
+        f"app.command({name!r})(doctor)\n" for name in ("first", "second")[:commands]
+    )
+    install("acme-doctor", DOCTOR + app, doctor="acme_doctor:app")
+    arguments = ["doctor"] if commands == 1 else ["doctor", "second"]
+    assert invoke(*arguments).stdout == "how is you?\n"
+
+
+def test_a_command_is_imported_when_it_is_run_or_described(invoke, install):
+    """Running another one, or asking for the version, does not import it."""
+    install("acme-doctor", DOCTOR, doctor="acme_doctor:doctor")
+    for arguments in (["--version"], ["demo", "--help"], ["doctr"]):
+        invoke(*arguments)
+        assert "acme_doctor" not in sys.modules
+    invoke("doctor")
+    assert "acme_doctor" in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "reason"),
+    [
+        ("import acme_is_missing", "acme_doctor:doctor", "ModuleNotFoundError: No module named 'acme_is_missing'"),
+        ("raise SystemExit(3)", "acme_doctor:doctor", "SystemExit: 3"),
+        ("", "acme_doctor:doctor", "AttributeError: module 'acme_doctor' has no attribute 'doctor'"),
+        ("raise ValueError('[bold]\\x1b[2J')", "acme_doctor:doctor", "ValueError: [bold]\ufffd[2J"),
+        ("doctor = 3", "acme_doctor:doctor", "is neither a function nor a typer.Typer"),
+    ],
+    ids=["missing", "exits", "gone", "raises", "number"],
+)
+def test_a_command_that_cannot_be_imported_is_exit_code_2(invoke, install, source, value, reason):
+    """One line that names the distribution, whatever the arguments; the help lists the command with the reason."""
+    install("acme-doctor", source, doctor=value)
+    for arguments in ([], ["--help"], ["--name", "x", "more"]):
+        result = invoke("doctor", *arguments)
+        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+        assert result.stderr.startswith("acme_doctor:doctor of distribution acme-doctor 1.2 ")
+        assert reason in result.stderr
+    help = invoke("--help")
+    assert help.exit_code == 0
+    assert listed(help.stdout)[-1] == "doctor"
+    assert f"distribution acme-doctor 1.2 {'' if 'neither' in reason else 'cannot'}" in one_line(help.stdout)
+
+
+@pytest.mark.parametrize("name", ["faults", "doctor"], ids=["ours", "foreign"])
+def test_an_implementation_that_cannot_be_imported_is_exit_code_2(invoke, install, monkeypatch, name):
+    """Commands import their packages when they run, and these may be missing."""
+    monkeypatch.setitem(sys.modules, "unbroken_faults", None)
+    install("acme-doctor", "def doctor() -> None:\n    import unbroken_faults", doctor="acme_doctor:doctor")
+    result = invoke(name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    home = "unbroken " if name == "faults" else "acme-doctor 1.2 "
+    assert f" of distribution {home}" in result.stderr
+    assert "cannot be imported: ModuleNotFoundError" in result.stderr
+
+
+def test_a_name_of_ours_means_our_command(invoke, install):
+    """Installing a package replaces nothing. The help says so, and by which name the other one is run."""
+    install("acme-doctor", DOCTOR, faults="acme_doctor:doctor")
+    assert "Refuse with 429." in invoke("faults", "--list").stdout
+    assert invoke("acme-doctor:faults").stdout == "how is you?\n"
+    help = invoke("--help").stdout
+    assert listed(help)[:-1] == NAMES
+    assert "acme-doctor:faults Not run by 'faults', which is a command of unbroken itself. Examine" in one_line(help)
+
+
+def test_two_strangers_with_one_name_are_told_apart(invoke, install):
+    """Neither is preferred: the error says what to run."""
+    for name in ("acme-one", "acme-two"):
+        install(name, DOCTOR.replace("how is", name), doctor=f"{name.replace('-', '_')}:doctor")
+    result = invoke("doctor")
+    assert result.exit_code == 2
+    assert "run unbroken acme-one:doctor or unbroken acme-two:doctor" in result.stderr
+    assert invoke("acme-two:doctor").stdout == "acme-two you?\n"
+    assert listed(invoke("--help").stdout)[-2:] == ["acme-one:doctor", "acme-two:doctor"]
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("dmeo", "demo"), ("docter", "doctor")], ids=["ours", "foreign"])
+def test_an_unknown_command_is_exit_code_2_with_a_proposal(invoke, install, typed, meant):
+    """As for every other name."""
+    install("acme-doctor", DOCTOR, doctor="acme_doctor:doctor")
+    result = invoke(typed)
+    assert result.exit_code == 2
+    assert f"No such command '{typed}'. Did you mean '{meant}'?" in one_line(result.stderr)
+    assert "Did you mean" not in invoke("xyzzy").stderr
+
+
+def test_a_distribution_with_broken_metadata_is_ignored(invoke, install, tmp_path):
+    """It breaks neither the help nor the commands of others."""
+    install("acme-doctor", DOCTOR, doctor="acme_doctor:doctor")
+    install("acme-broken", "", doctor="acme_broken:doctor")
+    (tmp_path / "acme-broken" / "acme-broken-1.2.dist-info" / "entry_points.txt").write_bytes(
+        b"\xff[unbroken.commands]"
+    )
+    assert listed(invoke("--help").stdout)[-1] == "doctor"
+
+
+def test_a_distribution_that_is_twice_on_the_path_counts_once(invoke, install, tmp_path, monkeypatch):
+    """The first one is the one that is imported."""
+    install("acme-doctor", DOCTOR, doctor="acme_doctor:doctor")
+    older = tmp_path / "older" / "Acme_Doctor-1.0.dist-info"
+    older.mkdir(parents=True)
+    (older / "METADATA").write_text("Metadata-Version: 2.1\nName: Acme_Doctor\nVersion: 1.0\n")
+    (older / "entry_points.txt").write_text("[unbroken.commands]\ndoctor = acme_doctor:gone\n")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(older.parent)])
+    assert invoke("doctor").stdout == "how is you?\n"
+
+
+def test_what_the_path_does_not_show_is_found_by_importlib(invoke, install, monkeypatch):
+    """In a zip file or a frozen application there are no directories to look into."""
+    install("acme-doctor", DOCTOR, doctor="acme_doctor:doctor")
+    install("acme-broken", "", doctor="acme_broken:doctor")
+    real = Distribution.entry_points
+
+    def entry_points(self: Distribution):
+        if self.name == "acme-broken":
+            raise ValueError("broken")
+        return real.fget(self)
+
+    monkeypatch.setattr(Distribution, "entry_points", property(entry_points))
+    found = _installed.installed()
+    monkeypatch.setattr(_installed, "_on_path", lambda: iter(()))
+    by_importlib = _installed.installed()
+    assert by_importlib == {name: offers for name, offers in found.items() if name != "acme-broken"}
+    assert listed(invoke("--help").stdout) == [*NAMES, "doctor"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[unbroken.commands]\ndoctor = acme_doctor:doctor\n",
+        "[a]\nx = y:z\n\n[unbroken.commands]\n# one = a:b\n\ndoctor=acme_doctor:doctor [cli]\n\n[z]\nq = r:s\n",
+        "[unbroken.commands]\r\ndoctor = acme_doctor:doctor\r\n[z]\r\nq = r:s",
+    ],
+    ids=["plain", "sections", "windows"],
+)
+@pytest.mark.parametrize(("ending", "metadata"), [("dist-info", "METADATA"), ("egg-info", "PKG-INFO")])
+def test_entry_points_are_read_as_importlib_reads_them(invoke, tmp_path, monkeypatch, text, ending, metadata):
+    """Sections, comments, extras, both layouts of the metadata."""
+    info = tmp_path / "site" / f"acme_doctor-1.2.{ending}"
+    info.mkdir(parents=True)
+    (info / metadata).write_text("Metadata-Version: 2.1\nName: acme-doctor\nVersion: 1.2\n\nVersion: of the text\n")
+    (info / "entry_points.txt").write_bytes(text.encode())
+    (tmp_path / "site" / "acme_doctor.py").write_text(DOCTOR)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    (offer,) = _installed.installed()["acme-doctor"]
+    assert offer[2:] == ("acme-doctor", "1.2")
+    with monkeypatch.context() as patched:
+        patched.setattr(_installed, "_on_path", lambda: iter(()))
+        assert _installed.installed()["acme-doctor"] == [offer]
+    assert invoke("doctor").stdout == "how is you?\n"
+    sys.modules.pop("acme_doctor")
+
+
+def test_commands_run_with_the_garbage_collector(install, tmp_path):
+    """It is off only while the command line is imported."""
+    source = "import gc\n\ndef doctor() -> None:\n    print(gc.isenabled())\n"
+    install("acme-doctor", source, doctor="acme_doctor:doctor")
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from unbroken_cli import main; main()"
+    arguments = [sys.executable, "-c", code, str(tmp_path / "acme-doctor"), "doctor"]
+    assert subprocess.run(arguments, capture_output=True, text=True, check=True).stdout == "True\n"
