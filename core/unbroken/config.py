@@ -20,7 +20,17 @@ from ._settings.structure import ARGUMENTS, DEFAULTS, Given, structure
 from .errors import ConfigurationError, Problem
 from .validators import nearest, shown
 
-__all__ = ["ARGUMENTS", "Given", "Settings", "load_settings", "nearest", "structure"]
+__all__ = [
+    "ARGUMENTS",
+    "DEFAULTS",
+    "Given",
+    "Settings",
+    "default_plugins",
+    "load_settings",
+    "name_of",
+    "nearest",
+    "structure",
+]
 
 ConfigSource = Mapping[str, Any] | str | os.PathLike[str] | None
 

@@ -37,6 +37,7 @@ __all__ = [
     "Discovered",
     "PluginOrderWarning",
     "Resolved",
+    "choose",
     "discover",
     "order_problems",
     "resolve",
@@ -100,6 +101,20 @@ def resolve_plugins(
 ) -> list[object]:
     """Return the plugin objects of `resolve`, outermost first."""
     return resolve(plugins, config, environ=environ, cwd=cwd).plugins
+
+
+def choose(entry: str, settings: Settings, found: Sequence[Discovered]) -> Discovered:
+    """Return what an entry of a list stands for: the list goes before ``use``, and both before the plain name.
+
+    Raises ConfigurationError when nothing of that name is installed, and when several others offer it.
+    """
+    name = name_of(entry)
+    source, choice = settings.plugins_source, settings.choice(name)
+    if entry != name:
+        return by_id(entry, found, Problem("plugins", "", source))
+    if choice is not None:
+        return by_id(choice.value, found, Problem(f"{name}.use", "", choice.source))
+    return by_name(name, found, Problem("plugins", f'[{name}] use = "{{}}"', source))
 
 
 def resolve_dialect(dialect: str | Dialect) -> Dialect:
@@ -194,21 +209,12 @@ class _Resolution:
         """Return the object for an entry of the list; on failure note the problem and go on."""
         name = name_of(entry)
         try:
-            chosen = self.choose(entry, name)
+            chosen = choose(entry, self.settings, self.found)
             return self.configured(name, chosen, chosen.load(name))
         except ConfigurationError as error:
             self.problems += error.problems
             self.cause = self.cause or error.__cause__
             return None
-
-    def choose(self, entry: str, name: str) -> Discovered:
-        """Return what an entry stands for: the list goes before ``use``, and both before the plain name."""
-        source, choice = self.settings.plugins_source, self.settings.choice(name)
-        if entry != name:
-            return by_id(entry, self.found, Problem("plugins", "", source))
-        if choice is not None:
-            return by_id(choice.value, self.found, Problem(f"{name}.use", "", choice.source))
-        return by_name(name, self.found, Problem("plugins", f'[{name}] use = "{{}}"', source))
 
     def configured(self, name: str, chosen: Discovered, loaded: Any) -> object:
         layers = self.settings.layers(name)

@@ -221,3 +221,15 @@ def test_what_is_no_object_is_an_empty_one():
 def test_a_response_was_sent_when_its_date_says(date: str | None, expected: float):
     """The server's clock may be wrong, so its times are read against its own date."""
     assert sent_at(Headers() if date is None else Headers({"Date": date}), 5.0) == expected
+
+
+def test_a_dialect_without_state_reads_for_itself():
+    """It is complete at the end of the body when it has no terminal event, and knows of no silence that is normal."""
+
+    class Ending(Dialect):
+        has_terminal_event = True
+
+    for dialect, complete in ((Dialect(), True), (Ending(), False)):
+        reader = dialect.reader(None)  # type: ignore[arg-type]
+        assert reader is dialect
+        assert (reader.complete_at_end(), reader.quiet) == (complete, False)

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from unbroken import ConfigurationError, Plugin
-from unbroken.config import default_plugins, nearest
+from unbroken.config import DEFAULTS, Settings, load_settings, name_of, nearest
 from unbroken.hookspecs import HookSpecs
-from unbroken.registry import DIALECTS, PLUGINS, Discovered, discover
+from unbroken.registry import DIALECTS, PLUGINS, Discovered, choose, discover
 
 from ._console import console, say
 from ._fields import settings_of
@@ -30,6 +30,8 @@ class Installed:
     entry: Discovered
     loaded: Any = None
     problem: str = ""
+    state: str = ""
+    """What its name stands for in the configuration that is found here."""
 
 
 def list_plugins(names: Sequence[str]) -> bool:
@@ -53,19 +55,38 @@ def list_plugins(names: Sequence[str]) -> bool:
 
 def _installed(kind: str, group: str) -> list[Installed]:
     found = discover(group)
-    names = [each.name for each in found]
-    return [_load(kind, each, twice=names.count(each.name) > 1) for each in found]
+    settings = _settings()
+    return [_load(kind, each, settings, found) for each in found]
 
 
-def _load(kind: str, entry: Discovered, *, twice: bool) -> Installed:
+def _settings() -> Settings:
+    """Return the settings that a client would use here; those without a file when the file cannot be read."""
+    try:
+        return load_settings()
+    except ConfigurationError:  # `unbroken explain` says what is wrong with it
+        return load_settings({}, environ={}, cwd="/")
+
+
+def _load(kind: str, entry: Discovered, settings: Settings, found: Sequence[Discovered]) -> Installed:
     try:
         loaded = entry.load(entry.name)
     except (ConfigurationError, SystemExit) as error:  # importing a module may even exit
         problems = getattr(error, "problems", ())
         said = problems[0].message if problems else "exits when it is imported"
         return Installed(kind, entry, problem=said)
-    problem = f'offered more than once; choose with [{entry.name}] use = "{entry.id}"' if twice else ""
-    return Installed(kind, entry, loaded, problem)
+    listed = [each for each in settings.plugins if isinstance(each, str) and name_of(each) == entry.name]
+    try:
+        chosen = choose(listed[0] if listed else entry.name, settings, found)
+    except ConfigurationError:
+        how = f'choose with [{entry.name}] use = "{entry.id}"'
+        return Installed(kind, entry, loaded, f"offered more than once; {how}")
+    if chosen != entry:
+        return Installed(kind, entry, loaded, state=f"loads, but {entry.name!r} means {chosen.id}")
+    used = kind == "plugin" and listed
+    source = "default" if settings.plugins_source == DEFAULTS else settings.plugins_source
+    choice = settings.choice(entry.name)
+    how = f" (chosen by {choice.source})" if choice is not None else ""
+    return Installed(kind, entry, loaded, state=f"loads{f', used by {source}' if used else ''}{how}")
 
 
 def _show_all(out: Console, installed: Sequence[Installed]) -> None:
@@ -78,17 +99,12 @@ def _show_all(out: Console, installed: Sequence[Installed]) -> None:
             each.kind,
             each.entry.value,
             f"{each.entry.distribution} {each.entry.version}",
-            Text(f"✗ {each.problem}", "red") if each.problem else Text("✓ " + _state(each), "green"),
+            Text(f"✗ {each.problem}", "red") if each.problem else Text(f"✓ {each.state}", "green"),
         )
     out.print(table)
     out.print()
     words = "Settings of one: unbroken plugins NAME. What a client would use: unbroken explain."
     out.print(Text(words, "dim"), soft_wrap=True)
-
-
-def _state(each: Installed) -> str:
-    used = each.kind == "plugin" and each.entry.name in default_plugins()
-    return "loads, used by default" if used else "loads"
 
 
 def _show_one(out: Console, each: Installed) -> None:

@@ -12,6 +12,7 @@ from unbroken import (
     Plugin,
     PluginError,
     Reject,
+    Request,
     ServerError,
     ValidationError,
     hookimpl,
@@ -301,3 +302,54 @@ def test_errors_of_a_call_survive_pickling(play):
     assert isinstance(copy, Error)
     assert vars(copy) == vars(played.error)
     assert str(copy) == str(played.error)
+
+
+def test_a_fresh_target_counts_its_attempts_anew(play, make_spy):
+    """The number of the attempt begins again, how many there were goes on, and so does the history."""
+    other = Request.build("POST", "https://other.example.org/v1")
+    numbers = []
+
+    def elsewhere(call, error):
+        numbers.append((call.attempt, call.attempts))
+        return Again(request=other, fresh=True) if call.attempts == 2 else Again()
+
+    played = play([DOWN, DOWN, DOWN, GOOD], [make_spy(should_retry=elsewhere)])
+    assert numbers == [(1, 1), (2, 2), (1, 3)]
+    assert [request.origin.partition("://")[2].partition(".")[0] for request in played.requests] == [
+        *["api"] * 2,
+        *["other"] * 2,
+    ]
+    assert (played.attempts, [attempt.number for attempt in played.history]) == (4, [1, 2, 3])
+
+
+def test_the_history_keeps_the_newest(play, make_spy):
+    """However often a call is tried, its history is bounded and its attempts are all counted."""
+    played = play([DOWN] * 70 + [GOOD], [make_spy(should_retry=Again())])
+    assert (played.attempts, len(played.history), played.history[-1].number) == (71, 64, 70)
+
+
+def test_the_last_failure_stays_on_the_call(play, make_spy):
+    """What the next attempt is about, and what a policy that waits too long would raise."""
+    seen = []
+    spy = make_spy(
+        before_request=lambda call, request: seen.append(call.error), should_retry=lambda call, error: Again()
+    )
+    played = play([DOWN, GOOD], [spy])
+    assert (seen[0], type(seen[1]).__name__) == (None, "ServerError")
+    assert played.error is None
+
+
+def test_the_current_request_is_there_before_the_first_hook(play, make_spy):
+    """Keys are made of it; it follows what plugins change and what another target asks for."""
+    other = Request.build("POST", "https://other.example.org/v1")
+    seen = []
+
+    def note(call, request):
+        seen.append((call.base.origin, call.current.origin, call.current.headers.get("x-stamp")))
+        return request.with_headers({"x-stamp": "1"})
+
+    first = make_spy("first", before_request=note)
+    second = make_spy("second", before_request=note, should_retry=Again(request=other))
+    play([DOWN, GOOD], [first, second])
+    api, elsewhere = "https://api.example.org:443", "https://other.example.org:443"
+    assert seen == [(api, api, None), (api, api, "1"), (elsewhere, elsewhere, None), (elsewhere, elsewhere, "1")]

@@ -168,3 +168,61 @@ def test_hooks_of_the_base_class_do_not_count(invoke, install):
     assert Plugin.on_event is not None
     install(_entry("timeout", "unbroken_timeout:Timeout"))
     assert "hooks: before_request\n" in invoke("plugins", "timeout").stdout
+
+
+class _Distribution:
+    """What an entry point knows of where it comes from."""
+
+    version = "2.0"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def _from(distribution: str, name: str) -> EntryPoint:
+    entry = _entry(name, "unbroken_timeout:Timeout")
+    vars(entry)["dist"] = _Distribution(distribution)
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("environ", "ours", "theirs"),
+    [
+        ({}, "✓ loads, used by default", "✓ loads, but 'retry' means unbroken:retry"),
+        (
+            {"UNBROKEN_RETRY__USE": "acme:retry"},
+            "✓ loads, but 'retry' means acme:retry",
+            "✓ loads, used by default (chosen by UNBROKEN_RETRY__USE)",
+        ),
+        (
+            {"UNBROKEN_PLUGINS": "acme:retry"},
+            "✓ loads, but 'retry' means acme:retry",
+            "✓ loads, used by UNBROKEN_PLUGINS",
+        ),
+        ({"UNBROKEN_CONFIG": "nowhere.toml"}, "✓ loads, used by default", "✓ loads, but 'retry' means unbroken:retry"),
+    ],
+    ids=["ours", "chosen", "listed", "unreadable"],
+)
+def test_a_name_that_two_offer_is_shown_with_the_choice(invoke, install, nowhere, monkeypatch, environ, ours, theirs):
+    """The one that the configuration chose is used, the other says what the name means."""
+    install(_from("unbroken", "retry"), _from("acme", "retry"))
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "200")
+    lines = invoke("plugins").stdout.splitlines()
+    shown = {
+        word: line.partition(f" {word} 2.0")[2].strip()
+        for word in ("unbroken", "acme")
+        for line in lines
+        if f" {word} 2.0" in line
+    }
+    assert shown == {"unbroken": ours, "acme": theirs}
+
+
+def test_two_strangers_of_one_name_are_a_problem_with_its_cure(invoke, install, nowhere, monkeypatch):
+    """Neither is used until one is chosen."""
+    install(_from("acme", "pause"), _from("zenith", "pause"))
+    monkeypatch.setenv("COLUMNS", "200")
+    out = invoke("plugins").stdout
+    assert out.count("✗ offered more than once; choose with") == 2
+    assert '[pause] use = "zenith:pause"' in out

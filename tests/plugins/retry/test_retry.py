@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from unbroken import decisions
 from unbroken.call import Call
@@ -294,3 +295,19 @@ def test_authentication_is_left_to_others(make_call: MakeCall) -> None:
 def test_the_plugin_has_its_name_and_configuration() -> None:
     """What the registry needs to know."""
     assert (Retry.name, Retry.Config) == ("retry", RetryConfig)
+
+
+@pytest.mark.parametrize(
+    ("phase", "kind"),
+    [("before", "retry"), ("connect", "retry"), ("headers", "give up"), ("first_event", "give up")],
+)
+def test_what_must_not_be_sent_twice_is_tried_again_only_if_it_was_not_sent(
+    make_call: MakeCall, phase: Any, kind: str
+) -> None:
+    """A request that does something says so; once the server may have it, it stays with the failure."""
+    call = make_call(phase=phase)
+    call.current = evolve(call.request, repeatable=False)
+    answer = Retry().should_retry(call, NetworkError("reset"))
+    assert verdict(answer) == kind
+    call.current = call.request
+    assert verdict(Retry().should_retry(call, NetworkError("reset"))) == "retry"
