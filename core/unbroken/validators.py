@@ -72,10 +72,15 @@ def instance_of(kind: type | tuple[type, ...], words: str) -> Validator:
     """Accept an instance of `kind`, which is called `words` in the message: ``a Window``. The value is not shown."""
 
     def validate(instance: Any, attribute: Any, value: Any) -> None:
-        if not isinstance(value, kind):
-            raise refused(attribute.name, f"must be {words}, not {_described(value)}")
+        must_be(attribute.name, value, kind, words)
 
     return validate
+
+
+def must_be(path: str, value: object, kind: type | tuple[type, ...], words: str) -> None:
+    """Raise ConfigurationError unless `value` is a `kind`, which is `words`. The value is not shown."""
+    if not isinstance(value, kind):
+        raise refused(path, f"must be {words}, not {type(value).__name__}")
 
 
 def one_of(*choices: str) -> Validator:
@@ -114,10 +119,6 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
     close = get_close_matches(name, sorted(names), 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _described(value: object) -> str:
-    return "None" if value is None else f"an instance of {type(value).__name__}"
 
 
 def finite(value: float) -> bool:

@@ -9,7 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbroken import ConfigurationError
-from unbroken.validators import Validator, finite, flag, number, one_of, optional, optional_seconds, seconds
+from unbroken.validators import (
+    Validator,
+    callable_,
+    finite,
+    flag,
+    instance_of,
+    number,
+    one_of,
+    optional,
+    optional_seconds,
+    seconds,
+    text,
+)
 
 
 def complaint(validator: Validator, value: Any) -> str | None:
@@ -104,3 +116,23 @@ def test_a_range_is_what_it_says(value: Any, low: float, high: float) -> None:
     """Accepted exactly when it is a finite number within."""
     inside = not isinstance(value, bool) and finite(value) and low <= value <= high
     assert (complaint(number(at_least=low, at_most=high), value) is None) == inside
+
+
+@pytest.mark.parametrize(
+    ("validator", "value", "said"),
+    [
+        (text, "a", None),
+        (text, "", "must be text that is not empty, not ''"),
+        (text, 5, "must be text that is not empty, not 5"),
+        (callable_, print, None),
+        (callable_, "print", "must be a function, not 'print'"),
+        (instance_of(list, "a list"), [], None),
+        (instance_of(list, "a list"), {"secret": 1}, "must be a list, not dict"),
+        (instance_of((int, float), "a number"), None, "must be a number, not NoneType"),
+    ],
+)
+def test_text_functions_and_instances_are_told_from_the_rest(
+    validator: Validator, value: Any, said: str | None
+) -> None:
+    """A value that may hold secrets is not shown, only what it is."""
+    assert complaint(validator, value) == said

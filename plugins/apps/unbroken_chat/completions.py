@@ -7,10 +7,9 @@ from attrs import frozen
 
 from unbroken import Client, Clock, Event, Stream, StreamError, Transport, Usage
 from unbroken.error_bodies import as_object
-from unbroken.validators import refused
+from unbroken.validators import must_be, refused
 from unbroken_openai import OpenAI
 
-from .checks import must_be
 from .messages import ChatMessage
 from .parts import TextPart
 

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from unbroken import ConfigurationError, Problem
 from unbroken.config import nearest
 from unbroken.headers import Headers
-from unbroken.validators import flag, number, optional, refused
+from unbroken.validators import flag, instance_of, number, optional, refused
 
 API_VERSION: Final = "2023-06-01"
 
@@ -47,11 +47,6 @@ def _tuple(value: Iterable[str]) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _mapping(instance: Any, attribute: Any, value: Any) -> None:
-    if value is not None and not isinstance(value, Mapping):
-        raise refused(attribute.name, f"must be a mapping, not {type(value).__name__}")
-
-
 @checked_names
 @frozen(kw_only=True)
 class AnthropicConfig:
@@ -71,7 +66,7 @@ class AnthropicConfig:
     top_p: float | None = field(default=None, validator=optional(number(at_least=0, at_most=1)))
     top_k: int | None = field(default=None, validator=optional(_WHOLE))
     stop_sequences: tuple[str, ...] | None = None
-    thinking: Mapping[str, Any] | None = field(default=None, validator=_mapping)
+    thinking: Mapping[str, Any] | None = field(default=None, validator=optional(instance_of(Mapping, "a mapping")))
     """Sent unchanged, such as ``{"type": "enabled", "budget_tokens": 2048}``."""
     anthropic_version: str = API_VERSION
     betas: tuple[str, ...] = field(default=(), converter=_tuple)

@@ -7,9 +7,8 @@ tool call (https://platform.claude.com/docs/en/api/messages, "How to implement t
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from unbroken.validators import refused
+from unbroken.validators import must_be, refused
 
-from .checks import must_be
 from .messages import ChatMessage
 
 

@@ -5,9 +5,8 @@ from typing import Any, Literal, Self, cast, get_args
 
 from attrs import field, frozen
 
-from unbroken.validators import one_of, refused
+from unbroken.validators import must_be, one_of, refused
 
-from .checks import must_be
 from .parts import Part, TextPart, ToolCallPart, ToolResultPart, part_of, parts
 
 Role = Literal["user", "assistant", "system"]

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict
 
 from unbroken import Clock, Headers, Request
-from unbroken.validators import refused
+from unbroken.validators import must_be, refused
 
-from .checks import must_be
 from .config import AnthropicConfig, ModeConfig, ProxyConfig
 from .credentials import Credentials, RequestId, TokenProvider
 

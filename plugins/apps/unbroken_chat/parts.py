@@ -8,9 +8,7 @@ from typing import Any, Final, Self
 
 from attrs import field, frozen
 
-from unbroken.validators import refused
-
-from .checks import must_be, name, text
+from unbroken.validators import instance_of, must_be, refused, text
 
 Block = dict[str, Any]
 """A content block in the format of the API."""
@@ -26,11 +24,14 @@ class Part(ABC):
         """Return the content block for the API."""
 
 
+_text = instance_of(str, "text")
+
+
 @frozen
 class TextPart(Part):
     """Text, with the citations that the API returned for it."""
 
-    text: str = field(validator=text)
+    text: str = field(validator=_text)
     citations: tuple[Mapping[str, Any], ...] = field(default=(), kw_only=True, converter=tuple[Mapping[str, Any], ...])
 
     def to_block(self) -> Block:
@@ -83,8 +84,8 @@ class ImagePart(Part):
 class ToolCallPart(Part):
     """A tool call of the model (``tool_use``). Answer it with a `ToolResultPart` that has the same id."""
 
-    id: str = field(validator=name)
-    name: str = field(validator=name)
+    id: str = field(validator=text)
+    name: str = field(validator=text)
     arguments: Mapping[str, Any] = field(factory=dict[str, Any])
 
     def to_block(self) -> Block:
@@ -105,7 +106,7 @@ def _result(content: "str | Iterable[str | Part]") -> "str | tuple[Part, ...]":
 class ToolResultPart(Part):
     """The result of a tool call (``tool_result``): text, or text and image parts."""
 
-    tool_call_id: str = field(validator=name)
+    tool_call_id: str = field(validator=text)
     content: "str | tuple[Part, ...]" = field(default="", converter=_result)
     is_error: bool = field(default=False, kw_only=True)
 
@@ -127,8 +128,8 @@ class ToolResultPart(Part):
 class ThinkingPart(Part):
     """The thinking of the model. The API verifies its signature, so send both back unchanged."""
 
-    thinking: str = field(validator=text)
-    signature: str = field(default="", validator=text)
+    thinking: str = field(validator=_text)
+    signature: str = field(default="", validator=_text)
 
     def to_block(self) -> Block:
         """Return the content block for the API."""

@@ -8,11 +8,10 @@ from attrs import field, frozen
 
 import unbroken_circuit_breaker
 import unbroken_retry
-from unbroken.validators import refused, shown
+from unbroken.validators import must_be, refused, shown
 from unbroken_rate_limit import RateLimit
 from unbroken_timeout import Timeout
 
-from .checks import must_be
 from .config import ModeConfig, checked_names
 
 INACTIVITY_TIMEOUT: Final = 60.0

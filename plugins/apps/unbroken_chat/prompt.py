@@ -6,9 +6,8 @@ from typing import Any, Final, Self
 
 from attrs import frozen
 
-from unbroken.validators import refused
+from unbroken.validators import must_be, refused
 
-from .checks import must_be
 from .history import as_message, system_text, trimmed, written
 from .messages import ChatMessage
 from .reply import Reply
