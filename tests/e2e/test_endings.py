@@ -226,7 +226,7 @@ def test_a_call_that_waits_for_a_connection_of_a_closed_client_fails(connect: An
         stalled = caller.start(server.url + PATH, lambda _: arrived.set())
         assert arrived.wait(5)
         waiting = caller.start(server.url + PATH)
-        while len(caller.pool._requests) < 2:
+        while caller.transport.requests_under_way() < 2:
             time.sleep(0.001)
         if caller.colour == "sync":
             caller.client.close()
