@@ -14,6 +14,8 @@ from unbroken.messages import Timeouts
 from unbroken_faults import FaultServer, faults
 from unbroken_retry import Retry
 
+pytestmark = pytest.mark.over_httpx
+
 PATH = "/v1/messages"
 EAGER = {"initial_delay": 0.0, "jitter": 0.0}
 QUICK = Timeouts(connect=0.2, first_event=5, idle=5)

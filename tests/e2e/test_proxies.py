@@ -14,6 +14,8 @@ import unbroken
 from unbroken.messages import Timeouts
 from unbroken_faults import FaultServer, faults
 
+pytestmark = pytest.mark.over_httpx
+
 PATH = "/v1/messages"
 NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
