@@ -17,7 +17,7 @@ pytestmark = pytest.mark.over_httpx
 
 PATH = "/v1/messages"
 CLOCK = 0.12
-SLACK = 0.5
+SLACK = 5.0
 
 
 @pytest.mark.parametrize(

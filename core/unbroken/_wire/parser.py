@@ -54,7 +54,19 @@ _UNTIL_CLOSE: Final = -3
 class ResponseParser:
     """Takes the bytes of one response as they come. `head` is None until it is complete, `done` is the end."""
 
-    __slots__ = ("_bodyless", "_chunked", "_early", "_left", "_rest", "_trailer", "done", "error", "head", "reusable", "surplus")
+    __slots__ = (
+        "_bodyless",
+        "_chunked",
+        "_early",
+        "_left",
+        "_rest",
+        "_trailer",
+        "done",
+        "error",
+        "head",
+        "reusable",
+        "surplus",
+    )
 
     def __init__(self, *, bodyless: bool = False) -> None:
         """Expect no body with `bodyless`: the response to HEAD and to CONNECT has none (RFC 9112 §6.3)."""

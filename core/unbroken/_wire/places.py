@@ -22,12 +22,12 @@ class Gate(Protocol):
         """Return when the gate is open. Raises builtin TimeoutError at `deadline`."""
         ...
 
-    def open(self) -> None:
+    def release(self) -> None:
         """Let the waiter through. Any thread may call it, and more than once."""
         ...
 
     def abort(self) -> None:
-        """Do as `open`: the waiter finds out why."""
+        """Do as `release`: the waiter finds out why."""
         ...
 
 
@@ -137,7 +137,7 @@ class Places:
             if id(place) not in self._held and not self._grant(place):
                 return
             if gate is not None:
-                gate.open()
+                gate.release()
             self._queue.pop(place, None)
 
     def _first(self) -> Place | None:
@@ -162,7 +162,7 @@ class Places:
         """End all that is under way and all that waits."""
         self.closed = True
         for gate in list(self._queue.values()):
-            gate.open()
+            gate.release()
         for place in self.held():
             pending = place.pending
             if pending is not None:

@@ -92,9 +92,7 @@ class Pool:
             await connection.socket.start_tls(self.certificates.context(), route.host, deadline)
         return connection
 
-    async def _dial(
-        self, place: Place, request: Outgoing, host: str, port: int, deadline: float | None
-    ) -> Connection:
+    async def _dial(self, place: Place, request: Outgoing, host: str, port: int, deadline: float | None) -> Connection:
         """Look up the name and connect, with room made for one connection more."""
         while len(self.places) + len(self.idle) > self.limit and self.idle.evict():
             pass

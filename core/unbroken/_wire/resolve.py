@@ -57,7 +57,7 @@ class Lookup:
             self.error = error
         finally:
             for gate in list(self.gates.values()):
-                gate.open()
+                gate.release()
 
 
 def look_up(host: str, port: int, flags: int = 0) -> list[Address]:

@@ -34,7 +34,7 @@ class AsyncioGate:
         async with limit(deadline):
             await self._future
 
-    def open(self) -> None:
+    def release(self) -> None:
         """Let the waiter through."""
         if threading.get_ident() == self._thread:
             self._set()
@@ -42,7 +42,7 @@ class AsyncioGate:
             with suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._set)
 
-    abort = open
+    abort = release
 
     def _set(self) -> None:
         if not self._future.done():

@@ -43,12 +43,12 @@ class SyncGate:
         if not self._lock.acquire(timeout=seconds):
             raise TimeoutError
 
-    def open(self) -> None:
+    def release(self) -> None:
         """Let the waiter through."""
         with suppress(RuntimeError):  # it is open
             self._lock.release()
 
-    abort = open
+    abort = release
 
 
 @final
@@ -205,5 +205,3 @@ def writable(numbers: list[int], milliseconds: int | None) -> list[int]:
     for number in numbers:
         poll.register(number, select.POLLOUT)
     return [number for number, _ in poll.poll(milliseconds)]
-
-

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, final
+from typing import Any, cast, final
 
 import trio
 
@@ -40,12 +40,12 @@ class TrioGate:
             return
         raise TimeoutError
 
-    def open(self) -> None:
+    def release(self) -> None:
         """Let the waiter through."""
         with suppress(trio.RunFinishedError):
             self._token.run_sync_soon(self._event.set)
 
-    abort = open
+    abort = release
 
 
 @final
@@ -149,7 +149,7 @@ class TrioNetwork:
         with limit(until) as scope:
             async with trio.open_nursery() as nursery:
                 for attempt in attempts:
-                    nursery.start_soon(one, attempt, scope)
+                    nursery.start_soon(one, cast(SyncAttempt, attempt), scope)
 
     async def adopt(self, attempt: Attempt) -> Socket:
         """Return the socket of an attempt that has succeeded."""
