@@ -35,7 +35,7 @@ class Interrupt:
         if event == "line":
             self.left -= 1
             if self.left < 0:
-                self.where = f"{frame.f_code.co_filename[len(HOUSE):]}:{frame.f_lineno} {frame.f_code.co_name}"
+                self.where = f"{frame.f_code.co_filename[len(HOUSE) :]}:{frame.f_lineno} {frame.f_code.co_name}"
                 raise KeyboardInterrupt
         return self
 

@@ -1,7 +1,6 @@
 """Sockets of an asyncio event loop."""
 
 import asyncio
-import builtins
 import contextlib
 import socket
 import ssl
@@ -135,14 +134,17 @@ class AsyncioSocket(asyncio.Protocol):
             raise ConnectionAbortedError(CLOSED_HERE)
         if self._waiter is not None:
             raise RuntimeError("another task reads this stream")
-        if not self._buffer and not self._ended:
+        left = None
+        if deadline is not None:
+            left = deadline - time.monotonic()
+            if left <= 0:  # whatever has come: a flood would always be faster than a timer
+                raise TimeoutError
+        buffer = self._buffer
+        if not buffer and not self._ended:
             if self._paused:
                 self._paused = False
                 self._transport.resume_reading()
-            await self._wait(deadline)
-        elif deadline is not None and time.monotonic() >= deadline:
-            raise builtins.TimeoutError
-        buffer = self._buffer
+            await self._wait(deadline, left)
         if buffer:
             data = buffer[0] if len(buffer) == 1 else b"".join(buffer)
             buffer.clear()
@@ -152,11 +154,10 @@ class AsyncioSocket(asyncio.Protocol):
             raise self._error
         return b""
 
-    async def _wait(self, deadline: float | None) -> None:
+    async def _wait(self, deadline: float | None, left: float | None) -> None:
         waiter = self._waiter = self._loop.create_future()
         self._deadline = deadline
-        if deadline is not None:
-            left = max(deadline - time.monotonic(), 0)
+        if left is not None:
             timer = self._timer
             if timer is None:
                 self._timer = self._loop.call_later(left, self._tick)
@@ -178,7 +179,7 @@ class AsyncioSocket(asyncio.Protocol):
         if left > 0:
             self._timer = self._loop.call_later(left, self._tick)
         else:
-            waiter.set_exception(builtins.TimeoutError())
+            waiter.set_exception(TimeoutError())
 
     async def write(self, data: bytes, deadline: float | None) -> None:
         """Hand `data` to the transport, which sends it while the answer is waited for."""
