@@ -118,11 +118,15 @@ class Caller:
         assert self.transport.requests_under_way() == 0
         assert self.transport.open_connections() == self.transport.idle_connections()
 
-    def close(self) -> None:
+    def shut(self) -> None:
+        """Close the client, from a thread or a task of its own."""
         if self.colour == "sync":
             self.client.close()
         else:
             self.portal.call(self.client.aclose)
+
+    def close(self) -> None:
+        self.shut()
         self._stack.close()
 
 

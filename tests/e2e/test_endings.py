@@ -209,10 +209,7 @@ def test_closing_the_client_ends_what_is_open(connect: Any) -> None:
         silent = caller.start(server.url + PATH)
         while len(server.requests) < 2:
             time.sleep(0.001)
-        if caller.colour == "sync":
-            caller.client.close()
-        else:
-            caller.run(caller.client.aclose)
+        caller.shut()
         stalled.result(2).failed(unbroken.NetworkError, within=2)
         silent.result(2).failed(unbroken.NetworkError, within=2)
         error = caller.call(server.url + PATH).failed(unbroken.NetworkError)
@@ -230,10 +227,7 @@ def test_a_call_that_waits_for_a_connection_of_a_closed_client_fails(connect: An
         waiting = caller.start(server.url + PATH)
         while caller.transport.requests_under_way() < 2:
             time.sleep(0.001)
-        if caller.colour == "sync":
-            caller.client.close()
-        else:
-            caller.run(caller.client.aclose)
+        caller.shut()
         stalled.result(2).failed(unbroken.NetworkError, within=2)
         waiting.result(2).failed(unbroken.NetworkError, within=2)
         server.wait_idle()

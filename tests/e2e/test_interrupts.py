@@ -3,10 +3,8 @@
 import contextlib
 import gc
 import itertools
-import socket
 import ssl
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType

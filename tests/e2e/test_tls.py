@@ -260,9 +260,6 @@ def test_closing_the_client_wakes_a_reader_over_tls(
     with FaultServer([faults.stall(after=5)], ssl_context=good) as server:
         stalled = caller.start(server.url + PATH, lambda _: arrived.set())
         assert arrived.wait(5)
-        if caller.colour == "sync":
-            caller.client.close()
-        else:
-            caller.run(caller.client.aclose)
+        caller.shut()
         assert isinstance(stalled.result(2).error, unbroken.NetworkError)
         server.wait_idle()

@@ -17,10 +17,14 @@ Step = Effect | Event | None
 """What the engine wants next; None when it has come to its end."""
 
 _DROPPED = "a stream was dropped without leaving its `with` block"
+_TWO_CONSUMERS = "another task or thread is reading this stream"
 
 
 class _Steps:
     """The engine's generator, without the StopIteration that must not cross a coroutine and without `Leave`."""
+
+    _performing = False
+    """Whether an effect is being performed: a second consumer would take the generator's answer from the first."""
 
     def __init__(self, steps: Steps) -> None:
         self._generator = steps
@@ -31,6 +35,10 @@ class _Steps:
             return self._send(result)
         except (StopIteration, Leave):
             return None
+
+    def _clash(self, error: ValueError) -> Exception:
+        """Return what to raise when asking for the next step raised `error`."""
+        return RuntimeError(_TWO_CONSUMERS) if self._generator.gi_running else error
 
     def throw(self, error: BaseException) -> Step:
         try:
@@ -60,11 +68,18 @@ class Driver(_Steps):
             raise
 
     def next_event(self) -> Event | None:
-        """Return the next event, None at the end. Raises the error of a call that failed."""
+        """Return the next event, None at the end.
+
+        Raises the error of a call that failed, and RuntimeError for a second consumer at a time.
+        """
+        if self._performing:
+            raise RuntimeError(_TWO_CONSUMERS)
         try:
             step: Step = self._send(None)
         except StopIteration:
             return None
+        except ValueError as error:
+            raise self._clash(error) from None
         while step.__class__ is not Event and step is not None:
             step = self._perform(step)
         return cast("Event | None", step)  # type: ignore[redundant-cast]  # mypy narrows by __class__, pyright does not
@@ -76,10 +91,13 @@ class Driver(_Steps):
             step = self._perform(step)
 
     def _perform(self, step: Effect | Event) -> Step:
+        self._performing = True
         try:
             result = self._EFFECTS[step.__class__](self, step)
         except BaseException as error:  # noqa: BLE001  # the engine says what it means, and raises it again
+            self._performing = False
             return self.throw(error)
+        self._performing = False
         return self.send(result)
 
     def _open(self, effect: Open) -> Response:
@@ -132,11 +150,18 @@ class AsyncDriver(_Steps):
             step = await self._perform(step)
 
     async def next_event(self) -> Event | None:
-        """Return the next event, None at the end. Raises the error of a call that failed."""
+        """Return the next event, None at the end.
+
+        Raises the error of a call that failed, and RuntimeError for a second consumer at a time.
+        """
+        if self._performing:
+            raise RuntimeError(_TWO_CONSUMERS)
         try:
             step: Step = self._send(None)
         except StopIteration:
             return None
+        except ValueError as error:
+            raise self._clash(error) from None
         while step.__class__ is not Event and step is not None:
             step = await self._perform(step)
         return cast("Event | None", step)  # type: ignore[redundant-cast]  # mypy narrows by __class__, pyright does not
@@ -148,13 +173,16 @@ class AsyncDriver(_Steps):
             step = await self._perform(step)
 
     async def _perform(self, step: Effect | Event) -> Step:
+        self._performing = True
         try:
             result = await self._EFFECTS[step.__class__](self, step)
         except GeneratorExit:
             await self.leave()  # the coroutine is being closed: leaving awaits nothing
             raise
         except BaseException as error:  # noqa: BLE001  # the engine says what it means, and raises it again
+            self._performing = False
             return self.throw(error)
+        self._performing = False
         return self.send(result)
 
     async def _open(self, effect: Open) -> Response:

@@ -137,6 +137,8 @@ class ResponseParser:
     def _frame(self, head: Head) -> None:
         """Find out where the body ends (RFC 9112 §6.3) and whether the connection can be used again (§9.3)."""
         lengths, codings, connection = _framing(head.fields)
+        if lengths and (len(lengths) > 1 or not _LENGTH.fullmatch(next(iter(lengths)))):
+            raise Malformed("the response has a Content-Length that is not one number")
         self.reusable = head.version == "HTTP/1.1" and "close" not in connection
         if self._bodyless or head.status in _BODYLESS:
             self._left = 0
@@ -148,8 +150,6 @@ class ResponseParser:
             self._chunked, self._left = True, _SIZE
             return
         elif lengths:
-            if len(lengths) > 1 or not _LENGTH.fullmatch(next(iter(lengths))):
-                raise Malformed("the response has a Content-Length that is not one number")
             self._left = int(lengths.pop())
         self.done = self._left == 0
 
@@ -250,17 +250,18 @@ class ResponseParser:
 
 def read_head(text: str) -> Head:
     """Parse a head without its empty line. Raises Malformed."""
+    start, _, text = text.partition("\r\n")
     if "\r\n " in text or "\r\n\t" in text:
         text = _FOLD.sub(" ", text)  # RFC 9112 §5.2
-    lines = text.split("\r\n")
+    lines = text.split("\r\n") if text else []
     if len(lines) > MAX_FIELDS:
         raise Malformed(f"the response has more than {MAX_FIELDS} header fields")
-    status = _STATUS_LINE.fullmatch(lines[0])
+    status = _STATUS_LINE.fullmatch(start)
     if status is None:
         raise Malformed("the response has a malformed status line")
     fields: list[tuple[str, str]] = []
     match = _FIELD.fullmatch
-    for line in lines[1:]:
+    for line in lines:
         found = match(line)
         if found is None:
             raise Malformed("the response has a malformed header field")

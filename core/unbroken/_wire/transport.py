@@ -3,6 +3,7 @@
 import builtins
 import time
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any, cast, final
 
 from attrs import define, field
@@ -208,7 +209,8 @@ class AsyncWireTransport(_Transport):
             if loop is here or each.network.is_over() or each.pool.process is not process.current:
                 each.pool.close()
             else:
-                each.network.call(each.pool.close)
+                with suppress(RuntimeError):  # it ends just now, and closes its pool
+                    each.network.call(each.pool.close)
             if loop is here:
                 await each.lifetime.aclose()
 

@@ -1,5 +1,7 @@
 """The parser: bytes in, head and body out; whatever the cut, and never laxer than h11."""
 
+import itertools
+import os
 import time
 from typing import Any
 
@@ -10,6 +12,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from unbroken._wire.parser import MAX_FIELDS, MAX_HEAD, MAX_LINE, MAX_TRAILER, Malformed, ResponseParser, chunk_size
+
+EXAMPLES = int(os.environ.get("UNBROKEN_FUZZ", "400"))
+"""Raise it for a longer search by hand."""
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -234,11 +239,11 @@ def responses(draw: Any) -> bytes:
     return bytes(whole)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=responses(), cuts=st.lists(st.integers(0, 400), max_size=8))
 def test_any_cut_of_the_input_gives_the_same_result(data: bytes, cuts: list[int]) -> None:
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    pieces = [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [data[start:end] for start, end in itertools.pairwise(edges)]
     whole = parse(data, end=True)
     assert parse(*pieces, end=True) == whole
     assert parse(*[data[at : at + 1] for at in range(len(data))], end=True) == whole
@@ -266,7 +271,7 @@ def by_h11(data: bytes) -> Parsed:
     return parsed
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=responses())
 def test_what_is_accepted_is_what_h11_accepts(data: bytes) -> None:
     """An independent reader sees the same head and the same body, or we refuse what it takes.
