@@ -65,7 +65,8 @@ class Seen:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Choose the transports of a test."""
     if "transport_name" in metafunc.fixturenames:
-        both = metafunc.definition.get_closest_marker("over_httpx") is not None
+        marked = metafunc.definition.get_closest_marker
+        both = marked("over_httpx") is not None and marked("wire_only") is None
         metafunc.parametrize("transport_name", ["wire", "httpx"] if both else ["wire"])
 
 

@@ -83,7 +83,7 @@ class Connection:
                 seen += len(data)
         except (OSError, Malformed):
             return False
-        return self.parser.done and self.parser.reusable and self.usable()
+        return self.parser.done and self.parser.reusable
 
     def usable(self) -> bool:
         """Whether nothing has come that was not asked for, the end of the connection included."""

@@ -17,6 +17,7 @@ READ_SIZE: Final = 64 * 1024
 BUFFER: Final = 256 * 1024
 """Bytes that a connection buffers before it stops reading."""
 
+HAS_POLL: Final = hasattr(select, "poll")
 CLOSED_HERE: Final = "the connection was closed on this side"
 
 
@@ -85,8 +86,8 @@ def readable(raw: socket.socket) -> bool:
     number = raw.fileno()
     if number < 0:
         return True
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(number, select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([number], [], [], 0)[0])  # pragma: no cover  # Windows has no poll
+    if not HAS_POLL:  # pragma: no cover  # Windows
+        return bool(select.select([number], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(0))

@@ -12,7 +12,8 @@ from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar, cast, final
 
 from .. import process
-from . import CLOSED_HERE, READ_SIZE, Attempt, Socket, readable
+from . import CLOSED_HERE, HAS_POLL, READ_SIZE, Attempt, Socket, readable
+from .inner_tls import InnerTLS
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -59,10 +60,13 @@ class SyncSocket:
     closes it: a descriptor that was closed under a system call may be somebody else's by the time of the next.
     """
 
-    __slots__ = ("_dead", "_process", "_socket", "_user")
+    __slots__ = ("_dead", "_process", "_socket", "_stream", "_user")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        """What is shut down and closed."""
+        self._stream: socket.socket | InnerTLS = connected
+        """What is read and written."""
         self._process = process.current
         self._user: dict[str, int] = {}
         self._dead = False
@@ -72,7 +76,7 @@ class SyncSocket:
         self._enter()
         try:
             self._arm(deadline)
-            return self._socket.recv(READ_SIZE)
+            return self._stream.recv(READ_SIZE)
         finally:
             self._exit()
 
@@ -87,7 +91,7 @@ class SyncSocket:
             left = memoryview(data)
             while left:
                 self._arm(deadline)
-                left = left[self._socket.send(left) :]
+                left = left[self._stream.send(left) :]
         finally:
             self._exit()
 
@@ -96,8 +100,14 @@ class SyncSocket:
         self._enter()
         try:
             self._arm(deadline)
-            secure = context.wrap_socket(self._socket, server_hostname=name, do_handshake_on_connect=False)
-            self._socket = secure
+            if isinstance(self._socket, ssl.SSLSocket):
+                secure: ssl.SSLSocket | InnerTLS = InnerTLS(self._socket, context, name)
+            else:
+                # It takes the descriptor over. Who shut down the socket before that has set `_dead`.
+                self._socket = secure = context.wrap_socket(
+                    self._socket, server_hostname=name, do_handshake_on_connect=False
+                )
+            self._stream = secure
             if self._dead:
                 raise ConnectionAbortedError(CLOSED_HERE)
             self._arm(deadline)
@@ -120,12 +130,12 @@ class SyncSocket:
 
     def _arm(self, deadline: float | None) -> None:
         if deadline is None:
-            self._socket.settimeout(None)
+            self._stream.settimeout(None)
             return
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        self._socket.settimeout(left)
+        self._stream.settimeout(left)
 
     def is_quiet(self) -> bool:
         """Whether it is open and there is nothing to read."""
@@ -198,7 +208,7 @@ class SyncNetwork:
 
 def writable(numbers: list[int], milliseconds: int | None) -> list[int]:
     """Wait until sockets are writable or have failed, and return which."""
-    if not hasattr(select, "poll"):  # pragma: no cover  # Windows, where a failure is an exceptional condition
+    if not HAS_POLL:  # pragma: no cover  # Windows, where a failure is an exceptional condition
         found = select.select([], numbers, numbers, None if milliseconds is None else milliseconds / 1000)
         return [*found[1], *found[2]]
     poll = select.poll()
