@@ -17,7 +17,7 @@ import pytest
 import unbroken
 from unbroken.messages import Timeouts
 from unbroken_circuit_breaker import CircuitBreaker
-from unbroken_faults import FaultServer, faults
+from unbroken_faults import Fault, FaultServer, faults
 
 PATH = "/v1/messages"
 JSON = {"stream": True}
@@ -129,7 +129,7 @@ def test_many_tasks_make_no_more_connections_than_there_are_tasks(connect: Any) 
     """Connections are handed on, also above a hundred: 500 tasks with 10 requests each make at most 501."""
     tasks, requests = 200, int(os.environ.get("UNBROKEN_REQUESTS", "3"))
     caller = connect()
-    with FaultServer() as server:
+    with FaultServer(default=Fault(framing="content-length")) as server:
 
         async def task() -> None:
             for _ in range(requests):

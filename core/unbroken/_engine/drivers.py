@@ -38,7 +38,8 @@ class _Steps:
 
     def _clash(self, error: ValueError) -> Exception:
         """Return what to raise when asking for the next step raised `error`."""
-        return RuntimeError(_TWO_CONSUMERS) if self._generator.gi_running else error
+        running = getattr(self._generator, "gi_running", False)
+        return RuntimeError(_TWO_CONSUMERS) if running else error
 
     def throw(self, error: BaseException) -> Step:
         try:

@@ -20,7 +20,8 @@ def translated(error: Exception) -> Exception:
         return NetworkError(f"TLS: {error.verify_message}", retryable=False)
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         # A connection that ended within the handshake is no refusal. Only OpenSSL gives a reason.
-        return NetworkError(f"TLS: {error.reason or 'handshake failed'}", retryable=False)
+        reason = getattr(error, "reason", None) or "handshake failed"
+        return NetworkError(f"TLS: {reason}", retryable=False)
     if isinstance(error, OSError | Malformed):
         return NetworkError(str(error) or type(error).__name__)
     if isinstance(error, Unusable | UnicodeError):
