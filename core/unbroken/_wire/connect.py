@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, final
 
-from .sockets import Attempt, Network, Socket
+from .sockets import CLOSED_HERE, Attempt, Network, Socket
 
 Address = tuple[socket.AddressFamily, Any]
 """Family and address of a socket."""
@@ -64,7 +64,7 @@ class Race:
             for attempt in [attempt for attempt in self._running if attempt.done]:
                 if attempt.error is None and not self._aborted:
                     return attempt
-                failure = attempt.error or ConnectionAbortedError("the attempt to connect was ended")
+                failure = attempt.error or ConnectionAbortedError(CLOSED_HERE)
                 self._running.remove(attempt)
                 attempt.abandon()
         raise failure
@@ -81,6 +81,8 @@ class Race:
 
     async def _wait(self, deadline: float | None) -> None:
         """Wait for an attempt to end, or for the turn of the next address."""
+        if self._aborted:
+            raise ConnectionAbortedError(CLOSED_HERE)
         if any(attempt.done for attempt in self._running):
             return
         now = time.monotonic()

@@ -3,7 +3,8 @@
 import builtins
 from typing import Final, final
 
-from .parser import Head, Malformed, ResponseParser
+from .head import Head, Malformed
+from .parser import ResponseParser
 from .route import Key
 from .sockets import Socket
 

@@ -4,7 +4,7 @@ import builtins
 import ssl
 
 from ..errors import NetworkError, TimeoutError
-from .parser import Malformed
+from .head import Malformed
 
 
 class Unusable(Exception):

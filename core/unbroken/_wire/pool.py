@@ -9,8 +9,8 @@ from . import process
 from .connect import Race
 from .connection import Connection
 from .errors import is_loss
+from .head import Head
 from .idle import Idle
-from .parser import Head
 from .places import Place, Places
 from .request import Outgoing
 from .resolve import resolver

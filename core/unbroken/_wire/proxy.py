@@ -11,7 +11,7 @@ from attrs import field, frozen
 from ..errors import ConfigurationError, Problem
 from ..transport import Connections
 from .connection import Connection
-from .parser import Malformed
+from .head import Malformed
 from .route import Route, ascii_host
 
 _PORTS: Final = {"http": 80, "https": 443}

@@ -11,7 +11,8 @@ from attrs import define, field
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from unbroken._wire.parser import MAX_FIELDS, MAX_HEAD, MAX_LINE, MAX_TRAILER, Malformed, ResponseParser, chunk_size
+from unbroken._wire.head import MAX_FIELDS, Malformed
+from unbroken._wire.parser import MAX_HEAD, MAX_LINE, MAX_TRAILER, ResponseParser, chunk_size
 
 EXAMPLES = int(os.environ.get("UNBROKEN_FUZZ", "400"))
 """Raise it for a longer search by hand."""

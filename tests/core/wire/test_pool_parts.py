@@ -517,9 +517,14 @@ def test_a_race_that_is_aborted_connects_to_nothing() -> None:
     """From another thread; whatever the attempts say of themselves."""
     network = FakeNetwork(lambda: race.abort())
     race = Race(network, [(V4, "silent"), (V4, "good")])  # type: ignore[arg-type]
-    with pytest.raises(ConnectionAbortedError, match="the attempt to connect was ended"):
+    with pytest.raises(ConnectionAbortedError, match="closed on this side"):
         run(race.run, None)
     assert len(network.begun) == 1
+    race = Race(FakeNetwork(), [])  # type: ignore[arg-type]
+    race._begin(V4, "silent")
+    race.abort()
+    with pytest.raises(ConnectionAbortedError, match="closed on this side"):
+        run(race.run, None)
 
 
 def test_a_winner_that_cannot_be_used_is_closed() -> None:

@@ -13,18 +13,21 @@ import trio
 
 import unbroken
 from unbroken._wire import AsyncWireTransport, WireTransport, process
+from unbroken._wire.async_transport import AsyncWireExchange
 from unbroken._wire.connection import Connection
 from unbroken._wire.errors import Unusable, closed, is_loss, translated
-from unbroken._wire.parser import Malformed
+from unbroken._wire.head import Malformed
 from unbroken._wire.places import Place, Places
-from unbroken._wire.pool import Opened
+from unbroken._wire.pool import Opened, Pool
 from unbroken._wire.proxy import parsed, proxy_for
 from unbroken._wire.request import Outgoing, outgoing
 from unbroken._wire.route import route
-from unbroken._wire.sockets.aio import AsyncioAttempt, AsyncioGate, AsyncioNetwork, AsyncioSocket
+from unbroken._wire.sockets.aio import AsyncioSocket
+from unbroken._wire.sockets.aio_network import AsyncioAttempt, AsyncioGate, AsyncioNetwork
 from unbroken._wire.sockets.inner_tls import InnerTLS
 from unbroken._wire.sockets.sync import SyncAttempt, SyncGate, SyncNetwork, SyncSocket, run
 from unbroken._wire.tls import Certificates
+from unbroken._wire.transport import WireExchange
 from unbroken.headers import Headers
 from unbroken.messages import Request
 from unbroken.transport import Connections, Opening
@@ -610,8 +613,6 @@ def opened(*reads: Any) -> Opened:
 @pytest.mark.parametrize("sync", [True, False])
 def test_an_exchange_that_has_ended_reads_nothing(sync: bool) -> None:
     """Ending it again changes nothing, and a connection that it gave back is not its own any more."""
-    from unbroken._wire.transport import AsyncWireExchange, WireExchange
-
     made = opened(ANSWER)
     exchange: Any = (WireExchange if sync else AsyncWireExchange)(made)
     for _ in range(2):
@@ -632,8 +633,6 @@ def test_a_connection_that_is_kept_as_the_client_closes_is_closed() -> None:
 
 @pytest.mark.parametrize("sync", [True, False])
 def test_an_interrupt_while_the_end_is_looked_for_closes_the_connection(sync: bool) -> None:
-    from unbroken._wire.transport import AsyncWireExchange, WireExchange
-
     made = opened(ANSWER[:-2], KeyboardInterrupt())
     exchange: Any = (WireExchange if sync else AsyncWireExchange)(made)
     with pytest.raises(KeyboardInterrupt):
@@ -645,8 +644,6 @@ def test_an_interrupt_while_the_end_is_looked_for_closes_the_connection(sync: bo
 @pytest.mark.parametrize("sync", [True, False])
 def test_what_stands_before_a_malformed_chunk_is_read_before_the_error(sync: bool) -> None:
     """Without another look at the socket."""
-    from unbroken._wire.transport import AsyncWireExchange, WireExchange
-
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     exchange: Any = (WireExchange if sync else AsyncWireExchange)(opened(head, b"1\r\na\r\nx\r\n"))
     assert (exchange.read(None) if sync else run(exchange.read, None)) == b"a"
@@ -655,8 +652,6 @@ def test_what_stands_before_a_malformed_chunk_is_read_before_the_error(sync: boo
 
 
 def test_a_bug_of_ours_stays_a_bug() -> None:
-    from unbroken._wire.transport import WireExchange
-
     exchange = WireExchange(opened(ANSWER[:-2], AttributeError("bug")))
     with pytest.raises(AttributeError):
         exchange.read(None)
@@ -683,3 +678,47 @@ def test_a_request_that_cannot_be_sent_is_not_retryable() -> None:
     with pytest.raises(unbroken.NetworkError) as caught:
         WireTransport(PLAIN).open(request, Opening())
     assert not caught.value.retryable
+
+
+def test_a_request_that_says_so_is_the_last_on_its_connection() -> None:
+    """Whatever the server answers."""
+    made = opened(ANSWER)
+    place = Place(Places(1, SyncGate))
+    pool = Pool(SyncNetwork(), 1, Certificates(PLAIN))
+    last = scripted(ANSWER)
+    run(pool._send, place, last, sent(headers={"Connection": "close"}), Opening())
+    assert not last.parser.reusable
+    made.leave(reusable=False)
+
+
+def test_a_proxy_that_says_more_than_it_was_asked_is_not_trusted() -> None:
+    """What follows would be taken for the server's handshake."""
+    proxy = parsed("http://proxy")
+    with pytest.raises(Malformed, match="more than was asked for"):
+        run(proxy.tunnel, scripted(b"HTTP/1.0 200 OK\r\n\r\nmore"), route("https://x/"), None)
+    run(proxy.tunnel, scripted(b"HTTP/1.0 200 OK\r\n\r\n"), route("https://x/"), None)
+
+
+def test_a_closed_socket_is_not_quiet() -> None:
+    raw = socket.socket()
+    raw.close()
+    assert not SyncSocket(raw).is_quiet()
+
+
+def test_a_child_has_a_pool_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """G73: it closes its copies of the idle connections, and nothing more."""
+    transport = WireTransport(PLAIN)
+    inherited = transport._pool
+    inherited.idle.put(scripted())
+    assert transport.idle_connections() == transport.open_connections() == 1
+    monkeypatch.setattr(process, "current", object())
+    assert transport.open_connections() == 0
+    assert transport._pool is not inherited
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_an_exchange_can_be_aborted_and_then_reads_nothing(sync: bool) -> None:
+    made = opened(ANSWER)
+    exchange: Any = (WireExchange if sync else AsyncWireExchange)(made)
+    exchange.close(reusable=False) if sync else exchange.abort()
+    assert made.connection.socket.aborted  # type: ignore[attr-defined]

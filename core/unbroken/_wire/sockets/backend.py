@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from . import Network
-from .aio import AsyncioNetwork
+from .aio_network import AsyncioNetwork
 
 
 class AsyncNetwork(Network, Protocol):
