@@ -27,6 +27,7 @@ class AsyncioSocket(asyncio.Protocol):
     """A transport and what came of it."""
 
     __slots__ = (
+        "_armed",
         "_buffer",
         "_deadline",
         "_ended",
@@ -52,7 +53,10 @@ class AsyncioSocket(asyncio.Protocol):
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._armed = 0.0
+        """The deadline for which the timer was armed."""
         self._deadline: float | None = None
+        """The deadline of the present read."""
         self._ended = self._paused = False
         self._error: Exception | None = None
         self._transport: asyncio.Transport
@@ -100,7 +104,7 @@ class AsyncioSocket(asyncio.Protocol):
             raise ConnectionAbortedError(CLOSED_HERE)
         if self._waiter is not None:
             raise RuntimeError("another task reads this stream")
-        left = None
+        left = 0.0
         if deadline is not None:
             left = deadline - time.monotonic()
             if left <= 0:  # whatever has come: a flood would always be faster than a timer
@@ -120,16 +124,15 @@ class AsyncioSocket(asyncio.Protocol):
             raise self._error
         return b""
 
-    async def _wait(self, deadline: float | None, left: float | None) -> None:
+    async def _wait(self, deadline: float | None, left: float) -> None:
         waiter = self._waiter = self._loop.create_future()
         self._deadline = deadline
-        if left is not None:
-            timer = self._timer
-            if timer is None:
-                self._timer = self._loop.call_later(left, self._tick)
-            elif timer.when() > self._loop.time() + left:
-                timer.cancel()
-                self._timer = self._loop.call_later(left, self._tick)
+        if deadline is not None:
+            if self._timer is None:
+                self._arm(deadline, left)
+            elif self._armed > deadline:
+                self._timer.cancel()
+                self._arm(deadline, left)
         try:
             await waiter
         finally:
@@ -143,9 +146,13 @@ class AsyncioSocket(asyncio.Protocol):
             return
         left = deadline - time.monotonic()
         if left > 0:
-            self._timer = self._loop.call_later(left, self._tick)
+            self._arm(deadline, left)
         else:
             waiter.set_exception(TimeoutError())
+
+    def _arm(self, deadline: float, left: float) -> None:
+        self._armed = deadline
+        self._timer = self._loop.call_later(left, self._tick)
 
     async def write(self, data: bytes, deadline: float | None) -> None:
         """Hand `data` to the transport, which sends it while the answer is waited for."""
