@@ -651,10 +651,11 @@ def test_what_stands_before_a_malformed_chunk_is_read_before_the_error(sync: boo
         exchange.read(None) if sync else run(exchange.read, None)
 
 
-def test_a_bug_of_ours_stays_a_bug() -> None:
-    exchange = WireExchange(opened(ANSWER[:-2], AttributeError("bug")))
+@pytest.mark.parametrize("sync", [True, False])
+def test_a_bug_of_ours_stays_a_bug(sync: bool) -> None:
+    exchange: Any = (WireExchange if sync else AsyncWireExchange)(opened(ANSWER[:-2], AttributeError("bug")))
     with pytest.raises(AttributeError):
-        exchange.read(None)
+        exchange.read(None) if sync else run(exchange.read, None)
 
 
 def test_a_closed_transport_sends_nothing() -> None:
@@ -701,8 +702,22 @@ def test_a_proxy_that_says_more_than_it_was_asked_is_not_trusted() -> None:
 
 def test_a_closed_socket_is_not_quiet() -> None:
     raw = socket.socket()
+    mine = SyncSocket(raw)
     raw.close()
-    assert not SyncSocket(raw).is_quiet()
+    assert not mine.is_quiet()
+
+
+def test_a_socket_waits_until_it_can_write(pair: Any) -> None:
+    """And no longer than its deadline."""
+    mine = SyncSocket(pair[0])
+    with pytest.raises(TimeoutError):
+        run(mine.write, b"x" * 10_000_000, time.monotonic() + 0.01)
+    thread = threading.Thread(target=lambda: pair[1].recv(50_000_000, socket.MSG_WAITALL))
+    thread.start()
+    with pytest.raises(TimeoutError):
+        run(mine.write, b"x" * 60_000_000, time.monotonic() + 1)
+    pair[1].shutdown(socket.SHUT_RDWR)
+    thread.join(10)
 
 
 def test_a_child_has_a_pool_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,13 +60,16 @@ class SyncSocket:
     closes it: a descriptor that was closed under a system call may be somebody else's by the time of the next.
     """
 
-    __slots__ = ("_dead", "_process", "_socket", "_stream", "_user")
+    __slots__ = ("_dead", "_process", "_readable", "_secure", "_socket", "_stream", "_user")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         """What is shut down and closed."""
         self._stream: socket.socket | InnerTLS = connected
         """What is read and written."""
+        connected.setblocking(False)
+        self._readable = poller(connected, write=False)
+        self._secure = False
         self._process = process.current
         self._user: dict[str, int] = {}
         self._dead = False
@@ -75,8 +78,12 @@ class SyncSocket:
         """Do as `read` does, without a coroutine."""
         self._enter()
         try:
-            self._arm(deadline)
-            return self._stream.recv(READ_SIZE)
+            while True:
+                self._arm(deadline)
+                try:
+                    return self._stream.recv(READ_SIZE)
+                except BlockingIOError:
+                    self._wait(self._readable, deadline)
         finally:
             self._exit()
 
@@ -91,7 +98,10 @@ class SyncSocket:
             left = memoryview(data)
             while left:
                 self._arm(deadline)
-                left = left[self._stream.send(left) :]
+                try:
+                    left = left[self._stream.send(left) :]
+                except BlockingIOError:
+                    self._wait(poller(self._socket, write=True), deadline)
         finally:
             self._exit()
 
@@ -107,7 +117,7 @@ class SyncSocket:
                 self._socket = secure = context.wrap_socket(
                     self._socket, server_hostname=name, do_handshake_on_connect=False
                 )
-            self._stream = secure
+            self._stream, self._secure = secure, True
             if self._dead:
                 raise ConnectionAbortedError(CLOSED_HERE)
             self._arm(deadline)
@@ -129,13 +139,21 @@ class SyncSocket:
             self._socket.close()
 
     def _arm(self, deadline: float | None) -> None:
-        if deadline is None:
-            self._stream.settimeout(None)
-            return
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._stream.settimeout(left)
+        """Check the deadline, and with TLS hand it to the socket."""
+        left = None
+        if deadline is not None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+        if self._secure:
+            self._stream.settimeout(left)
+
+    def _wait(self, poll: Callable[[int | None], object], deadline: float | None) -> None:
+        """Block until a plain socket is ready, or until `deadline`.
+
+        Python's own timeouts would cost two system calls more for each read, also when there is something to read.
+        """
+        poll(milliseconds(deadline))
 
     def is_quiet(self) -> bool:
         """Whether it is open and there is nothing to read."""
@@ -197,8 +215,7 @@ class SyncNetwork:
     async def wait(self, attempts: Sequence[Attempt], until: float | None) -> None:
         """Block until one of `attempts` is done, or `until`."""
         by_number = {attempt.raw.fileno(): cast(SyncAttempt, attempt) for attempt in attempts}
-        left = None if until is None else max(math.ceil((until - time.monotonic()) * 1000), 0)
-        for number in writable(list(by_number), left):
+        for number in writable(list(by_number), milliseconds(until)):
             by_number[number].look()
 
     async def adopt(self, attempt: Attempt) -> Socket:
@@ -206,12 +223,27 @@ class SyncNetwork:
         return SyncSocket(attempt.raw)
 
 
-def writable(numbers: list[int], milliseconds: int | None) -> list[int]:
-    """Wait until sockets are writable or have failed, and return which."""
+def milliseconds(deadline: float | None) -> int | None:
+    """Return how long to poll for, a month at most."""
+    return None if deadline is None else math.ceil(min(max(deadline - time.monotonic(), 0), 2_000_000) * 1000)
+
+
+def poller(raw: socket.socket, *, write: bool) -> Callable[[int | None], object]:
+    """Return a function that blocks until `raw` is ready, or for so many milliseconds."""
+    if not HAS_POLL:  # pragma: no cover  # Windows
+        reading, writing = ([], [raw]) if write else ([raw], [])
+        return lambda left: select.select(reading, writing, [], None if left is None else left / 1000)
+    poll = select.poll()
+    poll.register(raw.fileno(), select.POLLOUT if write else select.POLLIN)
+    return poll.poll
+
+
+def writable(numbers: list[int], left: int | None) -> list[int]:
+    """Wait for so many milliseconds until sockets are writable or have failed, and return which."""
     if not HAS_POLL:  # pragma: no cover  # Windows, where a failure is an exceptional condition
-        found = select.select([], numbers, numbers, None if milliseconds is None else milliseconds / 1000)
+        found = select.select([], numbers, numbers, None if left is None else left / 1000)
         return [*found[1], *found[2]]
     poll = select.poll()
     for number in numbers:
         poll.register(number, select.POLLOUT)
-    return [number for number, _ in poll.poll(milliseconds)]
+    return [number for number, _ in poll.poll(left)]
