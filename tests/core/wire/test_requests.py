@@ -10,6 +10,7 @@ from typing import Any
 import certifi
 import pytest
 import trio
+import trustme
 
 import unbroken
 from unbroken._wire import AsyncWireTransport, WireTransport, process
@@ -24,7 +25,7 @@ from unbroken._wire.request import Outgoing, outgoing
 from unbroken._wire.route import route
 from unbroken._wire.sockets.aio import AsyncioSocket
 from unbroken._wire.sockets.aio_network import AsyncioAttempt, AsyncioGate, AsyncioNetwork
-from unbroken._wire.sockets.inner_tls import InnerTLS
+from unbroken._wire.sockets.layers import TLS, Plain
 from unbroken._wire.sockets.sync import SyncAttempt, SyncGate, SyncNetwork, SyncSocket, run
 from unbroken._wire.tls import Certificates
 from unbroken._wire.transport import WireExchange
@@ -273,19 +274,6 @@ def test_a_passed_deadline_is_noticed_before_anything_is_tried(pair: Any) -> Non
             use()
 
 
-def test_a_socket_that_was_aborted_before_its_handshake_shakes_no_hands(pair: Any) -> None:
-    """By another thread, between two steps."""
-    mine = SyncSocket(pair[0])
-
-    class Context:
-        def wrap_socket(self, raw: Any, **_: Any) -> Any:
-            mine._dead = True
-            return raw
-
-    with pytest.raises(ConnectionAbortedError):
-        run(mine.start_tls, Context(), "x", None)  # type: ignore[arg-type]
-
-
 def test_an_attempt_that_is_aborted_fails() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as raw:
         attempt = SyncAttempt(raw, server.getsockname())
@@ -308,17 +296,56 @@ def test_a_gate_can_be_opened_twice() -> None:
         run(gate.wait, time.monotonic())
 
 
-def test_inner_tls_has_its_limit_and_its_end(pair: Any) -> None:
-    """TLS within TLS, for threads."""
-    inner = InnerTLS(pair[0], Certificates(PLAIN).context(), "x")
-    inner.settimeout(-1)
+def test_tls_has_its_deadline_and_its_end(pair: Any) -> None:
+    """The end of the connection within the handshake is an error, and within the stream its end."""
+    tls = TLS(Plain(pair[0]), Certificates(PLAIN).context(), "x")
     with pytest.raises(TimeoutError):
-        inner.do_handshake()
-    inner.settimeout(None)
+        tls.handshake(time.monotonic())
     pair[1].close()
     with pytest.raises(OSError, match=r".*"):
-        inner.do_handshake()
-    assert inner.recv(1) == b""
+        tls.handshake(None)
+
+
+@pytest.fixture
+def secured(pair: Any) -> Any:
+    """A layer of TLS, and the server's end of it, which is encrypted in memory."""
+    authority = trustme.CA()
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("x").configure_cert(serving)
+    server = TLS(Plain(pair[1]), Certificates(PLAIN).context(), "x")
+    server._tls = serving.wrap_bio(server._incoming, server._outgoing, server_side=True)
+    client = TLS(Plain(pair[0]), Certificates(PLAIN).context(), "x")
+    thread = threading.Thread(target=server.handshake, args=(None,))
+    thread.start()
+    client.handshake(None)
+    thread.join(10)
+    return client, server, pair[1]
+
+
+def test_what_stands_before_a_broken_record_is_read_before_the_error(secured: Any) -> None:
+    """C36: though both came together."""
+    client, server, raw = secured
+    server._tls.write(b"a")
+    server._tls.write(b"b")
+    raw.sendall(server._outgoing.read() + b"\x17\x03\x03\x00\x20" + b"x" * 32)
+    assert client.recv(None) == b"ab"
+    for _ in range(2):
+        with pytest.raises(ssl.SSLError):
+            client.recv(None)
+
+
+def test_the_end_of_tls_is_the_end_with_close_notify_or_without(secured: Any) -> None:
+    """C37: it proves nothing about the body, either way."""
+    client, server, raw = secured
+    server.send(b"a", None)
+    assert client.recv(None) == b"a"
+    assert not client.has_more()
+    with pytest.raises(ssl.SSLWantReadError):
+        server._tls.unwrap()
+    server._flush(None)
+    assert client.recv(None) == b""
+    raw.shutdown(socket.SHUT_RDWR)
+    assert client.recv(None) == b""
 
 
 def in_thread(function: Any, *arguments: Any) -> None:

@@ -1,8 +1,6 @@
 """Sockets that block their thread."""
 
-import math
 import os
-import select
 import socket
 import ssl
 import threading
@@ -12,8 +10,8 @@ from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar, cast, final
 
 from .. import process
-from . import CLOSED_HERE, HAS_POLL, READ_SIZE, Attempt, Socket, readable
-from .inner_tls import InnerTLS
+from . import CLOSED_HERE, Attempt, Socket, readable
+from .layers import TLS, Layer, Plain, milliseconds, writable
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -60,16 +58,11 @@ class SyncSocket:
     closes it: a descriptor that was closed under a system call may be somebody else's by the time of the next.
     """
 
-    __slots__ = ("_dead", "_process", "_readable", "_secure", "_socket", "_stream", "_user")
+    __slots__ = ("_dead", "_layer", "_process", "_socket", "_user")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        """What is shut down and closed."""
-        self._stream: socket.socket | InnerTLS = connected
-        """What is read and written."""
-        connected.setblocking(False)
-        self._readable = poller(connected, write=False)
-        self._secure = False
+        self._layer: Layer = Plain(connected)
         self._process = process.current
         self._user: dict[str, int] = {}
         self._dead = False
@@ -78,12 +71,7 @@ class SyncSocket:
         """Do as `read` does, without a coroutine."""
         self._enter()
         try:
-            while True:
-                self._arm(deadline)
-                try:
-                    return self._stream.recv(READ_SIZE)
-                except BlockingIOError:
-                    self._wait(self._readable, deadline)
+            return self._layer.recv(deadline)
         finally:
             self._exit()
 
@@ -95,13 +83,7 @@ class SyncSocket:
         """Send `data`."""
         self._enter()
         try:
-            left = memoryview(data)
-            while left:
-                self._arm(deadline)
-                try:
-                    left = left[self._stream.send(left) :]
-                except BlockingIOError:
-                    self._wait(poller(self._socket, write=True), deadline)
+            self._layer.send(data, deadline)
         finally:
             self._exit()
 
@@ -109,19 +91,8 @@ class SyncSocket:
         """Shake hands."""
         self._enter()
         try:
-            self._arm(deadline)
-            if isinstance(self._socket, ssl.SSLSocket):
-                secure: ssl.SSLSocket | InnerTLS = InnerTLS(self._socket, context, name)
-            else:
-                # It takes the descriptor over. Who shut down the socket before that has set `_dead`.
-                self._socket = secure = context.wrap_socket(
-                    self._socket, server_hostname=name, do_handshake_on_connect=False
-                )
-            self._stream, self._secure = secure, True
-            if self._dead:
-                raise ConnectionAbortedError(CLOSED_HERE)
-            self._arm(deadline)
-            secure.do_handshake()
+            self._layer = secure = TLS(self._layer, context, name)
+            secure.handshake(deadline)
         finally:
             self._exit()
 
@@ -138,34 +109,16 @@ class SyncSocket:
         if self._dead:
             self._socket.close()
 
-    def _arm(self, deadline: float | None) -> None:
-        """Check the deadline, and with TLS hand it to the socket."""
-        left = None
-        if deadline is not None:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-        if self._secure:
-            self._stream.settimeout(left)
-
-    def _wait(self, poll: Callable[[int | None], object], deadline: float | None) -> None:
-        """Block until a plain socket is ready, or until `deadline`.
-
-        Python's own timeouts would cost two system calls more for each read, also when there is something to read.
-        """
-        poll(milliseconds(deadline))
-
     def is_quiet(self) -> bool:
         """Whether it is open and there is nothing to read."""
-        return not self._dead and not readable(self._socket)
+        return not self._dead and not self._layer.has_more() and not readable(self._socket)
 
     def abort(self) -> None:
         """Close it at once, or wake the thread that uses it."""
         self._dead = True
         if self._process is process.current:
-            # Not by the method of ssl.SSLSocket, after which a reader would read on without TLS.
             with suppress(OSError):
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+                self._socket.shutdown(socket.SHUT_RDWR)
         if self._user.get("thread", threading.get_ident()) == threading.get_ident():
             self._socket.close()
 
@@ -221,29 +174,3 @@ class SyncNetwork:
     async def adopt(self, attempt: Attempt) -> Socket:
         """Return the socket of an attempt that has succeeded."""
         return SyncSocket(attempt.raw)
-
-
-def milliseconds(deadline: float | None) -> int | None:
-    """Return how long to poll for, a month at most."""
-    return None if deadline is None else math.ceil(min(max(deadline - time.monotonic(), 0), 2_000_000) * 1000)
-
-
-def poller(raw: socket.socket, *, write: bool) -> Callable[[int | None], object]:
-    """Return a function that blocks until `raw` is ready, or for so many milliseconds."""
-    if not HAS_POLL:  # pragma: no cover  # Windows
-        reading, writing = ([], [raw]) if write else ([raw], [])
-        return lambda left: select.select(reading, writing, [], None if left is None else left / 1000)
-    poll = select.poll()
-    poll.register(raw.fileno(), select.POLLOUT if write else select.POLLIN)
-    return poll.poll
-
-
-def writable(numbers: list[int], left: int | None) -> list[int]:
-    """Wait for so many milliseconds until sockets are writable or have failed, and return which."""
-    if not HAS_POLL:  # pragma: no cover  # Windows, where a failure is an exceptional condition
-        found = select.select([], numbers, numbers, None if left is None else left / 1000)
-        return [*found[1], *found[2]]
-    poll = select.poll()
-    for number in numbers:
-        poll.register(number, select.POLLOUT)
-    return [number for number, _ in poll.poll(left)]
