@@ -351,7 +351,7 @@ def mutated(chance: random.Random, raw: Any) -> tuple[bytes, bool]:
 def test_whatever_bytes_come_a_call_ends_with_a_typed_error_or_success(caller: Any, raw: Any) -> None:
     """B, C36: with a pool that is whole afterwards, and with no answer that belongs to another request."""
     chance = random.Random(int(os.environ.get("UNBROKEN_SEED", "11")))
-    times = int(os.environ.get("UNBROKEN_FUZZ", "400"))
+    times = int(os.environ.get("UNBROKEN_FUZZ", "1000"))
 
     def serve(client: socket.socket, number: int) -> None:
         damaged = False

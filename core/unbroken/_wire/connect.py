@@ -36,20 +36,20 @@ class Race:
         self._left = alternating(addresses)
         self._running: list[Attempt] = []
         self._aborted = False
+        self._socket: Socket | None = None
+        """What was won; `abort` closes it too, until the exchange holds it by itself."""
 
     async def run(self, deadline: float | None) -> Socket:
         """Return the first socket that is connected. Raises OSError, and builtin TimeoutError at `deadline`."""
+        winner = None
         try:
             winner = await self._win(deadline)
-            self._running.remove(winner)
-            try:
-                return await self._network.adopt(winner)
-            except BaseException:
-                winner.abandon()
-                raise
+            self._socket = await self._network.adopt(winner)
+            return self._socket
         finally:
             for attempt in self._running:
-                attempt.abandon()
+                if attempt is not winner or self._socket is None:
+                    attempt.abandon()
 
     async def _win(self, deadline: float | None) -> Attempt:
         failure = OSError("the name has no address")
@@ -90,7 +90,7 @@ class Race:
             raise TimeoutError
         until = deadline
         if self._left:
-            # An address where nobody answers leaves some of a short time to the others.
+            # A silent address must not use up a short time: the others get their share of it.
             fair = STAGGER if deadline is None else (deadline - now) / (len(self._left) + 1)
             until = now + min(STAGGER, fair)
         await self._network.wait(self._running, until)
@@ -101,6 +101,8 @@ class Race:
         self._left.clear()
         for attempt in list(self._running):
             attempt.abort()
+        if self._socket is not None:
+            self._socket.abort()
 
 
 def alternating(addresses: Iterable[Address]) -> list[Address]:

@@ -1,6 +1,7 @@
-"""Connections that wait for their next exchange: the newest of an origin is used first, the oldest of all goes first.
+"""Idle connections. The newest one to an origin is used first; the oldest of all is closed first.
 
-No locks, for the reasons in `places`: a connection belongs to whoever takes it out of `_all`, in one call into C.
+There are no locks, for the reasons in `places`: a connection belongs to the thread that takes it out of `_all`, which
+is one call into C.
 """
 
 import time

@@ -1,9 +1,12 @@
-"""How many exchanges run at a time, and who is next. No locks.
+"""How many exchanges run at a time, and which one is next. There are no locks.
 
-A thread can be interrupted between any two lines, and the garbage collector may end another stream at any allocation,
-in the same thread. So every step is one call into C that leaves the books right, or one that may be repeated: a place
-is held while it is in a dict, a waiter stays in the queue until it has been served, and whoever takes back a step looks
-again whether somebody can be served.
+A KeyboardInterrupt can come between any two lines, and the garbage collector may end another stream, in the same
+thread, at any allocation; a lock would stay taken or wait for itself. So each step is one call into C, and each may be
+repeated: a place is held while it is in a dict, and a waiter stays in the queue until it has been served.
+
+Two threads that want the last place show why a step that is taken back is followed by another look. Both add
+themselves, both see one too many, both take themselves out. The one that does so last sees the room that both have
+made, in the loop of `_grant` or in `serve`; without the second look both would wait for a place that is free.
 """
 
 import weakref
@@ -58,7 +61,7 @@ class Place:
             raise closed()
 
     def leave(self) -> None:
-        """Abort what is pending and give the place to the next who waits. Harmless when it was left before."""
+        """Abort what is pending and give the place to the first waiter. Does nothing when it was left before."""
         try:
             self._leave()
         except BaseException:
@@ -131,7 +134,7 @@ class Places:
         self.serve()
 
     def serve(self) -> None:
-        """Give free places to those who wait."""
+        """Give free places to the waiters, the first one first."""
         while (place := self._first()) is not None:
             gate = self._queue.get(place)
             if id(place) not in self._held and not self._grant(place):
@@ -147,12 +150,12 @@ class Places:
         return None
 
     def _grant(self, place: Place) -> bool:
-        """Count `place` as held if there is room. Who has to take that back looks again, so no room is overlooked."""
+        """Count `place` as held and return True, or return False when there is no room."""
         while len(self._held) < self._limit:
             self._held[id(place)] = weakref.ref(place)
             if place.left:
                 self._held.pop(id(place), None)
-                return True  # nobody is there to use it; the queue goes on
+                return True  # its exchange has ended; the queue goes on
             if len(self._held) <= self._limit:
                 return True
             self._held.pop(id(place), None)

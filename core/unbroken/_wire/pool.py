@@ -37,8 +37,8 @@ class Pool:
     async def open(self, request: Outgoing, opening: Opening) -> "Opened":
         """Send `request`, and return when the head of the response has arrived.
 
-        A kept connection that the server has closed meanwhile is replaced by a new one, once and unseen; the others to
-        the same origin are dropped, for they have most likely gone with it.
+        A kept connection that the server has closed in the meantime is replaced by a new one, once, without an error.
+        The other idle connections to the same origin are closed too: most likely the server has dropped them as well.
         """
         place = Place(self.places)
         try:

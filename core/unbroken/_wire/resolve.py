@@ -1,7 +1,7 @@
-"""Looking up names. The system's resolver knows no time limit, so it runs in threads that nothing waits for at exit.
+"""Looking up names. The system's resolver knows no time limit, so it runs in daemon threads.
 
-One look-up is under way per name, whoever asks; so a name that hangs holds one thread. No locks, for the reasons in
-`places`: a look-up that its starter could not get going is started by the next who asks.
+At most one look-up per name is under way, however many calls need it, so a name that hangs holds one thread. There are
+no locks, for the reasons in `places`: a look-up that was registered but not started is started by the next call.
 """
 
 import socket
@@ -21,7 +21,7 @@ THREADS: Final = 64
 
 @final
 class Lookup:
-    """One question, and those who wait for the answer."""
+    """One name to look up, and the gates of the calls that need it."""
 
     __slots__ = ("_unclaimed", "addresses", "error", "gates", "host", "port")
 
@@ -50,7 +50,7 @@ class Lookup:
         return False
 
     def answer(self) -> None:
-        """Ask the system, and let those through who wait."""
+        """Ask the system, then open all gates."""
         try:
             self.addresses = look_up(self.host, self.port)
         except OSError as error:
@@ -128,7 +128,7 @@ class Resolver:
         finally:
             self._threads.pop(token, None)
             if self._queue:  # something was appended in the moment between
-                with suppress(RuntimeError):  # no more threads: the next who asks starts one
+                with suppress(RuntimeError):  # no more threads: the next call starts one
                     self._serve()
 
 

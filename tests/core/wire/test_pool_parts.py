@@ -534,6 +534,16 @@ def test_a_winner_that_cannot_be_used_is_closed() -> None:
     assert network.begun[0].abandoned
 
 
+def test_a_socket_that_was_won_is_closed_until_it_is_held_otherwise() -> None:
+    """An interrupt may come before the exchange knows of it."""
+    network = FakeNetwork()
+    race = Race(network, [(V4, "good")])  # type: ignore[arg-type]
+    won: Any = run(race.run, None)
+    won.error = OSError()
+    race.abort()
+    assert won.error is None
+
+
 def test_the_families_take_turns() -> None:
     """RFC 8305 §4; each address once."""
     given = [(V6, "a"), (V6, "b"), (V6, "b"), (V4, "c"), (V6, "d")]

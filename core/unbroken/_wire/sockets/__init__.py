@@ -41,7 +41,7 @@ class Socket(Protocol):
         ...
 
     def abort(self) -> None:
-        """Close it at once. Who is reading or writing gets an OSError."""
+        """Close it at once. A read or write that is under way raises OSError."""
         ...
 
 

@@ -23,7 +23,7 @@ class AsyncNetwork(Network, Protocol):
 
 def current_loop() -> Any:
     """Return what identifies the running loop: asyncio's loop, or trio's token. Raises RuntimeError without one."""
-    trio: Any = sys.modules.get("trio")  # who runs under trio has imported it; importing it here would cost others
+    trio: Any = sys.modules.get("trio")  # a task of trio's has imported it already
     if trio is not None and trio.lowlevel.in_trio_task():
         return trio.lowlevel.current_trio_token()
     return asyncio.get_running_loop()

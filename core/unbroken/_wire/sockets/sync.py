@@ -54,8 +54,8 @@ class SyncGate:
 class SyncSocket:
     """A socket of a thread.
 
-    A thread that aborts a socket while another one uses it only shuts it down, which wakes the other, and the other
-    closes it: a descriptor that was closed under a system call may be somebody else's by the time of the next.
+    A thread that aborts a socket while another thread uses it only shuts it down. That wakes the other thread, which
+    closes the socket: a descriptor that is closed during a system call may belong to a new socket by the next one.
     """
 
     __slots__ = ("_dead", "_layer", "_process", "_socket", "_user")
