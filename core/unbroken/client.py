@@ -48,9 +48,9 @@ class Client:
     ) -> None:
         self._setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size)
         if transport is None:
-            from ._httpx import HTTPTransport
+            from ._wire import WireTransport
 
-            transport = HTTPTransport(
+            transport = WireTransport(
                 Connections(verify=verify, proxy=proxy, trust_env=trust_env, max_connections=max_connections)
             )
         self._transport: Transport = wrapped(self._setup.hooks.wrap_transport, "wrap_transport", transport)
@@ -110,9 +110,9 @@ class AsyncClient:
     ) -> None:
         self._setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size)
         if transport is None:
-            from ._httpx import AsyncHTTPTransport
+            from ._wire import AsyncWireTransport
 
-            transport = AsyncHTTPTransport(
+            transport = AsyncWireTransport(
                 Connections(verify=verify, proxy=proxy, trust_env=trust_env, max_connections=max_connections)
             )
         self._transport: AsyncTransport = wrapped(

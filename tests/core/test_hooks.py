@@ -609,11 +609,11 @@ def test_an_optional_hook_takes_the_arguments_that_there_are() -> None:
 
     class Wrong(Plugin):
         @hookimpl(optional=True)
-        def on_circuit_state_change(self, colour: str) -> None: ...
+        def on_circuit_state_change(self, backend: str) -> None: ...
 
     ((path, message),) = refused(Wrong(), Breaker())
     assert path == "Wrong"
-    assert "colour" in message
+    assert "backend" in message
 
 
 def test_each_client_has_its_own_callers() -> None:

@@ -452,3 +452,14 @@ def test_a_cancellation_while_letting_go_is_raised_afterwards() -> None:
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(_async.AsyncHTTPExchange(response, mine, None).aclose())
     assert response.is_closed
+
+
+@pytest.mark.parametrize("content", [None, b"not a certificate"])
+def test_authorities_that_cannot_be_loaded_are_a_configuration_error(tmp_path: Any, content: bytes | None) -> None:
+    """C38: said when the transport is built, for a file and for a directory that are there as well."""
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(unbroken.ConfigurationError, match="verify: cannot load certificates"):
+        HTTPTransport(Connections(verify=str(file)))
+    HTTPTransport(Connections(verify=str(tmp_path))).close()

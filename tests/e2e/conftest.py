@@ -1,4 +1,7 @@
-"""One client against real sockets, in each backend: the same test runs blocking, under asyncio and under trio."""
+"""One client against real sockets, in each backend: the same test runs blocking, under asyncio and under trio.
+
+Tests that are marked `over_httpx` run over both transports.
+"""
 
 import contextlib
 import gc
@@ -17,8 +20,11 @@ import pytest
 from attrs import define, field
 
 import unbroken
+from unbroken._httpx import AsyncHTTPTransport, HTTPTransport
+from unbroken._wire import AsyncWireTransport, WireTransport
 from unbroken.messages import Timeouts
 from unbroken.testing.playing import Backend
+from unbroken.transport import Connections
 
 PATIENT = Timeouts(connect=10, first_event=10, idle=10, total=20)
 
@@ -56,14 +62,34 @@ class Seen:
         return self
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Choose the transports of a test."""
+    if "transport_name" in metafunc.fixturenames:
+        marked = metafunc.definition.get_closest_marker
+        both = marked("over_httpx") is not None and marked("wire_only") is None
+        metafunc.parametrize("transport_name", ["wire", "httpx"] if both else ["wire"])
+
+
+TRANSPORTS = {
+    ("wire", True): WireTransport,
+    ("wire", False): AsyncWireTransport,
+    ("httpx", True): HTTPTransport,
+    ("httpx", False): AsyncHTTPTransport,
+}
+
+
 class Caller:
     """A client and whatever runs it: a pool of threads, or an event loop in a thread of its own."""
 
-    def __init__(self, backend: Backend, arguments: dict[str, Any]) -> None:
+    def __init__(self, backend: Backend, transport_name: str, arguments: dict[str, Any]) -> None:
         self.backend = backend
         # Loading the certificates of the system for each client would be most of the time of these tests.
         empty = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         settings = {"plugins": [], "dialect": "anthropic", "verify": empty, **arguments}
+        names = settings.keys() & {"verify", "proxy", "trust_env", "max_connections"}
+        connections = Connections(**{name: settings.pop(name) for name in names})
+        self.transport: Any = TRANSPORTS[transport_name, backend == "sync"](connections)
+        settings["transport"] = self.transport
         self._stack = contextlib.ExitStack()
         if backend == "sync":
             self._threads = self._stack.enter_context(ThreadPoolExecutor(128))
@@ -88,22 +114,20 @@ class Caller:
         """Run an async function in the loop of the client."""
         return self.portal.call(function, *arguments)
 
-    @property
-    def pool(self) -> Any:
-        """The pool of connections without a proxy."""
-        return self.client._transport._by_proxy[None]._pool
-
     def expect_nothing_held(self) -> None:
-        """No pool may have a request, or a connection that is neither idle nor gone."""
-        for http in self.client._transport._by_proxy.values():
-            assert http._pool._requests == []
-            assert [each for each in http._pool._connections if not each.is_idle()] == []
+        """No exchange may be under way, and no connection be open but those that are idle."""
+        assert self.transport.requests_under_way() == 0
+        assert self.transport.open_connections() == self.transport.idle_connections()
 
-    def close(self) -> None:
+    def shut(self) -> None:
+        """Close the client, from a thread or a task of its own."""
         if self.backend == "sync":
             self.client.close()
         else:
             self.portal.call(self.client.aclose)
+
+    def close(self) -> None:
+        self.shut()
         self._stack.close()
 
 
@@ -145,12 +169,14 @@ def nothing_left() -> Iterator[None]:
 
 
 @pytest.fixture
-def connect(nothing_left: None, backend: Backend, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Caller]]:
+def connect(
+    nothing_left: None, backend: Backend, transport_name: str, caplog: pytest.LogCaptureFixture
+) -> Iterator[Callable[..., Caller]]:
     """Make clients. When the test is over no pool may hold anything, and nobody may have logged a warning."""
     callers: list[Caller] = []
 
     def make(**arguments: Any) -> Caller:
-        callers.append(Caller(backend, arguments))
+        callers.append(Caller(backend, transport_name, arguments))
         return callers[-1]
 
     with contextlib.ExitStack() as stack:

@@ -13,9 +13,11 @@ import unbroken
 from unbroken.messages import Timeouts
 from unbroken_faults import Fault, FaultServer, faults
 
+pytestmark = pytest.mark.over_httpx
+
 PATH = "/v1/messages"
 CLOCK = 0.12
-SLACK = 0.5
+SLACK = 5.0
 
 
 @pytest.mark.parametrize(

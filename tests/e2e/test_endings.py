@@ -11,6 +11,8 @@ import unbroken
 from unbroken.messages import Timeouts
 from unbroken_faults import Fault, FaultServer, faults
 
+pytestmark = pytest.mark.over_httpx
+
 PATH = "/v1/messages"
 
 
@@ -207,10 +209,7 @@ def test_closing_the_client_ends_what_is_open(connect: Any) -> None:
         silent = caller.start(server.url + PATH)
         while len(server.requests) < 2:
             time.sleep(0.001)
-        if caller.backend == "sync":
-            caller.client.close()
-        else:
-            caller.run(caller.client.aclose)
+        caller.shut()
         stalled.result(2).failed(unbroken.NetworkError, within=2)
         silent.result(2).failed(unbroken.NetworkError, within=2)
         error = caller.call(server.url + PATH).failed(unbroken.NetworkError)
@@ -226,12 +225,9 @@ def test_a_call_that_waits_for_a_connection_of_a_closed_client_fails(connect: An
         stalled = caller.start(server.url + PATH, lambda _: arrived.set())
         assert arrived.wait(5)
         waiting = caller.start(server.url + PATH)
-        while len(caller.pool._requests) < 2:
+        while caller.transport.requests_under_way() < 2:
             time.sleep(0.001)
-        if caller.backend == "sync":
-            caller.client.close()
-        else:
-            caller.run(caller.client.aclose)
+        caller.shut()
         stalled.result(2).failed(unbroken.NetworkError, within=2)
         waiting.result(2).failed(unbroken.NetworkError, within=2)
         server.wait_idle()

@@ -4,6 +4,7 @@ import contextlib
 import select
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ import trustme
 import unbroken
 from unbroken.messages import Timeouts
 from unbroken_faults import FaultServer, faults
+
+pytestmark = pytest.mark.over_httpx
 
 PATH = "/v1/messages"
 NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -35,7 +38,10 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 class Proxy:
     """A forward proxy: absolute URLs and CONNECT."""
 
-    def __init__(self, raw: Any, refuse: bytes = b"", hang: bool = False) -> None:
+    def __init__(
+        self, raw: Any, refuse: bytes = b"", hang: bool = False, context: ssl.SSLContext | None = None
+    ) -> None:
+        self._context = context
         self.lines: list[bytes] = []
         self.heads: list[bytes] = []
         self._refuse, self._hang = refuse, hang
@@ -44,6 +50,13 @@ class Proxy:
         self.url = self.server.url.removesuffix(PATH)
 
     def _serve(self, client: socket.socket, number: int) -> None:
+        if self._context is None:
+            self._forward(client)
+            return
+        with self._context.wrap_socket(client, server_side=True) as secure:
+            self._forward(secure)
+
+    def _forward(self, client: socket.socket) -> None:
         data = self._raw.request(client)
         line, _, rest = data.partition(b"\r\n")
         self.lines.append(line)
@@ -70,6 +83,8 @@ class Proxy:
         while not self.server.stop.is_set():
             for each in select.select([one, other], [], [], 0.5)[0]:
                 data = self._raw.some(each)
+                while isinstance(each, ssl.SSLSocket) and each.pending():
+                    data += each.recv(65536)
                 (other if each is one else one).sendall(data)
 
 
@@ -150,6 +165,36 @@ def test_a_tunnel_is_used_again(connect: Any, raw: Any, contexts: Any) -> None:
         for _ in range(3):
             caller.call(server.url + PATH).succeeded()
         assert proxy.lines == [f"CONNECT {server.url.removeprefix('https://')} HTTP/1.1".encode()]
+
+
+@pytest.mark.wire_only
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_may_speak_tls_itself(connect: Any, raw: Any, contexts: Any, scheme: str) -> None:
+    """TLS to the proxy, and for https within it TLS to the server."""
+    proxy = Proxy(raw, context=contexts[0])
+    body = b"x" * 300_000
+    with FaultServer(ssl_context=contexts[0] if scheme == "https" else None) as server:
+        caller = connect(proxy=proxy.url.replace("http:", "https:"), verify=contexts[1])
+        for _ in range(3):
+            caller.call(server.url + PATH, json={"stream": True, "more": body.decode()}).succeeded()
+        assert len(server.requests[0].body) > len(body)
+        assert len(proxy.lines) == 1
+
+
+@pytest.mark.wire_only
+def test_silence_behind_two_layers_of_tls_is_a_first_event_timeout(connect: Any, raw: Any, contexts: Any) -> None:
+    """C40: and closing the client ends it as well."""
+    proxy = Proxy(raw, context=contexts[0])
+    caller = connect(proxy=proxy.url.replace("http:", "https:"), verify=contexts[1])
+    with FaultServer(default=faults.silence(), ssl_context=contexts[0]) as server:
+        timeouts = Timeouts(connect=20, first_event=0.2, idle=20)
+        assert caller.call(server.url + PATH, timeouts=timeouts).failed(unbroken.TimeoutError).timeout == "first_event"
+    with FaultServer(default=faults.stall(after=5), ssl_context=contexts[0]) as server:
+        arrived = threading.Event()
+        stalled = caller.start(server.url + PATH, lambda _: arrived.set())
+        assert arrived.wait(20)
+        caller.shut()
+        stalled.result(20).failed(unbroken.NetworkError)
 
 
 def test_a_tunnel_that_does_not_open_is_a_connect_timeout(connect: Any, raw: Any, contexts: Any) -> None:

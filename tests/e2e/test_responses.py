@@ -13,6 +13,8 @@ import unbroken
 from unbroken.messages import Timeouts
 from unbroken_faults import Fault, FaultServer, faults
 
+pytestmark = pytest.mark.over_httpx
+
 PATH = "/v1/messages"
 
 

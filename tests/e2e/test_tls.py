@@ -15,6 +15,8 @@ from unbroken.messages import Timeouts
 from unbroken_faults import Fault, FaultServer, faults
 from unbroken_retry import Retry
 
+pytestmark = pytest.mark.over_httpx
+
 PATH = "/v1/messages"
 
 
@@ -240,9 +242,11 @@ def test_a_broken_record_is_a_network_error(
             plain.settimeout(2)
             raw.some(plain)
 
-    seen = connect(verify=trusting).call(raw.server(serve).url.replace("http:", "https:"))
+    caller = connect(verify=trusting)
+    seen = caller.call(raw.server(serve).url.replace("http:", "https:"))
     assert isinstance(seen.error, unbroken.NetworkError), repr(seen.error)
-    assert len(seen.events) == (when == "body")
+    # asyncio's TLS drops the good record that it reads together with a bad one.
+    assert len(seen.events) in ({0, 1} if caller.backend == "asyncio" else {1}) if when == "body" else not seen.events
 
 
 def test_closing_the_client_wakes_a_reader_over_tls(
@@ -256,9 +260,6 @@ def test_closing_the_client_wakes_a_reader_over_tls(
     with FaultServer([faults.stall(after=5)], ssl_context=good) as server:
         stalled = caller.start(server.url + PATH, lambda _: arrived.set())
         assert arrived.wait(5)
-        if caller.backend == "sync":
-            caller.client.close()
-        else:
-            caller.run(caller.client.aclose)
+        caller.shut()
         assert isinstance(stalled.result(2).error, unbroken.NetworkError)
         server.wait_idle()

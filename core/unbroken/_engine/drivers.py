@@ -16,10 +16,14 @@ Step = Effect | Event | None
 """What the engine wants next; None when it has come to its end."""
 
 _DROPPED = "a stream was dropped without leaving its `with` block"
+_TWO_CONSUMERS = "another task or thread is reading this stream"
 
 
 class _Runner:
     """The engine's generator, without the StopIteration that must not cross a coroutine and without `Leave`."""
+
+    _performing = False
+    """Whether an effect is being performed: a second consumer would take the generator's answer from the first."""
 
     def __init__(self, steps: Steps[None]) -> None:
         self._generator = steps
@@ -30,6 +34,11 @@ class _Runner:
             return self._send(result)
         except (StopIteration, Leave):
             return None
+
+    def _clash(self, error: ValueError) -> Exception:
+        """Return what to raise when asking for the next step raised `error`."""
+        running = getattr(self._generator, "gi_running", False)
+        return RuntimeError(_TWO_CONSUMERS) if running else error
 
     def throw(self, error: BaseException) -> Step:
         try:
@@ -59,11 +68,18 @@ class Driver(_Runner):
             raise
 
     def next_event(self) -> Event | None:
-        """Return the next event, None at the end. Raises the error of a call that failed."""
+        """Return the next event, None at the end.
+
+        Raises the error of a call that failed, and RuntimeError for a second consumer at a time.
+        """
+        if self._performing:
+            raise RuntimeError(_TWO_CONSUMERS)
         try:
             step: Step = self._send(None)
         except StopIteration:
             return None
+        except ValueError as error:
+            raise self._clash(error) from None
         while step.__class__ is not Event and step is not None:
             step = self._perform(step)
         return cast("Event | None", step)  # type: ignore[redundant-cast]  # mypy narrows by __class__, pyright does not
@@ -75,10 +91,13 @@ class Driver(_Runner):
             step = self._perform(step)
 
     def _perform(self, step: Effect | Event) -> Step:
+        self._performing = True
         try:
             result = self._EFFECTS[step.__class__](self, step)
         except BaseException as error:  # noqa: BLE001  # the engine says what it means, and raises it again
+            self._performing = False
             return self.throw(error)
+        self._performing = False
         return self.send(result)
 
     def _open(self, effect: Open) -> Response:
@@ -138,11 +157,18 @@ class AsyncDriver(_Runner):
             step = await self._perform(step)
 
     async def next_event(self) -> Event | None:
-        """Return the next event, None at the end. Raises the error of a call that failed."""
+        """Return the next event, None at the end.
+
+        Raises the error of a call that failed, and RuntimeError for a second consumer at a time.
+        """
+        if self._performing:
+            raise RuntimeError(_TWO_CONSUMERS)
         try:
             step: Step = self._send(None)
         except StopIteration:
             return None
+        except ValueError as error:
+            raise self._clash(error) from None
         while step.__class__ is not Event and step is not None:
             step = await self._perform(step)
         return cast("Event | None", step)  # type: ignore[redundant-cast]  # mypy narrows by __class__, pyright does not
@@ -154,13 +180,16 @@ class AsyncDriver(_Runner):
             step = await self._perform(step)
 
     async def _perform(self, step: Effect | Event) -> Step:
+        self._performing = True
         try:
             result = await self._EFFECTS[step.__class__](self, step)
         except GeneratorExit:
             await self.leave()  # the coroutine is being closed: leaving awaits nothing
             raise
         except BaseException as error:  # noqa: BLE001  # the engine says what it means, and raises it again
+            self._performing = False
             return self.throw(error)
+        self._performing = False
         return self.send(result)
 
     async def _open(self, effect: Open) -> Response:

@@ -14,7 +14,7 @@ import httpx
 
 from ..messages import Request, Response
 from ..transport import DRAIN_SECONDS, Connections, Opening
-from ._pool import GuardState, clean, guard_pool, settle
+from ._pool import Counts, GuardState, clean, guard_pool, settle
 from ._settings import http_arguments, proxy_for
 from ._shared import DRAIN_BYTES, PIECE, Ticket, closed, http_request, http_response, now, translated
 
@@ -32,7 +32,7 @@ def finish_now(closing: Coroutine[Any, Any, None]) -> None:
     closing.close()
 
 
-class AsyncHTTPTransport:
+class AsyncHTTPTransport(Counts):
     """HTTP/1.1 over httpx's connection pool."""
 
     def __init__(self, connections: Connections) -> None:

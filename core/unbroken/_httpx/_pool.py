@@ -78,6 +78,25 @@ class Requests(list[Any]):
             request.connection.promised = False
 
 
+class Counts:
+    """What a transport says of its pools."""
+
+    _by_proxy: dict[str | None, Any]
+
+    def open_connections(self) -> int:
+        """Return how many connections are open, those that are being opened included."""
+        return sum(len(http._pool._connections) for http in list(self._by_proxy.values()))
+
+    def idle_connections(self) -> int:
+        """Return how many connections wait for their next exchange."""
+        pools = [http._pool for http in list(self._by_proxy.values())]
+        return sum(connection.is_idle() for pool in pools for connection in list(pool._connections))
+
+    def requests_under_way(self) -> int:
+        """Return how many exchanges have begun and not ended, those that wait for a connection included."""
+        return sum(len(http._pool._requests) for http in list(self._by_proxy.values()))
+
+
 def guard_pool(
     pool: Any,
     make_guard: Callable[[], GuardState],

@@ -14,12 +14,12 @@ import httpx
 from ..messages import Request, Response
 from ..transport import DRAIN_SECONDS, Connections, Opening
 from . import _resolve
-from ._pool import GuardState, clean, guard_pool, settle
+from ._pool import Counts, GuardState, clean, guard_pool, settle
 from ._settings import http_arguments, proxy_for
 from ._shared import DRAIN_BYTES, PIECE, Ticket, closed, http_request, http_response, now, translated
 
 
-class HTTPTransport:
+class HTTPTransport(Counts):
     """HTTP/1.1 over httpx's connection pool."""
 
     def __init__(self, connections: Connections) -> None:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from unbroken import AsyncClient, Client, ConfigurationError, Plugin, PluginError
-from unbroken._httpx import AsyncHTTPTransport, HTTPTransport
+from unbroken._wire import AsyncWireTransport, WireTransport
 from unbroken.clock import SystemClock
 from unbroken.messages import Timeouts
 from unbroken.registry import DIALECTS, PLUGINS
@@ -157,7 +157,7 @@ def test_the_defaults_of_a_client(make, installed, monkeypatch, tmp_path):
     client = make(["timeout"])
     assert client.describe().startswith("dialect: sse\nplugins: timeout")
     assert isinstance(client._setup.clock, SystemClock)
-    assert isinstance(client._transport, HTTPTransport if make is Client else AsyncHTTPTransport)
+    assert isinstance(client._transport, WireTransport if make is Client else AsyncWireTransport)
     client.close() if make is Client else run(client.aclose)
 
 

@@ -17,7 +17,7 @@ Invoke = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No settings and no keys of this machine, no colours or widths forced by it."""
+    """No settings and no keys of this machine, no backends or widths forced by it."""
     unwanted = {"FORCE_COLOR", "NO_COLOR", "COLUMNS", "ANTHROPIC_API_KEY", "OPENAI_API_KEY"}
     for name in list(os.environ):
         if name.startswith("UNBROKEN_") or name in unwanted:
