@@ -570,7 +570,7 @@ def offer_defaults(monkeypatch: pytest.MonkeyPatch, modules: dict[str, str]) -> 
     """Fake the distribution `unbroken`: its plugins with their modules, in the order of the default list."""
     entries = [EntryPoint(name, f"{module}:Plugin", PLUGINS) for name, module in modules.items()]
     entries += [EntryPoint(name, str(place), "unbroken.defaults") for place, name in enumerate(modules)]
-    distribution = types.SimpleNamespace(entry_points=reversed(entries))
+    distribution = types.SimpleNamespace(entry_points=entries[::-1])
     monkeypatch.setattr("importlib.metadata.distribution", lambda name: distribution)
 
 
