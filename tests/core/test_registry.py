@@ -4,7 +4,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, PackageNotFoundError
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,8 +12,9 @@ import pytest
 from attrs import field, frozen
 
 import unbroken
-from unbroken import ConfigurationError, Dialect, Order, Plugin, Problem, hookimpl, registry
+from unbroken import Client, ConfigurationError, Dialect, Order, Plugin, Problem, hookimpl, registry
 from unbroken._settings import discovery
+from unbroken.config import load_settings
 from unbroken.registry import (
     DIALECTS,
     PLUGINS,
@@ -23,6 +24,7 @@ from unbroken.registry import (
     resolve_dialect,
     resolve_plugins,
 )
+from unbroken.testing import FakeClock, ScriptedTransport
 from unbroken.validators import number, refused
 
 INSTALLED = "installed distributions"
@@ -559,3 +561,38 @@ def test_a_problem_says_where_it_comes_from() -> None:
         resolve_plugins("retry")
     assert caught.value.problems == (Problem("plugins", "must be a list of plugins, not 'retry'"),)
     assert isinstance(caught.value, unbroken.Error)
+
+
+# -- the default list --------------------------------------------------------------------------------
+
+
+def offer_defaults(monkeypatch: pytest.MonkeyPatch, modules: dict[str, str]) -> None:
+    """Fake the distribution `unbroken`: its plugins with their modules, in the order of the default list."""
+    entries = [EntryPoint(name, f"{module}:Plugin", PLUGINS) for name, module in modules.items()]
+    entries += [EntryPoint(name, str(place), "unbroken.defaults") for place, name in enumerate(modules)]
+    distribution = types.SimpleNamespace(entry_points=entries[::-1])
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: distribution)
+
+
+def test_defaults_that_are_not_installed_are_left_out_and_named(install: Install, monkeypatch: Any) -> None:
+    """In the order of their positions; the client says what is missing."""
+    install(("timeout", "fake_plugins:Timeout", "unbroken"), ("retry", "fake_plugins:Retry", "unbroken"))
+    offer_defaults(monkeypatch, {"timeout": "fake_plugins", "gone": "no_such_module_of_ours", "retry": "fake_plugins"})
+    sys.modules["fake_plugins"].__spec__ = types.SimpleNamespace()  # type: ignore[assignment]
+    settings = load_settings({}, environ={}, cwd="/")
+    assert (settings.plugins, settings.left_out) == (("timeout", "retry"), ("gone",))
+    client = Client(transport=ScriptedTransport([], FakeClock()), config={})
+    assert client.describe().splitlines()[1] == "plugins: timeout, retry"
+    assert client.describe().splitlines()[-1] == "not installed, left out: gone"
+    assert load_settings({"plugins": ["-gone"]}, environ={}, cwd="/").left_out == ()
+    assert load_settings({"plugins": ["retry"]}, environ={}, cwd="/").left_out == ()
+
+
+def test_without_the_distribution_there_is_no_default_list(monkeypatch: Any) -> None:
+    """As when the sources are on the path and nothing is installed."""
+
+    def missing(name: str) -> Any:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.distribution", missing)
+    assert load_settings({}, environ={}, cwd="/").plugins == ()

@@ -58,7 +58,7 @@ class Interrupt:
     action: Callable[[], object] | None = None
     lines: int = 0
 
-    def trace(self, frame: FrameType, event: str, argument: object) -> Any:
+    def trace(self, frame: FrameType, event: str, argument: object) -> Any:  # pragma: no cover  # traces, untraced
         """Trace, as `sys.settrace` asks for it: the hook and all that it calls."""
         if event == "line":
             self.lines += 1
