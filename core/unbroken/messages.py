@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol, cast, final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from .errors import ConfigurationError, Problem, StreamError
 from .headers import TOKEN, Headers, HeaderTypes
@@ -142,18 +142,20 @@ class Response:
 
 
 @final
-@define(eq=True, repr=False)
-class Event:
-    """One dispatched SSE event (WHATWG HTML §9.2.6). The bytes are kept; text and JSON are made when asked for."""
+class Event(msgspec.Struct, gc=False, eq=False):  # noqa: PLW1641  # its data can be changed, so it has no hash
+    """One dispatched SSE event (WHATWG HTML §9.2.6). The bytes are kept; text and JSON are made when asked for.
+
+    Two events are equal when type, data and id are. Change one with `replace`.
+    """
 
     type: str = "message"
     raw: bytes = b""
     """The data, undecoded, its lines joined by LF."""
     id: str = ""
     """The last event id at the time of the event."""
-    request_id: str = field(default="", eq=False)
-    _dialect: Typing | None = field(default=None, eq=False)
-    _json: Any = field(default=_UNREAD, init=False, eq=False)
+    request_id: str = ""
+    _dialect: Typing | None = None
+    _json: Any = _UNREAD
 
     @classmethod
     def make(
@@ -162,6 +164,21 @@ class Event:
         """Make an event of text, of bytes, or of anything that can be written as JSON."""
         raw = data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else msgspec.json.encode(data)
         return cls(type, raw, id, request_id, dialect)
+
+    def replace(self, *, type: str | None = None, raw: bytes | None = None, id: str | None = None) -> "Event":
+        """Return a copy with another type, other data or another id."""
+        return Event(
+            self.type if type is None else type,
+            self.raw if raw is None else raw,
+            self.id if id is None else id,
+            self.request_id,
+            self._dialect,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Event):
+            return NotImplemented
+        return self.type == other.type and self.raw == other.raw and self.id == other.id
 
     @property
     def data(self) -> str:

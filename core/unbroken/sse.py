@@ -20,8 +20,11 @@ _LF, _CR, _NUL = b"\n\r\0"  # as numbers: `10 in data` takes an eighth of the ti
 _NAMES: Final = frozenset({b"data", b"event", b"id", b"retry"})
 _KNOWN: Final = tuple(name + b":" for name in _NAMES)
 _TELLING: Final = max(map(len, _KNOWN))  # so many bytes of a line tell whether its field is a known one
-_MAX_TYPES: Final = 64
+_MAX_TYPES: Final = 256
 _MAX_TYPE_LENGTH: Final = 64
+
+# What stands before ``data:`` in an ordinary block, and the event type that it stands for: learned by all decoders.
+_TYPES: Final[dict[bytes, str]] = {b"": "message"}
 
 
 @final
@@ -53,8 +56,6 @@ class SSEDecoder:
     _data: bytearray = field(factory=bytearray, init=False)
     _type: str = field(default="message", init=False)
     _id: str = field(default="", init=False)
-    # What stands before ``data:`` in an ordinary block, and the event type that it stands for.
-    _types: dict[bytes, str] = field(factory=lambda: {b"": "message"}, init=False)
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that `data` completes.
@@ -114,7 +115,7 @@ class SSEDecoder:
         for block in blocks:
             # A shortcut for the ordinary block: at most an event line seen before, then one data line.
             head, found, value = block.partition(b"data:")
-            type = self._types.get(head)
+            type = _TYPES.get(head)
             if type is not None and found and _LF not in value and len(block) <= self.max_event_size:
                 events.append(Event(type, value.removeprefix(b" "), self._id, request_id, dialect))
             else:
@@ -158,7 +159,7 @@ class SSEDecoder:
             self._data += b"\n"
         elif name == b"event":
             # "Set the event type buffer to field value", decoded once per line of the ordinary kind.
-            self._type = self._types.get(line + b"\n") or self._decode_type(line + b"\n", value)
+            self._type = _TYPES.get(line + b"\n") or self._decode_type(line + b"\n", value)
         elif name == b"id":
             # "If the field value does not contain U+0000 NULL, then set the last event ID buffer to the
             # field value. Otherwise, ignore the field."
@@ -173,8 +174,8 @@ class SSEDecoder:
     def _decode_type(self, head: bytes, value: bytes) -> str:
         # Step 6 of dispatching replaces "message" only by "a value other than the empty string".
         type = value.decode("utf-8", "replace") or "message"
-        if len(head) <= _MAX_TYPE_LENGTH and len(self._types) < _MAX_TYPES:
-            self._types[head] = type
+        if len(head) <= _MAX_TYPE_LENGTH and len(_TYPES) < _MAX_TYPES:
+            _TYPES[head] = type
         return type
 
     def _dispatch(self, events: list[Event]) -> None:

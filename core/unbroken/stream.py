@@ -18,6 +18,8 @@ class _Stream:
     _engine: Engine
     _delivered = False
     """Whether the consumer was told that there are no more events."""
+    _ready: Iterator[Event] = iter(())
+    """Events that may be delivered without asking the engine."""
 
     @property
     def request_id(self) -> str:
@@ -92,6 +94,7 @@ class Stream(_Stream):
     def __exit__(self, *_: object) -> None:
         if self._driver is not None:
             self._driver.leave()
+            self._ready = iter(())
 
     def __iter__(self) -> Iterator[Event]:
         """Deliver each event. Raises the Error of a call that failed, and RuntimeError once all are delivered."""
@@ -99,19 +102,42 @@ class Stream(_Stream):
         return self
 
     def __next__(self) -> Event:
+        for ready in self._ready:
+            return ready
+        event = self._more()
+        if event is None:
+            raise StopIteration
+        return event
+
+    def _more(self) -> Event | None:
+        """Return the first of the next events, None when all were delivered. Raises the Error of a call that failed."""
         if self._driver is None:
             raise RuntimeError("enter the stream first: with client.stream(...) as stream")
         event = self._driver.next_event()
+        self._ready = self._driver.ready
         if event is None:
             self._check_complete()
             self._delivered = True
-            raise StopIteration
         return event
 
     def text(self) -> Iterator[str]:
         """Deliver the pieces of text of the events, as the dialect finds them."""
         pieces = map(self._text, self)
         return (piece for piece in pieces if piece is not None)
+
+    def batches(self) -> Iterator[list[Event]]:
+        """Deliver the events in lists, those of one read together; at most 256, and one by one where a plugin watches.
+
+        The events of a list are delivered with it.
+        """
+        self._begin()
+        return iter(self._batch, [])
+
+    def _batch(self) -> list[Event]:
+        events = list(self._ready)
+        if not events and (first := self._more()) is not None:
+            events = [first, *self._ready]
+        return events
 
 
 @final
@@ -137,6 +163,7 @@ class AsyncStream(_Stream):
     async def __aexit__(self, *_: object) -> None:
         if self._driver is not None:
             await self._driver.leave()
+            self._ready = iter(())
 
     def __aiter__(self) -> AsyncIterator[Event]:
         """Deliver each event. Raises the Error of a call that failed, and RuntimeError once all are delivered."""
@@ -144,19 +171,42 @@ class AsyncStream(_Stream):
         return self
 
     async def __anext__(self) -> Event:
+        for ready in self._ready:
+            return ready
+        event = await self._more()
+        if event is None:
+            raise StopAsyncIteration
+        return event
+
+    async def _more(self) -> Event | None:
+        """Return the first of the next events, None when all were delivered. Raises the Error of a call that failed."""
         if self._driver is None:
             raise RuntimeError("enter the stream first: async with client.stream(...) as stream")
         event = await self._driver.next_event()
+        self._ready = self._driver.ready
         if event is None:
             self._check_complete()
             self._delivered = True
-            raise StopAsyncIteration
         return event
 
     def text(self) -> AsyncIterator[str]:
         """Deliver the pieces of text of the events, as the dialect finds them."""
         self._begin()
         return _AsyncText(self)
+
+    def batches(self) -> AsyncIterator[list[Event]]:
+        """Deliver the events in lists, those of one read together; at most 256, and one by one where a plugin watches.
+
+        The events of a list are delivered with it.
+        """
+        self._begin()
+        return _AsyncBatches(self)
+
+    async def _batch(self) -> list[Event]:
+        events = list(self._ready)
+        if not events and (first := await self._more()) is not None:
+            events = [first, *self._ready]
+        return events
 
 
 class _AsyncText:
@@ -173,3 +223,19 @@ class _AsyncText:
             piece = self._stream._text(await self._stream.__anext__())
             if piece is not None:
                 return piece
+
+
+class _AsyncBatches:
+    """The lists of events of a stream, one after the other."""
+
+    def __init__(self, stream: AsyncStream) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Event]:
+        events = await self._stream._batch()
+        if not events:
+            raise StopAsyncIteration
+        return events

@@ -304,7 +304,7 @@ def test_on_event_may_change_and_drop_events(play: Play) -> None:
     seen: list[str] = []
     change = plugin(
         "change",
-        on_event=lambda _, event: attrs.evolve(event, raw=b"changed") if event.type == "delta" else None,
+        on_event=lambda _, event: event.replace(raw=b"changed") if event.type == "delta" else None,
     )
     drop = plugin("drop", on_event=lambda _, event: DROP if event.type == "start" else None)
     counts: list[int] = []

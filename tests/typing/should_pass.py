@@ -167,7 +167,7 @@ class Everything(Plugin):
     def on_event(self, call: Call, event: Event) -> OnEvent:
         if event.type == "drop":
             return DROP
-        return FINISH if event.type == "enough" else evolve(event, raw=b"{}")
+        return FINISH if event.type == "enough" else event.replace(raw=b"{}")
 
     def on_error(self, call: Call, error: Error) -> Error | None:
         return None

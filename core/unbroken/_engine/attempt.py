@@ -13,7 +13,7 @@ from ..messages import Event, Request, Response, Timeouts
 from ..sse import SSEDecoder
 from ..transport import Opening
 from .commit_buffer import CommitBuffer, Limits
-from .effects import PAUSE, READY, Leave, Open, Read, Steps
+from .effects import PAUSE, READY, Batch, Leave, Open, Read, Steps
 from .head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, error_answer
 from .hook_calls import HookCalls
 from .timing import ReadTimeout, after, earliest, expired
@@ -65,7 +65,7 @@ class AttemptRun:
         """Deliver `events` in place of an answer."""
         self._buffer.sort(events)
         if events:
-            yield from self._deliver(events, complete=True)
+            yield from self._deliver([*events], complete=True)
 
     def _open(self, request: Request, timeouts: Timeouts, started: float) -> Steps[Response]:
         """Send the request. Returns the head of the response."""
@@ -136,7 +136,7 @@ class AttemptRun:
         if decoder.error is not None:
             raise decoder.error
 
-    def _deliver(self, events: Sequence[Event], *, complete: bool) -> Steps[bool]:
+    def _deliver(self, events: list[Event], *, complete: bool) -> Steps[bool]:
         """Hand `events` to the consumer. Returns whether that is the end: `complete` with the last one, or FINISH."""
         call = self.call
         hooks = self.hooks
@@ -145,9 +145,36 @@ class AttemptRun:
             call.committed_at = call.now()
             call.phase = "streaming"
             hooks.on_commit(self._buffer.first_content or events[0])
+        deliver = self._watched if hooks.watched else self._unwatched
+        return (yield from deliver(events, complete=complete))
+
+    def _unwatched(self, events: list[Event], *, complete: bool) -> Steps[bool]:
+        """Deliver events that no plugin looks at, as many at a time as there may be before other tasks get a turn."""
+        call, total = self.call, len(events)
+        for start in range(0, total, _PAUSE_EVERY):
+            batch = Batch(events[start : start + _PAUSE_EVERY] if total > _PAUSE_EVERY else events)
+            last = complete and start + _PAUSE_EVERY >= total
+            try:
+                yield batch
+            except Leave:
+                if last and batch.taken == len(batch.events):
+                    return True
+                raise
+            finally:
+                taken = batch.taken
+                if taken:
+                    call.events += taken
+                    call.last_event_id = batch.events[taken - 1].id
+            if len(batch.events) == _PAUSE_EVERY and not last:
+                yield PAUSE
+        return complete
+
+    def _watched(self, events: list[Event], *, complete: bool) -> Steps[bool]:
+        """Deliver events one at a time, each after the plugins have looked at it."""
+        call, hooks = self.call, self.hooks
         last = len(events) if complete else 0
         for count, event in enumerate(events, 1):
-            answer = hooks.on_event(event) if hooks.watched else event
+            answer = hooks.on_event(event)
             call.last_event_id = event.id
             if answer is not None:
                 call.events += 1

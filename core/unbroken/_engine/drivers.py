@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, ClassVar, cast
 
 import anyio.lowlevel
@@ -10,7 +10,7 @@ import anyio.lowlevel
 from ..clock import Clock
 from ..messages import Event, Response
 from ..transport import AsyncExchange, AsyncTransport, Exchange, Transport
-from .effects import READY, Close, Effect, Leave, Open, Pause, Read, Sleep, Steps
+from .effects import READY, Batch, Close, Effect, Leave, Open, Pause, Read, Sleep, Steps
 
 Step = Effect | Event | None
 """What the engine wants next; None when it has come to its end."""
@@ -24,6 +24,9 @@ class _Runner:
 
     _performing = False
     """Whether an effect is being performed: a second consumer would take the generator's answer from the first."""
+
+    ready: Iterator[Event] = iter(())
+    """Events that the consumer may take without asking the engine."""
 
     def __init__(self, steps: Steps[None]) -> None:
         self._generator = steps
@@ -68,7 +71,7 @@ class Driver(_Runner):
             raise
 
     def next_event(self) -> Event | None:
-        """Return the next event, None at the end.
+        """Return the next event that is not in `ready`, None at the end.
 
         Raises the error of a call that failed, and RuntimeError for a second consumer at a time.
         """
@@ -80,9 +83,14 @@ class Driver(_Runner):
             return None
         except ValueError as error:
             raise self._clash(error) from None
-        while step.__class__ is not Event and step is not None:
+        while step is not None:
+            if isinstance(step, Batch):
+                self.ready = step.ready
+                return next(self.ready)
+            if isinstance(step, Event):
+                return step
             step = self._perform(step)
-        return cast("Event | None", step)  # type: ignore[redundant-cast]  # mypy narrows by __class__, pyright does not
+        return None
 
     def leave(self) -> None:
         """End the call where it stands."""
@@ -157,7 +165,7 @@ class AsyncDriver(_Runner):
             step = await self._perform(step)
 
     async def next_event(self) -> Event | None:
-        """Return the next event, None at the end.
+        """Return the next event that is not in `ready`, None at the end.
 
         Raises the error of a call that failed, and RuntimeError for a second consumer at a time.
         """
@@ -169,9 +177,14 @@ class AsyncDriver(_Runner):
             return None
         except ValueError as error:
             raise self._clash(error) from None
-        while step.__class__ is not Event and step is not None:
+        while step is not None:
+            if isinstance(step, Batch):
+                self.ready = step.ready
+                return next(self.ready)
+            if isinstance(step, Event):
+                return step
             step = await self._perform(step)
-        return cast("Event | None", step)  # type: ignore[redundant-cast]  # mypy narrows by __class__, pyright does not
+        return None
 
     async def leave(self) -> None:
         """End the call where it stands."""

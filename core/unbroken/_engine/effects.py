@@ -1,6 +1,7 @@
 """What the engine asks its driver to do. A driver sends the result back, or throws the failure."""
 
 from collections.abc import Generator
+from operator import length_hint
 from typing import Any, TypeVar, final
 
 from ..messages import Event, Request
@@ -59,6 +60,25 @@ class Ready(Effect):
     """The first content event is here: the consumer may have the stream."""
 
     __slots__ = ()
+
+
+@final
+class Batch(Effect):
+    """Events for the consumer that no plugin looks at: the driver hands them out without coming back for each.
+
+    An event is delivered when the consumer takes it, so `taken` is exact wherever the consumer leaves.
+    """
+
+    __slots__ = ("events", "ready")
+
+    def __init__(self, events: list[Event]) -> None:
+        self.events = events
+        self.ready = iter(events)
+
+    @property
+    def taken(self) -> int:
+        """How many the consumer has taken."""
+        return len(self.events) - length_hint(self.ready)
 
 
 @final

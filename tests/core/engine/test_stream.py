@@ -6,7 +6,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from unbroken import AsyncClient, Client, Dialect, Kind, NetworkError, ServerError, Usage
+from unbroken import AsyncClient, Client, Dialect, Kind, NetworkError, Plugin, ServerError, Usage
 from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, run, sse
 
 from ..kit import Talk
@@ -332,3 +332,85 @@ def test_F83_a_second_iteration_raises(backend, fake_clock):
                     aiter(stream)
 
     sync() if backend == "sync" else run(asynchronous, clock=fake_clock, backend=backend)
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["unwatched", "watched"])
+def test_batches_are_the_events_of_one_read(backend, fake_clock, watched):
+    """One by one where a plugin watches; what was begun one way can be gone on with in the other."""
+
+    class Watching(Plugin):
+        name = "watching"
+
+        def on_event(self, call, event):
+            return None
+
+    plugins = [Watching()] if watched else []
+    answer = Answer(body=[sse("a", "b", "c"), 1.0, sse("d", "e"), 1.0, sse("f")])
+    whole = [["a"], ["b"], ["c"], ["d"], ["e"], ["f"]] if watched else [["a", "b", "c"], ["d", "e"], ["f"]]
+    rest = whole[1:] if watched else [["b", "c"], ["d", "e"], ["f"]]
+
+    def sync() -> None:
+        transport = ScriptedTransport([answer] * 3, fake_clock)
+        with Client(plugins, transport=transport, clock=fake_clock) as client:
+            with client.stream("POST", URL) as stream:
+                assert [[event.data for event in batch] for batch in stream.batches()] == whole
+                with pytest.raises(RuntimeError, match="iterated once"):
+                    stream.batches()
+            with client.stream("POST", URL) as stream:
+                assert next(stream).data == "a"
+                assert [[event.data for event in batch] for batch in stream.batches()] == rest
+            with client.stream("POST", URL) as stream:
+                first = next(stream.batches())
+            assert stream._engine.call.events == len(first)
+
+    async def asynchronous() -> None:
+        transport = AsyncScriptedTransport([answer] * 3, fake_clock)
+        async with AsyncClient(plugins, transport=transport, clock=fake_clock) as client:
+            async with client.stream("POST", URL) as stream:
+                assert [[event.data for event in batch] async for batch in stream.batches()] == whole
+                with pytest.raises(RuntimeError, match="iterated once"):
+                    stream.batches()
+            async with client.stream("POST", URL) as stream:
+                assert (await anext(stream)).data == "a"
+                assert [[event.data for event in batch] async for batch in stream.batches()] == rest
+            async with client.stream("POST", URL) as stream:
+                first = await anext(stream.batches())
+            assert stream._engine.call.events == len(first)
+
+    sync() if backend == "sync" else run(asynchronous, clock=fake_clock, backend=backend)
+
+
+@pytest.mark.parametrize("taken", [1, 2, 3, 5])
+def test_what_is_delivered_is_what_was_taken(backend, fake_clock, taken):
+    """However many events came in one read: counts and cursor are those of the last one that the consumer took."""
+    seen = []
+
+    class Counting(Plugin):
+        name = "counting"
+
+        def on_finish(self, call, outcome):
+            seen.append((call.events, call.last_event_id, outcome.status))
+
+    body = b"".join(f"id: {number}\ndata: x\n\n".encode() for number in range(1, 6))
+    script = [Answer(body=body)]
+
+    def sync() -> None:
+        transport = ScriptedTransport(script, fake_clock)
+        with (
+            Client([Counting()], transport=transport, clock=fake_clock) as client,
+            client.stream("POST", URL) as stream,
+        ):
+            for _ in range(taken):
+                next(stream)
+
+    async def asynchronous() -> None:
+        transport = AsyncScriptedTransport(script, fake_clock)
+        async with (
+            AsyncClient([Counting()], transport=transport, clock=fake_clock) as client,
+            client.stream("POST", URL) as stream,
+        ):
+            for _ in range(taken):
+                await anext(stream)
+
+    sync() if backend == "sync" else run(asynchronous, clock=fake_clock, backend=backend)
+    assert seen == [(taken, str(taken), "cancelled")]

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from typing import Any
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,7 +133,7 @@ def test_an_event_is_an_object_of_its_class_and_goes_back_to_its_json(event: Eve
     typed = event.typed()
     assert typed == expected
     assert typed.to_dict() == event.json()
-    assert attrs.evolve(event, type="message").typed() == expected
+    assert event.replace(type="message").typed() == expected
 
 
 @pytest.mark.parametrize("name", ["weather_report", "message"], ids=["D46-named", "D46-unnamed"])
@@ -142,7 +141,7 @@ def test_an_event_of_an_unknown_type_stays_itself(name: str) -> None:
     """Whatever it holds, whether it has its name or not."""
     event = Event.make(name, {"type": "weather_report", "sky": "clear"}, dialect=Anthropic())
     assert event.typed() is event
-    odd = Event("weather_report", b"no JSON", dialect=Anthropic())
+    odd = Event.make("weather_report", b"no JSON", dialect=Anthropic())
     assert odd.typed() is odd
 
 
