@@ -170,7 +170,10 @@ class Event:
         return self.raw.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Return the data decoded as JSON, which happens once. Raises StreamError, with the position, for invalid JSON."""
+        """Return the data decoded as JSON, the same object each time.
+
+        Raises StreamError, with the position, for invalid JSON.
+        """
         if self._json is _UNREAD:
             try:
                 self._json = _decode_json(self.raw)
