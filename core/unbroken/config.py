@@ -1,4 +1,4 @@
-"""The sources of settings: a TOML file, the environment, arguments. A later source overrides an earlier one.
+"""The sources of settings: a TOML file, the environment, arguments. Each overrides those before it.
 
 `load_settings` collects the settings and `unbroken.registry` applies them::
 
