@@ -35,7 +35,7 @@ class Outcome:
     attempts: int
     """The number of attempts that had begun."""
     duration: float
-    """Seconds."""
+    """The duration in seconds."""
 
 
 @final
@@ -49,7 +49,7 @@ class Call:
     dialect: Dialect
     clock: Clock
     started_at: float
-    """Monotonic seconds, as are all other times of a call."""
+    """In monotonic seconds, like all times of a call."""
     base: Request = field(init=False)
     """The request from which each attempt starts, unchanged by plugins: `request`, or that of the last `TryAgain`."""
     current: Request = field(init=False)
@@ -61,7 +61,7 @@ class Call:
     attempts: int = 0
     """The number of attempts that have begun."""
     error: Error | None = None
-    """The failure of the last attempt that failed."""
+    """The failure of the last failed attempt; None if there is none."""
     history: tuple[Attempt, ...] = ()
     """The failed attempts so far, oldest first; only the newest `HISTORY` are kept."""
     phase: Phase = "before"
@@ -70,7 +70,7 @@ class Call:
     committed_at: float | None = None
     """When the first content event was handed to the consumer; None until then."""
     deadline: float | None = None
-    """When the total timeout runs out."""
+    """When the total timeout expires; None without one."""
     events: int = 0
     """The number of events delivered."""
     bytes: int = 0

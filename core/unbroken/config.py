@@ -265,7 +265,7 @@ def _toml(data: bytes, path: Path) -> dict[str, Any]:
     except (
         ValueError,
         RecursionError,
-    ) as error:  # broken TOML, broken UTF-8, an endless number, endless nesting
+    ) as error:  # invalid TOML, invalid UTF-8, a number with too many digits, nesting that is too deep
         raise ConfigurationError.of(Problem("", f"is not valid TOML: {error}", str(path))) from None
 
 

@@ -133,7 +133,7 @@ class NetworkError(Error):
 
 
 class TruncatedStreamError(NetworkError):
-    """The connection ended, politely or not, before the terminal event."""
+    """The connection ended, cleanly or not, before the terminal event."""
 
 
 class TimeoutError(Error, builtins.TimeoutError):

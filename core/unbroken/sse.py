@@ -48,7 +48,7 @@ class SSEDecoder:
     _start: bytes | None = field(default=b"", init=False)  # the first bytes: a BOM or not; None once that is known
     _after_cr: bool = field(default=False, init=False)
     _line: bytearray = field(factory=bytearray, init=False)  # the unfinished line
-    _size: int = field(default=0, init=False)  # of the finished lines of known fields in this block
+    _size: int = field(default=0, init=False)  # bytes of the finished lines of known fields in this block
     # "a data buffer, an event type buffer, and a last event ID buffer must be associated with it"
     _data: bytearray = field(factory=bytearray, init=False)
     _type: str = field(default="message", init=False)

@@ -26,7 +26,7 @@ _PAUSE_EVERY: Final = 256
 
 @define(eq=False)
 class AttemptRun:
-    """The engine's side of one attempt."""
+    """Runs one attempt of a call."""
 
     call: Call
     hooks: HookCalls

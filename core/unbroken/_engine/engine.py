@@ -122,7 +122,7 @@ class Engine:
             error = failure
         except GeneratorExit:
             raise  # a generator that is being closed may not yield; the driver has already closed the exchange
-        except Exception as bug:  # noqa: BLE001  # a dialect and a transport are plugins too
+        except Exception as bug:  # noqa: BLE001  # raised by a dialect or a transport, which are plugins too
             error = self._foreign(bug)
         except BaseException as leaving:  # noqa: BLE001  # raised again after the exchange is closed
             interrupt = leaving
