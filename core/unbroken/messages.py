@@ -40,11 +40,11 @@ class Timeouts:
     """The timeouts of a call, each in seconds, or None for no limit."""
 
     connect: float | None = field(default=5.0, validator=optional_seconds)
-    """Per attempt: from the wait for a free connection until DNS, TCP and TLS are done."""
+    """Per attempt: until the connection is established, with the wait for a free one, DNS, TCP and TLS."""
     first_event: float | None = field(default=60.0, validator=optional_seconds)
     """Per attempt: from sending until the first content event. Keep-alives and preamble do not end it."""
     idle: float | None = field(default=60.0, validator=optional_seconds)
-    """After the commit: the longest time without progress. It runs only while the client waits for bytes."""
+    """After the commit: without progress in the stream. It runs only while the client waits for bytes."""
     total: float | None = field(default=None, validator=optional_seconds)
     """The whole call, with all attempts and all waits."""
     count_keepalives: bool = field(default=False, validator=flag)
