@@ -1,4 +1,4 @@
-"""What the blocking and the awaiting client are built from."""
+"""The common part of the sync client and the async client."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @define(eq=False)
 class Setup:
-    """A client without its transport: checked, resolved, compiled."""
+    """A client without its transport: arguments checked, names resolved, hooks compiled."""
 
     hooks: Hooks
     dialect: Dialect
@@ -47,7 +47,7 @@ class Setup:
         commit: Commit,
         max_event_size: int,
     ) -> "Setup":
-        """Resolve names to objects. Raises ConfigurationError for everything that is wrong."""
+        """Check the arguments and resolve names. Raises ConfigurationError that lists everything that is wrong."""
         checks = _Checks()
         time = SystemClock() if clock is None else clock
         setup = cls(
@@ -63,7 +63,7 @@ class Setup:
         return setup
 
     def describe(self) -> str:
-        """Return the resolved pipeline as text."""
+        """Return a text that shows the dialect, the plugins in order and the plugins at each hook."""
         return f"dialect: {self.dialect.name}\n{self.hooks.describe()}"
 
     def engine(
@@ -76,7 +76,7 @@ class Setup:
         timeouts: Timeouts | None,
         request_id: str | None,
     ) -> Engine:
-        """Make the engine of one call. Raises ConfigurationError for a request that cannot be sent."""
+        """Return the engine of one call. Raises ConfigurationError for a request that cannot be sent."""
         call_id = _checked_id(request_id)
         request = Request.build(
             method,
@@ -93,12 +93,12 @@ class Setup:
 
 @define
 class _Checks:
-    """Collects what is wrong with several values, so that all of it is said at once."""
+    """Collects the problems of several arguments, so that one error can list them all."""
 
     problems: list[Problem] = field(factory=list[Problem])
 
     def take(self, build: Callable[[], T]) -> T:
-        """Return what `build` makes; something useless when it raises a ConfigurationError."""
+        """Return the result of `build`. If it raises ConfigurationError, keep its problems and return None."""
         try:
             return build()
         except ConfigurationError as error:
@@ -117,7 +117,7 @@ def _holds(commit: str) -> bool:
 
 
 def wrapped(bounds: Sequence[Bound], hook: str, transport: Any) -> Any:
-    """Let the plugins wrap the transport, the innermost first. Raises PluginError."""
+    """Return `transport` wrapped by the plugins, the innermost first. Raises PluginError if one of them fails."""
     for function, plugin in reversed(bounds):
         try:
             transport = function(transport)

@@ -1,4 +1,4 @@
-"""What a plugin sees of one call, and where it keeps what belongs to that call."""
+"""One call as plugins see it, and the place where they keep their state for that call."""
 
 from collections.abc import Callable
 from typing import Any, Final, Generic, Literal, TypeVar, final
@@ -14,13 +14,13 @@ T = TypeVar("T")
 Status = Literal["success", "failure", "rejected", "cancelled"]
 
 HISTORY: Final = 64
-"""How many failed attempts a call keeps; `Call.attempts` counts all."""
+"""The most failed attempts that a call keeps; `Call.attempts` counts every attempt."""
 
 
 @final
 @define(eq=False)
 class Key(Generic[T]):
-    """A typed place for a plugin's state within a call: ``PERMIT: Key[Permit] = Key("permit")``."""
+    """A typed key under which a plugin stores state in a call: ``PERMIT: Key[Permit] = Key("permit")``."""
 
     name: str
 
@@ -30,18 +30,18 @@ class Outcome:
     """How an attempt (`after_request`) or a call (`on_finish`) ended."""
 
     status: Status
-    """``rejected`` was never sent, ``cancelled`` means that the consumer left."""
+    """``rejected``: nothing was sent. ``cancelled``: the consumer left."""
     error: Error | None = None
     attempts: int
-    """How many attempts of the call had begun."""
+    """The number of attempts that had begun."""
     duration: float
-    """Seconds."""
+    """The duration in seconds."""
 
 
 @final
 @define(eq=False, repr=False)
 class Call:
-    """One logical streaming request. Plugins read it; only the engine writes its attributes."""
+    """One logical streaming request. Plugins only read its attributes; the engine writes them."""
 
     id: str
     request: Request
@@ -49,37 +49,37 @@ class Call:
     dialect: Dialect
     clock: Clock
     started_at: float
-    """Monotonic seconds, as are all other times of a call."""
+    """In monotonic seconds, like all times of a call."""
     base: Request = field(init=False)
-    """What the next attempt starts from: `request`, or that of the last `TryAgain`; no plugin has changed it."""
+    """The request from which each attempt starts, unchanged by plugins: `request`, or that of the last `TryAgain`."""
     current: Request = field(init=False)
-    """The request of the present attempt, with everything that plugins have put in so far."""
+    """The request of the current attempt, with the changes made by plugins so far."""
     response: Response | None = None
-    """The head of the last response."""
+    """The head (status and headers) of the last response."""
     attempt: int = 0
-    """The number of the present attempt, from 1; `TryAgain(fresh=True)` counts anew. 0 before the first."""
+    """The number of the current attempt, from 1; 0 before the first. `TryAgain(fresh=True)` starts again at 1."""
     attempts: int = 0
-    """How many attempts have begun."""
+    """The number of attempts that have begun."""
     error: Error | None = None
-    """The failure of the last attempt that failed."""
+    """The failure of the last failed attempt; None if there is none."""
     history: tuple[Attempt, ...] = ()
-    """The failed attempts so far, at most the newest `HISTORY`."""
+    """The failed attempts so far, oldest first; only the newest `HISTORY` are kept."""
     phase: Phase = "before"
     first_content_at: float | None = None
-    """When the first content event was read; None before."""
+    """When the first content event was read; None until then."""
     committed_at: float | None = None
-    """When the first content event was handed out; None before."""
+    """When the first events were handed to the consumer: from the first content event on, or earlier by `commit`."""
     deadline: float | None = None
-    """When the total timeout runs out."""
+    """When the total timeout expires; None without one."""
     events: int = 0
-    """Events delivered."""
+    """The number of events delivered."""
     bytes: int = 0
-    """Bytes of stream received, all attempts together."""
+    """The bytes of stream received, in all attempts together."""
     last_event_id: str = ""
     usage: Usage | None = None
-    """The tokens that the server has counted in the present attempt, cumulative."""
+    """The cumulative token counts that the server has reported in the current attempt."""
     now: Callable[[], float] = field(init=False)
-    """Returns the monotonic time in seconds. The clock's own function: policies ask it several times per attempt."""
+    """Returns the monotonic time in seconds. It is the clock's own function, as policies call it often."""
     _state: dict[Key[Any], Any] = field(factory=dict[Key[Any], Any], init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -92,27 +92,27 @@ class Call:
         return self.request.origin
 
     def time(self) -> float:
-        """Return the wall time in Unix seconds: for dates only, never for measuring."""
+        """Return the wall time in Unix seconds. Use it for dates only; measure durations with `now`."""
         return self.clock.time()
 
     def random(self) -> float:
-        """Return a number in [0, 1)."""
+        """Return a random number in [0, 1)."""
         return self.clock.random()
 
     def remaining(self) -> float | None:
-        """Return the seconds until the deadline (negative past it), None without one."""
+        """Return the seconds until the deadline, negative after it; None if there is no deadline."""
         return None if self.deadline is None else self.deadline - self.now()
 
     def get(self, key: Key[T], default: T | None = None) -> T | None:
-        """Return what was kept under `key` for this call."""
+        """Return the value stored under `key` in this call, or `default`."""
         return self._state.get(key, default)
 
     def set(self, key: Key[T], value: T) -> None:
-        """Keep `value` under `key` until the call ends."""
+        """Store `value` under `key` until the call ends."""
         self._state[key] = value
 
     def pop(self, key: Key[T]) -> T | None:
-        """Return what was kept under `key`, and forget it."""
+        """Remove and return the value stored under `key`; None if there is none."""
         value: T | None = self._state.pop(key, None)
         return value
 

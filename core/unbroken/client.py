@@ -1,4 +1,4 @@
-"""The two clients: the same settings, the same plugins, one blocking and one awaiting."""
+"""The sync client and the async client, with the same settings and the same plugins."""
 
 import ssl
 from typing import Any, Self, final
@@ -16,16 +16,16 @@ from .transport import AsyncTransport, Connections, Transport
 
 @final
 class Client:
-    """Streams over blocking I/O. Serves many threads; close it, or use it with ``with``.
+    """The sync client. It can be shared by threads. Close it, or use it in a ``with`` block.
 
-    `plugins`: the policies, outermost first, by name or as objects; None takes the configured or the default list.
-    `config`: values per plugin, or the path of a TOML file in place of the one that would be found.
-    `dialect`: what the events mean, by name or as an object; plain SSE by default.
+    `plugins`: the plugins, outermost first, by name or as objects; None uses the configured list or the default list.
+    `config`: settings per plugin, or the path of a TOML file to read instead of the one found by searching.
+    `dialect`: the meaning of the events, by name or as an object; plain SSE by default.
     `headers`: sent with every request.
     `commit`: ``content`` holds preamble back until the first content event; ``first-event`` holds nothing back.
-    `max_event_size`: bytes of one event.
-    `transport`, `clock`: in place of HTTP and the machine's clocks.
-    `verify`, `proxy`, `trust_env`, `max_connections`: see `unbroken.transport`.
+    `max_event_size`: the limit for one event, in bytes.
+    `transport`, `clock`: used instead of HTTP and of the system's clock.
+    `verify`, `proxy`, `trust_env`, `max_connections`: see `unbroken.transport.Connections`.
 
     Raises ConfigurationError that lists everything that is wrong.
     """
@@ -66,15 +66,16 @@ class Client:
         timeouts: Timeouts | None = None,
         request_id: str | None = None,
     ) -> Stream:
-        """Prepare one call; it is sent on entering the stream. Raises ConfigurationError for a bad request.
+        """Prepare one call and return its stream. The request is sent when the stream is entered.
 
-        `timeouts` are this call's timeouts, before those of the timeout plugin. `request_id` is made when it is None.
+        `timeouts` take precedence over those of the timeout plugin. A `request_id` of None is replaced by a random one.
+        Raises ConfigurationError for a request that cannot be sent.
         """
         engine = self._setup.engine(method, url, headers, json, content, timeouts, request_id)
         return Stream(engine, self._transport, self._setup.clock)
 
     def describe(self) -> str:
-        """Return the resolved pipeline as text."""
+        """Return a text that shows the dialect, the plugins in order and the plugins at each hook."""
         return self._setup.describe()
 
     def close(self) -> None:
@@ -90,7 +91,7 @@ class Client:
 
 @final
 class AsyncClient:
-    """Streams over asyncio or trio; the arguments are those of `Client`. Close it, or use it with ``async with``."""
+    """The async client, for asyncio and trio, with the arguments of `Client`. Close it, or use ``async with``."""
 
     def __init__(
         self,
@@ -130,12 +131,12 @@ class AsyncClient:
         timeouts: Timeouts | None = None,
         request_id: str | None = None,
     ) -> AsyncStream:
-        """Prepare one call; it is sent on entering the stream. See `Client.stream`."""
+        """Prepare one call and return its stream, as `Client.stream` does."""
         engine = self._setup.engine(method, url, headers, json, content, timeouts, request_id)
         return AsyncStream(engine, self._transport, self._setup.clock)
 
     def describe(self) -> str:
-        """Return the resolved pipeline as text."""
+        """Return a text that shows the dialect, the plugins in order and the plugins at each hook."""
         return self._setup.describe()
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""Where time and chance come from. Everything in a client takes them from one `Clock`, so tests can replace both."""
+"""The source of time and randomness. All parts of a client use one `Clock`, so tests can replace both."""
 
 import random as _random
 import time as _time
@@ -8,31 +8,31 @@ import anyio
 
 
 class Clock(Protocol):
-    """Time, chance and waiting."""
+    """Time, randomness and sleeping."""
 
     def monotonic(self) -> float:
-        """Return seconds that only go forward."""
+        """Return the monotonic time in seconds: it never goes back."""
         ...
 
     def time(self) -> float:
-        """Return wall time in Unix seconds."""
+        """Return the wall time in Unix seconds."""
         ...
 
     def random(self) -> float:
-        """Return a number in [0, 1)."""
+        """Return a random number in [0, 1)."""
         ...
 
     def sleep(self, seconds: float, /) -> None:
-        """Block the thread."""
+        """Block the current thread for `seconds`."""
         ...
 
     async def asleep(self, seconds: float, /) -> None:
-        """Let other tasks run for so long."""
+        """Suspend the current task for `seconds`; other tasks run meanwhile."""
         ...
 
 
 class SystemClock:
-    """The real clocks of the machine."""
+    """The system's clocks and Python's random numbers."""
 
     monotonic = staticmethod(_time.monotonic)
     time = staticmethod(_time.time)
@@ -40,5 +40,5 @@ class SystemClock:
     sleep = staticmethod(_time.sleep)
 
     async def asleep(self, seconds: float) -> None:
-        """Let other tasks run for so long."""
+        """Suspend the current task for `seconds`; other tasks run meanwhile."""
         await anyio.sleep(seconds)

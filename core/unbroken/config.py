@@ -1,6 +1,6 @@
-"""Where settings come from: a TOML file, the environment, arguments, each beating those before.
+"""The sources of settings: a TOML file, the environment, arguments. Each overrides those before it.
 
-`load_settings` collects them, the registry applies them::
+`load_settings` collects the settings and `unbroken.registry` applies them::
 
     plugins = ["timeout", "retry"]      # unbroken.toml, or [tool.unbroken] in pyproject.toml
     [retry]
@@ -41,7 +41,7 @@ _CHOICE = "use"
 
 @frozen(kw_only=True)
 class Settings:
-    """What all sources say, not yet checked against the plugins."""
+    """The settings of all sources, not yet checked against the plugins."""
 
     plugins: tuple[str | object, ...] = ()
     """The plugins to use, in order: names, ``distribution:name``, and the objects of a list given in Python."""
@@ -51,24 +51,24 @@ class Settings:
     removed: tuple[Given, ...] = ()
     """The names that a list removed with a leading ``-``."""
     use: Mapping[str, Given] = field(factory=dict[str, Given])
-    """By plugin: ``distribution:entry-point-name`` of the one to take."""
+    """For each plugin, the ``distribution:entry-point-name`` to use."""
     tables: Mapping[str, tuple[Given, ...]] = field(factory=dict[str, tuple[Given, ...]])
-    """By plugin: the values, lowest rank first."""
+    """For each plugin, its values in ascending order of precedence."""
     problems: tuple[Problem, ...] = ()
-    """What is no table, no list or no name; the registry raises these with all else that is wrong."""
+    """Values that should have been a table, a list or a name. The registry raises them with all other problems."""
 
     def layers(self, name: str) -> tuple[Given, ...]:
-        """Return the values for one plugin, lowest rank first."""
+        """Return the values for one plugin, in ascending order of precedence."""
         return self.tables.get(canonical(name), ())
 
     def choice(self, name: str) -> Given | None:
-        """Return the distribution and entry point that were chosen for one plugin."""
+        """Return the ``distribution:entry-point-name`` configured for one plugin, None if there is none."""
         return self.use.get(canonical(name))
 
     def with_list(self, entries: Sequence[str | object], source: str = ARGUMENTS) -> "Settings":
-        """Return these settings under a list of higher rank.
+        """Return these settings changed by a list that takes precedence.
 
-        If all `entries` begin with ``-`` they remove from the present list, else they take its place.
+        If all `entries` begin with ``-``, they are removed from the present list; otherwise they replace it.
         """
         removed = tuple(Given(entry[1:], source) for entry in entries if _is_removal(entry))
         kept = tuple(entry for entry in entries if not _is_removal(entry))
@@ -94,7 +94,7 @@ class Settings:
 
 
 def name_of(entry: str) -> str:
-    """Return the name of a plugin in a list, where it may be ``distribution:name``."""
+    """Return the plugin's name from an entry of a list, which is ``name`` or ``distribution:name``."""
     return entry.rpartition(":")[2]
 
 
@@ -108,11 +108,12 @@ def load_settings(
     environ: Mapping[str, str] = os.environ,
     cwd: str | os.PathLike[str] | None = None,
 ) -> Settings:
-    """Collect the settings of all sources.
+    """Return the settings of all sources.
 
-    `config` is a mapping of the highest rank or the path of the TOML file to read. Without a path the file is
-    ``UNBROKEN_CONFIG``, else ``unbroken.toml`` or a ``pyproject.toml`` with ``[tool.unbroken]``, in `cwd` or
-    the nearest directory above. Raises ConfigurationError for a file that is missing or no TOML.
+    `config` is a mapping, which takes precedence over everything else, or the path of the TOML file to read. Without a
+    path, the file is the one named by ``UNBROKEN_CONFIG``, or else ``unbroken.toml`` or a ``pyproject.toml`` with
+    ``[tool.unbroken]`` in `cwd` or the nearest directory above it. Raises ConfigurationError for a file that cannot be
+    read or is not valid TOML.
     """
     collected = _Collected()
     named = config if isinstance(config, str | os.PathLike) else environ.get("UNBROKEN_CONFIG") or None
@@ -128,12 +129,12 @@ def load_settings(
 
 
 def default_plugins() -> tuple[str, ...]:
-    """Return the names of the default list that are installed, outermost first."""
+    """Return the names of the installed plugins of the default list, outermost first."""
     return tuple(default_names()[0])
 
 
 def canonical(name: str) -> str:
-    """Return the one spelling of a plugin's name that all sources agree upon."""
+    """Return a plugin's name in the spelling used for comparison: lower case, ``-`` instead of ``_``."""
     return name.replace("_", "-").lower()
 
 
@@ -162,7 +163,7 @@ class _Collected:
         self.problems.append(Problem(path, message, source))
 
     def document(self, document: Mapping[Any, Any], source: str) -> None:
-        """Take a TOML document, or the mapping given instead of one."""
+        """Add the settings of a TOML document, or of a mapping of the same form."""
         for key, value in document.items():
             if key == _LIST:
                 self.names(value, source)
@@ -172,14 +173,14 @@ class _Collected:
                 self.table(key, Given(value, source))
 
     def environment(self, environ: Mapping[str, str]) -> None:
-        """Take ``UNBROKEN_PLUGINS`` and all ``UNBROKEN_<PLUGIN>__<FIELD>``.
+        """Add ``UNBROKEN_PLUGINS`` and every ``UNBROKEN_<PLUGIN>__<FIELD>``.
 
-        Others that begin alike are not ours: Kubernetes sets ``UNBROKEN_PORT`` for a service of that name.
+        Other variables with this prefix are ignored: Kubernetes sets ``UNBROKEN_PORT`` for a service named unbroken.
         """
         names = [name.strip() for name in environ.get("UNBROKEN_PLUGINS", "").split(",")]
         if any(names):
             self.lists.append(([name for name in names if name], "UNBROKEN_PLUGINS"))
-        for variable in sorted(environ):  # so that …__BUDGET__RATIO follows, and beats, …__BUDGET
+        for variable in sorted(environ):  # so that …__BUDGET__RATIO follows and overrides …__BUDGET
             plugin, *path = variable.removeprefix(_PREFIX).lower().split("__")
             if variable.startswith(_PREFIX) and path:
                 text = environ[variable]
@@ -193,7 +194,7 @@ class _Collected:
             self.refuse(_LIST, "must be a list of names", source)
 
     def table(self, name: str, given: Given) -> None:
-        """Take one source's values for a plugin: a table, or in Python its configuration ready made."""
+        """Add one source's values for a plugin: a table or, from Python only, a finished config object."""
         name = canonical(name)
         if not given.is_table and (given.source != ARGUMENTS or not hasattr(given.value, "__attrs_attrs__")):
             self.refuse(
@@ -219,7 +220,7 @@ class _Collected:
 
 
 def _parsed(text: str) -> Any:
-    """Read `text` by the TOML grammar of values; what is none is text."""
+    """Return `text` parsed as a TOML value, or `text` itself when it is not one."""
     import tomllib
 
     try:
@@ -239,7 +240,7 @@ def _find(cwd: str | os.PathLike[str] | None) -> tuple[Mapping[str, Any], str] |
         if own is not None:
             return _toml(own, folder / "unbroken.toml"), str(folder / "unbroken.toml")
         shared = _read(folder / "pyproject.toml", optional=True)
-        # Other people's files are parsed, and complained about, only when they could speak of us.
+        # A pyproject.toml that cannot contain [tool.unbroken] is not parsed, so its mistakes raise no error here.
         table = _project_table(shared, folder / "pyproject.toml") if shared and b"unbroken" in shared else None
         if table is not None:
             return table, str(folder / "pyproject.toml")
@@ -274,7 +275,7 @@ def _toml(data: bytes, path: Path) -> dict[str, Any]:
     except (
         ValueError,
         RecursionError,
-    ) as error:  # broken TOML, broken UTF-8, an endless number, endless nesting
+    ) as error:  # invalid TOML, invalid UTF-8, a number with too many digits, nesting that is too deep
         raise ConfigurationError.of(Problem("", f"is not valid TOML: {error}", str(path))) from None
 
 

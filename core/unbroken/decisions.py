@@ -1,4 +1,4 @@
-"""What a policy may answer. Every decision is a value; a raised exception is a bug in the plugin, not an answer."""
+"""The decisions that policies return. A decision is always a value; an exception raised by a plugin is a bug in it."""
 
 from collections.abc import Iterable
 from enum import Enum
@@ -40,7 +40,10 @@ def _events(instance: Any, attribute: Any, value: Any) -> None:
 
 @frozen
 class Wait:
-    """From `before_request`: wait, then go on with the next plugin. Over the deadline the call fails at once."""
+    """From `before_request`: wait, then continue with the next plugin.
+
+    If the wait would reach the deadline of the call, the call fails at once.
+    """
 
     seconds: float = field(validator=_seconds)
     reason: str = ""
@@ -48,30 +51,30 @@ class Wait:
 
 @frozen
 class Reject:
-    """Do not go on; fail the attempt with `error` (a new instance each time)."""
+    """Fail the attempt with `error`, which must be a new instance each time: the engine writes to it."""
 
     error: Error = field(validator=_error)
 
 
 @frozen
 class TryAgain:
-    """From `should_retry`: try again after `delay` seconds.
+    """From `should_retry`: make another attempt after `delay` seconds.
 
-    After the commit this is honoured only with `resume=True`, from a policy that can continue the stream.
+    After the commit this takes effect only with `resume=True`, from a policy that can continue the stream.
     """
 
     delay: float = field(default=0.0, validator=_seconds)
     request: Request | None = field(default=None, validator=optional(_request))
-    """What to send from now on, in place of `Call.base`."""
+    """The request that replaces `Call.base`, for all further attempts; None keeps it."""
     resume: bool = False
     reason: str = ""
     fresh: bool = False
-    """Count attempts anew, because the request goes to another target."""
+    """Number the attempts from 1 again (`Call.attempt`), because the request goes to another target."""
 
 
 @frozen
 class GiveUp:
-    """From `should_retry`: no further attempt; raise `error` instead of the failure when it is given."""
+    """From `should_retry`: make no further attempt. Raise `error` if it is given, otherwise the failure itself."""
 
     error: Error | None = field(default=None, validator=optional(_error))
     reason: str = ""
@@ -79,18 +82,18 @@ class GiveUp:
 
 @frozen
 class Replay:
-    """Take `events` as the answer: from `before_request` in place of sending, from `should_retry` of failing."""
+    """Deliver `events` as the answer: instead of sending (`before_request`) or instead of failing (`should_retry`)."""
 
     events: tuple[Event, ...] = field(converter=_tuple, validator=_events)
 
 
 class EventDecision(Enum):
-    """The answers of `on_event` that carry nothing."""
+    """The decisions of `on_event` that have no attributes."""
 
     DROP = "drop"
-    """The consumer, and the plugins behind, do not see the event."""
+    """Discard the event: neither the plugins after this one nor the consumer see it."""
     FINISH = "finish"
-    """Deliver the event, then end the call as a success; nothing more is read."""
+    """Deliver the event, then end the call as a success without reading further."""
 
 
 DROP: Final[Literal[EventDecision.DROP]] = EventDecision.DROP

@@ -1,4 +1,4 @@
-"""What the events and errors of an API mean. `Dialect` speaks plain SSE; the others override parts of it."""
+"""The meaning of an API's events and errors. `Dialect` is plain SSE; other dialects override parts of it."""
 
 from typing import Any, ClassVar, Final, Protocol, Self
 
@@ -11,22 +11,22 @@ from .messages import Event, Request, Response, Usage
 
 
 class Kind(int):
-    """What an event is to the engine, as bits: ``PREAMBLE | USAGE``. An int, because the engine looks at it often."""
+    """The kind of an event, as bits: ``PREAMBLE | USAGE``. An int, because the engine tests it for every event."""
 
     __slots__ = ()
 
     KEEPALIVE: ClassVar["Kind"]
-    """No progress: delivered, but it renews no timeout and commits nothing."""
+    """No progress: it is delivered, but it neither restarts a timeout nor commits."""
     PREAMBLE: ClassVar["Kind"]
-    """Before the first content: held until the commit, so that a failure can still be retried unseen."""
+    """Comes before the first content. Held back until the commit, so that a failure can still be retried invisibly."""
     CONTENT: ClassVar["Kind"]
-    """Part of the answer. The first of its kind commits."""
+    """Part of the answer. The first content event commits."""
     TERMINAL: ClassVar["Kind"]
     """Proves that the stream is complete."""
     ERROR: ClassVar["Kind"]
     """The server reports a failure within the stream."""
     USAGE: ClassVar["Kind"]
-    """Carries token counts, whatever else it is."""
+    """Has token counts. It is combined with one of the other kinds."""
 
     def __or__(self, other: int) -> "Kind":
         return Kind(int(self) | int(other))
@@ -55,18 +55,18 @@ for _kind, _name in _NAMES.items():
 
 @frozen(kw_only=True)
 class RateLimitStatus:
-    """What the server says of one of its limits."""
+    """The state of one of the server's rate limits, as reported in a response."""
 
     kind: str
     """``requests``, ``tokens``, ``input_tokens`` or ``output_tokens``."""
     limit: int | None = None
     remaining: int | None = None
     reset_after: float | None = None
-    """Seconds from the response until the limit is whole again."""
+    """Seconds from the response until the limit is fully replenished."""
 
 
 class AttemptView(Protocol):
-    """What a reader may see of the attempt that it reads for; a `Call` has it."""
+    """The part of a `Call` that a reader may use."""
 
     @property
     def id(self) -> str:
@@ -75,54 +75,54 @@ class AttemptView(Protocol):
 
     @property
     def current(self) -> Request:
-        """The request as it is sent."""
+        """The request of the current attempt, as plugins have changed it so far."""
         ...
 
     @property
     def response(self) -> Response | None:
-        """The head of the response; None until it has arrived."""
+        """The head (status and headers) of the response; None until it has arrived."""
         ...
 
 
 class Reader(Protocol):
-    """Reads the events of one attempt, in the order in which they come.
+    """Interprets the events of one attempt, in order of arrival.
 
-    Each event is classified once. What depends on the events so far is the reader's own state.
+    Each event is classified once. Anything that depends on earlier events is state of the reader.
     """
 
     @property
     def quiet(self) -> bool:
-        """Whether silence is normal at this point of the stream: the model thinks, a tool runs."""
+        """Whether silence is normal at this point of the stream: the model is thinking, or a tool is running."""
         ...
 
     def classify(self, event: Event) -> Kind:
-        """Say what `event` is."""
+        """Return the kind of `event`."""
         ...
 
     def text(self, event: Event) -> str | None:
-        """Return the piece of text that `event` carries, None when it carries none. Called as events are consumed."""
+        """Return the text in `event`, None if it has none. Called when the event is consumed."""
         ...
 
     def complete_at_end(self) -> bool:
-        """Say whether the stream is complete when the body ends, politely and without a terminal event."""
+        """Return whether the stream is complete if the body ends normally, without a terminal event."""
         ...
 
 
 class Dialect:
     """Plain server-sent events: every event is content and the end of the body is the end of the stream.
 
-    A dialect holds no state. One whose events mean different things depending on those before gives each attempt a
-    `reader` of its own; for all others the dialect itself is the reader.
+    A dialect holds no state. If the meaning of its events depends on earlier events, its `reader` method returns a new
+    reader for each attempt; otherwise the dialect itself is the reader.
     """
 
     name: ClassVar[str] = "sse"
     has_terminal_event: ClassVar[bool] = False
-    """Whether a stream without a terminal event is a truncated one."""
+    """Whether a stream that ends without a terminal event is truncated."""
     response_id_header: ClassVar[str] = "x-request-id"
 
     @property
     def quiet(self) -> bool:
-        """See `Reader.quiet`: a dialect without state knows of no silence that is normal."""
+        """Return False (see `Reader.quiet`): without state, no silence is known to be normal."""
         return False
 
     def reader(self, call: AttemptView) -> Reader:
@@ -130,50 +130,50 @@ class Dialect:
         return self
 
     def classify(self, event: Event) -> Kind:
-        """Say what `event` is. Called for every event: make it a look-up."""
+        """Return the kind of `event`. Called for every event, so keep it to a look-up."""
         return CONTENT
 
     def complete_at_end(self) -> bool:
-        """See `Reader.complete_at_end`."""
+        """Return whether the dialect has no terminal event (see `Reader.complete_at_end`)."""
         return not self.has_terminal_event
 
     def error_from_event(self, event: Event) -> Error:
-        """Make the error that an event of kind ERROR reports: the class of its HTTP twin.
+        """Return the error that an event of kind ERROR reports, of the same class as the matching HTTP error.
 
-        It has no `status_code`, which is for a response that failed: the status of this one was 200.
+        Its `status_code` stays None, because the status of the response was 200.
         """
         said = error_message(event.raw)
         return ServerError(f"the server reported an error: {said}" if said else "the server reported an error")
 
     def error_from_response(self, response: Response, body: bytes) -> Error:
-        """Make the error for a status that is not a stream. `body` is what was read of it, 64 KiB at most."""
+        """Return the error for an error status. `body` is the part of the body that was read, at most 64 KiB."""
         status, said = response.status_code, error_message(body)
         error = error_for(status, f"HTTP {status}: {said}" if said else f"HTTP {status}")
         return stamped(error, response, self.response_id_header)
 
     def error_from_body(self, response: Response, body: bytes) -> Error | None:
-        """Make the error that a JSON body under status 200 reports, None when it reports none."""
+        """Return the error that a JSON body with status 200 reports, None if it reports none."""
         return None
 
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
-        """Read the rate-limit headers; `received_at` is in Unix seconds."""
+        """Return the limits reported by the rate-limit headers. `received_at` is in Unix seconds."""
         return ()
 
     def usage(self, event: Event) -> Usage | None:
-        """Read the token counts of an event that `classify` marked with USAGE."""
+        """Return the token counts of an event that `classify` marked with USAGE."""
         return None
 
     def text(self, event: Event) -> str | None:
-        """Return the piece of text that `event` carries, None when it carries none."""
+        """Return the text in `event`, None if it has none."""
         return event.data
 
     def typed(self, event: Event) -> Any:
-        """Return `event` as an object of a class of this API, the event itself when there is none for it.
+        """Return `event` as an instance of this API's class for it, or the event itself if there is no such class.
 
-        Raises StreamError when the data does not fit its class.
+        Raises StreamError if the data does not fit the class.
         """
         return event
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        # Every event refers to its dialect, which may hold what cannot be copied.
+        # Every event refers to its dialect, which may hold objects that cannot be copied.
         return self

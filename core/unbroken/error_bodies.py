@@ -1,4 +1,4 @@
-"""What the body of a failed answer says: the class of its error, its words without credentials, in one line."""
+"""From a failed response to an error: its class, and its message in one line, without credentials."""
 
 import re
 from typing import Any, Final, cast
@@ -17,7 +17,7 @@ from .retry_after import retry_after, should_retry
 from .secrets import redact_keys
 
 MAX_MESSAGE: Final = 200
-"""The most characters of a server's own words that an error repeats."""
+"""The most characters of the server's message that an error repeats."""
 
 _CLASSES: Final[dict[int, type[Error]]] = {
     401: AuthenticationError,
@@ -25,17 +25,17 @@ _CLASSES: Final[dict[int, type[Error]]] = {
     429: RateLimitError,
     529: OverloadedError,
 }
-# 4xx where another try can help: the request came too slowly (RFC 9110 §15.5.9), met a conflict (§15.5.10) or
-# came too early (RFC 8470 §5.2).
+# 4xx where another attempt can help: the request arrived too slowly (RFC 9110 §15.5.9), met a conflict (§15.5.10) or
+# arrived too early (RFC 8470 §5.2).
 _CURABLE: Final = frozenset({408, 409, 425})
 
-# How much of a text is looked at for its first line.
+# How much of a body is searched for its first line.
 _LOOKED_AT: Final = 4096
 _TITLE = re.compile(r"<title>([^<]{1,200})", re.IGNORECASE)
 
 
 def error_class(status_code: int) -> type[Error]:
-    """Return the class for an HTTP status (RFC 9110 §15; 529 is in use for "overloaded")."""
+    """Return the error class for an HTTP status (RFC 9110 §15; 529 is used by vendors for "overloaded")."""
     if status_code in _CLASSES:
         return _CLASSES[status_code]
     if status_code >= 500:
@@ -44,16 +44,16 @@ def error_class(status_code: int) -> type[Error]:
 
 
 def error_for(status_code: int, message: str) -> Error:
-    """Make the error for an HTTP status: its class, and whether another try can help."""
+    """Return the error for an HTTP status, with its class and with `retryable` set."""
     error = error_class(status_code)(message)
     error.retryable = error.retryable or status_code in _CURABLE
     return error
 
 
 def stamped(error: Error, response: Response, response_id_header: str = "x-request-id") -> Error:
-    """Put what the head of the response says on `error`: status, response id, the hints about trying again.
+    """Copy the status, the response id and the retry hints of the response's head to `error`, and return it.
 
-    A status of success stays off it: it says nothing about the failure.
+    A status below 400 is left out, because it says nothing about the failure.
     """
     headers = response.headers
     error.status_code = response.status_code if response.status_code >= 400 else None
@@ -64,10 +64,10 @@ def stamped(error: Error, response: Response, response_id_header: str = "x-reque
 
 
 def error_message(body: bytes) -> str:
-    """Return in one line what an answer says is wrong, at most `MAX_MESSAGE` characters, empty if nothing.
+    """Return the error message in `body` as one line of at most `MAX_MESSAGE` characters; empty if there is none.
 
-    Of JSON that is ``error.message``, ``error``, ``message`` or ``detail``, of HTML the title, of all else
-    the first line. What looks like a credential is replaced. Never raises.
+    From JSON it takes ``error.message``, ``error``, ``message`` or ``detail``, from HTML the title, from anything else
+    the first line that is not blank. Anything that looks like a credential is replaced. Never raises.
     """
     document = load_json_object(body)
     text = (None if document is None else _said(document)) or _first_line(body[:_LOOKED_AT])
@@ -87,13 +87,13 @@ def _first_line(body: bytes) -> str:
 
 
 def one_line(text: str, limit: int = MAX_MESSAGE) -> str:
-    """Return at most `limit` characters of `text`, single spaces for white space and the unprintable."""
+    """Return at most `limit` characters of `text`; white space and unprintable characters become single spaces."""
     kept = "".join(character if character.isprintable() else " " for character in text[: 4 * limit])
     return " ".join(kept.split())[:limit]
 
 
 def load_json_object(body: bytes) -> dict[str, Any] | None:
-    """Read `body` as a JSON object, None when it is anything else."""
+    """Return `body` decoded as a JSON object, None if it is anything else."""
     try:
         value = Event("", body).json()
     except StreamError:
@@ -102,5 +102,5 @@ def load_json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def as_object(value: Any) -> dict[str, Any]:
-    """Return `value` if it is a JSON object, an empty one otherwise."""
+    """Return `value` if it is a JSON object, otherwise an empty one."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

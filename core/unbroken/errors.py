@@ -1,24 +1,24 @@
-"""Everything that can go wrong with a call, as one tree.
+"""Everything that can go wrong with a call, as one tree of exceptions.
 
     Error
     ├── NetworkError              DNS, connect, TLS, reset, short body
     │   └── TruncatedStreamError  the connection ended before the terminal event
-    ├── TimeoutError              one of the timeouts ran out (also a builtin TimeoutError)
+    ├── TimeoutError              one of the timeouts expired (also a builtin TimeoutError)
     ├── AuthenticationError       401, 403
     ├── RateLimitError            429
     │   └── QuotaExceededError    a 429 that waiting cannot cure
     ├── ValidationError           400, 404, 413, 422 and other 4xx
     ├── ServerError               5xx
     │   └── OverloadedError       529, overloaded_error
-    ├── StreamError               bytes, SSE, JSON or event order that make no sense
+    ├── StreamError               invalid bytes, SSE, JSON or order of events
     │   ├── ContentTypeError      the answer is not an event stream
     │   └── EventTooLargeError    an event over the limit
     ├── CircuitOpenError          a circuit breaker refused the call
-    ├── PluginError               a hook raised, or returned what it may not
+    ├── PluginError               a hook raised, or returned a value that it may not
     └── ConfigurationError        unknown plugin, bad value: every problem at once
 
-The engine stamps the request id, the phase and the history on every error that it raises. All attributes live in
-``__dict__``, so errors survive pickling and copying.
+The engine sets the request id, the phase and the history on every error that it raises. All attributes are in
+``__dict__``, so errors can be pickled and copied.
 """
 
 import builtins
@@ -37,20 +37,20 @@ class Attempt:
     """One failed attempt of a call, as kept in `Error.history`."""
 
     number: int
-    """Counts from 1."""
+    """The number of the attempt, from 1."""
     error: str
     """The class name of the error that ended the attempt."""
     status_code: int | None = None
     delay: float | None = None
-    """Seconds waited before the next attempt; None when there was none."""
+    """Seconds waited before the next attempt; None if there was none."""
     decided_by: str | None = None
-    """The plugin whose decision followed, ``engine`` for the engine's own rules, None when no plugin decided."""
+    """The plugin that decided what followed; ``engine`` for the engine's own rules; None if there was no decision."""
     reason: str = ""
-    """Why it was retried or given up, in a few words."""
+    """Why the call was retried or given up, in a few words."""
 
 
 class ErrorFields(TypedDict, total=False):
-    """The keywords that every error takes; `Error` describes them."""
+    """The keyword arguments of every error; `Error` describes them."""
 
     request_id: str | None
     status_code: int | None
@@ -69,7 +69,7 @@ class ErrorFields(TypedDict, total=False):
 class Error(Exception):
     """Base of all errors raised by this library.
 
-    `message` says what happened, without credentials and without request content.
+    `message` says what happened. It has no credentials and no content of the request.
     """
 
     default_retryable: ClassVar[bool] = False
@@ -100,18 +100,18 @@ class Error(Exception):
         self.retryable = self.default_retryable if retryable is None else retryable
         """Whether a new call can help, now or after `retry_after`."""
         self.retry_after = retry_after
-        """Seconds that the server, or the local policy, asks to wait before the next try."""
+        """Seconds to wait before the next attempt, as the server or a local policy asks; None if neither does."""
         self.should_retry = should_retry
-        """The server's own verdict (``x-should-retry``), None when it gave none."""
+        """The server's answer to whether to retry (``x-should-retry``); None if it gave none."""
         self.phase = phase
         self.attempts = attempts
-        """How many attempts of the call had begun."""
+        """The number of attempts of the call that had begun."""
         self.history = history
-        """The failed attempts of the call, this one last; the newest `unbroken.call.HISTORY` of them."""
+        """The failed attempts of the call, the last one last; only the newest `unbroken.call.HISTORY` are kept."""
         self.response_id = response_id
-        """The server's id of the response (``request-id`` and friends)."""
+        """The server's id of the response, from the header that the dialect names (such as ``request-id``)."""
         self.is_local = self.default_is_local if is_local is None else is_local
-        """Whether this client refused or failed by itself: nothing is said about the network or the server."""
+        """Whether the failure is this client's own. It then says nothing about the network or the server."""
         self.delivered = delivered
         """Whether the consumer already has part of the answer."""
         self.kind = kind
@@ -133,11 +133,11 @@ class NetworkError(Error):
 
 
 class TruncatedStreamError(NetworkError):
-    """The connection ended, politely or not, before the terminal event."""
+    """The connection ended, cleanly or not, before the terminal event."""
 
 
 class TimeoutError(Error, builtins.TimeoutError):
-    """One of the timeouts ran out; `timeout` says which and `seconds` what it was set to."""
+    """One of the timeouts expired: `timeout` is its name, `seconds` its setting."""
 
     default_retryable = True
 
@@ -165,7 +165,7 @@ class RateLimitError(Error):
 
 
 class QuotaExceededError(RateLimitError):
-    """A 429 that waiting cannot cure: a spend limit or an empty account."""
+    """A 429 that waiting cannot cure: a spending limit is reached, or the account is empty."""
 
     default_retryable = False
 
@@ -185,11 +185,11 @@ class OverloadedError(ServerError):
 
 
 class StreamError(Error):
-    """The answer makes no sense as a stream: bytes, SSE, JSON or order of events."""
+    """The answer is not a valid stream: its bytes, SSE, JSON or order of events."""
 
 
 class ContentTypeError(StreamError):
-    """The answer is not ``text/event-stream``: a captive portal, a proxy's page. `body` is its sanitised beginning."""
+    """The answer is not ``text/event-stream`` but, say, the page of a captive portal. `body` is its sanitised start."""
 
     def __init__(
         self,
@@ -205,7 +205,7 @@ class ContentTypeError(StreamError):
 
 
 class EventTooLargeError(StreamError):
-    """An event is larger than the decoder's limit; `limit` in bytes."""
+    """An event is larger than the decoder's limit. `limit` is in bytes."""
 
     def __init__(self, message: str = "", *, limit: int | None = None, **fields: Unpack[ErrorFields]) -> None:
         super().__init__(message, **fields)
@@ -213,7 +213,7 @@ class EventTooLargeError(StreamError):
 
 
 class CircuitOpenError(Error):
-    """A circuit breaker refused to send. `recovers_at` is in the client's monotonic seconds."""
+    """A circuit breaker refused to send the request. `recovers_at` is in seconds of the client's monotonic clock."""
 
     default_retryable = True
     default_is_local = True
@@ -236,7 +236,7 @@ class CircuitOpenError(Error):
 
 
 class PluginError(Error):
-    """A hook of a plugin raised, or returned what that hook may not return. Never retried."""
+    """A hook of a plugin raised, or returned a value that the hook may not return. Never retried."""
 
     default_is_local = True
 
@@ -258,10 +258,10 @@ class Problem:
     """One thing that is wrong with a configuration."""
 
     path: str
-    """Where, such as ``retry.jitter``."""
+    """The setting, such as ``retry.jitter``."""
     message: str
     source: str = field(default="arguments")
-    """Where the value came from: a file, ``UNBROKEN_RETRY__JITTER``, ``arguments``."""
+    """The source of the value: a file, ``UNBROKEN_RETRY__JITTER``, ``arguments``."""
 
     def __str__(self) -> str:
         return (
@@ -280,5 +280,5 @@ class ConfigurationError(Error, ValueError):
 
     @classmethod
     def of(cls, *problems: Problem) -> "ConfigurationError":
-        """Make one error of all `problems`."""
+        """Return one error that lists all `problems`."""
         return cls("\n".join(map(str, problems)), problems=problems)

@@ -1,4 +1,4 @@
-"""HTTP header fields: case-insensitive, ordered, validated, and shown without their secrets."""
+"""HTTP header fields: case-insensitive, ordered, validated, and without secrets in their repr."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,12 +6,13 @@ from typing import cast, final
 
 from .errors import ConfigurationError, Problem
 
-# RFC 9110 §5.6.2 token; §5.5 field values, narrowed to ASCII because everything else is a matter of opinion.
-# White space at either end is no part of a value, and the HTTP library that refuses it quotes the value, a key perhaps.
+# RFC 9110 §5.6.2 token; §5.5 field values, restricted to ASCII because implementations disagree about anything else.
+# White space at either end is not part of a value. It is refused here, because the HTTP library that would refuse it
+# quotes the value, which may be a key.
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?\Z")
 
-# Shown in a repr; every other value is hidden, because nobody can list all names that carry secrets.
+# Shown in a repr. Every other value is hidden, because a list of all names with secrets cannot be complete.
 SAFE_NAMES = frozenset(
     {
         "accept", "accept-encoding", "age", "anthropic-beta", "anthropic-version", "cache-control", "cf-ray",
@@ -25,14 +26,14 @@ HeaderTypes = Mapping[str, str] | Iterable[tuple[str, str]]
 
 @final
 class Headers(Mapping[str, str]):
-    """Immutable header fields. Look-up ignores case; repeated fields are joined by ``, `` (RFC 9110 §5.3)."""
+    """Immutable header fields. Look-up ignores case and joins repeated fields with ``, `` (RFC 9110 §5.3)."""
 
     __slots__ = ("_checked", "_index", "items_raw")
 
     def __init__(self, fields: HeaderTypes = ()) -> None:
         self._checked = False
         self.items_raw: tuple[tuple[str, str], ...] = tuple(_pairs(fields))
-        """The fields as they came, repeated ones apart."""
+        """The fields as given, with repeated fields kept apart."""
         index: dict[str, str] = {}
         for name, value in self.items_raw:
             key = name.lower()
@@ -41,7 +42,10 @@ class Headers(Mapping[str, str]):
 
     @classmethod
     def validated(cls, fields: HeaderTypes, source: str = "headers") -> "Headers":
-        """Take `fields` that are to be sent. Raises ConfigurationError that lists every bad one, never its value."""
+        """Return `fields` as headers that can be sent.
+
+        Raises ConfigurationError that lists every invalid field, never its value.
+        """
         if isinstance(fields, Headers) and fields._checked:
             return fields
         try:
@@ -56,7 +60,7 @@ class Headers(Mapping[str, str]):
         return headers
 
     def merged(self, other: HeaderTypes) -> "Headers":
-        """Return these fields with those of `other` set in place of the ones with the same name."""
+        """Return these fields with those of `other` added; they replace fields of the same name."""
         new = other if isinstance(other, Headers) else Headers(other)
         if not new:
             return self
@@ -100,7 +104,7 @@ def _problem(name: object, value: object, source: str) -> Problem | None:
     if not isinstance(name, str):
         return Problem(source, f"a header name must be a string, not {type(name).__name__}")
     if not TOKEN.match(name):
-        # A whole line given as a name has its value behind the colon.
+        # If a whole header line was given as the name, the part after the colon is the value and may be secret.
         shown = name.partition(":")[0]
         return Problem(source, f"{shown!r} is not a header name (RFC 9110 §5.6.2)")
     if not isinstance(value, str):

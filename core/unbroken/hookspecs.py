@@ -1,6 +1,7 @@
 """The hook specifications. These docstrings are the reference.
 
-All hooks are synchronous, do no I/O and never sleep. A plugin implements those that it needs.
+All hooks are synchronous, do no I/O and never sleep. A plugin implements the hooks that it needs. "In order" means the
+order of the client's list of plugins, outermost first, except for hooks marked ``tryfirst`` or ``trylast``.
 """
 
 from typing import Protocol
@@ -23,48 +24,52 @@ class HookSpecs(Protocol):
     def before_request(self, call: Call, request: Request) -> BeforeRequest:
         """Called in order before each attempt is sent.
 
-        Return a changed `Request`, `Wait` to delay the attempt, `Reject` to fail it unsent, `Replay` to answer it
-        from memory, None to agree. A changed request is what the plugins behind see.
+        Return a changed `Request`, `Wait` to delay the attempt, `Reject` to fail it without sending, `Replay` to answer
+        it from memory, or None to agree. The plugins after this one see the changed request.
         """
         ...
 
     @hookspec
     def on_response(self, call: Call, response: Response) -> Reject | None:
-        """Called in order when status and headers have arrived, whatever the status.
+        """Called in order when the status and the headers have arrived, whatever the status.
 
-        Return `Reject` to fail the attempt, None to agree.
+        Return `Reject` to fail the attempt, or None to agree.
         """
         ...
 
     @hookspec
     def on_commit(self, call: Call, event: Event) -> None:
-        """Called once per call, when the first content event is about to be delivered. Nothing is retried after it."""
+        """Called once per call, just before its first event is delivered, with its first content event if there is one.
+
+        After it, nothing is retried but what a policy resumes.
+        """
         ...
 
     @hookspec
     def on_event(self, call: Call, event: Event) -> OnEvent:
-        """Called in order for each event about to be delivered. This is the hot path.
+        """Called in order for each event that is about to be delivered. This is the hot path.
 
-        Return a changed `Event`, `DROP` to keep it from the consumer, `FINISH` to end the call as a success with it,
-        `Reject` to fail the attempt, None to leave it as it is. Never called for events of an attempt that failed
-        before the commit. ``@hookimpl(events={"type"})`` limits it to some event types.
+        Return a changed `Event`, `DROP` to discard the event, `FINISH` to deliver it and end the call as a success,
+        `Reject` to fail the attempt, or None to leave the event unchanged. Never called for the events of an attempt
+        that failed before the commit. ``@hookimpl(events={"type"})`` limits the hook to some event types.
         """
         ...
 
     @hookspec
     def on_error(self, call: Call, error: Error) -> Error | None:
-        """Called in order when an attempt failed. Return another error to put in its place, None to leave it.
+        """Called in order when an attempt has failed. Return an error that replaces this one, or None to keep it.
 
-        Not called for a `PluginError`: a bug must not become something that is retried.
+        Not called for a `PluginError`: a bug must not become an error that is retried.
         """
         ...
 
     @hookspec(firstresult=True)
     def should_retry(self, call: Call, error: Error) -> ShouldRetry:
-        """Called in order after a failed attempt; the first answer wins.
+        """Called in order after a failed attempt; the first decision wins.
 
-        Return `TryAgain`, `GiveUp`, `Replay`, or None for no opinion. Nobody is asked about a `PluginError` or after
-        the consumer left. The one hook that takes wrappers (``@hookimpl(wrapper=True)``).
+        Return `TryAgain`, `GiveUp`, `Replay`, or None for no opinion. Not called for a `PluginError`, after the
+        consumer has left, or when a `Wait` would pass the deadline. It is the only hook that takes wrappers
+        (``@hookimpl(wrapper=True)``).
         """
         ...
 
@@ -72,7 +77,7 @@ class HookSpecs(Protocol):
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Called in reverse order, exactly once for each attempt whose `before_request` began.
 
-        Give back here what you took, whatever the outcome.
+        Release here whatever was taken for the attempt (permits, slots, probes), whatever the outcome.
         """
         ...
 
@@ -83,15 +88,15 @@ class HookSpecs(Protocol):
 
     @hookspec
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
-        """Called for each decision that took effect: `plugin` decided, ``engine`` where the engine's own rules did."""
+        """Called for each decision that took effect. `plugin` made it; ``engine`` stands for the engine's own rules."""
         ...
 
     @hookspec
     def wrap_transport(self, transport: Transport) -> Transport:
-        """Called once when a client is built. Return the transport to use; the only place where a plugin may do I/O."""
+        """Called once when a client is built. Return the transport to use. Only here may a plugin do I/O."""
         ...
 
     @hookspec
     def wrap_async_transport(self, transport: AsyncTransport) -> AsyncTransport:
-        """The same for an async client."""
+        """Called once when an async client is built, as `wrap_transport` is for a sync client."""
         ...

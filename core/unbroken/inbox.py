@@ -1,17 +1,21 @@
-"""Changes to shared state, made one at a time, by hooks that may be entered again while they run.
+"""Changes to a plugin's shared state, made one at a time, also by hooks that are entered again while they run.
 
-The garbage collector can end an abandoned stream at any allocation, also while the same thread is inside a hook of the
-same plugin. The `after_request` of that stream then runs *within* the other hook. Under a plain lock it would wait for
-its own thread, for ever. An inbox has two ways in:
+The garbage collector can end an abandoned stream at any allocation, even while the same thread is inside a hook of the
+same plugin. The `after_request` of that stream then runs *within* the other hook. With a plain lock it would wait for
+its own thread, forever. An inbox offers two methods:
 
 ==================  ============================================  =========================================
                     `put`                                         `do`
 ==================  ============================================  =========================================
-for                 what needs no answer: giving back, counting   what needs one: taking, looking
-runs the change     now, or as soon as whoever is at it is done   now, when all other threads are out
+for changes         without a result: release, count              with a result: take, look up
+runs the change     now, or after the change that is running      now, after those of other threads
 waits               never                                         for other threads only
-hooks that use it   `after_request`, `on_finish`, `on_decision`   `before_request`, methods for people
+used in             `after_request`, `on_finish`, `on_decision`   `before_request`, methods for users
 ==================  ============================================  =========================================
+
+Example: thread A is inside ``do(take)`` when the collector ends another stream in A, whose `after_request` calls
+``put(release)``. The inbox is in use, so `put` stores the change and returns. A finishes `take`, and `do` then runs
+`release` before it returns.
 """
 
 import logging
@@ -29,7 +33,7 @@ _log = logging.getLogger("unbroken")
 
 @final
 class Inbox:
-    """Runs changes one at a time, in the order in which they came."""
+    """Runs changes one at a time, in order of arrival."""
 
     __slots__ = ("_changes", "_holder", "_lock")
 
@@ -39,13 +43,13 @@ class Inbox:
         self._holder: int | None = None
 
     def put(self, change: Callable[..., object], *arguments: Any) -> None:
-        """Have ``change(*arguments)`` run: now, or by whoever is running changes at the moment. Never waits.
+        """Run ``change(*arguments)`` now or, if another change is running, right after it. Never waits.
 
-        What a change raises is logged; it belongs to another call than the one that happens to run it.
+        An exception raised by the change is logged, because the call that runs it may not be the one that put it.
         """
         if self._changes or not self._lock.acquire(False):
             self._changes.append((change, arguments))
-        else:  # the ordinary case: nobody else is there
+        else:  # the ordinary case: the inbox is not in use
             self._holder = get_ident()
             try:
                 _contained(change, arguments)
@@ -56,13 +60,13 @@ class Inbox:
             self.drain()
 
     def add(self, change: Callable[..., object], *arguments: Any) -> None:
-        """As `put`, but leave it to a later `put`, `do` or `drain`."""
+        """Store a change as `put` does, but let a later `put`, `do` or `drain` run it."""
         self._changes.append((change, arguments))
 
     def do(self, change: Callable[..., T], *arguments: Any) -> T:
-        """Return the result of ``change(*arguments)``, run after everything that came before.
+        """Run all earlier changes, then ``change(*arguments)``, and return its result.
 
-        Waits for other threads. Raises RuntimeError within a change of the same inbox: it would wait for itself.
+        Waits for other threads. Raises RuntimeError inside a change of the same inbox, where it would wait for itself.
         """
         this_thread = get_ident()
         if self._holder == this_thread:
@@ -81,7 +85,7 @@ class Inbox:
                 self.drain()
 
     def drain(self) -> None:
-        """Run what is there, unless somebody is at it; then it is theirs to run."""
+        """Run the stored changes. If the inbox is in use, return at once: its current user runs them."""
         while self._changes and self._lock.acquire(False):
             self._holder = get_ident()
             try:
@@ -92,11 +96,11 @@ class Inbox:
 
     @property
     def held_here(self) -> bool:
-        """Whether this very thread is running a change at the moment."""
+        """Whether the current thread is running a change."""
         return self._holder == get_ident()
 
     def __len__(self) -> int:
-        """How many changes wait."""
+        """Return the number of stored changes."""
         return len(self._changes)
 
     def _run(self) -> None:
@@ -108,5 +112,5 @@ class Inbox:
 def _contained(change: Callable[..., object], arguments: tuple[Any, ...]) -> None:
     try:
         change(*arguments)
-    except Exception as error:  # noqa: BLE001  # the others have to be made, too
+    except Exception as error:  # noqa: BLE001  # the other changes must still run
         _log.error("a change of shared state failed: %r", change, exc_info=error)

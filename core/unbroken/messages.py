@@ -1,4 +1,4 @@
-"""The values that travel: what is sent, what comes back, what the consumer gets."""
+"""The values of a call: the request, its timeouts, the response, the events and the usage."""
 
 import functools
 from enum import Enum
@@ -14,15 +14,15 @@ from .validators import flag, optional_seconds
 
 
 class Typing(Protocol):
-    """The part of a dialect that an event needs: `unbroken.Dialect` has it."""
+    """The part of `unbroken.Dialect` that an event needs."""
 
     def typed(self, event: "Event") -> Any:
-        """Return `event` as an object of its dialect's own class."""
+        """Return `event` as an instance of its dialect's own class."""
         ...
 
 
 class _Json(Enum):
-    """An enum's members stay themselves when they are copied and pickled."""
+    """The marker of JSON not yet decoded. Members of an enum keep their identity when copied and pickled."""
 
     UNREAD = "unread"
 
@@ -37,18 +37,18 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @frozen(kw_only=True)
 class Timeouts:
-    """The timeouts of a call, each in seconds or None for no limit."""
+    """The timeouts of a call, each in seconds, or None for no limit."""
 
     connect: float | None = field(default=5.0, validator=optional_seconds)
-    """Per attempt: a free connection, DNS, TCP and TLS."""
+    """Per attempt: until the connection is established, with the wait for a free one, DNS, TCP and TLS."""
     first_event: float | None = field(default=60.0, validator=optional_seconds)
-    """Per attempt: from sending until the first content event; keep-alives and preamble do not count."""
+    """Per attempt: from sending until the first content event. Keep-alives and preamble do not end it."""
     idle: float | None = field(default=60.0, validator=optional_seconds)
-    """After the commit: without progress, counted only while the client waits for bytes."""
+    """After the first content event: without progress in the stream. It runs only while the client waits for bytes."""
     total: float | None = field(default=None, validator=optional_seconds)
-    """The whole call: all attempts, all waits."""
+    """The whole call, with all attempts and all waits."""
     count_keepalives: bool = field(default=False, validator=flag)
-    """Whether keep-alives (pings, comments) are progress for `idle`."""
+    """Whether keep-alives (pings, comments) count as progress for `idle`."""
 
 
 @final
@@ -61,11 +61,11 @@ class Request:
     headers: Headers = Headers()
     content: bytes = b""
     timeouts: Timeouts | None = None
-    """None until the call or the timeout plugin sets them; then the engine uses the defaults of `Timeouts`."""
+    """Set by the call or by the timeout plugin. If they are None when the request is sent, the defaults apply."""
     repeatable: bool = field(default=True, validator=flag)
-    """Whether the request may be sent again once the server may have got it: False for a call that does something."""
+    """Whether the request may be sent again after the server may have received it. False if it has side effects."""
     origin: str = field(init=False)
-    """``scheme://host:port`` in lower case, the port always there."""
+    """``scheme://host:port`` in lower case, always with the port."""
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "origin", _checked_origin(self.method, self.url))
@@ -82,10 +82,11 @@ class Request:
         timeouts: Timeouts | None = None,
         idempotency_key: str | None = None,
     ) -> "Request":
-        """Make a request for an event stream; `json` is encoded and sent as ``application/json``.
+        """Return a request for an event stream. `json` is encoded and sent as ``application/json``.
 
-        `idempotency_key` is sent as ``Idempotency-Key`` with methods that change something, unless `headers` has one.
-        Raises ConfigurationError for a bad method, URL or header and for a body that is not JSON, or is there twice.
+        `idempotency_key` is sent as ``Idempotency-Key`` with every method except GET and HEAD, unless `headers` has
+        one. Raises ConfigurationError for an invalid method, URL or header, for `json` that cannot be encoded, and for
+        `json` together with `content`.
         """
         if json is not None and content:
             raise ConfigurationError.of(Problem("content", "cannot be sent together with json"))
@@ -100,7 +101,7 @@ class Request:
         return cls(method=method, url=url, headers=fields, content=content, timeouts=timeouts)
 
     def with_headers(self, fields: HeaderTypes) -> "Request":
-        """Return a copy with `fields` set. Raises ConfigurationError for a bad one."""
+        """Return a copy with `fields` set. Raises ConfigurationError for an invalid one."""
         return self._changed(self.headers.merged(Headers.validated(fields)), self.timeouts)
 
     def with_timeouts(self, timeouts: Timeouts) -> "Request":
@@ -108,7 +109,7 @@ class Request:
         return self._changed(self.headers, timeouts)
 
     def _changed(self, headers: Headers, timeouts: Timeouts | None) -> "Request":
-        # Method and URL are checked already, and this is done for every attempt of every call.
+        # Not attrs.evolve: method and URL are checked already, and this runs for every attempt of every call.
         changed = object.__new__(Request)
         put = object.__setattr__
         put(changed, "method", self.method)
@@ -121,7 +122,7 @@ class Request:
         return changed
 
     def json(self) -> Any:
-        """Return the decoded body. Raises `ValueError` when it is not JSON."""
+        """Return the body decoded as JSON. Raises ValueError for invalid JSON."""
         return _decode_json(self.content)
 
     def __repr__(self) -> str:
@@ -132,13 +133,13 @@ class Request:
 @final
 @frozen(kw_only=True)
 class Response:
-    """The head of an HTTP response."""
+    """The head of an HTTP response: its status and headers."""
 
     status_code: int
     headers: Headers = Headers()
     http_version: str = "HTTP/1.1"
     received_at: float = 0.0
-    """Wall time in Unix seconds, against which dates in the headers are read when the server sent no ``Date``."""
+    """Wall time in Unix seconds. Dates in the headers are compared with it when the server sent no ``Date``."""
 
 
 @final
@@ -150,7 +151,7 @@ class Event(msgspec.Struct, gc=False, eq=False):  # noqa: PLW1641  # its data ca
 
     type: str = "message"
     raw: bytes = b""
-    """The data, undecoded, its lines joined by LF."""
+    """The data as bytes, its lines joined by LF."""
     id: str = ""
     """The last event id at the time of the event."""
     request_id: str = ""
@@ -161,7 +162,7 @@ class Event(msgspec.Struct, gc=False, eq=False):  # noqa: PLW1641  # its data ca
     def make(
         cls, type: str, data: Any = b"", *, id: str = "", request_id: str = "", dialect: Typing | None = None
     ) -> "Event":
-        """Make an event of text, of bytes, or of anything that can be written as JSON."""
+        """Return an event with `data`: text, bytes, or anything that can be encoded as JSON."""
         raw = data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else msgspec.json.encode(data)
         return cls(type, raw, id, request_id, dialect)
 
@@ -186,7 +187,10 @@ class Event(msgspec.Struct, gc=False, eq=False):  # noqa: PLW1641  # its data ca
         return self.raw.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Return the data as JSON, decoded once. Raises StreamError, with the position, when it is not JSON."""
+        """Return the data decoded as JSON, the same object each time.
+
+        Raises StreamError, with the position, for invalid JSON.
+        """
         if self._json is _UNREAD:
             try:
                 self._json = _decode_json(self.raw)
@@ -198,27 +202,27 @@ class Event(msgspec.Struct, gc=False, eq=False):  # noqa: PLW1641  # its data ca
         return self._json
 
     def typed(self) -> Any:
-        """Return the event as an object of its dialect's own class, made anew each time.
+        """Return the event as a new instance of its dialect's own class.
 
-        It is the event itself for a dialect without such classes, for a type that the dialect does not know, and
-        when the event was made without a dialect. Raises StreamError, with the place, when the data does not fit.
+        Returns the event itself if the dialect has no such classes or does not know the type, or if the event was made
+        without a dialect. Raises StreamError, with the place, if the data does not fit the class.
         """
         return self if self._dialect is None else self._dialect.typed(self)
 
     def __getitem__(self, name: str) -> Any:
-        """Look `name` up in the JSON object. Raises KeyError when it is not there or the data is no object."""
+        """Return the value of `name` in the JSON object. Raises KeyError if there is no such name or no object."""
         value = self._object()
         if value is None:
             raise KeyError(name)
         return value[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Look `name` up in the JSON object, `default` when it is not there."""
+        """Return the value of `name` in the JSON object, `default` if it is missing or the data is not an object."""
         value = self._object()
         return default if value is None else value.get(name, default)
 
     def __contains__(self, name: object) -> bool:
-        """Whether the data is a JSON object that has `name`."""
+        """Return whether the data is a JSON object that has `name`."""
         value = self._object()
         return value is not None and name in value
 
@@ -233,18 +237,18 @@ class Event(msgspec.Struct, gc=False, eq=False):  # noqa: PLW1641  # its data ca
 @final
 @frozen(kw_only=True)
 class Usage:
-    """What a call consumed, in tokens. None is a count that the server has not given."""
+    """The tokens that a call consumed. A count is None if the server has not given it."""
 
     input_tokens: int | None = None
-    """Tokens read at full price, as the API counts them."""
+    """Input tokens at full price, as the API counts them."""
     output_tokens: int | None = None
     cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None
     final: bool = False
-    """False while the numbers are the server's placeholders from the start of the stream."""
+    """False while the counts are the server's placeholders from the start of the stream."""
 
     def updated(self, later: "Usage") -> "Usage":
-        """Return these counts overwritten by those that `later` has: usage is cumulative and never added."""
+        """Return these counts overwritten by those that `later` has. Counts are cumulative, so they are never added."""
         return Usage(
             input_tokens=_later(later.input_tokens, self.input_tokens),
             output_tokens=_later(later.output_tokens, self.output_tokens),
@@ -266,7 +270,7 @@ def _encode(json: Any) -> bytes:
 
 
 def _checked_origin(method: object, url: object) -> str:
-    # Unhashable things would not get to the cache.
+    # Checked before the cached function, which cannot take unhashable arguments.
     if not isinstance(method, str):
         raise ConfigurationError.of(Problem("method", f"must be a string, not {type(method).__name__}"))
     if not isinstance(url, str):

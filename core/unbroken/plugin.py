@@ -1,4 +1,4 @@
-"""The base class of plugins. Overriding a method is implementing the hook."""
+"""The base class of plugins. A plugin implements a hook by overriding its method."""
 
 import inspect
 from collections.abc import Callable, Collection
@@ -45,12 +45,12 @@ def hookimpl(
     optional: bool = False,
     events: Collection[str] | None = None,
 ) -> Any:
-    """Mark a function as a hook, or set the options of one.
+    """Mark a function as the implementation of a hook, with options.
 
-    `tryfirst` and `trylast` order it among the plugins, `wrapper` makes it a generator around `should_retry`, `events`
-    limits `on_event` to those event types. `optional` is for a hook that another plugin specifies and that is just a
-    function where that plugin is not there. Methods of a `Plugin` need the mark for the options only. Raises TypeError
-    when `events` is a lone string.
+    `tryfirst` and `trylast` change its place among the plugins. `wrapper` declares a generator that wraps
+    `should_retry`. `specname` names the hook if the function has another name. `optional` is for a hook that another
+    plugin specifies: without that plugin, the mark is ignored. `events` limits `on_event` to these event types. Methods
+    of a `Plugin` need the mark only to set options. Raises TypeError if `events` is a single string.
     """
     if isinstance(events, str):
         raise TypeError(f"events must be a collection of event types: {{{events!r}}}")
@@ -72,23 +72,23 @@ def hookimpl(
 
 @attrs.frozen
 class NoConfig:
-    """The configuration of a plugin that has nothing to configure."""
+    """The configuration of a plugin without settings."""
 
 
 @attrs.frozen
 class Order:
-    """A rule about the order of plugins: one stands in front of others, or something makes no sense."""
+    """A rule about the order of plugins: the plugin that has it belongs in front of others."""
 
     before: tuple[str, ...]
-    """The names of the plugins that belong behind."""
+    """The names of the plugins that belong behind it."""
     why: str
-    """What goes wrong when one of them stands in front."""
+    """What goes wrong if one of them is in front of it."""
 
 
 class _Signature:
-    """The signature of a plugin's constructor, made when it is asked for: by ``help(Retry)``, by an editor.
+    """A descriptor that computes the signature of a plugin's constructor, for ``help(Retry)`` and for editors.
 
-    A constructor that takes its settings as ``**options`` has one keyword for each field of `Config`.
+    A constructor that takes its settings as ``**options`` is shown with one keyword for each field of `Config`.
     """
 
     def __get__(self, instance: object, owner: type["Plugin"]) -> inspect.Signature:
@@ -114,24 +114,27 @@ def _settings(config_class: type[Any]) -> list[inspect.Parameter]:
 
 
 class Plugin:
-    """A policy or an observer. Give it a `name`, a `Config` (a frozen attrs class) and the hooks that it needs.
+    """The base class of policies and observers. Define a `name`, a `Config` (a frozen attrs class) and some hooks.
 
-    The hooks are described in `unbroken.hookspecs`; each here does nothing and costs nothing. One object serves many
+    `unbroken.hookspecs` describes the hooks. Those that are not overridden are never called. One object serves many
     threads and tasks at the same time.
     """
 
     name: ClassVar[str] = ""
-    """The name in lists and configurations, such as ``circuit-breaker``; the class name when it is empty."""
+    """The name in lists and configurations, such as ``circuit-breaker``. If empty, the class name is used."""
     Config: ClassVar[type[Any]] = NoConfig
     order: ClassVar[tuple[Order, ...]] = ()
-    """Which plugins belong behind this one, and why. A list that breaks a rule is used, with a warning."""
+    """Which plugins belong behind this one, and why. A list that breaks a rule only causes a warning."""
     hookspecs: ClassVar[Any] = None
-    """A class of hook specifications that this plugin adds."""
+    """A class with the specifications of the hooks that this plugin adds; None if it adds none."""
     config: Any
     __signature__ = _Signature()
 
     def __init__(self, config: Any = None, /, **values: Any) -> None:
-        """Take a ready `config`, or the values to build one of. Raises ConfigurationError that names what is wrong."""
+        """Take a finished `config`, `values` from which to build one, or both: the values then override the config.
+
+        Raises ConfigurationError that names what is wrong.
+        """
         self.config = self._configured(config, values)
 
     @classmethod
@@ -158,7 +161,7 @@ class Plugin:
 
     @classmethod
     def label(cls) -> str:
-        """Return the name that messages use."""
+        """Return the name of the plugin used in messages."""
         return cls.name or cls.__name__
 
     @classmethod
@@ -167,10 +170,10 @@ class Plugin:
         return cls(config)
 
     def bind(self, relay: Any, clock: Clock) -> None:
-        """Take what belongs to a client; called once for each client that uses this plugin.
+        """Receive the objects of a client. Called once for each client that uses this plugin.
 
-        `relay` has a caller for each hook, those of `hookspecs` included. `clock` is the client's source of time, for
-        what is done between calls; within a call it is ``call.now()``.
+        `relay` has a caller for each hook, including those of `hookspecs`. `clock` is the client's source of time, for
+        work between calls; within a call, use ``call.now()``.
         """
 
     def before_request(self, call: Call, request: Request) -> BeforeRequest:
@@ -211,7 +214,7 @@ class Plugin:
 
 
 def plugin_name(plugin: object) -> str:
-    """Return the name of a plugin: its `name`, else the name of its class or module."""
+    """Return the name of a plugin: its `name` or, without one, the name of its class or module."""
     name: object = getattr(plugin, "name", None)
     if isinstance(name, str) and name:
         return name

@@ -1,4 +1,4 @@
-"""From names to plugin objects. Only what is named is imported; for objects alone nothing is looked up."""
+"""From names to plugin objects. Only the named plugins are imported; a list of objects alone needs no look-up."""
 
 import os
 import sys
@@ -47,11 +47,11 @@ __all__ = [
 
 
 class PluginOrderWarning(UserWarning):
-    """The plugins are in an order that makes no sense; the message says why."""
+    """The order of the plugins breaks one of their rules; the message says why it matters."""
 
 
 def discover(group: str = PLUGINS) -> list[Discovered]:
-    """Return all that is installed under an entry point group. Imports nothing and never fails."""
+    """Return everything that is installed under an entry point group. Imports nothing and never fails."""
     return list_installed(_entry_points(group))
 
 
@@ -60,7 +60,7 @@ class Resolved:
     """The plugins of a client."""
 
     plugins: list[object]
-    """Outermost first."""
+    """The plugin objects, outermost first."""
     left_out: tuple[str, ...] = ()
     """Plugins of the default list that are not installed."""
 
@@ -72,12 +72,11 @@ def resolve(
     environ: Mapping[str, str] = os.environ,
     cwd: str | os.PathLike[str] | None = None,
 ) -> Resolved:
-    """Return the plugins for a client, and what the default list names and is not installed.
+    """Return the plugins for a client, and the names in the default list that are not installed.
 
-    `plugins` are names, ``distribution:name``, objects or all of these; None takes the names from `config`, the
-    environment, a file, or the default list. With objects alone nothing is read and nothing is looked up. Raises
-    ConfigurationError with all problems and warns with `PluginOrderWarning`, at the line outside of this package that
-    led here.
+    `plugins` are names, ``distribution:name``, objects or a mixture of them. None takes the names from `config`, the
+    environment, a file or the default list. If all are objects, no settings are read and nothing is looked up. Raises
+    ConfigurationError with all problems. Warns with `PluginOrderWarning` at the caller's line outside of this package.
     """
     if isinstance(plugins, str):
         raise ConfigurationError.of(Problem("plugins", f"must be a list of plugins, not {shown(plugins)}"))
@@ -118,9 +117,9 @@ def choose(entry: str, settings: Settings, found: Sequence[Discovered]) -> Disco
 
 
 def resolve_dialect(dialect: str | Dialect) -> Dialect:
-    """Return `dialect`, or the one installed under that name or ``distribution:name``.
+    """Return `dialect` itself, or the dialect installed under that name or ``distribution:name``.
 
-    Raises ConfigurationError when there is none, when there are several, and when it cannot be used.
+    Raises ConfigurationError if there is none or more than one, or if it cannot be used.
     """
     if isinstance(dialect, Dialect):
         return dialect
@@ -170,7 +169,7 @@ def _repeated(names: Iterable[str]) -> list[Problem]:
 
 @define
 class _Resolution:
-    """One list of names and objects on its way to objects alone, and what was found wrong so far."""
+    """Turns one list of names and objects into a list of objects, and collects the problems."""
 
     settings: Settings
     found: list[Discovered] = field(factory=lambda: discover(PLUGINS))
@@ -178,7 +177,7 @@ class _Resolution:
     cause: BaseException | None = None
 
     def built(self) -> list[object]:
-        """Return the objects, or raise everything that is wrong in one error."""
+        """Return the objects. Raises one ConfigurationError with all problems."""
         self.problems += self.settings.problems
         self.check_names()
         entries = self.settings.plugins
@@ -190,7 +189,7 @@ class _Resolution:
         return plugins
 
     def check_names(self) -> None:
-        """Refuse names that are listed twice, and tables and removals of what nobody knows."""
+        """Note a problem for each repeated name, and for each table or removal of an unknown plugin."""
         entries = self.settings.plugins
         names = [name_of(entry) if isinstance(entry, str) else plugin_name(entry) for entry in entries]
         objects = {canonical(plugin_name(entry)) for entry in entries if not isinstance(entry, str)}
@@ -206,7 +205,7 @@ class _Resolution:
                 self.problems.append(Problem("plugins", unknown(given.value, self.found), given.source))
 
     def plugin(self, entry: str) -> object:
-        """Return the object for an entry of the list; on failure note the problem and go on."""
+        """Return the object for an entry of the list. On failure, note the problem and return None."""
         name = name_of(entry)
         try:
             chosen = choose(entry, self.settings, self.found)

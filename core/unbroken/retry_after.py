@@ -1,15 +1,15 @@
-"""The strict parser of the hints that servers give about trying again.
+"""A strict parser of the headers in which a server says whether and when to retry.
 
 ==================================================  =======================================================
 ``retry-after-ms``, ``Retry-After``                 `retry_after`
 ==================================================  =======================================================
 ``5``, ``0.5``, ``007`` (ASCII digits, one point)   that many seconds (``retry-after-ms``: milliseconds)
 ``0``                                               0.0
-more than ten years, any number of digits           ten years: finite, and more than any policy waits
-an HTTP date to come, year 9999 included            seconds from the response's ``Date``, at most ten years
-an HTTP date that has passed                        0.0
-several values, ``5, 10``                           the longest of those that can be used
-both headers                                        ``retry-after-ms``; if it is unusable, ``Retry-After``
+more than ten years, any number of digits           ten years: finite, and longer than any policy waits
+an HTTP date in the future, also in the year 9999   seconds from the response's ``Date``, at most ten years
+an HTTP date in the past                            0.0
+several values, ``5, 10``                           the longest of the valid ones
+both headers                                        ``retry-after-ms``; if it is invalid, ``Retry-After``
 empty, ``-10``, ``+5``, ``.5``, ``1e308``, ``inf``  None
 ``nan``, ``1_0``, ``٣``, ``abc``, any other date    None
 ==================================================  =======================================================
@@ -23,9 +23,9 @@ from typing import Final
 from .headers import Headers
 
 LONGEST: Final = 10 * 365 * 86_400.0
-"""The longest hint that `retry_after` returns, in seconds: ten years."""
+"""The longest wait that `retry_after` returns, in seconds: ten years."""
 
-# `\d` and `float` take the digits of every script, underscores, exponents and "nan"; a hint has none of it.
+# `\d` and `float` accept the digits of every script, underscores, exponents and "nan"; none of these is valid here.
 _NUMBER = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
 _DIGITS = 12
 _YEAR = 365.2425 * 86_400
@@ -41,17 +41,17 @@ _DATES = (
     re.compile(f"{_LONG_DAY}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT"),
     re.compile(f"{_SHORT_DAY} {_MONTH} (?P<day>[ 0-9][0-9]) {_TIME} (?P<year>[0-9]{{4}})"),
 )
-# The comma between two fields, not the one behind a date's day (IMF-fixdate and rfc850-date).
+# The comma between two values, not the one after the day of a date (IMF-fixdate and rfc850-date).
 _COMMA = re.compile("(?<!Mon)(?<!Tue)(?<!Wed)(?<!Thu)(?<!Fri)(?<!Sat)(?<!Sun)(?<!day),")
 
 
 def retry_after(headers: Headers, received_at: float) -> float | None:
-    """Return the seconds to wait, in [0, `LONGEST`], None without a usable hint.
+    """Return the seconds to wait, in [0, `LONGEST`], None if the headers have no valid value.
 
-    ``retry-after-ms`` goes before ``Retry-After`` (RFC 9110 §10.2.3: a date or seconds, here with
-    decimals). A date is read against the response's own ``Date``, so that the server's clock may be wrong,
-    and without a valid one against `received_at`, in Unix seconds. Of several values the longest counts, so
-    that nobody tries earlier than any of them asks.
+    ``retry-after-ms`` takes precedence over ``Retry-After`` (RFC 9110 §10.2.3: a date or seconds; here also with
+    decimals). A date is compared with the response's own ``Date``, so the server's clock may be wrong, or with
+    `received_at`, in Unix seconds, if there is no valid ``Date``. Of several values the longest counts, so that all of
+    them are respected.
     """
     milliseconds = _longest(headers.get("retry-after-ms"), lambda text: _number(text, 1000))
     if milliseconds is not None:
@@ -62,7 +62,7 @@ def retry_after(headers: Headers, received_at: float) -> float | None:
 
 
 def should_retry(headers: Headers) -> bool | None:
-    """Return the verdict of ``x-should-retry`` (``true`` or ``false`` in any case), None without one."""
+    """Return the value of ``x-should-retry`` (``true`` or ``false`` in any case), None if there is no valid one."""
     return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip(" \t").lower())
 
 
@@ -83,7 +83,7 @@ def _number(text: str, per_second: int = 1) -> float | None:
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None
-    # Counting digits keeps a value of a million of them away from the conversion.
+    # The digits are counted first, so that a value with a million of them is never converted.
     return LONGEST if len(match[1].lstrip("0")) > _DIGITS else min(float(text) / per_second, LONGEST)
 
 
@@ -102,12 +102,12 @@ def _date(text: str, now: float) -> float | None:
 
 
 def _full_year(two_digits: int, now: float) -> int:
-    """RFC 9110 §5.6.7: what would be more than 50 years in the future was in the past."""
+    """Return the year of a date with two digits. RFC 9110 §5.6.7: more than 50 years in the future means the past."""
     this_year = 1970 + int(now // _YEAR)
     return this_year + (two_digits - this_year + 49) % 100 - 49
 
 
 def sent_at(headers: Headers, received_at: float) -> float:
-    """Return the ``Date`` of a response in Unix seconds, `received_at` when there is no valid one."""
+    """Return the ``Date`` of a response in Unix seconds, `received_at` if there is no valid one."""
     date = _date(headers.get("date", "").strip(" \t"), received_at)
     return received_at if date is None else date

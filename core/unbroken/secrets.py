@@ -1,8 +1,9 @@
-"""What a credential looks like, and text without any: the one place where secrets are recognised.
+"""Recognise credentials and remove them from text. All of Unbroken does it here.
 
-`SHAPES` are the patterns, as data: a part that stays, and the part after it that becomes ``***``. All are tried at once
-and the leftmost match wins, so that no pattern can cut a secret in two and leave half of it unrecognised; this is
-repeated until nothing changes. They err on the side of hiding. None can backtrack beyond one run of characters.
+`SHAPES` holds the patterns as data: a part that stays, and the part after it that is replaced by ``***``. All patterns
+are tried at each position and the leftmost match wins, so no pattern can replace half of a secret and leave the other
+half unrecognisable. This is repeated until nothing changes. In doubt, the patterns hide too much. None of them can
+backtrack beyond one run of characters.
 """
 
 import re
@@ -14,14 +15,14 @@ MASK: Final = "***"
 
 _WORD = r"[A-Za-z0-9_+/=.~-]"
 _RUN = r"[A-Za-z0-9_+/-]"
-# Between a name and its value: `: `, `=`, `": "`, `\": \"`, and `', b'` of a list of pairs.
+# What separates a name from its value: `: `, `=`, `": "`, `\": \"`, and `', b'` in a list of pairs.
 _GLUE = r"(?:\\*[\"']?\s*[:=]\s*|[\"']\s*,\s*)"
 _QUOTE = r"b?\\*[\"']"
 _HEADER = r"(?i:(?:proxy-)?authorization|(?:set-)?cookie)"
 _NAME = r"(?i:api[-_ ]?key|access[-_ ]?key|token|secret|passw(?:or)?d|signature|credentials?)"
 _SCHEME = r"(?i:bearer|basic|digest|token)"
 
-# Headers, and other named values, that are hidden whatever they look like.
+# Names of headers and of other values that are always hidden, whatever the value looks like.
 CREDENTIAL_NAME: Final = re.compile(
     r"(?i)auth(?!ors?\b)|cookie|(?<!idempotency-)(?<![a-z])key(?![a-z])|apikey|token|secret|passw|signature|credential"
 )
@@ -29,15 +30,15 @@ CREDENTIAL_NAME: Final = re.compile(
 
 @frozen
 class Shape:
-    """One way in which a secret is written."""
+    """One form in which secrets are written."""
 
     what: str
     keep: str
-    """Pattern of what stays, directly before the secret; without capturing groups."""
+    """The pattern of the part that stays, directly before the secret; it has no capturing groups."""
     secret: str
-    """Pattern of what is hidden."""
+    """The pattern of the part that is replaced."""
     by: Literal["form", "place", "chance"] = "form"
-    """What gives it away: its own form, what stands before it, or only that it looks random, as ids do too."""
+    """How it is recognised: by its own form, by the text before it, or only because it looks random, as ids also do."""
 
 
 SHAPES: Final = (
@@ -82,22 +83,22 @@ _KEYS = _compiled("form")
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a header, a setting or another value of that name is hidden, whatever it looks like."""
+    """Return whether a header, a setting or another value of this name is always hidden."""
     return CREDENTIAL_NAME.search(name) is not None
 
 
 def redact(text: str) -> str:
-    """Return `text` with all that looks like a credential, and every query of a URL, replaced by ``***``."""
+    """Return `text` with everything that looks like a credential, and the query of every URL, replaced by ``***``."""
     return _redacted(text, _ALL)
 
 
 def redact_telling(text: str) -> str:
-    """Return `text` without what its form or its place gives away. What only looks random, as an id does, stays."""
+    """Return `text` without secrets recognised by form or place. Text that only looks random, such as an id, stays."""
     return _redacted(text, _TELLING)
 
 
 def redact_keys(text: str) -> str:
-    """Return `text` without keys and tokens of a known form. Everything else stays as it is."""
+    """Return `text` without keys and tokens of a known form. Everything else stays."""
     return _redacted(text, _KEYS)
 
 

@@ -1,8 +1,8 @@
-"""Sans-IO incremental decoder of ``text/event-stream``: bytes in, events out.
+"""A sans-IO incremental decoder of ``text/event-stream``: bytes in, events out.
 
-It follows the WHATWG HTML standard, §9.2.5 and §9.2.6; each rule is quoted beside the code that obeys it.
-Line ends, colons and field names are ASCII, and no UTF-8 decoder takes an ASCII byte into another character,
-however broken the input. So lines and fields are split as bytes, and text is decoded when it is asked for.
+It follows the WHATWG HTML standard, §9.2.5 and §9.2.6; each rule is quoted beside the code that implements it.
+Lines and fields are split as bytes, and text is decoded on request. That is safe because line ends, colons and field
+names are ASCII, and a UTF-8 decoder never makes an ASCII byte part of another character, even in invalid input.
 """
 
 from typing import Final, final
@@ -13,10 +13,10 @@ from .errors import EventTooLargeError
 from .messages import Event, Typing
 
 MAX_RETRY: Final = 24 * 60 * 60 * 1000
-"""The longest reconnection time, in milliseconds, that is believed: a day."""
+"""The longest reconnection time that is accepted, in milliseconds: one day."""
 
 _BOM: Final = b"\xef\xbb\xbf"
-_LF, _CR, _NUL = b"\n\r\0"  # as numbers: `10 in data` takes an eighth of the time of `b"\n" in data`
+_LF, _CR, _NUL = b"\n\r\0"  # as ints: `10 in data` takes an eighth of the time of `b"\n" in data`
 _NAMES: Final = frozenset({b"data", b"event", b"id", b"retry"})
 _KNOWN: Final = tuple(name + b":" for name in _NAMES)
 _TELLING: Final = max(map(len, _KNOWN))  # so many bytes of a line tell whether its field is a known one
@@ -30,28 +30,28 @@ _TYPES: Final[dict[bytes, str]] = {b"": "message"}
 @final
 @define(eq=False, repr=False)
 class SSEDecoder:
-    """Decode one event stream; `request_id` and `dialect` are stamped on its events.
+    """Decodes one event stream. Every event is given `request_id` and `dialect`.
 
-    `max_event_size` bounds the bytes of the ``data``, ``event``, ``id`` and ``retry`` lines of one block,
-    without line ends. Comments and unknown fields are thrown away as they come and count against nothing.
+    `max_event_size` limits the bytes of the ``data``, ``event``, ``id`` and ``retry`` lines of one block, without their
+    line ends. Comments and unknown fields are discarded as they arrive and do not count.
     """
 
     max_event_size: int = 1024 * 1024
     request_id: str = field(default="", kw_only=True)
     dialect: Typing | None = field(default=None, kw_only=True)
     last_event_id: str = field(default="", init=False)
-    """The cursor: the id as of the last complete block."""
+    """The last event id as of the last complete block: the place from which to resume."""
     retry: int | None = field(default=None, init=False)
     """The reconnection time that the server asked for, in milliseconds, at most `MAX_RETRY`."""
     comments: int = field(default=0, init=False)
-    """How many complete comment lines there were."""
+    """The number of complete comment lines."""
     error: EventTooLargeError | None = field(default=None, init=False)
-    """Why decoding has stopped, for good."""
+    """The error that ended decoding for good; None while it goes on."""
 
-    _start: bytes | None = field(default=b"", init=False)  # what may become a BOM; None when that is settled
+    _start: bytes | None = field(default=b"", init=False)  # the first bytes: a BOM or not; None once that is known
     _after_cr: bool = field(default=False, init=False)
     _line: bytearray = field(factory=bytearray, init=False)  # the unfinished line
-    _size: int = field(default=0, init=False)  # of the finished lines of known fields in this block
+    _size: int = field(default=0, init=False)  # bytes of the finished lines of known fields in this block
     # "a data buffer, an event type buffer, and a last event ID buffer must be associated with it"
     _data: bytearray = field(factory=bytearray, init=False)
     _type: str = field(default="message", init=False)
@@ -60,8 +60,8 @@ class SSEDecoder:
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that `data` completes.
 
-        Raises EventTooLargeError when an event passes the limit, and from then on. Events that were complete
-        before that are returned first; the next call raises.
+        Raises EventTooLargeError if an event exceeds the limit, and on every call after that. If other events were
+        complete before it, they are returned and the next call raises.
         """
         if self.error is not None:
             raise self.error.with_traceback(None)
@@ -72,14 +72,14 @@ class SSEDecoder:
             if data:
                 self._decode(self._with_lf(data), events)
         except EventTooLargeError as error:
-            self.error = error.with_traceback(None)  # its frames would keep the bytes alive
+            self.error = error.with_traceback(None)  # the frames in it would keep the bytes alive
             self._discard()
             if not events:
                 raise self.error from None
         return events
 
     def close(self) -> None:
-        """Note the end of the stream. Raises the EventTooLargeError that ended it before, if one did."""
+        """End the stream and discard incomplete data. Raises the EventTooLargeError that ended decoding, if any."""
         # "Once the end of the file is reached, any pending data must be discarded."
         self._discard()
         if self.error is not None:
@@ -98,8 +98,8 @@ class SSEDecoder:
         return start.removeprefix(_BOM)
 
     def _with_lf(self, data: bytes) -> bytes:
-        # §9.2.5: "end-of-line = ( cr lf / cr / lf )". A CR ends its line at once, and an LF that follows is
-        # dropped: to wait and see whether one follows would hold back a complete event.
+        # §9.2.5: "end-of-line = ( cr lf / cr / lf )". A CR ends its line at once, and an LF that follows it is
+        # dropped. Waiting to see whether an LF follows would hold back a complete event.
         after_cr, self._after_cr = self._after_cr, data.endswith(b"\r")
         if after_cr:
             data = data.removeprefix(b"\n")
@@ -113,7 +113,7 @@ class SSEDecoder:
             self._read_lines(blocks.pop(0) + b"\n\n", events)
         request_id, dialect = self.request_id, self.dialect
         for block in blocks:
-            # A shortcut for the ordinary block: at most an event line seen before, then one data line.
+            # A shortcut for ordinary blocks: one data line, perhaps after an event line that is in `_types`.
             head, found, value = block.partition(b"data:")
             type = _TYPES.get(head)
             if type is not None and found and _LF not in value and len(block) <= self.max_event_size:
@@ -129,8 +129,8 @@ class SSEDecoder:
             lines[0] = bytes(self._line) + lines[0]
             self._line.clear()
         for line in lines:
-            # With a colon, what is "before the first U+003A COLON" is the field, the rest is the value;
-            # without, "using the whole line as the field name, and the empty string as the field value".
+            # With a colon, the field name is what stands "before the first U+003A COLON" and the value is the rest;
+            # without one, "using the whole line as the field name, and the empty string as the field value".
             name, _, value = line.partition(b":")
             if name in _NAMES:  # "compared literally, with no case folding performed"
                 self._size += len(line)
@@ -168,7 +168,7 @@ class SSEDecoder:
         elif value.isdigit():
             # "If the field value consists of only ASCII digits, then interpret the field value as an integer
             # in base ten, and set the event stream's reconnection time to that integer."
-            digits = value.lstrip(b"0")[:20]  # int() refuses 4301 digits
+            digits = value.lstrip(b"0")[:20]  # int() raises for more than 4300 digits
             self.retry = min(int(digits or b"0"), MAX_RETRY)
 
     def _decode_type(self, head: bytes, value: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The stream that a client gives: one call, iterated once."""
+"""The stream that a client returns: one call, iterated once."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Self, final
@@ -13,7 +13,7 @@ from .transport import AsyncTransport, Transport
 
 
 class _Stream:
-    """What the blocking and the awaiting stream have in common."""
+    """The common part of the sync stream and the async stream."""
 
     _engine: Engine
     _delivered = False
@@ -28,17 +28,17 @@ class _Stream:
 
     @property
     def response(self) -> Response | None:
-        """The head of the response that the events come from."""
+        """The head (status and headers) of the current attempt's response; None until it has arrived."""
         return self._engine.call.response
 
     @property
     def attempts(self) -> int:
-        """How many attempts were begun."""
+        """The number of attempts that have begun."""
         return self._engine.call.attempts
 
     @property
     def history(self) -> tuple[Attempt, ...]:
-        """The attempts that failed before this one."""
+        """The attempts that failed so far."""
         return self._engine.call.history
 
     @property
@@ -48,11 +48,11 @@ class _Stream:
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens counted so far; None before the server said anything."""
+        """The tokens counted so far; None until the server has reported any."""
         return self._engine.call.usage
 
     def _check_complete(self) -> None:
-        """Raise unless the stream is complete: a part of it is never taken for the whole."""
+        """Raise unless the stream is complete, so that part of an answer is never mistaken for all of it."""
         outcome = self.outcome
         if outcome is not None and outcome.error is not None:
             raise outcome.error
@@ -60,7 +60,7 @@ class _Stream:
             raise RuntimeError("the stream was left before its end")
 
     def _begin(self) -> None:
-        """Raise when there is nothing left to iterate: an empty second pass would look like an empty answer."""
+        """Raise if the events have been delivered: an empty second iteration would look like an empty answer."""
         if self._delivered:
             raise RuntimeError("the events of this stream have been delivered; a stream can be iterated once")
 
@@ -81,9 +81,9 @@ class Stream(_Stream):
         self._make: Callable[[], Driver] = lambda: Driver(engine.run(), transport, clock)
 
     def __enter__(self) -> Self:
-        """Send the request, and try again as the plugins say, until the first content event is here.
+        """Send the request, with retries as the plugins decide, and wait for the first content event.
 
-        Raises the Error of a call that failed before that.
+        Raises the Error of a call that fails before it.
         """
         if self._driver is not None:
             raise RuntimeError("a stream can be entered once")
@@ -97,7 +97,10 @@ class Stream(_Stream):
             self._ready = iter(())
 
     def __iter__(self) -> Iterator[Event]:
-        """Deliver each event. Raises the Error of a call that failed, and RuntimeError once all are delivered."""
+        """Return the iterator of the events, which raises the Error of a call that fails.
+
+        Raises RuntimeError if all events have been delivered already.
+        """
         self._begin()
         return self
 
@@ -121,7 +124,7 @@ class Stream(_Stream):
         return event
 
     def text(self) -> Iterator[str]:
-        """Deliver the pieces of text of the events, as the dialect finds them."""
+        """Return an iterator over the text in the events, piece by piece, as the dialect extracts it."""
         pieces = map(self._text, self)
         return (piece for piece in pieces if piece is not None)
 
@@ -150,9 +153,9 @@ class AsyncStream(_Stream):
         self._make: Callable[[], AsyncDriver] = lambda: AsyncDriver(engine.run(), transport, clock)
 
     async def __aenter__(self) -> Self:
-        """Send the request, and try again as the plugins say, until the first content event is here.
+        """Send the request, with retries as the plugins decide, and wait for the first content event.
 
-        Raises the Error of a call that failed before that.
+        Raises the Error of a call that fails before it.
         """
         if self._driver is not None:
             raise RuntimeError("a stream can be entered once")
@@ -166,7 +169,10 @@ class AsyncStream(_Stream):
             self._ready = iter(())
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        """Deliver each event. Raises the Error of a call that failed, and RuntimeError once all are delivered."""
+        """Return the iterator of the events, which raises the Error of a call that fails.
+
+        Raises RuntimeError if all events have been delivered already.
+        """
         self._begin()
         return self
 
@@ -190,7 +196,7 @@ class AsyncStream(_Stream):
         return event
 
     def text(self) -> AsyncIterator[str]:
-        """Deliver the pieces of text of the events, as the dialect finds them."""
+        """Return an iterator over the text in the events, piece by piece, as the dialect extracts it."""
         self._begin()
         return _AsyncText(self)
 
@@ -210,7 +216,7 @@ class AsyncStream(_Stream):
 
 
 class _AsyncText:
-    """An iterator that can be dropped at any time; an async generator would linger until it is collected."""
+    """An iterator that may be abandoned at any time, unlike an async generator, which stays open until collected."""
 
     def __init__(self, stream: AsyncStream) -> None:
         self._stream = stream

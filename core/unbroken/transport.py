@@ -1,7 +1,7 @@
-"""What the drivers need from HTTP. Anything with these methods can carry the calls of a client.
+"""The interface between the drivers and HTTP. Any object with these methods can be the transport of a client.
 
-Deadlines are absolute, in the monotonic seconds of the client's clock; None is no limit. Whoever waits past one raises
-the builtin `TimeoutError`. Every other failure is a `NetworkError` or another Error.
+Deadlines are absolute, in seconds of the client's monotonic clock; None is no limit. An operation that outlives its
+deadline raises the builtin `TimeoutError`. Every other failure is a `NetworkError` or another `unbroken.Error`.
 """
 
 import ssl
@@ -14,48 +14,49 @@ from .messages import Request, Response
 from .validators import number
 
 DRAIN_SECONDS = 0.05
-"""How long `close` may look for the end of a body whose stream is complete, to save its connection."""
+"""How long `close` may wait for the end of a body whose stream is complete, in order to reuse the connection."""
 
 
 @frozen(kw_only=True)
 class Connections:
-    """How a client connects."""
+    """The settings of a client's connections."""
 
     verify: ssl.SSLContext | str | bool = True
-    """Whether, and against which certificates, servers are checked."""
+    """Whether the certificates of servers are verified, and against which authorities."""
     proxy: str | None = None
-    """The URL of a proxy."""
+    """The URL of the proxy; None for a direct connection."""
     trust_env: bool = False
-    """Whether ``HTTPS_PROXY``, ``SSL_CERT_FILE`` and their kin are obeyed."""
+    """Whether ``HTTPS_PROXY``, ``SSL_CERT_FILE`` and similar environment variables are used."""
     max_connections: int = field(default=1000, validator=number(at_least=1, whole=True))
-    """Streams at a time; a call waits for a free connection against its connect timeout."""
+    """The most streams at a time. A call waits for a free connection for at most its connect timeout."""
 
 
 @define(eq=False, kw_only=True)
 class Opening:
-    """The clocks of the opening of an exchange, and how far it has come."""
+    """The deadlines of opening an exchange, and the phase that it has reached."""
 
     connect_deadline: float | None = None
-    """For a free connection, DNS, TCP and TLS."""
+    """The deadline for a free connection, DNS, TCP and TLS."""
     deadline: float | None = None
-    """For everything until the head of the response is here."""
+    """The deadline for everything until the head of the response has arrived."""
     phase: Phase = "connect"
-    """The transport sets ``headers`` once the connection stands."""
+    """The transport sets it to ``headers`` once the connection is established."""
 
 
 class Exchange(Protocol):
-    """One request that is under way."""
+    """One request in progress: the head of its response has arrived, its body can be read."""
 
     response: Response
 
     def read(self, deadline: float | None) -> bytes:
-        """Return the next bytes of the body, as soon as there are any; ``b""`` at its end."""
+        """Return the next bytes of the body as soon as any arrive, ``b""`` at its end."""
         ...
 
     def close(self, *, reusable: bool) -> None:
-        """Let go. With `reusable`, look for the end of the body for DRAIN_SECONDS; there, the connection is kept.
+        """Close the exchange. Never raises, and never blocks for longer than DRAIN_SECONDS.
 
-        Never raises and never blocks longer than that.
+        With `reusable`, wait up to DRAIN_SECONDS for the end of the body and return the connection to the pool if it
+        arrives. Otherwise, close the connection at once.
         """
         ...
 
@@ -64,7 +65,7 @@ class Transport(Protocol):
     """Sends requests for the sync client."""
 
     def open(self, request: Request, opening: Opening) -> Exchange:
-        """Send `request` and return when the head of the response has arrived."""
+        """Send `request`, wait for the head of the response and return the exchange."""
         ...
 
     def close(self) -> None:
@@ -73,20 +74,20 @@ class Transport(Protocol):
 
 
 class AsyncExchange(Protocol):
-    """One request that is under way."""
+    """One request in progress: the head of its response has arrived, its body can be read."""
 
     response: Response
 
     async def read(self, deadline: float | None) -> bytes:
-        """Return the next bytes of the body, as soon as there are any; ``b""`` at its end."""
+        """Return the next bytes of the body as soon as any arrive, ``b""`` at its end."""
         ...
 
     def abort(self) -> None:
-        """Let go at once, without waiting for anything: the connection is closed and not used again."""
+        """Close the connection at once, without waiting for anything. It is not used again."""
         ...
 
     async def aclose(self) -> None:
-        """Let go as `Exchange.close` with `reusable` does. A cancellation meanwhile is raised once all is let go."""
+        """Close the exchange as `Exchange.close` does with `reusable`. A cancellation is raised when that is done."""
         ...
 
 
@@ -94,7 +95,7 @@ class AsyncTransport(Protocol):
     """Sends requests for the async client."""
 
     async def open(self, request: Request, opening: Opening) -> AsyncExchange:
-        """Send `request` and return when the head of the response has arrived."""
+        """Send `request`, wait for the head of the response and return the exchange."""
         ...
 
     async def aclose(self) -> None:

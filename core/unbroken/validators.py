@@ -1,6 +1,6 @@
-"""Validators for the fields of configurations: numbers are finite, in range, and really numbers.
+"""Validators for the fields of configurations, such as numbers that are finite and in range.
 
-Each raises ConfigurationError that names the field. A bool is not a number here.
+Each raises ConfigurationError that names the field. A bool does not count as a number.
 """
 
 import math
@@ -22,7 +22,7 @@ def number(
     at_most: float | None = None,
     whole: bool = False,
 ) -> Validator:
-    """Accept a finite number in the range; with `whole` an int only."""
+    """Return a validator that accepts a finite number in the range; with `whole`, only an int."""
     wanted = _wording(above, at_least, at_most, whole=whole)
 
     def validate(instance: Any, attribute: Any, value: Any) -> None:
@@ -41,13 +41,13 @@ def number(
 
 
 def flag(instance: Any, attribute: Any, value: Any) -> None:
-    """Accept True and False only: everything else would be true or false by accident."""
+    """Accept only True and False: the truth value of anything else would be accidental."""
     if not isinstance(value, bool):
         raise refused(attribute.name, f"must be True or False, not {shown(value)}")
 
 
 def optional(validator: Validator) -> Validator:
-    """Accept None too."""
+    """Return a validator that accepts None and whatever `validator` accepts."""
 
     def validate(instance: Any, attribute: Any, value: Any) -> None:
         if value is not None:
@@ -69,7 +69,10 @@ def callable_(instance: Any, attribute: Any, value: Any) -> None:
 
 
 def instance_of(kind: type | tuple[type, ...], words: str) -> Validator:
-    """Accept an instance of `kind`, which is called `words` in the message: ``a Window``. The value is not shown."""
+    """Return a validator that accepts an instance of `kind`.
+
+    The message calls the kind by `words`, such as ``a Window``, and does not show the value.
+    """
 
     def validate(instance: Any, attribute: Any, value: Any) -> None:
         must_be(attribute.name, value, kind, words)
@@ -84,7 +87,7 @@ def must_be(path: str, value: object, kind: type | tuple[type, ...], words: str)
 
 
 def one_of(*choices: str) -> Validator:
-    """Accept one of the words."""
+    """Return a validator that accepts one of `choices`."""
 
     def validate(instance: Any, attribute: Any, value: Any) -> None:
         if value not in choices:
@@ -94,12 +97,12 @@ def one_of(*choices: str) -> Validator:
 
 
 def refused(path: str, message: str) -> ConfigurationError:
-    """Make the error for one bad field."""
+    """Return the error for one invalid field."""
     return ConfigurationError.of(Problem(path, message))
 
 
 def shown(value: object) -> str:
-    """Show a scalar, cut to a decent length; of everything else only what it is, for it may hold secrets."""
+    """Return a scalar's repr, shortened; of anything else only what it is, because it may hold secrets."""
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, ITERABLES):
@@ -114,7 +117,7 @@ def shown(value: object) -> str:
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """Return `` (did you mean …?)`` when one of `names` is close to `name`, nothing otherwise."""
+    """Return `` (did you mean …?)`` if one of `names` is similar to `name`, otherwise an empty string."""
     from difflib import get_close_matches
 
     close = get_close_matches(name, sorted(names), 1)
@@ -122,7 +125,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def finite(value: float) -> bool:
-    """Whether `value` is a number that a float can hold."""
+    """Return whether `value` is a finite number that a float can hold."""
     try:
         return math.isfinite(value)
     except OverflowError:  # an int that no float can hold

@@ -1,1 +1,1 @@
-"""One call's life: attempts, the commit, retries and closing, as a generator of effects and two drivers."""
+"""The life of one call (attempts, commit, retries, closing) as a generator of effects, and the two drivers of it."""

@@ -1,4 +1,4 @@
-"""One attempt: ask the plugins, open, check the head, read, deliver. Generators of effects."""
+"""One attempt, as generators of effects: run `before_request`, open, check the head, read, deliver."""
 
 import builtins
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from .timing import ReadTimeout, after, earliest, expired
 
 _DEFAULT_TIMEOUTS = Timeouts()
 
-# After so many events of one chunk other tasks get a turn.
+# Other tasks may run after this many events of one chunk.
 _PAUSE_EVERY: Final = 256
 
 
 @define(eq=False)
 class AttemptRun:
-    """The engine's side of one attempt."""
+    """Runs one attempt of a call."""
 
     call: Call
     hooks: HookCalls
@@ -34,9 +34,9 @@ class AttemptRun:
     hold: bool
     """Whether preamble is held back until the first content event."""
     sent: bool = field(default=False, init=False)
-    """Whether the transport was asked to send."""
+    """Whether the request was handed to the transport."""
     ended: bool = field(default=False, init=False)
-    """Whether the body was read to its end, or its stream is complete."""
+    """Whether the body was read to its end or the stream is complete."""
     reader: Reader = field(init=False)
     _buffer: CommitBuffer = field(init=False)
 
@@ -44,9 +44,12 @@ class AttemptRun:
         self.reader = self.call.dialect.reader(self.call)
         self._buffer = CommitBuffer(self.call.dialect, self.reader, self.limits, self.hold)
 
-    def run(self, request: Request) -> Steps[None]:
-        """Send `request`, as the plugins change it, and deliver the stream. Raises the failure."""
-        answer = yield from self.hooks.before_request(request)
+    def run(self) -> Steps[None]:
+        """Run `before_request`, then send the request and deliver its stream, or replay the stored events.
+
+        Raises the failure of the attempt.
+        """
+        answer = yield from self.hooks.before_request()
         if not isinstance(answer, Request):
             yield from self.replay(answer.events)
             return
@@ -62,7 +65,7 @@ class AttemptRun:
         self.ended = True
 
     def replay(self, events: Sequence[Event]) -> Steps[None]:
-        """Deliver `events` in place of an answer."""
+        """Deliver `events` instead of an answer from the server."""
         self._buffer.sort(events)
         if events:
             yield from self._deliver([*events], complete=True)
@@ -90,7 +93,10 @@ class AttemptRun:
         return response
 
     def _body(self, timeouts: Timeouts, started: float) -> Steps[None]:
-        """Read and deliver until the stream is complete. Raises what the server reports, and a stream cut short."""
+        """Read and deliver until the stream is complete.
+
+        Raises the error that the server reports, TimeoutError, and TruncatedStreamError if the body ends too early.
+        """
         call, buffer = self.call, self._buffer
         decoder = SSEDecoder(self.limits.max_event_size, request_id=call.id, dialect=call.dialect)
         left = None if timeouts.first_event is None else started + timeouts.first_event - call.now()
@@ -114,7 +120,7 @@ class AttemptRun:
                 timeout.renew()
 
     def _take(self, chunk: bytes, decoder: SSEDecoder, *, count_keepalives: bool) -> tuple[list[Event], bool]:
-        """Decode and sort a chunk. Returns the events to deliver now, and whether there was progress."""
+        """Decode and sort a chunk. Returns the events to deliver now and whether there was progress."""
         call, buffer = self.call, self._buffer
         call.bytes += len(chunk)
         comments = decoder.comments
@@ -127,12 +133,12 @@ class AttemptRun:
         return ready, buffer.progress or counted
 
     def _raise_reported(self, decoder: SSEDecoder) -> None:
-        """Raise the failure that the server, or the decoder, has reported behind what was delivered."""
+        """Raise the failure that the server or the decoder reported after the delivered events."""
         buffer = self._buffer
         if buffer.failed_by is not None:
             raise self.call.dialect.error_from_event(buffer.failed_by)
         if buffer.released:
-            self.call.last_event_id = decoder.last_event_id  # a block with only an id moves it too
+            self.call.last_event_id = decoder.last_event_id  # a block with only an id changes it too
         if decoder.error is not None:
             raise decoder.error
 
@@ -191,7 +197,10 @@ class AttemptRun:
         return complete
 
     def _end(self, decoder: SSEDecoder) -> Steps[None]:
-        """Judge a body that has ended politely. Raises TruncatedStreamError when the stream is not complete."""
+        """Deliver what is still held back at the normal end of the body.
+
+        Raises TruncatedStreamError if the stream is not complete.
+        """
         self.ended = True
         decoder.close()
         if not self.reader.complete_at_end():
@@ -201,7 +210,10 @@ class AttemptRun:
             yield from self._deliver(held, complete=True)
 
     def _error_body(self) -> Steps[bytes]:
-        """Read what an answer that is no stream has to say, within bounds; a failure is just its end."""
+        """Return the body of an answer that is not a stream, read within ERROR_BODY_BYTES and ERROR_BODY_SECONDS.
+
+        A timeout or a network failure only ends the body: the status is the error that matters.
+        """
         body = bytearray()
         read = Read()
         read.deadline = earliest(self.call.now() + ERROR_BODY_SECONDS, self.call.deadline)

@@ -1,4 +1,4 @@
-"""Sorting the events of one attempt: what may be delivered now, what is held back until the commit. Pure."""
+"""Sorts the events of one attempt into those to deliver now and those held back until the commit. Does no I/O."""
 
 from collections.abc import Sequence
 
@@ -16,53 +16,55 @@ _COMMITS = _CONTENT | _TERMINAL
 
 @frozen(kw_only=True)
 class Limits:
-    """What may be kept in memory."""
+    """How much may be kept in memory."""
 
     max_event_size: int = field(default=MAX_EVENT_SIZE, validator=number(at_least=1, whole=True))
-    """Bytes of one event."""
+    """The most bytes of one event."""
     held_events: int = 1024
-    """Events held back until the commit; one more, or `held_bytes`, commits."""
+    """The most events held back until the commit. One more event, or more than `held_bytes`, commits."""
     held_bytes: int = 256 * 1024
 
 
 @define(eq=False)
 class CommitBuffer:
-    """Holds the preamble of one attempt back until its first content.
+    """Holds back the preamble of one attempt until its first content.
 
-    ==============  ==================================================  ===============================
-    state           an event that comes                                 afterwards
-    ==============  ==================================================  ===============================
-    holding         keep-alive or preamble, and there is room           held, still holding
-    holding         content, terminal, or no room                       held events and it are ready: released
-    released        any but an error                                    ready
-    either          terminal                                            ready, `complete`
-    either          error                                               not ready, `failed_by`
-    ==============  ==================================================  ===============================
+    ========  ======================================  ==========================================  ========
+    state     the next event                          is                                          state
+    ========  ======================================  ==========================================  ========
+    holding   keep-alive or preamble, there is room   held back                                   holding
+    holding   keep-alive or preamble, no room         ready to deliver, after the held events     released
+    holding   content or terminal                     ready to deliver, after the held events     released
+    released  any except an error                     ready to deliver                            released
+    either    error                                   not delivered; it is `failed_by`            the same
+    ========  ======================================  ==========================================  ========
+
+    A terminal event also sets `complete`. No event after a terminal event or an error is looked at.
     """
 
     dialect: Dialect
     reader: Reader
     limits: Limits = field(factory=Limits)
     hold: bool = True
-    """Whether to hold anything back at all."""
+    """Whether to hold events back at all."""
     released: bool = field(default=False, init=False)
-    """Whether events are handed on as they come."""
+    """Whether events are delivered as they arrive."""
     held: list[Event] = field(factory=list[Event], init=False)
-    """What is held back."""
+    """The events held back."""
     first_content: Event | None = field(default=None, init=False)
     """The first content or terminal event."""
     progress: bool = field(default=False, init=False)
-    """Whether the events sorted last had one that is no keep-alive."""
+    """Whether the last call of `sort` saw an event other than a keep-alive."""
     complete: bool = field(default=False, init=False)
-    """Whether the terminal event has come."""
+    """Whether the terminal event has arrived."""
     failed_by: Event | None = field(default=None, init=False)
-    """The event with which the server reports a failure."""
+    """The event in which the server reports a failure."""
     usage: Usage | None = field(default=None, init=False)
-    """The tokens that the server has counted so far."""
+    """The token counts that the server has reported so far."""
     _held_bytes: int = field(default=0, init=False)
 
     def sort(self, events: Sequence[Event]) -> list[Event]:
-        """Take `events` in and return those to deliver now. What follows a terminal event or an error is not read."""
+        """Sort `events` and return those to deliver now. Events after a terminal event or an error are ignored."""
         classify = self.reader.classify
         ready: list[Event] = []
         self.progress = False
@@ -88,13 +90,13 @@ class CommitBuffer:
         return ready
 
     def release(self) -> list[Event]:
-        """Return what was held back; from now on nothing is."""
+        """Return the events held back, and hold back no more."""
         self.released = True
         held, self.held = self.held, []
         return held
 
     def _keep(self, event: Event) -> bool:
-        """Hold `event` back if that is wanted and there is room for it."""
+        """Hold `event` back if holding is on and there is room. Returns whether it was held back."""
         self._held_bytes += len(event.raw) + len(event.type) + len(event.id)
         if not self.hold or len(self.held) >= self.limits.held_events or self._held_bytes > self.limits.held_bytes:
             return False

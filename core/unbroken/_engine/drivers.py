@@ -1,4 +1,25 @@
-"""Performing the effects of the engine: the same few steps twice, once blocking and once awaiting."""
+"""The sync and the async driver. They perform the effects of the engine in the same few steps.
+
+A call can end in these ways. Without `reusable`, closing does not wait for anything:
+
+================================  ============================  ==================================================
+what happens                      the engine is sent            what closes the exchange
+================================  ============================  ==================================================
+the consumer has the last event   None or, if it leaves         ``Close(reusable=True)``: it waits up to
+                                  without asking again,         DRAIN_SECONDS for the end of the body
+                                  `Leave`
+the consumer leaves earlier       `Leave`                       ``Close(reusable=False)``
+a cancellation, Ctrl-C            that exception                ``Close(reusable=False)``, then it is raised again
+the coroutine itself is closed    `Leave`                       ``Close(reusable=False)``: a coroutine that is
+                                                                being closed may not await
+the stream is garbage-collected   GeneratorExit                 the driver, beforehand: a generator that is being
+                                                                closed may not yield an effect
+================================  ============================  ==================================================
+
+Example: a task that waits in ``await exchange.read(...)`` is cancelled. `_perform` throws the cancellation into the
+engine, which answers with ``Close(reusable=False)``. The driver calls `abort`, which does not await and so cannot be
+interrupted by a second cancellation. The engine runs `after_request` and `on_finish` and raises the cancellation again.
+"""
 
 import contextlib
 import warnings
@@ -13,14 +34,14 @@ from ..transport import AsyncExchange, AsyncTransport, Exchange, Transport
 from .effects import READY, Batch, Close, Effect, Leave, Open, Pause, Read, Sleep, Steps
 
 Step = Effect | Event | None
-"""What the engine wants next; None when it has come to its end."""
+"""What the engine yields next; None when it has ended."""
 
 _DROPPED = "a stream was dropped without leaving its `with` block"
 _TWO_CONSUMERS = "another task or thread is reading this stream"
 
 
 class _Runner:
-    """The engine's generator, without the StopIteration that must not cross a coroutine and without `Leave`."""
+    """Wraps the engine's generator. Returns None for StopIteration, which a coroutine may not raise, and `Leave`."""
 
     _performing = False
     """Whether an effect is being performed: a second consumer would take the generator's answer from the first."""
@@ -51,7 +72,7 @@ class _Runner:
 
 
 class Driver(_Runner):
-    """Runs the steps of a call, blocking."""
+    """Runs the steps of a call for the sync client."""
 
     _exchange: Exchange | None = None
 
@@ -61,13 +82,13 @@ class Driver(_Runner):
         self._clock = clock
 
     def start(self) -> None:
-        """Run until the first content event is here, or the stream has ended without one."""
+        """Run until the first content event has arrived, or the stream has ended without one."""
         try:
             step = self.send(None)
             while step is not None and step is not READY:
                 step = self._perform(step)
         except BaseException:
-            self.leave()  # nobody else will; it matters when a KeyboardInterrupt came between two steps
+            self.leave()  # `__exit__` does not run if entering fails, say by a KeyboardInterrupt between two steps
             raise
 
     def next_event(self) -> Event | None:
@@ -93,7 +114,7 @@ class Driver(_Runner):
         return None
 
     def leave(self) -> None:
-        """End the call where it stands."""
+        """End the call at once; the consumer has left. Does nothing if the call has ended."""
         step = self.throw(Leave())
         while step is not None:
             step = self._perform(step)
@@ -121,11 +142,11 @@ class Driver(_Runner):
     def _close(self, effect: Close) -> None:
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            with contextlib.suppress(Exception):  # letting go cannot fail a call
+            with contextlib.suppress(Exception):  # a failure to close must not fail the call
                 exchange.close(reusable=effect.reusable)
 
     def _pause(self, effect: Pause) -> None:
-        """Threads need no turns."""
+        """Do nothing: other threads run anyway."""
 
     _EFFECTS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
         Open: _open,
@@ -136,7 +157,7 @@ class Driver(_Runner):
     }
 
     def drop(self) -> None:
-        """End the call as the garbage collector would, which runs no effects: the exchange is closed first."""
+        """End the call as garbage collection does. The exchange is closed first, as no more effects can run."""
         if self._exchange is not None:
             self._close(Close(reusable=False))
         self._generator.close()
@@ -149,7 +170,7 @@ class Driver(_Runner):
 
 
 class AsyncDriver(_Runner):
-    """Runs the steps of a call, awaiting."""
+    """Runs the steps of a call for the async client."""
 
     _exchange: AsyncExchange | None = None
 
@@ -159,7 +180,7 @@ class AsyncDriver(_Runner):
         self._clock = clock
 
     async def start(self) -> None:
-        """Run until the first content event is here, or the stream has ended without one."""
+        """Run until the first content event has arrived, or the stream has ended without one."""
         step = self.send(None)
         while step is not None and step is not READY:
             step = await self._perform(step)
@@ -187,7 +208,7 @@ class AsyncDriver(_Runner):
         return None
 
     async def leave(self) -> None:
-        """End the call where it stands."""
+        """End the call at once; the consumer has left. Does nothing if the call has ended."""
         step = self.throw(Leave())
         while step is not None:
             step = await self._perform(step)
@@ -197,7 +218,7 @@ class AsyncDriver(_Runner):
         try:
             result = await self._EFFECTS[step.__class__](self, step)
         except GeneratorExit:
-            await self.leave()  # the coroutine is being closed: leaving awaits nothing
+            await self.leave()  # the coroutine is being closed and may not await: leaving awaits nothing here
             raise
         except BaseException as error:  # noqa: BLE001  # the engine says what it means, and raises it again
             self._performing = False
@@ -218,11 +239,11 @@ class AsyncDriver(_Runner):
     async def _close(self, effect: Close) -> None:
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            with contextlib.suppress(Exception):  # letting go cannot fail a call
+            with contextlib.suppress(Exception):  # a failure to close must not fail the call
                 if effect.reusable:
                     await exchange.aclose()
                 else:
-                    exchange.abort()  # not awaited: a second cancellation has nothing to interrupt
+                    exchange.abort()  # not awaited, so a second cancellation cannot interrupt it
 
     async def _pause(self, effect: Pause) -> None:
         await anyio.lowlevel.checkpoint()

@@ -1,4 +1,4 @@
-"""What the engine asks its driver to do. A driver sends the result back, or throws the failure."""
+"""The effects that the engine asks its driver to perform. The driver sends the result back, or throws the failure."""
 
 from collections.abc import Generator
 from operator import length_hint
@@ -9,14 +9,14 @@ from ..transport import Opening
 
 
 class Effect:
-    """Anything that the engine yields and that is not an event for the consumer."""
+    """The base class of everything that the engine yields except the events for the consumer."""
 
     __slots__ = ()
 
 
 @final
 class Open(Effect):
-    """Send a request; the result is the head of the response."""
+    """Send a request. The result is the `Response`, the head of the answer."""
 
     __slots__ = ("opening", "request")
 
@@ -27,7 +27,7 @@ class Open(Effect):
 
 @final
 class Read(Effect):
-    """Read some bytes; the result is empty at the end of the body. One object serves a whole attempt."""
+    """Read the next bytes. The result is ``b""`` at the end of the body. One object is reused for a whole attempt."""
 
     __slots__ = ("deadline",)
 
@@ -37,7 +37,7 @@ class Read(Effect):
 
 @final
 class Sleep(Effect):
-    """Let time pass."""
+    """Sleep for `seconds`."""
 
     __slots__ = ("seconds",)
 
@@ -47,7 +47,7 @@ class Sleep(Effect):
 
 @final
 class Close(Effect):
-    """Close the exchange, if there is one. Only a cancellation is thrown here, once that is done."""
+    """Close the exchange, if there is one. Only a cancellation can be thrown here, after the exchange is closed."""
 
     __slots__ = ("reusable",)
 
@@ -57,7 +57,7 @@ class Close(Effect):
 
 @final
 class Ready(Effect):
-    """The first content event is here: the consumer may have the stream."""
+    """The first content event has arrived: give the stream to the consumer."""
 
     __slots__ = ()
 
@@ -83,7 +83,7 @@ class Batch(Effect):
 
 @final
 class Pause(Effect):
-    """Many events came in one piece: let other tasks run."""
+    """Let other tasks run, because one chunk held many events."""
 
     __slots__ = ()
 
@@ -94,7 +94,7 @@ PAUSE = Pause()
 
 T = TypeVar("T")
 Steps = Generator[Effect | Event, Any, T]
-"""What a part of a call is: it yields effects and events, is sent the results, and returns a `T`."""
+"""A part of a call: a generator that yields effects and events, is sent the results, and returns a `T`."""
 
 
 class Leave(BaseException):

@@ -1,7 +1,7 @@
-"""One call's life as a generator of effects: no I/O, no clock of its own, no HTTP library.
+"""The life of one call as a generator of effects: no I/O, no clock of its own, no HTTP library.
 
-The driver sends the result of each effect back in, or throws the failure. Events are yielded one at a time: an event is
-delivered when the consumer asks for it, so whoever leaves early has seen exactly what `Call.events` counts.
+The driver sends the result of each effect back, or throws the failure. Events are yielded one at a time, each when the
+consumer asks for it, so a consumer that leaves early has seen exactly `Call.events` events.
 """
 
 from attrs import define, field
@@ -17,7 +17,7 @@ from .hook_calls import HookCalls, passes_deadline, passing, use_request
 from .hooks import Hooks
 
 ENGINE = "engine"
-"""Who decides where the engine's own rules do."""
+"""The name given for decisions by the engine's own rules."""
 
 
 @define(eq=False)
@@ -31,7 +31,7 @@ class Engine:
     outcome: Outcome | None = field(default=None, init=False)
     """How the call ended; None while it runs."""
     reader: Reader = field(init=False)
-    """The reader of the present attempt."""
+    """The reader of the current attempt."""
     _calls: HookCalls = field(init=False)
     _sent: bool = field(default=False, init=False)
 
@@ -40,7 +40,7 @@ class Engine:
         self.reader = self.call.dialect
 
     def run(self) -> Steps[None]:
-        """Run the call to its end. Yields effects and events; raises the error of a call that failed."""
+        """Run the call to its end. Yields effects and events; raises the error of a call that fails."""
         call = self.call
         call.started_at = call.now()  # a stream may be entered long after it was made
         use_request(call, call.base)
@@ -73,12 +73,13 @@ class Engine:
             self._calls.on_finish(self.outcome)
 
     def _attempt(self) -> Steps[Error | None]:
-        """Make one attempt. Returns its failure, None when the call is complete."""
+        """Make one attempt. Returns its failure, None if the call is complete."""
         call = self.call
         call.attempt += 1
         call.attempts += 1
         call.phase = "before"
         call.response = call.usage = None
+        use_request(call, call.base)
         run = self._run(hold=self._hold)
         started = call.now()
         status: Status = "cancelled"
@@ -99,31 +100,47 @@ class Engine:
         return error
 
     def _exchange(self, run: AttemptRun) -> Steps[tuple[Error | None, BaseException | None]]:
-        """Send, deliver, close. Returns the failure and what interrupted it, None for what did not happen."""
+        """Send, deliver and close. Returns the failure and the interrupt, each None if it did not happen.
+
+        =========================================  ===========  =============  ====================================
+        what ended the attempt                     failure      interrupt      the connection may be reused
+        =========================================  ===========  =============  ====================================
+        a complete stream                          None         None           yes
+        an Error                                   the error    None           if the body was read to its end
+        another exception: a dialect's bug, say    PluginError  None           if the body was read to its end
+        `Leave`, a cancellation, Ctrl-C            None         the exception  no
+        a cancellation while closing               as above     the exception  the exchange is closed already
+        =========================================  ===========  =============  ====================================
+
+        The caller raises the interrupt again. If nothing was sent, there is nothing to close.
+        """
         error: Error | None = None
         interrupt: BaseException | None = None
         try:
-            yield from run.run(self.call.base)
+            yield from run.run()
             self.call.phase = "complete"
         except Error as failure:
             error = failure
         except GeneratorExit:
-            raise  # a generator that is being collected may not yield; its driver has already closed the exchange
-        except Exception as bug:  # noqa: BLE001  # a dialect and a transport are plugins too
+            raise  # a generator that is being closed may not yield; the driver has already closed the exchange
+        except Exception as bug:  # noqa: BLE001  # raised by a dialect or a transport, which are plugins too
             error = self._foreign(bug)
-        except BaseException as leaving:  # noqa: BLE001  # raised again when the exchange is closed
+        except BaseException as leaving:  # noqa: BLE001  # raised again after the exchange is closed
             interrupt = leaving
         if not run.sent:
             return error, interrupt
         self._sent = True
         try:
             yield Close(reusable=run.ended and interrupt is None)
-        except BaseException as leaving:  # noqa: BLE001  # a cancellation, once the exchange is closed
+        except BaseException as leaving:  # noqa: BLE001  # a cancellation, raised after the exchange was closed
             interrupt = leaving
         return error, interrupt
 
     def _verdict(self, error: Error) -> ShouldRetry:
-        """Decide what follows a failed attempt, note it in the history and tell the observers. Raises PluginError."""
+        """Return the decision about a failed attempt, after adding it to the history and running `on_decision`.
+
+        Raises PluginError if a policy has a bug.
+        """
         try:
             answer, by = self._decide(error)
         except PluginError as bug:
@@ -136,7 +153,7 @@ class Engine:
         return answer
 
     def _decide(self, error: Error) -> tuple[ShouldRetry, str]:
-        """Return what the policies say, or the engine's own rule where it forbids that, and whose answer it is."""
+        """Return the decision of the policies, or of the engine where its rules forbid that, and who made it."""
         call = self.call
         if self._calls.final:
             return GiveUp(reason=self._calls.final), ENGINE
@@ -151,7 +168,7 @@ class Engine:
         return answer, by
 
     def _back_off(self, answer: TryAgain) -> Steps[None]:
-        """Wait for the next attempt, and note what it starts from."""
+        """Wait before the next attempt, and set the request from which it starts."""
         call = self.call
         if answer.delay:
             yield Sleep(answer.delay)
@@ -166,7 +183,7 @@ class Engine:
         return run
 
     def _record(self, error: Error, answer: ShouldRetry, plugin: str) -> None:
-        """Put the failed attempt into the history that every error carries."""
+        """Add the failed attempt to the history of the call and of the error."""
         call = self.call
         attempt = Attempt(
             number=call.attempts,

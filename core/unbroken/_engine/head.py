@@ -1,4 +1,4 @@
-"""Judging the head of a response before the first byte of the stream is parsed."""
+"""Checks of the head of a response, made before the first byte of the stream is parsed."""
 
 from ..dialect import Dialect
 from ..errors import ContentTypeError, Error, StreamError
@@ -13,18 +13,22 @@ _LOOKED_AT = 4096
 
 
 def check_head(response: Response) -> bool:
-    """Return True for a stream, False for an answer whose body says what is wrong. Raises StreamError for nonsense."""
+    """Return True for a stream, False for an answer whose body says what is wrong.
+
+    Raises StreamError for a head that is neither: a redirect or another status below 400 that is not 200, contradictory
+    framing, too many header fields, a compressed stream.
+    """
     headers = response.headers
     status = response.status_code
     if len(headers.items_raw) > MAX_HEADER_FIELDS:
         raise StreamError(f"the response has {len(headers.items_raw)} header fields, more than {MAX_HEADER_FIELDS}")
     if "content-length" in headers and "transfer-encoding" in headers:
-        # RFC 9112 §6.3: "ought to be handled as an error"; it is how responses are smuggled.
+        # RFC 9112 §6.3: "ought to be handled as an error", because it is a means of response smuggling.
         raise StreamError("the response has both Content-Length and Transfer-Encoding")
     if status >= 400:
         return False
     if 300 <= status < 400:
-        # Following would hand the credentials and the prompt to wherever Location points.
+        # Following it would send the credentials and the prompt to the host in Location.
         raise StreamError(f"HTTP {status}: a redirect, which is never followed for a stream")
     if status != 200:
         raise StreamError(f"HTTP {status}: there is no stream in this answer")
@@ -32,13 +36,13 @@ def check_head(response: Response) -> bool:
         return False
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"identity", ""}:
-        # A few kilobytes of gzip can be gigabytes of text.
+        # A few kilobytes of gzip can expand to gigabytes of text.
         raise StreamError(f"the stream is encoded ({printable(encoding)[:40]}) though identity was asked for")
     return True
 
 
 def error_answer(dialect: Dialect, response: Response, body: bytes) -> Error:
-    """Make the error for an answer that is not a stream."""
+    """Return the error for an answer that is not a stream."""
     if response.status_code >= 400:
         return dialect.error_from_response(response, body)
     error = dialect.error_from_body(response, body) if is_json(response) else None
@@ -46,7 +50,7 @@ def error_answer(dialect: Dialect, response: Response, body: bytes) -> Error:
         return error
     given = response.headers.get("content-type")
     content_type = None if given is None else printable(given)[:80]
-    # A page may repeat what it was sent.
+    # A page may repeat what it was sent, such as a key.
     start = redact_keys(printable(body[:_LOOKED_AT].decode("utf-8", "replace")))[:_SHOWN]
     wrong = ContentTypeError(f"expected text/event-stream, got {content_type or 'no content type'}: {start!r}")
     wrong.content_type = content_type
@@ -55,7 +59,7 @@ def error_answer(dialect: Dialect, response: Response, body: bytes) -> Error:
 
 
 def is_json(response: Response) -> bool:
-    """Whether the content type is JSON (RFC 8259, RFC 6839 §3.1)."""
+    """Return whether the content type is JSON (RFC 8259, RFC 6839 §3.1)."""
     kind = media_type(response)
     return kind == "application/json" or kind.endswith("+json")
 
@@ -66,5 +70,5 @@ def media_type(response: Response) -> str:
 
 
 def printable(text: str) -> str:
-    """Return `text` with everything that is not printable as a space: one line, no escapes."""
+    """Return `text` in one line, with a space for each character that is not printable (such as a terminal escape)."""
     return "".join(character if character.isprintable() else " " for character in text)

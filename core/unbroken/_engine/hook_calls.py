@@ -1,4 +1,4 @@
-"""Calling hooks as the contract of plugin authors says: what is a decision, what is a bug, what is contained."""
+"""Calls hooks by the contract of plugin authors: what is a decision, what is a bug, and which bugs are contained."""
 
 import inspect
 import logging
@@ -14,16 +14,16 @@ from .hooks import Bound, Hooks
 from .timing import timed_out
 
 Wrapper = Generator[None, ShouldRetry, ShouldRetry]
-"""What ``@hookimpl(wrapper=True)`` makes of `should_retry`: yields once, is sent the answer, returns its own."""
+"""A `should_retry` with ``@hookimpl(wrapper=True)``: it yields once, is sent the decision, and returns its own."""
 
 _ANSWERS = (TryAgain, GiveUp, Replay)
 
-# The one thing that this library says by itself: a plugin has a bug that the stream has survived.
+# The engine logs only this: a plugin has a bug, and the stream goes on.
 _log = logging.getLogger("unbroken")
 
 
 class HookCalls:
-    """The hooks of a client, called for one call."""
+    """Calls the hooks of a client for one call."""
 
     __slots__ = ("_hooks", "call", "final", "finishing", "watched")
 
@@ -31,16 +31,18 @@ class HookCalls:
         self._hooks = hooks
         self.call = call
         self.watched = bool(hooks.on_event or hooks.on_event_by_type)
-        """Whether any plugin looks at events."""
+        """Whether any plugin implements `on_event`."""
         self.finishing = False
-        """Whether a plugin answered FINISH."""
+        """Whether a plugin returned FINISH."""
         self.final = ""
-        """If not empty, the reason why the present failure may not be retried."""
+        """If not empty, the reason why this failure may not be retried."""
 
-    def before_request(self, request: Request) -> Steps[Request | Replay]:
-        """Let the plugins change `request`, delay it or refuse it. Returns what to send, or to give instead."""
+    def before_request(self) -> Steps[Request | Replay]:
+        """Run `before_request`: plugins change, delay, reject or answer `request`.
+
+        Returns the request to send, or the `Replay` to deliver instead. Raises the error of a `Reject`.
+        """
         call = self.call
-        use_request(call, request)
         for function, plugin in self._hooks.before_request:
             try:
                 answer = function(call, call.current)
@@ -63,14 +65,14 @@ class HookCalls:
         return call.current
 
     def on_response(self, response: Response) -> None:
-        """Raise what a plugin rejects the response with."""
+        """Run `on_response`. Raises the error of a `Reject`."""
         for bound in self._hooks.on_response:
             answer = self._ask(bound, "on_response", response, (Reject,))
             if answer is not None:
                 self._obey(answer, bound[1])
 
     def on_commit(self, event: Event) -> None:
-        """Tell of the first content event."""
+        """Run `on_commit`. Raises PluginError."""
         for function, plugin in self._hooks.on_commit:
             try:
                 answer = function(self.call, event)
@@ -80,7 +82,7 @@ class HookCalls:
                 _checked(answer, plugin, "on_commit", ())
 
     def on_event(self, event: Event) -> Event | None:
-        """Return the event to deliver, None when a plugin dropped it."""
+        """Run `on_event`. Returns the event to deliver, None if it was dropped. Raises the error of a `Reject`."""
         hooks = self._hooks
         finishing = False
         for bound in hooks.on_event_by_type.get(event.type, hooks.on_event):
@@ -103,7 +105,7 @@ class HookCalls:
         return event
 
     def on_error(self, error: Error) -> Error:
-        """Return the error that the plugins make of `error`. A plugin's bug stays one, or it could be retried."""
+        """Run `on_error`. Returns `error` as the plugins replace it; a PluginError stays, or it could be retried."""
         if isinstance(error, PluginError):
             return error
         for bound in self._hooks.on_error:
@@ -115,7 +117,7 @@ class HookCalls:
         return error
 
     def should_retry(self, error: Error) -> tuple[ShouldRetry, str]:
-        """Return the first answer, as the wrappers around it left it, and whose it is. Raises PluginError."""
+        """Run `should_retry` inside its wrappers. Returns the decision and who made it. Raises PluginError."""
         entered: list[tuple[Wrapper, str]] = []
         try:
             for function, plugin in self._hooks.retry_wrappers:
@@ -131,10 +133,10 @@ class HookCalls:
                     answer, by = _checked(changed, plugin, "should_retry", (*_ANSWERS, type(None))), plugin
             return answer, by
         finally:
-            for wrapper, plugin in reversed(entered):  # those that will not be asked again clean up now
+            for wrapper, plugin in reversed(entered):  # wrappers that will not be resumed clean up now
                 try:
                     wrapper.close()
-                except Exception as bug:  # noqa: BLE001  # it had its say, the call goes on
+                except Exception as bug:  # noqa: BLE001  # its decision is not needed, so the call goes on
                     _report(plugin, "should_retry", bug)
 
     def _first_answer(self, error: Error) -> tuple[ShouldRetry, str]:
@@ -145,15 +147,15 @@ class HookCalls:
         return None, "engine"
 
     def after_request(self, outcome: Outcome) -> None:
-        """Let every plugin give back what it took."""
+        """Run `after_request`, in which plugins release what they took. Bugs are logged."""
         self._tell(self._hooks.after_request, "after_request", outcome)
 
     def on_finish(self, outcome: Outcome) -> None:
-        """Tell of the end of the call."""
+        """Run `on_finish`. Bugs are logged."""
         self._tell(self._hooks.on_finish, "on_finish", outcome)
 
     def on_decision(self, decision: Decision, plugin: str) -> None:
-        """Tell the observers."""
+        """Run `on_decision`. Bugs are logged."""
         self._tell(self._hooks.on_decision, "on_decision", decision, plugin)
 
     def _tell(self, bounds: tuple[Bound, ...], hook: str, *payload: object) -> None:
@@ -163,11 +165,11 @@ class HookCalls:
                 answer = function(call, *payload)
                 if answer is not None:
                     _checked(answer, plugin, hook, ())
-            except Exception as error:  # noqa: BLE001  # the other plugins have to give back what they took, too
+            except Exception as error:  # noqa: BLE001  # the other plugins must still release what they took
                 _report(plugin, hook, error)
 
     def _ask(self, bound: Bound, hook: str, payload: Any, allowed: tuple[type, ...]) -> Any:
-        """Call one hook. Whatever goes wrong in it is a PluginError."""
+        """Call one hook and return its answer. Raises PluginError if it raises or returns what it may not."""
         function, plugin = bound
         try:
             answer = function(self.call, payload)
@@ -180,7 +182,10 @@ class HookCalls:
         raise _rejection(answer)
 
     def _no_time(self, wait: Wait) -> Error:
-        """Return the error of a wait that would pass the deadline: what failed before, if anything did."""
+        """Return the error for a wait that would reach the deadline.
+
+        It is the failure of the last failed attempt or, without one, a local TimeoutError of the total timeout.
+        """
         call = self.call
         self.final = passing(wait.seconds)
         if call.error is not None:
@@ -192,25 +197,25 @@ class HookCalls:
 
 
 def use_request(call: Call, request: Request) -> None:
-    """Make `request` the current one, with the total timeout that it brings."""
+    """Make `request` the current one, and set the deadline of the call from its total timeout."""
     call.current = request
     if request.timeouts is not None and request.timeouts.total is not None:
         call.deadline = call.started_at + request.timeouts.total
 
 
 def passes_deadline(call: Call, seconds: float) -> bool:
-    """Whether a wait of so many seconds would reach the deadline of the call."""
+    """Return whether a wait of `seconds` would reach the deadline of the call."""
     remaining = call.remaining()
     return remaining is not None and seconds >= remaining
 
 
 def passing(seconds: float) -> str:
-    """Return the reason for not waiting beyond the deadline."""
+    """Return the reason given for not waiting beyond the deadline."""
     return f"a wait of {seconds:g} s would pass the deadline"
 
 
 def plugin_error(plugin: str, hook: str, what: str) -> PluginError:
-    """Make the error for a bug in a plugin."""
+    """Return the error for a bug in a plugin."""
     return PluginError(f"plugin {plugin!r} {what} in {hook}", plugin=plugin, hook=hook)
 
 
@@ -232,7 +237,7 @@ def _guarded(plugin: str, hook: str, function: Callable[..., Any], *arguments: A
 
 
 def _result(wrapper: Wrapper, answer: ShouldRetry) -> ShouldRetry:
-    """Let a wrapper see `answer` and return its own."""
+    """Send `answer` to a wrapper and return the wrapper's own answer."""
     try:
         wrapper.send(answer)
     except StopIteration as end:
@@ -243,10 +248,10 @@ def _result(wrapper: Wrapper, answer: ShouldRetry) -> ShouldRetry:
 
 
 def _checked(answer: Any, plugin: str, hook: str, allowed: tuple[type, ...]) -> Any:
-    """Return `answer`, which is not None. Raises PluginError when it is not one that the hook may give."""
+    """Return `answer`, which is not None. Raises PluginError if the hook may not return it."""
     if not isinstance(answer, allowed):
         if inspect.iscoroutine(answer):
-            answer.close()  # or it would warn that it was never awaited
+            answer.close()  # otherwise Python warns that it was never awaited
         raise plugin_error(plugin, hook, f"returned {type(answer).__name__}")
     return answer
 

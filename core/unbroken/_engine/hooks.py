@@ -1,5 +1,7 @@
-"""From plugin objects to tuples of bound functions. pluggy declares, validates and orders; calling it would cost
-one or two microseconds per hook and event, so a client compiles once and calls plain functions ever after.
+"""From plugin objects to tuples of bound functions.
+
+pluggy declares, validates and orders the hooks. Calling them through it would cost one or two microseconds per hook and
+event, so each client compiles its hooks once and then calls plain functions.
 """
 
 import difflib
@@ -24,13 +26,13 @@ HOOKS: tuple[str, ...] = tuple(name for name in vars(HookSpecs) if not name.star
 
 @frozen
 class Hooks:
-    """The hooks of one client, each in the order of calling."""
+    """The hooks of one client, each with its functions in the order in which they are called."""
 
     before_request: tuple[Bound, ...]
     on_response: tuple[Bound, ...]
     on_commit: tuple[Bound, ...]
     on_event: tuple[Bound, ...]
-    """For event types that no plugin names in particular."""
+    """For the event types that are not in `on_event_by_type`."""
     on_event_by_type: dict[str, tuple[Bound, ...]]
     on_error: tuple[Bound, ...]
     should_retry: tuple[Bound, ...]
@@ -42,12 +44,12 @@ class Hooks:
     wrap_transport: tuple[Bound, ...]
     wrap_async_transport: tuple[Bound, ...]
     names: tuple[str, ...]
-    """The plugins in order."""
+    """The names of the plugins, outermost first."""
     left_out: tuple[str, ...] = ()
     """Plugins of the default list that are not installed."""
 
     def describe(self) -> str:
-        """Return the pipeline as text: the plugins in order, then who acts at each hook."""
+        """Return a text that shows the plugins in order and the plugins at each hook."""
         lines = ["plugins: " + (", ".join(self.names) or "none")]
         for hook in HOOKS:
             bounds: tuple[Bound, ...] = getattr(self, hook)
@@ -65,7 +67,7 @@ class Hooks:
 
 
 class _Manager(pluggy.PluginManager):
-    """Knows that a method of a `Plugin` that overrides the no-op is an implementation, marked or not."""
+    """A plugin manager for which every overridden hook of a `Plugin` is an implementation, even without a mark."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
         function, mark = _found(plugin, name)
@@ -78,7 +80,7 @@ class _Manager(pluggy.PluginManager):
         return {"optionalhook": False, "hookwrapper": False, **_DEFAULTS, **(mark or {})}
 
     def is_hook(self, name: str) -> bool:
-        """Whether the engine or a plugin specifies `name`."""
+        """Return whether the engine or a plugin specifies a hook of this name."""
         caller = getattr(self.hook, name, None)
         return isinstance(caller, pluggy.HookCaller) and caller.has_spec()
 
@@ -87,7 +89,7 @@ _DEFAULTS = {"wrapper": False, "tryfirst": False, "trylast": False, "specname": 
 
 
 def _found(plugin: object, name: str) -> tuple[Any, dict[str, Any] | None]:
-    """Return the function that `plugin` has under `name`, and the options of its mark. Runs no property."""
+    """Return the function `name` of `plugin` and the options of its mark, without evaluating properties."""
     static = inspect.getattr_static(type(plugin) if isinstance(plugin, Plugin) else plugin, name, None)
     function = static if inspect.isfunction(static) else getattr(static, "__func__", None)
     if not inspect.isfunction(function):
@@ -97,9 +99,9 @@ def _found(plugin: object, name: str) -> tuple[Any, dict[str, Any] | None]:
 
 
 def compile_hooks(plugins: Sequence[object], clock: Clock | None = None) -> Hooks:
-    """Check `plugins` and bind their hooks, the first plugin outermost. Raises ConfigurationError with all problems.
+    """Check `plugins`, the outermost first, and return their compiled hooks.
 
-    `clock` is the client's; the machine's when it is None.
+    `clock` is the client's; None means the system's. Raises ConfigurationError with all problems.
     """
     manager = _Manager("unbroken")
     manager.add_hookspecs(HookSpecs)
@@ -107,7 +109,7 @@ def compile_hooks(plugins: Sequence[object], clock: Clock | None = None) -> Hook
     problems = [Problem(name, "is listed twice") for name in dict.fromkeys(names) if names.count(name) > 1]
     if not problems:
         problems += _add_hookspecs(manager, plugins)
-        # pluggy calls the last registered plugin first; a list of policies is read outermost first.
+        # pluggy calls the last registered plugin first, but the list has the outermost plugin first.
         for name, plugin in zip(names[::-1], plugins[::-1], strict=True):
             problems[:0] = list(_refusals(manager, name, plugin)) or _register(manager, name, plugin)
     if problems:
@@ -146,7 +148,7 @@ def _register(manager: _Manager, name: str, plugin: object) -> list[Problem]:
 
 
 def _refusals(manager: _Manager, name: str, plugin: object) -> Iterable[Problem]:
-    """Find what pluggy would let pass: what is no plugin at all, and functions that are no hooks or cannot be."""
+    """Yield the problems that pluggy does not find: objects that are not plugins, functions that cannot be hooks."""
     if inspect.isclass(plugin):
         yield Problem(name, "is a class; give an instance of it")
         return
@@ -182,7 +184,10 @@ def _refusal(manager: _Manager, plugin: object, attribute: str, function: Any, m
 
 
 def _misspelt(name: str, *, marked: bool) -> str:
-    """Say what `name` was probably meant to be. Without a mark only a public name that is very near is suspect."""
+    """Return the message for a misspelt hook, empty if `name` is not suspect.
+
+    Without a mark, only a public name that is very similar to a hook's is suspect.
+    """
     if not marked and (name.startswith("_") or hasattr(Plugin, name)):
         return ""
     near = difflib.get_close_matches(name, HOOKS, 1, 0.6 if marked else 0.85)
@@ -207,7 +212,7 @@ def _bind(manager: pluggy.PluginManager, names: tuple[str, ...]) -> Hooks:
 
 
 def _limit(impl: pluggy.HookImpl) -> frozenset[str] | None:
-    options: dict[str, Any] = {**impl.opts}  # pluggy keeps ours beside its own
+    options: dict[str, Any] = {**impl.opts}  # pluggy keeps our options with its own
     limit: frozenset[str] | None = options["events"]
     return limit
 
@@ -220,7 +225,7 @@ def _implementations(manager: pluggy.PluginManager, hook: str) -> list[pluggy.Ho
 def _bound(hook: str, impl: pluggy.HookImpl) -> Bound:
     wanted = tuple(inspect.signature(getattr(HookSpecs, hook)).parameters)[1:]
     parameters = inspect.signature(impl.function).parameters
-    # Also those that pluggy never passes: with a default, and keyword-only ones.
+    # Includes parameters that pluggy never passes: those with a default, and keyword-only ones.
     names = tuple(name for name in parameters if name in wanted)
     if names == wanted and not any(parameters[name].kind is inspect.Parameter.KEYWORD_ONLY for name in names):
         return impl.function, impl.plugin_name

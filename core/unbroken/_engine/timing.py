@@ -1,4 +1,4 @@
-"""Which timeout runs while an attempt is opened and read, and what its error says. Pure."""
+"""Which timeout is in force while an attempt is opened and read, and the error when it expires. Does no I/O."""
 
 from attrs import define, field
 
@@ -15,40 +15,44 @@ _WORDING: dict[TimeoutName, str] = {
 
 @define(eq=False)
 class ReadTimeout:
-    """The timeout of a stream that is being read: `first_event`, then `idle`. It runs only while the client waits."""
+    """The timeout in force while a stream is read: `first_event`, then `idle`. It runs only while the client waits.
+
+    Example with ``idle=60``: a read takes 20 s and brings only a ping. That is no progress, so 40 s are left for the
+    next read. Time that the consumer spends between two reads does not count.
+    """
 
     timeouts: Timeouts
     left: float | None
-    """Seconds."""
+    """The seconds left to wait; None for no limit."""
     total: float | None
-    """When the total timeout runs out."""
+    """When the total timeout expires."""
     name: TimeoutName = field(default="first_event", init=False)
     deadline: float | None = field(default=None, init=False)
-    """Of the present read."""
+    """The deadline of the current read."""
     _began: float = field(default=0.0, init=False)
 
     def begin(self, now: float) -> float | None:
-        """Begin to wait. Returns the deadline of the read."""
+        """Begin a read. Returns its deadline."""
         self._began = now
         self.deadline = earliest(after(now, self.left), self.total)
         return self.deadline
 
     def end(self, now: float) -> None:
-        """Take off the time that the read has taken."""
+        """End a read, and subtract its duration from the time left."""
         if self.left is not None:
             self.left -= now - self._began
 
     def renew(self) -> None:
-        """Start over with the idle timeout: there was progress."""
+        """Start the idle timeout again, because there was progress."""
         self.name, self.left = "idle", self.timeouts.idle
 
     def error(self) -> TimeoutError:
-        """Make the error of a read that has passed its deadline."""
+        """Return the error of a read that has reached its deadline."""
         return expired(self.name, self.deadline, self.total, self.timeouts)
 
 
 def expired(name: TimeoutName, reached: float | None, total: float | None, timeouts: Timeouts) -> TimeoutError:
-    """Make the error of the timeout `name`, or of the total one when that is the deadline that was `reached`."""
+    """Return the error of the timeout `name`, or of the total timeout if its deadline is the one `reached`."""
     if reached is not None and reached == total:
         name = "total"
     seconds: float | None = getattr(timeouts, name)
@@ -56,19 +60,19 @@ def expired(name: TimeoutName, reached: float | None, total: float | None, timeo
 
 
 def timed_out(name: TimeoutName, seconds: float | None) -> TimeoutError:
-    """Make the error for a timeout that ran out."""
+    """Return the error for a timeout that has expired."""
     wording = _WORDING[name]
     message = f"{wording} within {seconds:g} s ({name} timeout)" if seconds else wording
     return TimeoutError(message, timeout=name, seconds=seconds)
 
 
 def after(start: float, seconds: float | None) -> float | None:
-    """Return the time `seconds` after `start`, None for no limit."""
+    """Return the time `seconds` after `start`, None if `seconds` is None (no limit)."""
     return None if seconds is None else start + seconds
 
 
 def earliest(one: float | None, other: float | None) -> float | None:
-    """Return the earlier of two times, where None is never."""
+    """Return the earlier of two times, where None means never."""
     if one is None or other is None:
         return other if one is None else one
     return min(one, other)

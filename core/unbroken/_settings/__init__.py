@@ -1,1 +1,1 @@
-"""Names and tables become plugin objects: what is installed, what is configured, what is wrong with it."""
+"""From names and tables to plugin objects: what is installed, how it is configured, and which problems there are."""

@@ -1,4 +1,4 @@
-"""What is installed: entry points -> names -> loaded objects. Listing imports nothing and never fails."""
+"""Finds installed plugins: entry points -> names -> loaded objects. Listing imports nothing and never fails."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 UNKNOWN: Final = "unknown"
 OURS: Final = "unbroken"
-"""The distribution whose plugins and dialects go by their plain names."""
+"""The distribution whose plugins and dialects can always be used by their plain names."""
 PLUGINS: Final = "unbroken.plugins"
 DIALECTS: Final = "unbroken.dialects"
 DEFAULTS: Final = "unbroken.defaults"
@@ -23,36 +23,36 @@ DEFAULTS: Final = "unbroken.defaults"
 
 @frozen
 class Discovered:
-    """What a distribution offers under a name."""
+    """An entry point: what a distribution offers under a name."""
 
     name: str
     value: str
-    """Where it is: ``module:attribute``."""
+    """The object it refers to: ``module:attribute``."""
     distribution: str
     version: str
     entry_point: "EntryPoint" = field(repr=False, eq=False)
 
     @property
     def id(self) -> str:
-        """``distribution:name``, the form that ``use`` takes."""
+        """``distribution:name``, as in the setting ``use``."""
         return f"{self.distribution}:{self.name}"
 
     def load(self, path: str) -> Any:
-        """Import and return it. Raises ConfigurationError, which names the distribution, when that fails."""
+        """Import the object and return it. Raises ConfigurationError, which names the distribution, if that fails."""
         try:
             return self.entry_point.load()
         except Exception as error:  # a foreign module may raise anything
             raise self.failure(path, "cannot be imported", error) from error
 
     def failure(self, path: str, what: str, error: Exception) -> ConfigurationError:
-        """Make the error for a plugin that is installed and does not work."""
+        """Return the error for a plugin that is installed but does not work."""
         place = f"{self.value} of distribution {self.distribution} {self.version}"
         reason = f"{type(error).__name__}: {error}"
         return ConfigurationError.of(Problem(path, f"{what} ({place}): {reason}", "installed distributions"))
 
 
 def list_installed(entry_points: Sequence["EntryPoint"]) -> list[Discovered]:
-    """Describe `entry_points`, in the order of names."""
+    """Return `entry_points` as `Discovered` objects, sorted by name."""
     found = [
         Discovered(
             entry_point.name,
@@ -67,12 +67,12 @@ def list_installed(entry_points: Sequence["EntryPoint"]) -> list[Discovered]:
 
 
 def installed_entry_points(group: str) -> list["EntryPoint"]:
-    """Return the entry points of a group; a distribution with broken metadata has none."""
+    """Return the entry points of a group. A distribution with broken metadata counts as having none."""
     from importlib import metadata
 
     found: list[EntryPoint] = []
     seen: set[str] = set()
-    # metadata.entry_points() does the same, but fails altogether for one broken distribution.
+    # metadata.entry_points() does the same, but one broken distribution makes it fail.
     for distribution in metadata.distributions():
         try:
             offered = [each for each in distribution.entry_points if each.group == group]
@@ -86,9 +86,9 @@ def installed_entry_points(group: str) -> list["EntryPoint"]:
 
 
 def default_names() -> tuple[list[str], list[str]]:
-    """Return the plugins of the default list that are installed, outermost first, and those that are not.
+    """Return the names in the default list that are installed, outermost first, and those that are not.
 
-    The list is that of the distribution `unbroken` alone, so installing another one does not change it.
+    Only the distribution `unbroken` defines the list, so installing another distribution does not change it.
     """
     from importlib import metadata
     from importlib.util import find_spec
@@ -105,10 +105,10 @@ def default_names() -> tuple[list[str], list[str]]:
 
 
 def by_name(name: str, found: Sequence[Discovered], at: Problem) -> Discovered:
-    """Return the one of that name: that of the distribution `unbroken`, or the only one.
+    """Return the entry point called `name`: the one of the distribution `unbroken`, otherwise the only one.
 
-    Raises ConfigurationError, at the place of `at`, for none and for several of other distributions. The message of
-    `at` says how to choose; ``{}`` in it becomes such a choice.
+    Raises ConfigurationError, with the path and source of `at`, if there is none, or more than one and all are from
+    other distributions. The message of `at` says how to choose; its ``{}`` is replaced by an example.
     """
     named = [each for each in found if each.name == name]
     named = [each for each in named if normalized(each.distribution) == OURS] or named
@@ -123,7 +123,7 @@ def by_name(name: str, found: Sequence[Discovered], at: Problem) -> Discovered:
 
 
 def by_id(choice: str, found: Sequence[Discovered], at: Problem) -> Discovered:
-    """Return the one chosen by ``distribution:name``. Raises ConfigurationError, at the place of `at`."""
+    """Return the entry point ``distribution:name``. Raises ConfigurationError, with the path and source of `at`."""
     distribution, _, name = choice.partition(":")
     for each in found:
         if each.name == name and normalized(each.distribution) == normalized(distribution):
@@ -133,11 +133,11 @@ def by_id(choice: str, found: Sequence[Discovered], at: Problem) -> Discovered:
 
 
 def unknown(name: str, found: Sequence[Discovered]) -> str:
-    """Say that nothing of that name is installed, and what is."""
+    """Return the message that nothing called `name` is installed, and what is."""
     names = sorted({each.name for each in found})
     return f"{name!r} is not installed{nearest(name, names)}; there is {', '.join(names) or 'nothing'}"
 
 
 def normalized(distribution: str) -> str:
-    """Return the name of a distribution as PEP 503 compares it."""
+    """Return the name of a distribution, normalised as in PEP 503."""
     return re.sub(r"[-_.]+", "-", distribution).lower()

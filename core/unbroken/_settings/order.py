@@ -1,4 +1,4 @@
-"""Which orders of plugins make no sense. The rules are the plugins' own; the first of a list is outermost."""
+"""Checks the order of plugins by the rules that the plugins define. The first plugin of a list is the outermost."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from ..plugin import Order, plugin_name
 
 
 def order_problems(plugins: Sequence[object]) -> list[str]:
-    """Return what is wrong with the order of `plugins`, a sentence each; nothing when the order makes sense."""
+    """Return what is wrong with the order of `plugins`, one sentence for each broken rule."""
     found: list[str] = []
     for place, plugin in enumerate(plugins):
         in_front = [plugin_name(each) for each in plugins[:place]]

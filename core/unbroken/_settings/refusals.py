@@ -1,4 +1,4 @@
-"""What can be wrong with a value, and how to say it without giving secrets away."""
+"""What can be wrong with a value, and messages about it that reveal no secrets."""
 
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
@@ -35,16 +35,16 @@ BUILDERS: dict[Any, Callable[[Iterable[Any]], Any]] = {
 
 @frozen
 class BadValue:
-    """What is wrong at `path`, which is relative to the value."""
+    """A fault of a value. `path` is its place, relative to the value."""
 
     path: str
     message: str
     hidden: str = HIDDEN
-    """The same without the value."""
+    """The same message without the value."""
     source: str | None = None
 
     def below(self, place: str, source: str | None = None) -> "BadValue":
-        """Return the fault as seen from the holder of the value; a source that is known already stays."""
+        """Return the fault relative to the object that holds the value at `place`. A known source is kept."""
         return attrs.evolve(self, path=joined(place, self.path), source=self.source or source)
 
 
@@ -57,23 +57,23 @@ class Refused(Exception):
 
 
 def joined(place: str, path: str) -> str:
-    """Put `path` behind `place`: ``retry`` and ``jitter``, ``statuses`` and ``[2]``."""
+    """Return the path of `path` below `place`: ``retry.jitter``, ``statuses[2]``."""
     return f"{place}{path}" if not path or path.startswith("[") else f"{place}.{path}"
 
 
 def place(key: object) -> str:
-    """Return what a key is called in a path: itself, or quoted when it is not a plain word."""
+    """Return a key as it is written in a path: as it is, or quoted if it is not a plain word."""
     return key if isinstance(key, str) and key.replace("-", "_").isidentifier() else shown(key)
 
 
 def wrong(kind: Any, value: Any) -> Refused:
-    """Return what to raise when `value` is not a `kind`."""
+    """Return the exception for a `value` that is not a `kind`."""
     wanted = wording(kind)
     return Refused(BadValue("", f"must be {wanted}, not {shown(value)}", f"must be {wanted} (the value is not shown)"))
 
 
 def wording(kind: Any) -> str:
-    """Say in words what a type accepts."""
+    """Return in words what a type accepts, such as ``a whole number``."""
     origin = get_origin(kind) or kind
     if kind in _WORDS:
         return _WORDS[kind]

@@ -1,6 +1,6 @@
-"""A cattrs converter that guesses nothing: ``"false"`` is not true, 2.7 is not 2, text is no list of letters.
+"""A strict cattrs converter: ``"false"`` does not become True, 2.7 does not become 2, text is not a list of letters.
 
-Its hooks raise `Refused`, which holds every fault of a value with the place within it.
+Its hooks raise `Refused`, which holds all faults of a value, each with its place in the value.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 def strict_converter(attrs_hook: Callable[[Any, Any], Any]) -> "Converter":
-    """Make the converter; `attrs_hook` builds attrs classes."""
+    """Return the converter. It builds attrs classes with `attrs_hook`."""
     from cattrs import Converter
 
     converter = Converter(
         forbid_extra_keys=True, detailed_validation=True, structure_fallback_factory=lambda _: _instance
     )
-    # cattrs asks its singledispatch of classes first: a `_func` hook would never be asked about these.
+    # cattrs looks in its singledispatch by class first, so a `_func` hook would never be called for these.
     for kind in (int, float, bool, str, bytes, Path):
         converter.register_structure_hook(kind, _scalar)
 
@@ -57,7 +57,7 @@ def strict_converter(attrs_hook: Callable[[Any, Any], Any]) -> "Converter":
 
 
 def _scalar(value: Any, kind: Any) -> Any:
-    if is_enum(kind):  # an IntEnum is an int to the dispatch
+    if is_enum(kind):  # the dispatch treats an IntEnum as an int
         return _enum(value, kind)
     if kind is Path and isinstance(value, str):
         return Path(value)
@@ -78,7 +78,7 @@ def _instance(value: Any, kind: Any) -> Any:
     else:
         try:
             good = isinstance(value, origin)
-        except TypeError:  # a protocol that cannot be checked: plain data has no behaviour
+        except TypeError:  # a protocol that cannot be checked: refuse plain data, which has no methods
             good = value is not None and not isinstance(value, (bool, int, float, str, Mapping, *ITERABLES))
     if not good:
         raise wrong(kind, value)
@@ -132,7 +132,7 @@ def _mapping(converter: "Converter", value: Any, kind: Any) -> dict[Any, Any]:
 
 
 def _each(converter: "Converter", parts: Iterable[tuple[str, Any, Any]]) -> list[Any]:
-    """Structure (place, value, type) each; all faults are raised together."""
+    """Structure each (place, value, type). Raises all faults together."""
     results: list[Any] = []
     faults: list[BadValue] = []
     for where, value, kind in parts:
@@ -146,7 +146,10 @@ def _each(converter: "Converter", parts: Iterable[tuple[str, Any, Any]]) -> list
 
 
 def _union(converter: "Converter", value: Any, kind: Any) -> Any:
-    """Take the first arm that accepts, the value's own type first: 2 stays an int in ``float | int``."""
+    """Return the value structured by the first arm that accepts it. The value's own type is tried first.
+
+    So 2 stays an int in ``float | int``.
+    """
     arms = get_args(kind)
     inner: tuple[BadValue, ...] = ()
     for arm in sorted(arms, key=lambda arm: type(value) is not arm):

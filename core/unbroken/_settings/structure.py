@@ -1,4 +1,4 @@
-"""What several sources say of one attrs class -> one object of it, or everything that is wrong, at once."""
+"""Builds one object of an attrs class from the values of several sources, or raises all problems at once."""
 
 import types
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -21,20 +21,20 @@ ARGUMENTS: Final = "arguments"
 DEFAULTS: Final = "defaults"
 
 _REFUSALS = (ConfigurationError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
-"""What a validator may raise about a value."""
+"""The exceptions with which a validator may refuse a value."""
 
 
 @frozen
 class Given:
-    """A value, or a table of them, as one source gave it. In a sequence the last has the highest rank."""
+    """A value or a table of values from one source. In a sequence, later ones take precedence."""
 
     value: Any = field(repr=False)
     source: str = ARGUMENTS
-    """A file, an environment variable, ``arguments``."""
+    """The source: a file, an environment variable, ``arguments``."""
     text: str | None = field(default=None, repr=False)
-    """The value of an environment variable before it was read as TOML."""
+    """The text of an environment variable before it was parsed as TOML."""
     path: tuple[str, ...] = ()
-    """Where the value belongs, below where this is."""
+    """The keys below this place under which the value belongs, such as ``("budget", "ratio")``."""
 
     @property
     def is_table(self) -> bool:
@@ -47,7 +47,7 @@ class Given:
         return [(key, attrs.evolve(self, value=value, text=None)) for key, value in self.value.items()]
 
     def whole(self) -> Any:
-        """Return the value with the tables around it."""
+        """Return the value inside the tables that `path` names."""
         value = self.value
         for name in reversed(self.path):
             value = {name: value}
@@ -55,9 +55,9 @@ class Given:
 
 
 def structure(config_class: type[Any], layers: Sequence[Given], name: str) -> Any:
-    """Return a `config_class` of the values in `layers`, lowest rank first; tables are merged key by key.
+    """Return a `config_class` built from `layers`, in ascending order of precedence. Tables are merged key by key.
 
-    Raises ConfigurationError with all problems, their paths beginning with `name`.
+    Raises ConfigurationError with all problems; their paths begin with `name`.
     """
     try:
         return _value(config_class, layers) if layers else _build(config_class, ())
@@ -86,7 +86,7 @@ def _own(value: Any, kind: Any) -> Any:
 
 
 def _value(kind: Any, stack: Sequence[Given]) -> Any:
-    """Structure one value. A table completes the tables of lower rank, anything else hides them."""
+    """Structure one value. A table is merged with the tables of lower precedence; any other value replaces them."""
     tables: list[Given] = []
     for given in reversed(stack):
         if not given.is_table:
@@ -106,13 +106,13 @@ def _leaf(kind: Any, value: Any, text: str | None) -> Any:
     try:
         return structured(value, kind)
     except Refused as refused:
-        if text is not None:  # ``5`` for a field of text
+        if text is not None:  # ``5`` was given for a text field
             try:
                 return structured(text, kind)
             except Refused:
                 pass
         raise refused from None
-    except Exception as error:  # noqa: BLE001  cattrs has classes of its own for each kind of failure
+    except Exception as error:  # noqa: BLE001  cattrs raises a class of its own for each kind of failure
         raise Refused(BadValue("", f"cannot be read ({type(error).__name__})")) from None
 
 
@@ -156,12 +156,12 @@ def _by_field(attributes: Mapping[str, Any], tables: Sequence[Given]) -> tuple[d
 
 
 def _validate(attribute: Any, value: Any) -> None:
-    """Ask the validator of one field ahead of the class, which would stop at the first refusal."""
+    """Run the validator of one field before the class is built, which would stop at the first refusal."""
     if attribute.validator is None or isinstance(attribute.converter, attrs.Converter):
         return
     try:
         attribute.validator(None, attribute, attribute.converter(value) if attribute.converter else value)
-    except AttributeError:  # it looks at other fields, so the class has to ask it
+    except AttributeError:  # it uses other fields, so it can only run when the class is built
         pass
     except _REFUSALS as error:
         faults = _faults(error, {attribute.name: value})
@@ -182,7 +182,7 @@ def _made(kind: Any, values: dict[str, Any], sources: Mapping[str, str], last: s
 
 
 def _faults(error: Exception, values: Mapping[str, Any]) -> list[BadValue]:
-    """Read what a validator raised. No message quotes a secret, the hidden form no value at all."""
+    """Return the faults in what a validator raised. No message quotes a secret; the hidden form quotes no value."""
     told = error.problems if isinstance(error, ConfigurationError) else ()
     secrets = [value for name, value in values.items() if is_secret_name(name)]
     faults: list[BadValue] = []
@@ -194,7 +194,7 @@ def _faults(error: Exception, values: Mapping[str, Any]) -> list[BadValue]:
 
 
 def _without(message: str, values: Iterable[Any]) -> str:
-    # A number can be cut out of a message. Text can be in it in any form, so then there is no message at all.
+    # A number can be cut out of a message. Text can be quoted in any form, so then the whole message is replaced.
     for value in values:
         if isinstance(value, str | bytes | Mapping | Sequence | Set):
             return HIDDEN

@@ -1,7 +1,7 @@
-"""For those who write plugins, and for everybody whose program uses a client: whole calls in virtual time, no sockets.
+"""Tools for testing plugins and programs that use a client: whole calls in virtual time, without sockets.
 
-`play` runs one call, blocking or under asyncio or trio, against a script of replies. `run` runs any async function in
-virtual time. `check_plugin` holds a plugin to the contract, `cancel_sweep` cancels a call wherever it can be cancelled.
+`play` makes one call, sync, under asyncio or under trio, against a script of answers. `run` runs any async function in
+virtual time. `check_plugin` checks a plugin against the contract. `cancel_sweep` cancels a call at every await.
 The pytest fixtures are opt-in: ``pytest_plugins = ["unbroken.testing.pytest_plugin"]``.
 """
 

@@ -1,4 +1,4 @@
-"""What happens to a plugin that is held to the contract: every ending of an attempt, and every kind of neighbour."""
+"""The scenarios of `check_plugin`: every way in which an attempt can end, and every kind of other plugin."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
@@ -14,14 +14,14 @@ from .transport import Script
 
 
 class ContractDialect(Dialect):
-    """The dialect of the scenarios: an event of each kind."""
+    """The dialect of the scenarios, with an event type for each kind."""
 
     name = "contract"
     has_terminal_event = True
     _kinds: ClassVar[Mapping[str, Kind]] = {"start": PREAMBLE, "stop": TERMINAL, "error": ERROR}
 
     def classify(self, event: Event) -> Kind:
-        """Look the type up."""
+        """Return the kind for the event's type; unknown types are content."""
         return self._kinds.get(event.type, CONTENT)
 
 
@@ -40,7 +40,7 @@ def _cancelled(request: Request) -> Answer:
 _GOOD = sse(("start", "{}"), ("delta", "{}"), ("delta", "{}"), ("stop", "{}"))
 _PART = sse(("start", "{}"), ("delta", "{}"))
 
-# What happens to the plugin: every way in which an attempt can end.
+# Every way in which an attempt can end.
 SCENARIOS: Final[dict[str, Script]] = {
     "success": _always(body=_GOOD),
     "server error": _always(status=503),
@@ -57,7 +57,7 @@ SCENARIOS: Final[dict[str, Script]] = {
 
 
 class _Neighbour(Plugin):
-    """Another plugin of the same client, which has its own ideas."""
+    """Another plugin of the same client, which interferes."""
 
     name = NEIGHBOUR
 

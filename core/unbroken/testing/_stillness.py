@@ -1,4 +1,4 @@
-"""Telling threads that wait for ever from threads that are slow, without a limit in seconds of the wall clock."""
+"""Tells threads that wait forever from threads that are slow, without a limit in real seconds."""
 
 import sys
 import threading
@@ -9,24 +9,24 @@ from typing import Final
 from attrs import define
 
 GLANCE: Final = 0.02
-"""Seconds between two looks."""
+"""Seconds between two observations."""
 _STILL: Final = 50
-"""Looks in a row at which nothing has moved and every thread slept."""
+"""The number of observations in a row at which no thread has moved and every thread was asleep."""
 _STILL_ANYWHERE: Final = 1500
-"""The same where the system does not tell whether a thread sleeps or waits for a processor."""
+"""The same number for systems that do not tell whether a thread sleeps or waits for a processor."""
 
 _TASKS: Final = Path("/proc/self/task")
 
 
 @define(eq=False)
 class Stillness:
-    """Looks at threads again and again."""
+    """Observes threads repeatedly."""
 
     _seen: tuple[object, ...] = ()
     _still: int = 0
 
     def lasts(self, threads: Iterable[threading.Thread]) -> bool:
-        """Look, and say whether all `threads` have been waiting at the same places for many looks."""
+        """Observe once. Returns whether all `threads` have been waiting at the same places for many observations."""
         alive = [thread for thread in threads if thread.is_alive()]
         frames = sys._current_frames()
         places = tuple(_place(frames.get(thread.ident or 0)) for thread in alive)
@@ -43,7 +43,7 @@ def _place(frame: object) -> object:
 
 
 def _state(thread: threading.Thread) -> str:
-    """Return the letter of a thread's state (proc(5): S sleeps, R runs or is ready to); nothing where it is unknown."""
+    """Return a thread's state as a letter (proc(5): S sleeping, R running or ready to run), empty if it is unknown."""
     try:
         stat = (_TASKS / str(thread.native_id) / "stat").read_text()
     except OSError:

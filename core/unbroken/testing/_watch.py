@@ -1,4 +1,4 @@
-"""Noticing what a plugin does within its hooks that it may not do there."""
+"""Detects what a plugin does in its hooks although it may not."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from ..call import Call
 from ..decisions import Reject
 from ..errors import Error
 
-# Auditing events (PEP 578) of what blocks or reaches outside.
+# Audit events (PEP 578) of operations that block or do I/O.
 _FORBIDDEN: Final = frozenset(
     {
         "builtins.input", "fcntl.flock", "fcntl.lockf", "open", "os.exec", "os.fork", "os.listdir", "os.mkdir",
@@ -38,9 +38,9 @@ _OUTSIDE: Final[tuple[tuple[Any, str], ...]] = (
 )  # fmt: skip
 
 NEIGHBOUR: Final = "contract-neighbour"
-"""The name of a plugin that is not under watch."""
+"""The name of plugins that are not watched."""
 
-# Their answers go nowhere, so the engine would only report them.
+# Hooks whose result is not used. The engine only logs one, so the watch notes it.
 _ANSWERLESS: Final = ("on_commit", "after_request", "on_finish", "on_decision")
 
 _REACHES: Final = "does I/O or sleeps"
@@ -52,14 +52,14 @@ _installed: list[bool] = []
 
 @define(eq=False)
 class Interrupt:
-    """Counts the lines that run within hooks, and calls `action` at one of them."""
+    """Counts the lines that run inside hooks, and calls `action` just before the one whose count is `at`."""
 
     at: int = 0
     action: Callable[[], object] | None = None
     lines: int = 0
 
     def trace(self, frame: FrameType, event: str, argument: object) -> Any:  # pragma: no cover  # traces, untraced
-        """Trace, as `sys.settrace` asks for it: the hook and all that it calls."""
+        """The trace function for `sys.settrace`. It traces the hook and every function that the hook calls."""
         if event == "line":
             self.lines += 1
             action = self.action
@@ -71,26 +71,26 @@ class Interrupt:
 
 @define(eq=False)
 class Watch:
-    """Notes what a plugin does that it may not."""
+    """Notes the breaches of the contract by a plugin."""
 
     problems: list[str] = field(factory=list[str])
     interrupt: Interrupt | None = None
     calls: weakref.WeakSet[Call] = field(factory=weakref.WeakSet[Call])
-    """The calls that hooks were given and that somebody still holds."""
+    """The calls that were passed to hooks and that still have references."""
     _errors: weakref.WeakSet[Error] = field(factory=weakref.WeakSet[Error])
 
     def note(self, problem: str) -> None:
-        """Keep `problem`, once."""
+        """Add `problem` unless it is there already."""
         if problem not in self.problems:
             self.problems.append(problem)
 
     def forget_tracebacks(self) -> None:
-        """Let go of the frames that rejections were raised through: they hold the call, which no plugin asked for."""
+        """Clear the tracebacks of rejections. Their frames refer to the call, which is not the plugin's fault."""
         for error in self._errors:
             error.__traceback__ = None
 
     def watched(self, hooks: Hooks) -> Hooks:
-        """Return `hooks` with every function that may not do I/O under watch."""
+        """Return `hooks` with every function wrapped that may not do I/O."""
         changed: dict[str, Any] = {
             hook: tuple(self._wrap(hook, bound) for bound in getattr(hooks, hook))
             for hook in HOOKS
@@ -136,7 +136,7 @@ class Watch:
 
     @contextmanager
     def _within(self, hook: str) -> Generator[None, None, None]:
-        outer: tuple[Watch, str] | None = getattr(_here, "watch", None)  # another call may have been ended in a hook
+        outer: tuple[Watch, str] | None = getattr(_here, "watch", None)  # set if another call was ended inside a hook
         _here.watch = (self, hook)
         traced = sys.gettrace()
         if self.interrupt is not None and outer is None:
@@ -161,17 +161,17 @@ class Watch:
 
 @contextmanager
 def watching() -> Generator[None, None, None]:
-    """Meanwhile I/O, sleeping, and the machine's clocks and chance are noted when a watched hook uses them."""
+    """Note every use of I/O, sleep, system time and system randomness by a watched hook while the context lasts."""
     with _hooked:
         if not _installed:
-            # A hook like this cannot be taken out again.
+            # An audit hook cannot be removed.
             _installed.append(True)
             auditor: Any = _Auditor.fromkeys(map(_Forbidden, _FORBIDDEN))
             sys.addaudithook(auditor)
     originals = [(module, name, getattr(module, name)) for module, name in _OUTSIDE]
     for module, name, original in originals:
         setattr(module, name, _noting(f"{module.__name__}.{name}", original))
-    # What the engine would report is noted, too.
+    # The engine's log is off meanwhile: the watch notes the same bugs.
     logger = logging.getLogger("unbroken")
     disabled, logger.disabled = logger.disabled, True
     try:
@@ -183,12 +183,12 @@ def watching() -> Generator[None, None, None]:
 
 
 class _Forbidden(str):
-    """The name of an event that is noted when it is looked up."""
+    """The name of an audit event that notes a breach when it is looked up."""
 
     __slots__ = ()
     __hash__ = str.__hash__
 
-    def __eq__(self, event: object) -> bool:  # pragma: no cover  # Python traces no audit hook
+    def __eq__(self, event: object) -> bool:  # pragma: no cover  # Python does not trace audit hooks
         same = str.__eq__(self, event)
         if same:
             _note(f"{_REACHES}: {self}")
@@ -196,10 +196,10 @@ class _Forbidden(str):
 
 
 class _Auditor(dict[str, None]):
-    """The audit hook: looks an event up, and no more.
+    """The audit hook: a dict whose call is its own C-level look-up of the event.
 
-    It is called for every event of the process, also while one is under way that no other thread may interrupt (before
-    Python 3.12 two threads cannot begin to be traced at a time). A function of Python's would let other threads run.
+    It is called for every audit event of the process, also at moments when no other thread may run (before Python 3.12,
+    two threads cannot start tracing at the same time). A hook written in Python would let other threads run.
     """
 
     __call__: Any = cast("Any", dict).get

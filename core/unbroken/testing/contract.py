@@ -1,4 +1,4 @@
-"""Holding a plugin to the contract of plugin authors (`unbroken.hookspecs`)."""
+"""Checks a plugin against the contract of plugin authors (`unbroken.hookspecs`)."""
 
 import gc
 import threading
@@ -20,17 +20,18 @@ from .playing import play
 from .transport import ScriptedTransport
 
 _COLLECTIONS = 20
-# At how many lines of a plugin's hooks another call is ended, for each scenario.
+# The number of lines of a plugin's hooks at which another call is ended, for each scenario.
 _INTERRUPTIONS = 40
 
 
 def check_plugin(make: Callable[[], object], *, held: Callable[[Any], int] | None = None) -> None:
-    """Hold the plugin that `make` builds to the contract. Raises AssertionError that lists every breach.
+    """Check the plugin that `make` builds against the contract. Raises AssertionError that lists every breach.
 
-    The plugin goes through attempts that end in every way, in one thread and in several, one call within another, one
-    call ended within the hooks of another, before and behind other plugins, sync and async. It must not raise, return
-    what a hook may not return, block, do I/O, take time and chance from anywhere but the call, or keep a call that has
-    ended. `held` says how many things (probes, slots, tokens) the plugin has handed out: 0 is expected after each call.
+    The plugin goes through attempts that end in every way, in one thread and in several, with one call inside another,
+    with one call ended inside the hooks of another, in front of and behind other plugins, sync and async. It must not
+    raise, return what a hook may not return, block, do I/O, take time or randomness from anywhere but the call, or keep
+    a reference to a call that has ended. `held` returns the number of things (probes, slots, tokens) that the plugin
+    has handed out; it must be 0 after each call.
     """
     check = _Check(make, held)
     with watching():
@@ -50,20 +51,23 @@ def check_plugin(make: Callable[[], object], *, held: Callable[[Any], int] | Non
 
 @define(eq=False)
 class _Check:
-    """One plugin being held to the contract."""
+    """The check of one plugin.
+
+    The message about a plugin that hangs quotes the docstring of the check, up to a colon.
+    """
 
     make: Callable[[], object]
     held: Callable[[Any], int] | None
     watch: Watch = field(factory=Watch)
     workers: list[threading.Thread] = field(factory=list[threading.Thread])
-    """The threads that the check runs in."""
+    """The threads in which the check runs."""
     doing: str = ""
-    """The check that is being made."""
+    """The check that is running, in words."""
     bug: BaseException | None = None
-    """What went wrong that is not a breach: `make` or `held` raised."""
+    """An exception that is not a breach, such as one raised by `make` or `held`."""
 
     def run(self) -> None:
-        """Make all checks."""
+        """Run all checks."""
         try:
             if self.is_usable():
                 checks = (
@@ -79,11 +83,11 @@ class _Check:
                 for check in checks:
                     self.doing = str(check.__doc__).partition(":")[0].rstrip(".").lower()
                     check()
-        except BaseException as error:  # noqa: BLE001  # raised again where the check was asked for
+        except BaseException as error:  # noqa: BLE001  # raised again in the caller's thread
             self.bug = error
 
     def is_usable(self) -> bool:
-        """It is a plugin, and implements something."""
+        """Return whether it is a plugin. Notes a plugin without hooks as a problem."""
         try:
             hooks = compile_hooks([self.make()])
         except ConfigurationError as error:
@@ -130,14 +134,14 @@ class _Check:
                 self.expect_nothing_held(plugin, f"after {name}, with another call ended in the middle of a hook")
 
     def begun(self, plugin: object, clock: FakeClock) -> Callable[[], None]:
-        """Begin a call of another client, and return what ends it as the garbage collector would."""
+        """Begin a call of another client. Returns a function that ends the call as the garbage collector would."""
         transport = ScriptedTransport(SCENARIOS["success"], clock)
         client = Client([plugin], transport=transport, clock=clock, dialect=ContractDialect())
         client._setup.hooks = self.watch.watched(client._setup.hooks)
         stream = client.stream("POST", "https://api.example.org/x", request_id="abandoned")
         try:
             next(stream.__enter__(), None)
-        except Error:  # what the plugin does to an ordinary call is judged elsewhere
+        except Error:  # the effect of the plugin on an ordinary call is checked elsewhere
             return lambda: None
         driver = stream._driver
         assert driver is not None
@@ -166,7 +170,7 @@ class _Check:
                 )
 
     def awaiting(self) -> None:
-        """The same object serves the awaiting client."""
+        """A call of the async client."""
         plugin = self.make()
         try:
             played = play(SCENARIOS["success"], [plugin], backend="asyncio", dialect=ContractDialect())
@@ -188,9 +192,9 @@ class _Check:
                 self.watch.note("it keeps a call after its end: what belongs to a call lives in call.set(Key)")
 
     def calls_are_gone(self) -> bool:
-        """Collect until nobody holds a call, and give up in the end.
+        """Return whether no call is referenced any more, after collecting garbage several times.
 
-        While another thread collects, such as one of the plugin, `gc.collect` does nothing at all.
+        Once is not enough: while another thread collects, such as one of the plugin's, `gc.collect` does nothing.
         """
         for _ in range(_COLLECTIONS):
             gc.collect()
@@ -210,7 +214,7 @@ class _Check:
         clock: FakeClock | None = None,
         interrupt: Interrupt | None = None,
     ) -> list[str]:
-        """Make calls in which `name` happens, over and over. Returns the trace of what came of them."""
+        """Make `calls` calls in the scenario `name`. Returns the trace of their events, errors and times."""
         clock = FakeClock() if clock is None else clock
         self.watch.interrupt = interrupt
         transport = ScriptedTransport(SCENARIOS[name], clock)
@@ -235,7 +239,7 @@ class _Check:
         return trace
 
     def expect_nothing_held(self, plugin: object, when: str) -> None:
-        """Ask `held`."""
+        """Note a problem if `held` returns anything but 0."""
         if self.held is not None and (count := self.held(plugin)):
             self.watch.note(f"{count} taken and not given back {when}")
 

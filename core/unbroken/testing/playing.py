@@ -1,4 +1,4 @@
-"""One whole call against a script, in any backend."""
+"""Makes one whole call against a script, in any backend."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
@@ -21,14 +21,14 @@ BACKENDS: Final[tuple[Backend, ...]] = ("sync", "asyncio", "trio")
 
 @define(eq=False, kw_only=True)
 class Played:
-    """What the consumer and the server saw of one call."""
+    """One call as the consumer and the server saw it."""
 
     clock: FakeClock
     transport: ScriptedTransport | AsyncScriptedTransport
     events: list[Event] = field(factory=list[Event])
-    """What the consumer got."""
+    """The events that the consumer received."""
     error: BaseException | None = None
-    """What was raised to the consumer."""
+    """The exception that the consumer received, None if there was none."""
     outcome: Outcome | None = None
     response: Response | None = None
     attempts: int = 0
@@ -36,11 +36,11 @@ class Played:
     usage: Usage | None = None
     request_id: str = ""
     elapsed: float = 0.0
-    """Virtual seconds."""
+    """The duration of the call in virtual seconds."""
 
     @property
     def requests(self) -> list[Request]:
-        """What the server got."""
+        """The requests that the server received."""
         return self.transport.requests
 
     @property
@@ -55,12 +55,12 @@ class Played:
 
     @property
     def failure(self) -> Error:
-        """The error, which must be one of ours."""
+        """The error, which must be an `unbroken.Error`. Raises AssertionError otherwise."""
         assert isinstance(self.error, Error), f"expected an Error, got {self.error!r}"
         return self.error
 
     def note(self, stream: Stream | AsyncStream) -> None:
-        """Keep what the stream says of itself."""
+        """Copy the results of the stream: outcome, response, attempts, history, usage, request id."""
         self.outcome, self.response, self.attempts = stream.outcome, stream.response, stream.attempts
         self.history, self.usage, self.request_id = stream.history, stream.usage, stream.request_id
 
@@ -78,10 +78,10 @@ def play(
     url: str = "https://api.example.org/v1/messages",
     **call: Any,
 ) -> Played:
-    """Make one call against `script` and return what came of it; errors are returned, not raised.
+    """Make one call against `script` and return the result. Errors are returned in it, not raised.
 
-    `consume` is called with each event: it may advance the clock, raise, or return ``False`` to leave the stream.
-    `client` holds further arguments of the client, `call` those of `Client.stream`.
+    `consume` is called with each event. It may advance the clock, raise, or return ``False`` to leave the stream.
+    `client` holds further arguments of the client, and `call` those of `Client.stream`.
     """
     clock = FakeClock() if clock is None else clock
     settings: dict[str, Any] = {"dialect": dialect, "clock": clock, **(client or {})}
@@ -110,7 +110,7 @@ def _play(stream: Stream, played: Played, consume: Callable[[Event], object] | N
                 played.events.append(event)
                 if consume is not None and consume(event) is False:
                     break
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the test judges it
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the test decides what it means
         played.error = error
     played.elapsed = played.clock.monotonic() - started
     played.note(stream)
@@ -125,7 +125,7 @@ async def _aplay(stream: AsyncStream, played: Played, consume: Callable[[Event],
                 played.events.append(event)
                 if consume is not None and consume(event) is False:
                     break
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the test judges it
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the test decides what it means
         played.error = error
     played.elapsed = played.clock.monotonic() - started
     played.note(stream)

@@ -1,4 +1,4 @@
-"""Fixtures: ``pytest_plugins = ["unbroken.testing.pytest_plugin"]`` in your conftest."""
+"""The pytest fixtures. To use them, put ``pytest_plugins = ["unbroken.testing.pytest_plugin"]`` in your conftest."""
 
 import functools
 from collections.abc import Callable
@@ -12,20 +12,20 @@ from .sweep import cancel_sweep
 
 @pytest.fixture
 def fake_clock() -> FakeClock:
-    """A clock that moves when somebody sleeps on it."""
+    """A new `FakeClock` for each test."""
     return FakeClock()
 
 
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Backend:
-    """Runs the test three times: blocking, under asyncio and under trio."""
+    """Run the test three times: sync, under asyncio and under trio."""
     value: Backend = request.param
     return value
 
 
 @pytest.fixture(name="play")
 def play_fixture(backend: Backend, fake_clock: FakeClock) -> Callable[..., Played]:
-    """`unbroken.testing.play` in each backend, on `fake_clock`."""
+    """Return `unbroken.testing.play` for each backend, on `fake_clock`."""
     return functools.partial(play, backend=backend, clock=fake_clock)
 
 
@@ -35,6 +35,6 @@ def play_fixture(backend: Backend, fake_clock: FakeClock) -> Callable[..., Playe
     ids=["asyncio-scope", "asyncio-task", "trio-scope"],
 )
 def cancel_sweep_fixture(request: pytest.FixtureRequest) -> Callable[..., int]:
-    """`unbroken.testing.cancel_sweep` under asyncio, by scope and by task, and under trio."""
+    """Return `unbroken.testing.cancel_sweep` for asyncio, by scope and by task, and for trio."""
     backend, by = request.param
     return functools.partial(cancel_sweep, backend=backend, by=by)

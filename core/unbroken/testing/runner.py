@@ -1,4 +1,22 @@
-"""Running async code in virtual time, under asyncio or trio."""
+"""Runs async code in virtual time, under asyncio or trio.
+
+The two backends hand time over in opposite directions:
+
+===================  ======================================  ===================================================
+                     asyncio                                 trio
+===================  ======================================  ===================================================
+source of time       the `FakeClock`; the loop reads it      trio's `MockClock`; the `FakeClock` follows it
+all tasks wait       the loop calls ``select(timeout)``      `wait_all_tasks_blocked` returns in `_jump`
+time then moves by   `_Selector`: it advances the            `_jump`: it moves the `MockClock` to the next
+                     `FakeClock` by `timeout`                deadline
+there is no timer    ``select(None)``: wait `_GRACE` real    look `_GLANCES` times in `_GRACE` real seconds, then
+                     seconds for a thread, then raise        cancel the scope; the cancelled scope raises
+===================  ======================================  ===================================================
+
+Example in asyncio: at 1000.0 the only task awaits ``sleep(5)``. The loop sets a timer for 1005.0 and calls
+``select(5.0)``. No socket is ready, so `_Selector` advances the clock to 1005.0 and returns; the loop finds the timer
+due and resumes the task. No real time has passed.
+"""
 
 import asyncio
 import math
@@ -18,7 +36,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 AsyncBackend = Literal["asyncio", "trio"]
 
-# Nothing real is waited for in virtual time, except a thread that is about to report.
+# Real seconds. In virtual time only a worker thread that is about to report back is worth a real wait.
 _GRACE = 5.0
 _GLANCES = 100
 
@@ -31,9 +49,10 @@ def run(
     clock: FakeClock | None = None,
     backend: AsyncBackend = "asyncio",
 ) -> T:
-    """Run `function` to its end; whenever all tasks wait, `clock` jumps to the next timer.
+    """Run the async `function` in virtual time and return its result.
 
-    Raises RuntimeError when all tasks wait and there is no timer: that would be a hang.
+    Whenever all tasks wait, `clock` jumps to the next timer. Raises RuntimeError if all tasks wait and there is no
+    timer: the program would hang.
     """
     clock = FakeClock() if clock is None else clock
     if backend == "trio":
@@ -58,13 +77,13 @@ def _run_trio(function: Callable[..., Awaitable[T]], arguments: tuple[Any, ...],
         finally:
             clock.detach()
 
-    return trio.run(attached, clock=mock)  # anyio's own, before 4.14, leaves out the clock
+    return trio.run(attached, clock=mock)  # anyio.run, before 4.14, does not pass the clock on
 
 
 async def _jump(mock: "trio.testing.MockClock", scope: "trio.CancelScope") -> None:
-    """Move `mock` to the next timer whenever all tasks wait; cancel `scope` when there is none.
+    """Move `mock` to the next timer whenever all tasks wait. Cancel `scope` if there is none.
 
-    The clock can do this by itself, but would wait for ever where there is no timer.
+    The clock can move by itself (`autojump_threshold`), but would wait forever if there is no timer.
     """
     import trio.testing
 
@@ -93,13 +112,13 @@ class _Loop(asyncio.SelectorEventLoop):
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        if when == math.inf:  # or the loop would look at its clock again and again
+        if when == math.inf:  # otherwise the loop would wake up again and again to look at its clock
             return asyncio.TimerHandle(when, callback, args, self, context)
         return super().call_at(when, callback, *args, context=context)
 
 
 class _Selector(selectors.DefaultSelector):
-    """Instead of waiting for the next timer, moves the clock there."""
+    """A selector that moves the clock to the next timer instead of waiting for it."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a scripted server does, as values."""
+"""The behaviour of a scripted server, as values."""
 
 from collections.abc import Generator, Iterable, Mapping
 from enum import Enum
@@ -14,7 +14,7 @@ from .clock import FakeClock
 
 
 class Forever(Enum):
-    """Silence without end."""
+    """Endless silence."""
 
     STALL = "stall"
 
@@ -22,10 +22,10 @@ class Forever(Enum):
 STALL: Final[Literal[Forever.STALL]] = Forever.STALL
 
 Item = bytes | float | Exception | Literal[Forever.STALL]
-"""Part of a body: some bytes, a delay in seconds, a failure, or silence for ever."""
+"""Part of a body: some bytes, a delay in seconds, a failure, or endless silence."""
 
 Waiting = Generator[float, None, Any]
-"""Yields seconds to wait (infinity too), returns or raises what comes then."""
+"""A generator that yields seconds to wait, also infinity, and then returns the result or raises the failure."""
 
 FOREVER: Final = float("inf")
 
@@ -44,15 +44,19 @@ class Answer:
     )
     body: tuple[Item, ...] = field(default=(), converter=_items)
     connect: float | Literal[Forever.STALL] = 0.0
-    """Seconds until the connection stands."""
+    """Seconds until the connection is established."""
     latency: float | Literal[Forever.STALL] = 0.0
-    """Seconds from then until the head arrives."""
+    """Seconds from then until the head of the response arrives."""
     failure: Exception | None = None
-    """Raised in place of the head, after `connect` and `latency`."""
+    """Raised instead of giving the head, after `connect` and `latency`."""
 
 
 def sse(*events: tuple[str, Any] | str | bytes) -> bytes:
-    """Write events: ``(type, data)``, data as text or JSON. A lone text is the data of a ``message``; bytes stay."""
+    """Return `events` encoded as ``text/event-stream``.
+
+    Each is a pair ``(type, data)``, with data as text or as a value to encode as JSON; text, which is the data of a
+    ``message``; or bytes, which are taken as they are.
+    """
     return b"".join(map(_event, events))
 
 
@@ -66,19 +70,19 @@ def _event(event: tuple[str, Any] | str | bytes) -> bytes:
 
 
 class Playback:
-    """One reply being given. The same for both backends: who plays it does the waiting."""
+    """Plays one answer. It does not wait itself but yields the waits, so it serves sync and async transports."""
 
     def __init__(self, reply: Answer, clock: FakeClock) -> None:
         self._reply = reply
         self._clock = clock
         self._body = list(reply.body)
         self.response: Response
-        """The head, once it has arrived."""
+        """The head of the response; set when it arrives."""
         self.released: bool | None = None
-        """Whether the connection was kept when the exchange was closed; None while it is open."""
+        """Whether the connection was kept when the exchange was closed; None while the exchange is open."""
 
     def opening(self, opening: Opening) -> Waiting:
-        """Connect, then wait for the head."""
+        """Yield the waits for the connection and for the head. Raises the failure of the answer, or TimeoutError."""
         yield from self._delay(self._reply.connect, opening.connect_deadline)
         opening.phase = "headers"
         yield from self._delay(self._reply.latency, opening.deadline)
@@ -91,7 +95,7 @@ class Playback:
         )
 
     def read(self, deadline: float | None) -> Waiting:
-        """Wait for the next bytes and return them."""
+        """Yield the waits for the next bytes and return them, ``b""`` at the end. Raises a failure or TimeoutError."""
         while self._body:
             item = self._body[0]
             if isinstance(item, int | float) or item is STALL:
@@ -117,5 +121,5 @@ class Playback:
             yield wanted
 
     def close(self, *, reusable: bool) -> None:
-        """Let go; the connection can be kept when nothing is left of the body."""
+        """Close the exchange. With `reusable`, the connection is kept if nothing is left of the body."""
         self.released = reusable and not any(item for item in self._body)

@@ -1,4 +1,4 @@
-"""Cancelling a call wherever it can be cancelled."""
+"""Cancels a call at every point where it can be cancelled."""
 
 import asyncio
 import types
@@ -20,15 +20,16 @@ By = Literal["scope", "task"]
 def cancel_sweep(
     make_call: Callable[[FakeClock], Swept], *, backend: AsyncBackend = "asyncio", by: By = "scope", limit: int = 1000
 ) -> int:
-    """Cancel a call at its first await, then at its second … Returns at how many: the next time it came to its end.
+    """Run a call many times, cancelling it at its first await, then at its second, and so on, until one run finishes.
 
-    `make_call` is given a new clock each time. It returns a new call, which is an async function that does all of it,
-    with a client and plugins of its own; and a function that says what is held: a number, or numbers by name, such as
-    ``{"exchanges": transport.open_exchanges, "slots": limiter.taken}``, all of them 0 after each run. `by` cancels a
-    scope, where every await fails from then on, or the task, where only one does (asyncio only).
+    Returns the number of awaits at which it was cancelled. `make_call` is given a new clock for each run and returns
+    two functions. The first is async and makes the whole call, with a client and plugins of its own. The second returns
+    what is held: a number, or numbers by name, such as ``{"exchanges": transport.open_exchanges, "slots":
+    limiter.taken}``; all must be 0 after each run. `by` says what is cancelled: the ``scope``, so that every later
+    await fails too, or the ``task``, where only one await fails (asyncio only).
 
-    Raises AssertionError when something is held, and when the call does not come to its end within `limit` awaits.
-    What the call raises other than its cancellation is raised here.
+    Raises AssertionError if something is still held after a run, or if the call does not finish within `limit` awaits;
+    ValueError for ``task`` in trio; and everything that the call raises except its cancellation.
     """
     if by == "task" and backend != "asyncio":
         raise ValueError("tasks are cancelled in asyncio alone; trio cancels scopes")
@@ -47,7 +48,7 @@ def cancel_sweep(
 
 
 def _left(held: int | Mapping[str, int]) -> str:
-    """Say what is held, "" when it is nothing."""
+    """Return in words what is held, empty if nothing is."""
     if not isinstance(held, Mapping):
         return str(held) if held else ""
     return ", ".join(f"{name} {count}" for name, count in held.items() if count)
@@ -62,14 +63,14 @@ class _Point:
 
     @property
     def reached(self) -> bool:
-        """Whether the call has come this far."""
+        """Whether the call has reached this await."""
         return self.awaits >= self.at
 
     @types.coroutine
     def within(self, call: Coroutine[Any, Any, object], cancel: Callable[[], object]) -> Generator[Any, Any, None]:
-        """Run `call` in the task that awaits this, and `cancel` when it comes to the point.
+        """Run `call` in the task that awaits this, and call `cancel` at the await number `at`.
 
-        An await is where the coroutine hands control to the event loop: only there can it be cancelled.
+        An await is a point where the coroutine hands control to the event loop. Only there can it be cancelled.
         """
         step: Callable[[], Any] = partial(call.send, None)
         while True:
@@ -82,7 +83,7 @@ class _Point:
                 cancel()
             try:
                 step = partial(call.send, (yield trap))
-            except BaseException as error:  # noqa: BLE001  # the call's own, to handle or to let pass
+            except BaseException as error:  # noqa: BLE001  # thrown into the call, which handles it or not
                 step = partial(call.throw, error)
 
 

@@ -14,7 +14,7 @@ Script = Iterable[Answer] | Callable[[Request], Answer]
 
 
 class _Scripted:
-    """What both backends record."""
+    """The common part of the scripted transports: the answers, and records of what was sent."""
 
     def __init__(self, script: Script, clock: FakeClock) -> None:
         self._next: Callable[[Request], Answer]
@@ -25,16 +25,16 @@ class _Scripted:
             self._next = lambda _: _reply(replies)
         self._clock = clock
         self.requests: list[Request] = []
-        """What was sent."""
+        """The requests that were sent."""
         self.sent_at: list[float] = []
-        """When, in the clock's monotonic seconds."""
+        """When each was sent, in seconds of the clock's monotonic time."""
         self.exchanges: list[Playback] = []
-        """The exchanges that got a head."""
+        """The exchanges whose head has arrived."""
         self.closed = False
 
     @property
     def open_exchanges(self) -> int:
-        """How many exchanges nobody has let go of."""
+        """The number of exchanges that have not been closed."""
         return sum(exchange.released is None for exchange in self.exchanges)
 
     def _begin(self, request: Request) -> Playback:
@@ -44,7 +44,7 @@ class _Scripted:
 
 
 class _Steps:
-    """The waits of `waiting`, then its result."""
+    """Iterates the waits of `waiting` and keeps its result."""
 
     def __init__(self, waiting: Waiting) -> None:
         self._waiting = waiting
@@ -61,10 +61,10 @@ def _reply(replies: Iterable[Answer]) -> Answer:
 
 
 class ScriptedTransport(_Scripted):
-    """A `unbroken.Transport` that answers from `script`: replies in order, or a function of the request."""
+    """An `unbroken.Transport` that answers from `script`: a list of answers in order, or a function of the request."""
 
     def open(self, request: Request, opening: Opening) -> "ScriptedExchange":
-        """Answer `request`."""
+        """Play the next answer of the script until its head, and return the exchange."""
         playback = self._begin(request)
         self._wait(playback.opening(opening))
         self.exchanges.append(playback)
@@ -78,12 +78,12 @@ class ScriptedTransport(_Scripted):
         return steps.result
 
     def close(self) -> None:
-        """Note it."""
+        """Set `closed`."""
         self.closed = True
 
 
 class ScriptedExchange:
-    """One reply being given."""
+    """The exchange of one answer."""
 
     def __init__(self, playback: Playback, wait: Callable[[Waiting], bytes]) -> None:
         self._playback = playback
@@ -91,52 +91,52 @@ class ScriptedExchange:
         self.response: Response = playback.response
 
     def read(self, deadline: float | None) -> bytes:
-        """Return the next bytes of the script."""
+        """Return the next bytes of the body, ``b""`` at its end."""
         return self._wait(self._playback.read(deadline))
 
     def close(self, *, reusable: bool) -> None:
-        """Let go."""
+        """Close the exchange, as `Playback.close` does."""
         self._playback.close(reusable=reusable)
 
 
 class AsyncScriptedTransport(_Scripted):
-    """A `unbroken.AsyncTransport` that answers from `script`; use it under `unbroken.testing.run`."""
+    """An `unbroken.AsyncTransport` that answers from `script`. Use it under `unbroken.testing.run`."""
 
     async def open(self, request: Request, opening: Opening) -> "AsyncScriptedExchange":
-        """Answer `request`."""
+        """Play the next answer of the script until its head, and return the exchange."""
         playback = self._begin(request)
         await _wait(playback.opening(opening))
         self.exchanges.append(playback)
         return AsyncScriptedExchange(playback)
 
     async def aclose(self) -> None:
-        """Note it."""
+        """Set `closed`."""
         self.closed = True
 
 
 class AsyncScriptedExchange:
-    """One reply being given."""
+    """The exchange of one answer."""
 
     def __init__(self, playback: Playback) -> None:
         self._playback = playback
         self.response: Response = playback.response
 
     async def read(self, deadline: float | None) -> bytes:
-        """Return the next bytes of the script."""
+        """Return the next bytes of the body, ``b""`` at its end."""
         return await _wait(self._playback.read(deadline))
 
     def abort(self) -> None:
-        """Let go at once."""
+        """Close the exchange at once; the connection is not kept."""
         self._playback.close(reusable=False)
 
     async def aclose(self) -> None:
-        """Let go, after a turn of the event loop as a real connection would need."""
+        """Close the exchange, then let other tasks run, as a real connection would."""
         self._playback.close(reusable=True)
         await anyio.lowlevel.checkpoint()
 
 
 async def _wait(waiting: Waiting) -> bytes:
-    # Every read of a real socket lets other tasks run, and can be cancelled.
+    # Like every read of a real socket, this lets other tasks run and can be cancelled.
     await anyio.lowlevel.checkpoint()
     for seconds in (steps := _Steps(waiting)):
         await anyio.sleep(seconds)

@@ -1,9 +1,9 @@
-"""A server that fails as it is told to: HTTP/1.1 on loopback, the streams of Anthropic and OpenAI.
+"""A server that fails on purpose: HTTP/1.1 on loopback, with the streams of Anthropic and OpenAI.
 
     with FaultServer([faults.rate_limited(retry_after=0.2), faults.cut(after=5)]) as server:
         ...  # any client, against server.url
 
-Meant for tests and demonstrations; it imports nothing from unbroken.
+For tests and demonstrations. It imports nothing from unbroken.
 """
 
 from . import faults

@@ -1,4 +1,4 @@
-"""From a request and a fault to what will be said."""
+"""Turn a request and a fault into the payload of the answer."""
 
 from typing import Final
 
@@ -25,12 +25,12 @@ class _Body:
 
 
 def voice_for(request: ReceivedRequest) -> Voice:
-    """Return the voice that is spoken at the path of `request`; elsewhere errors are those of the Messages API."""
+    """Return the API at the path of `request`; for any other path that of Messages, whose errors are sent there."""
     return next((voice for voice in _VOICES if request.path.endswith(voice.path)), _MESSAGES)
 
 
 def answer_to(request: ReceivedRequest, fault: Fault, voice: Voice, reply: Speech, now: float) -> Payload:
-    """Return what `fault` makes of `reply` in that voice; `now` is in Unix seconds."""
+    """Return `reply` in the form of `voice`, changed by `fault`. `now` is in Unix seconds."""
     body = _body(request, fault, voice, reply, now)
     error = voice.error_event(reply, fault) if body.streamed else b""
     return Payload(
@@ -57,7 +57,7 @@ def _body(request: ReceivedRequest, fault: Fault, voice: Voice, reply: Speech, n
 
 
 def fitting(request: ReceivedRequest, fault: Fault) -> Fault:
-    """Return `fault`, or a 404 where there is no conversation and the fault says nothing of its own."""
+    """Return `fault`; a 404 if no API is at the path and `fault` has no status, body or events of its own."""
     here = request.method == "POST" and request.path.endswith(tuple(voice.path for voice in _VOICES))
     own = fault.status != 200 or fault.body is not None or fault.events is not None
     return fault if here or own else evolve(fault, status=404)

@@ -1,4 +1,4 @@
-"""The list of faults by name."""
+"""The faults by name."""
 
 from collections.abc import Callable, Mapping
 from inspect import signature
@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from ._fault import Fault
 
 FILLER: Final = 64 * 1024
-"""Bytes of an insertion that fills a huge body."""
+"""Bytes of one insertion in a huge body."""
 
 _F = TypeVar("_F", bound=Callable[..., Fault])
 _catalogue: dict[str, Callable[..., Fault]] = {}
@@ -17,13 +17,13 @@ CATALOGUE: Final[Mapping[str, Callable[..., Fault]]] = _catalogue
 
 
 def listed(factory: _F) -> _F:
-    """Enter a function into the catalogue."""
+    """Add a function to the catalogue."""
     _catalogue[factory.__name__] = factory
     return factory
 
 
 def describe() -> dict[str, str]:
-    """Return how each fault is written in a script, with what it does."""
+    """Return the description of each fault, by the way it is written in a script."""
     return {_usage(name, factory): (factory.__doc__ or "").strip() for name, factory in CATALOGUE.items()}
 
 

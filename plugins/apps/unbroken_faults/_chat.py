@@ -1,7 +1,7 @@
 """The OpenAI Chat Completions API.
 
-After the vendor's pages *streaming responses*, *error codes* and *rate limits* as of 2026. The catalogue of faults
-names errors as the Messages API does: here they become what this API has for them.
+According to the vendor's pages *streaming responses*, *error codes* and *rate limits* as of 2026. The catalogue of
+faults uses the error names of the Messages API; here they are translated to those of this API.
 """
 
 from email.utils import formatdate
@@ -49,9 +49,9 @@ class ChatCompletions(Voice):
     stop_reason: ClassVar[str] = "stop"
 
     def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...]:
-        """Return the chunks up to ``[DONE]``, with usage for ``stream_options.include_usage``.
+        """Return the chunks up to ``[DONE]``, with usage if ``stream_options.include_usage`` is set.
 
-        Two comments stand beside the chunk with the role, so that text begins where it does in the other API.
+        A comment before and after the chunk with the role makes text the fourth piece, as in the Messages API.
         """
         counted = _wants_usage(request)
         head = _head(reply, "chat.completion.chunk", now)
@@ -72,7 +72,7 @@ class ChatCompletions(Voice):
         )
 
     def message(self, reply: Speech, now: float) -> bytes:
-        """Return a whole completion."""
+        """Return a complete ``chat.completion``."""
         said = {"role": "assistant", "content": reply.text, "refusal": None}
         choice = {"index": 0, "message": said, "logprobs": None, "finish_reason": reply.stop_reason}
         return as_json({**_head(reply, "chat.completion", now), "choices": [choice], "usage": _usage(reply)})
@@ -82,11 +82,11 @@ class ChatCompletions(Voice):
         return as_json(_error(fault, status))
 
     def error_event(self, reply: Speech, fault: Fault) -> bytes:
-        """Return an event without a name whose data is an error object."""
+        """Return an event without a name whose data is an error object, or nothing if the fault has no error."""
         return b"" if fault.error is None else _data(_error(fault, 500))
 
     def headers(self, reply: Speech, number: int, now: float) -> list[tuple[str, str]]:
-        """Return ``x-request-id`` and the six ``x-ratelimit-*``."""
+        """Return ``Date``, ``x-request-id`` and the six ``x-ratelimit-*`` headers."""
         lines = [("Date", formatdate(now, usegmt=True)), ("x-request-id", reply.request_id)]
         for kind, (limit, reset) in _LIMITS.items():
             remaining = max(0, limit - number) if kind == "requests" else limit - 1_000
@@ -95,7 +95,7 @@ class ChatCompletions(Voice):
         return lines
 
     def insertion(self, fault: Fault) -> bytes:
-        """Return a comment for a ping, and for the broken event one of this API."""
+        """Return a comment instead of a ping, and a chunk instead of the event with invalid JSON."""
         return _TRANSLATED.get(fault.insert, fault.insert)
 
 

@@ -1,4 +1,4 @@
-"""What the server means to say, and what it takes to say that as one API or another does."""
+"""The reply of the server, and the base class of the APIs in whose form it is sent."""
 
 import json
 import re
@@ -17,7 +17,7 @@ _VERBS: Final = ("runs", "falls", "turns", "rises", "waits", "opens", "closes", 
 
 @frozen(kw_only=True)
 class Speech:
-    """What the server means to say to one request, whatever becomes of it on the way."""
+    """The complete reply to one request, before a fault changes what is sent of it."""
 
     id: str
     request_id: str
@@ -29,43 +29,43 @@ class Speech:
 
 
 class Voice(ABC):
-    """How one API says things: the same reply, the same errors and the same limits in its own form."""
+    """One API: it sends the same reply, the same errors and the same limits in its own form."""
 
     path: ClassVar[str]
-    """The end of the path at which it is spoken."""
+    """The end of the path of this API."""
     model: ClassVar[str]
-    """The model where the request names none."""
+    """The model if the request names none."""
     id_prefix: ClassVar[str]
     request_id_prefix: ClassVar[str]
     stop_reason: ClassVar[str]
 
     @abstractmethod
     def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...]:
-        """Return the pieces of a streamed reply, in the documented order: three of preamble, then text."""
+        """Return the pieces of a streamed reply in the documented order: three of preamble, then the text."""
 
     @abstractmethod
     def message(self, reply: Speech, now: float) -> bytes:
-        """Return the JSON of a reply that was not asked for as a stream."""
+        """Return the JSON of a reply that is not streamed."""
 
     @abstractmethod
     def error_body(self, reply: Speech, fault: Fault, status: int) -> bytes:
-        """Return the body of an HTTP error: the fault's words, else the usual ones of the status."""
+        """Return the body of an HTTP error, with the fault's message or else the usual one of `status`."""
 
     @abstractmethod
     def error_event(self, reply: Speech, fault: Fault) -> bytes:
-        """Return the event of the fault's error, with the words of its HTTP twin; nothing if it has no error."""
+        """Return an event for the fault's error, with the message of its HTTP twin; empty if the fault has no error."""
 
     @abstractmethod
     def headers(self, reply: Speech, number: int, now: float) -> list[tuple[str, str]]:
-        """Return what every answer carries; `now` in Unix seconds is the ``Date``, the resets lie after it."""
+        """Return the headers of every answer. `now`, in Unix seconds, is the ``Date``; rate limits reset after it."""
 
     def insertion(self, fault: Fault) -> bytes:
-        """Return what `fault` writes at its turning point, where the catalogue's own words need a translation."""
+        """Return the bytes that `fault` inserts, with events of the catalogue translated to this API."""
         return fault.insert
 
 
 def reply_to(request: ReceivedRequest, fault: Fault, voice: Voice, seed: int) -> Speech:
-    """Return the reply; seed, number of the request and request decide everything about it."""
+    """Return the reply, which depends only on seed, request (with its number), fault and voice."""
     random = Random(f"{seed}:{request.number}")  # noqa: S311 - a script, not a secret
     identity = f"{random.getrandbits(96):024x}"
     spoken = _speech(random)
@@ -84,12 +84,12 @@ def reply_to(request: ReceivedRequest, fault: Fault, voice: Voice, seed: int) ->
 
 
 def wants_stream(request: ReceivedRequest) -> bool:
-    """Tell whether the body says ``"stream": true``."""
+    """Return whether the body has ``"stream": true``."""
     return body_of(request).get("stream") is True
 
 
 def body_of(request: ReceivedRequest) -> dict[str, Any]:
-    """Return the JSON object in the body, an empty one when there is none."""
+    """Return the JSON object in the body; empty if there is none."""
     try:
         body: Any = request.json()
     except (ValueError, RecursionError):
@@ -98,12 +98,12 @@ def body_of(request: ReceivedRequest) -> dict[str, Any]:
 
 
 def pieces_of(text: str) -> list[str]:
-    """Split `text` into what a model might send at once; joined, it is the text again."""
+    """Split `text` into pieces as a model sends them: words with the space before them. Joined they are the text."""
     return re.findall(r"\s*\S+|\s+$", text)
 
 
 def as_json(value: Any) -> bytes:
-    """Write JSON as the APIs do, without spaces."""
+    """Encode `value` as JSON without spaces, as the APIs do."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -32,72 +32,72 @@ AUTO: Final = "auto"
 @final
 @frozen(kw_only=True)
 class Fault:
-    """One answer of the server, from the status line to the end of the connection; by default a good one.
+    """One answer of the server, from the status line to the end of the connection. By default it is a good one.
 
-    An answer with a fault in it has a *turning point*: `before_head`, `after` so many events or `after_bytes`
-    so many bytes (without any of them: after the last event). There `insert` is written, `times` times, and
-    `then` says how it goes on. Everything can be combined. Durations are seconds.
+    A fault happens at the *turning point* of the answer: `before_head`, `after` a number of events, or `after_bytes`
+    (with none of them: after the last event). There `insert` is written `times` times, and `then` decides how the
+    answer continues. All fields can be combined. Durations are seconds.
 
-    Raises ValueError, with the name of the field, for a value that makes no sense.
+    Raises ValueError, which names the field, for an invalid value.
     """
 
-    # What is said.
+    # The content.
     status: int = field(default=200, validator=status_code)
-    """200 answers the conversation; 400 and more an error object; any other status has no body."""
+    """200: the reply; 400 and above: an error object; any other status: no body."""
     headers: tuple[tuple[bytes, bytes], ...] = field(default=(), converter=as_headers, repr=shortened)
-    """Pairs, in order, duplicates allowed; each name replaces the server's own header of that name."""
+    """Pairs in order, duplicates allowed. Each name replaces the server's own header of that name."""
     content_type: str | None = field(default=AUTO, converter=as_text)
-    """``auto`` is what the answer deserves, None sends no ``Content-Type``."""
+    """``auto``: the type of the body. None: no ``Content-Type``."""
     text: str | None = field(default=None, converter=as_text)
-    """What the model says; None: made from the seed."""
+    """The text of the reply. None: generated from the seed."""
     usage: tuple[int, int] | None = field(default=None, converter=as_pair)
-    """Input and output tokens; None: estimated."""
+    """Input and output tokens. None: estimated."""
     events: tuple[bytes, ...] | None = field(default=None, converter=as_events, repr=shortened)
-    """The events of the stream, as bytes or as JSON objects with a ``type``, instead of the conversation."""
+    """The events of the stream instead of the reply, as bytes or as JSON objects with a ``type``."""
     body: bytes | None = field(default=None, converter=as_optional_bytes, repr=shortened)
-    """The whole body instead of a stream or an error object."""
+    """The complete body, instead of a stream or an error object."""
     error: str | None = field(default=None, converter=as_text)
-    """The type of the error object; with a 200, an ``error`` event of this type at the turning point."""
+    """The type of the error object. With status 200: an ``error`` event of this type at the turning point."""
     error_code: str | None = field(default=None, converter=as_text)
-    """``error.details.error_code``; of Chat Completions ``error.code``."""
+    """``error.details.error_code``, in Chat Completions ``error.code``."""
     message: str | None = field(default=None, converter=as_text)
     """``error.message``."""
 
-    # How it is sent.
+    # The transfer.
     latency: float = field(default=0.0, validator=seconds)
-    """Before the first byte."""
+    """Seconds before the first byte."""
     bandwidth: float | None = field(default=None, validator=optional(positive))
     """Bytes of body per second."""
     slice_size: tuple[int, int] = field(default=(0, 0), converter=as_range, validator=rising)
-    """Bytes per write and chunk: a size, or a pair between which the seed chooses; 0: one write per event."""
+    """Bytes per write and chunk: a size, or a pair between which the seed chooses. 0: one write per event."""
     slice_delay: float = field(default=0.0, validator=seconds)
-    """Before each write of the body."""
+    """Seconds before each write of the body."""
     framing: Framing = field(default=AUTO, validator=in_(get_args(Framing)))
-    """``auto`` chunks a stream, measures a body; ``both`` sends Content-Length beside Transfer-Encoding."""
+    """``auto``: chunked for a stream, Content-Length for a body. ``both``: Content-Length and Transfer-Encoding."""
     encoding: Literal["gzip"] | None = field(default=None, validator=optional(in_(("gzip",))))
     """The ``Content-Encoding`` of the body."""
     connection: Connection = field(default="keep-alive", validator=in_(get_args(Connection)))
-    """After the answer: kept, closed as announced, or dropped although keep-alive was promised."""
+    """After the answer: kept open, closed as announced, or dropped although keep-alive was promised."""
 
     # The turning point.
     before_head: bool = False
-    """The turning point lies before the status line; `insert` is written as it is."""
+    """Whether the turning point is before the status line. There `insert` is written raw, without framing."""
     after: int | None = field(default=None, validator=optional(integer))
-    """So many events; 0: right after the headers; a negative number counts from the end, as an index does."""
+    """Events before the turning point. 0: right after the headers. Negative: counted from the end, like an index."""
     after_bytes: int | None = field(default=None, validator=whole_number)
-    """So many bytes of the body, before its encoding."""
+    """Bytes of the body before the turning point, counted before the body is encoded."""
     duplicate: bool = False
-    """The event before the turning point is sent again."""
+    """Whether the event before the turning point is sent twice."""
     insert: bytes = field(default=b"", converter=as_bytes, repr=shortened)
-    """Bytes that do not belong there: garbage, a ping, a comment, filler for a huge body."""
+    """Bytes to insert at the turning point: garbage, a ping, a comment, filler for a huge body."""
     times: int | None = field(default=1, validator=whole_number)
-    """How often `insert` is written; None: for ever."""
+    """How often `insert` is written. None: forever."""
     interval: float = field(default=0.0, validator=seconds)
-    """Between two insertions, or between two bytes of a ``drip``."""
+    """Seconds between two insertions, or between two bytes of a ``drip``."""
     then: Then = field(default="continue", validator=in_(get_args(Then)))
-    """``continue`` with the rest; ``drip`` the rest byte by byte; ``end`` politely; ``close`` without the end
-    of the body (and of TLS); ``truncate`` inside a chunk; ``bad-chunk``: a chunk size that is no number;
-    ``reset`` the connection; ``stall``: say nothing and keep the socket."""
+    """``continue`` with the rest; ``drip`` the rest byte by byte; ``end`` the body properly; ``close`` without the end
+    of the body (and without the close_notify of TLS); ``truncate`` inside a chunk; ``bad-chunk``: send a chunk size
+    that is not a number; ``reset`` the connection; ``stall``: send nothing more and keep the connection open."""
 
     def __attrs_post_init__(self) -> None:
         if self.after is not None and self.after_bytes is not None:

@@ -1,4 +1,4 @@
-"""How the fields of a fault are read and checked, whether they come from Python or from a script."""
+"""Converters and validators for the fields of a fault, whether they come from Python or from a script."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +13,7 @@ Check: TypeAlias = Callable[[Any, "Attribute[Any]", Any], None]
 
 
 def sse(type: str, data: Any) -> bytes:
-    """Return one server-sent event; `data` is bytes as they are, or anything that can be written as JSON."""
+    """Return one server-sent event. `data` is bytes, which are sent unchanged, or any value that can be JSON."""
     raw = data if isinstance(data, bytes) else json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
     return b"event: %b\ndata: %b\n\n" % (type.encode(), raw)
 
@@ -22,22 +22,22 @@ def sse(type: str, data: Any) -> bytes:
 
 
 def as_bytes(value: Bytes) -> bytes:
-    """Read bytes; text is UTF-8."""
+    """Return bytes; text is encoded as UTF-8."""
     return value if isinstance(value, bytes) else str(value).encode()
 
 
 def as_optional_bytes(value: Bytes | None) -> bytes | None:
-    """Read bytes or None."""
+    """Return bytes or None; text is encoded as UTF-8."""
     return None if value is None else as_bytes(value)
 
 
 def as_text(value: str | None) -> str | None:
-    """Read text or None; a script may have read a number."""
+    """Return text or None. A value from a script may be a number."""
     return None if value is None else str(value)
 
 
 def as_headers(value: Mapping[str, str] | Iterable[Iterable[Bytes]]) -> tuple[tuple[bytes, bytes], ...]:
-    """Read pairs of name and value, or a mapping. Raises ValueError."""
+    """Return pairs of name and value, from pairs or a mapping. Raises ValueError."""
     pairs: Iterable[Any] = cast("Mapping[Any, Any]", value).items() if isinstance(value, Mapping) else value
     try:
         return tuple((as_bytes(name), as_bytes(text)) for name, text in pairs)
@@ -46,7 +46,7 @@ def as_headers(value: Mapping[str, str] | Iterable[Iterable[Bytes]]) -> tuple[tu
 
 
 def as_events(value: Iterable[Event] | None) -> tuple[bytes, ...] | None:
-    """Read events: bytes, text, or JSON objects with a ``type``. Raises ValueError."""
+    """Return events as bytes, from bytes, text or JSON objects with a ``type``. Raises ValueError."""
     if value is None:
         return None
     try:
@@ -56,7 +56,7 @@ def as_events(value: Iterable[Event] | None) -> tuple[bytes, ...] | None:
 
 
 def as_pair(value: Iterable[int] | None) -> tuple[int, int] | None:
-    """Read two numbers or None. Raises ValueError."""
+    """Return a pair of integers, or None. Raises ValueError."""
     try:
         return None if value is None else as_range([*value])
     except (TypeError, ValueError):
@@ -64,7 +64,7 @@ def as_pair(value: Iterable[int] | None) -> tuple[int, int] | None:
 
 
 def as_range(value: int | Iterable[int]) -> tuple[int, int]:
-    """Read two numbers, or one that stands for both. Raises ValueError."""
+    """Return a pair of integers, from a pair or from one number for both. Raises ValueError."""
     try:
         first, second = (value, value) if isinstance(value, int) else value
         return int(first), int(second)
@@ -73,7 +73,7 @@ def as_range(value: int | Iterable[int]) -> tuple[int, int]:
 
 
 def shortened(value: object) -> str:
-    """Return the repr of `value`, or the beginning of a long one."""
+    """Return the repr of `value`, shortened if it is long."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"
 

@@ -1,4 +1,4 @@
-"""What has been asked and what will be answered: script, requests, replies. Thread-safe, no I/O."""
+"""The script, the requests so far and their replies. Thread-safe, no I/O."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +17,13 @@ from ._requests import ReceivedRequest
 from ._script import ScriptError, parse_fault
 
 EPOCH: Final = 1_767_225_600
-"""2026-01-01T00:00:00Z: the ``Date`` of request N is N seconds later, unless a clock is given."""
+"""2026-01-01T00:00:00Z. Without a clock, the ``Date`` of the answer to request N is N seconds later."""
 
 Script: TypeAlias = Sequence[Fault] | Callable[[ReceivedRequest], Fault]
 
 
 class Ledger:
-    """Numbers the requests and decides the answer to each."""
+    """Numbers the requests and chooses the answer to each."""
 
     def __init__(self, script: Script, default: Fault, seed: int, clock: Callable[[], float] | None) -> None:
         self._rule = script if callable(script) else None
@@ -36,24 +36,24 @@ class Ledger:
         self._entries: list[tuple[ReceivedRequest, Speech]] = []
 
     def entries(self) -> list[tuple[ReceivedRequest, Speech]]:
-        """Return the requests so far and what was meant to be said to each."""
+        """Return the requests so far, each with its complete reply."""
         with self._lock:
             return list(self._entries)
 
     def push(self, faults: Sequence[Fault]) -> None:
-        """Append to the script."""
+        """Append `faults` to the script."""
         with self._lock:
             self._queue.extend(faults)
 
     def reset(self) -> None:
-        """Forget the rest of the script and all requests; begin again at number 1."""
+        """Discard the rest of the script and all requests. The next request is number 1 again."""
         with self._lock:
             self._queue.clear()
             self._entries.clear()
             self._numbers = count(1)
 
     def answer(self, request: ReceivedRequest, refusal: Fault | None = None) -> Iterator[Step]:
-        """Enter `request` and return the steps of its answer; a `refusal` leaves the script alone."""
+        """Record `request` and return the steps of its answer. A `refusal` is answered without using the script."""
         with self._lock:
             request = evolve(request, number=next(self._numbers))
             queued = self._queue.popleft() if self._takes(request, refusal) else None
@@ -77,5 +77,5 @@ class Ledger:
             return self._default if self._rule is None else self._rule(request)
         except ScriptError as error:
             return Fault(status=400, message=f"x-unbroken-fault: {error}")
-        except Exception as error:  # noqa: BLE001 - the rule is the user's; who asks is told
+        except Exception as error:  # noqa: BLE001 - the user's rule; the client gets its error
             return Fault(status=500, message=f"the script raised {type(error).__name__}: {error}")

@@ -1,6 +1,6 @@
 """The Anthropic Messages API.
 
-After the vendor's pages *streaming messages*, *errors* and *rate limits* as of 2026.
+According to the vendor's pages *streaming messages*, *errors* and *rate limits* as of 2026.
 """
 
 from datetime import UTC, datetime
@@ -31,9 +31,9 @@ ERRORS: Final = {
 
 PING: Final = sse("ping", {"type": "ping"})
 NOT_JSON: Final = b'event: content_block_delta\ndata: {"type": "content_block_delta", \n\n'
-"""An event whose JSON is broken."""
+"""An event with invalid JSON."""
 SPENT: Final = "enforced_spend_limit_reached"
-"""The ``error_code`` of a limit that waiting does not lift."""
+"""The ``error_code`` of a spend limit, against which waiting does not help."""
 _LIMITS: Final = {"requests": 4_000, "tokens": 480_000, "input-tokens": 400_000, "output-tokens": 80_000}
 
 
@@ -65,7 +65,7 @@ class Messages(Voice):
         )
 
     def message(self, reply: Speech, now: float) -> bytes:
-        """Return a whole message."""
+        """Return a complete message."""
         content = [{"type": "text", "text": reply.text}]
         said = _message(reply, content=content, stop_reason=reply.stop_reason, output_tokens=reply.output_tokens)
         return as_json(said)
@@ -75,11 +75,11 @@ class Messages(Voice):
         return as_json(_error(reply, fault, status))
 
     def error_event(self, reply: Speech, fault: Fault) -> bytes:
-        """Return an ``error`` event."""
+        """Return an ``error`` event, or nothing if the fault has no error."""
         return b"" if fault.error is None else sse("error", _error(reply, fault, twin_of(fault.error) or 500))
 
     def headers(self, reply: Speech, number: int, now: float) -> list[tuple[str, str]]:
-        """Return ``request-id`` and the twelve ``anthropic-ratelimit-*``."""
+        """Return ``Date``, ``request-id`` and the twelve ``anthropic-ratelimit-*`` headers."""
         reset = datetime.fromtimestamp(now + 1, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         lines = [("Date", formatdate(now, usegmt=True)), ("request-id", reply.request_id)]
         for kind, limit in _LIMITS.items():
@@ -90,7 +90,7 @@ class Messages(Voice):
 
 
 def twin_of(error: str) -> int | None:
-    """Return the status that belongs to a type of error, None for one that is not the API's."""
+    """Return the HTTP status of an error type, None if the API has no such type."""
     return next((status for status, (type, _) in ERRORS.items() if type == error), None)
 
 

@@ -1,6 +1,6 @@
-"""One answer as a sequence of steps: bytes to write, seconds to wait, or the way it stops. No I/O, no clock.
+"""One answer as a sequence of steps: bytes to write, seconds to wait, or the way to stop. No I/O, no clock.
 
-Three layers, each a generator over the one before: the body with its turning point, encoding, framing.
+There are three layers, each a generator over the one before: the body with its turning point, encoding, framing.
 """
 
 import zlib
@@ -18,25 +18,25 @@ Stop: TypeAlias = Literal["finish", "close", "truncate", "bad-chunk", "reset", "
 Step: TypeAlias = bytes | float | Stop
 
 _LAST_WORDS: Final = {"truncate": b"400\r\ndata: {", "bad-chunk": b"zz\r\n"}
-"""The beginning of a chunk that never comes whole; a chunk size that is no number."""
+"""The start of a chunk that is never completed; a chunk size that is not a number."""
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded"}
 
 
 @frozen(kw_only=True)
 class Payload:
-    """What is to be said, before anything goes wrong."""
+    """The content of an answer, before any fault is applied to its transfer."""
 
     headers: tuple[tuple[str, str], ...]
     content_type: str | None
     pieces: tuple[bytes, ...] | None
-    """The body: the events of a stream, or one piece; None for an answer that has no body."""
+    """The body: the events of a stream, or one piece. None: no body."""
     insertion: bytes
-    """What is written at the turning point."""
+    """The bytes that are written at the turning point."""
     streamed: bool
 
 
 def plan(fault: Fault, answer: Payload, random: Random) -> Iterator[Step]:
-    """Yield the steps of one answer; when they run out, the connection can serve the next request."""
+    """Yield the steps of one answer. Unless they end with a stop, the connection can serve another request."""
     framing = _framing(fault, answer)
     whole = chain([_head(fault, answer, framing)], _framed(fault, framing, _encoded(fault, answer), random))
     yield fault.latency
@@ -77,7 +77,7 @@ def _content(fault: Fault, answer: Payload) -> Iterator[tuple[str, str]]:
 
 def _length(fault: Fault, answer: Payload, framing: Framing | None) -> Iterator[tuple[str, str]]:
     if framing in {"content-length", "both"}:
-        # A polite end is announced; every other stop breaks the promise of the whole body.
+        # With ``end`` the length is that of the shorter body; every other stop breaks the promise of the full length.
         promised = fault if fault.then == "end" else evolve(fault, then="continue")
         steps = _encoded(promised, answer)
         yield "Content-Length", str(sum(len(step) for step in steps if isinstance(step, bytes)))
@@ -114,7 +114,7 @@ def _split(fault: Fault, pieces: tuple[bytes, ...]) -> tuple[list[bytes], list[b
 
 
 def _turn(fault: Fault, insertion: bytes, rest: Iterable[Step]) -> Iterator[Step]:
-    """Yield the turning point and what follows it."""
+    """Yield the insertions at the turning point and what follows them."""
     if insertion:
         for number in count() if fault.times is None else range(fault.times):
             if number:
@@ -153,7 +153,7 @@ def _encoded(fault: Fault, answer: Payload) -> Iterator[Step]:
     if fault.encoding is None:
         yield from _body(fault, answer)
         return
-    # Of the gzip format, with no time in its header; each piece is flushed, so that events arrive one by one.
+    # wbits=31 is gzip, with no time in its header. Each piece is flushed, so that events arrive one by one.
     squeezer = zlib.compressobj(wbits=31)
     for step in _body(fault, answer):
         yield squeezer.compress(step) + squeezer.flush(zlib.Z_SYNC_FLUSH) if isinstance(step, bytes) else step
@@ -178,7 +178,7 @@ def _framed(fault: Fault, framing: Framing | None, steps: Iterable[Step], random
 def _slices(fault: Fault, data: bytes, random: Random) -> Iterator[bytes]:
     smallest, largest = fault.slice_size
     if not largest and fault.bandwidth:
-        smallest = largest = max(1, int(fault.bandwidth / 20))  # so that it flows, twenty times a second
+        smallest = largest = max(1, int(fault.bandwidth / 20))  # twenty writes per second, for a steady flow
     start = 0
     while start < len(data):
         size = random.randint(max(1, smallest), largest) if largest else len(data)

@@ -1,4 +1,4 @@
-"""What the client said: one HTTP/1.1 request, read from a stream (RFC 9112)."""
+"""Read HTTP/1.1 requests from a stream (RFC 9112)."""
 
 import asyncio
 import json
@@ -10,11 +10,11 @@ from urllib.parse import parse_qs
 from attrs import Factory, evolve, field, frozen
 
 HEAD_LIMIT: Final = 1024 * 1024
-"""The longest head of a request, in bytes."""
+"""The most bytes in the head of a request."""
 
 
 class BadRequestError(ValueError):
-    """What arrived is not an HTTP/1.1 request."""
+    """The received bytes are not an HTTP/1.1 request."""
 
 
 def _joined(raw_headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -27,44 +27,44 @@ def _joined(raw_headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 @frozen(kw_only=True)
 class ReceivedRequest:
-    """One request as it arrived. The repr shows neither headers nor body, where keys and prompts are."""
+    """One request as received. The repr omits headers, query and body, which contain keys and prompts."""
 
     number: int = 0
     """Counts from 1, over all connections."""
     connection: int = 0
     """Counts from 1; two requests with the same number shared a connection."""
     time: float = field(factory=monotonic)
-    """When it had been read, in seconds of the monotonic clock."""
+    """When it had been read completely, in monotonic seconds."""
     method: str
     path: str
     """Without the query."""
     query: str = field(default="", repr=False)
     raw_headers: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
-    """As sent: order, case and duplicates kept."""
+    """The headers as sent, with order, case and duplicates."""
     headers: dict[str, str] = field(
         init=False, repr=False, default=Factory(lambda self: _joined(self.raw_headers), takes_self=True)
     )
-    """Names in lower case, the values of duplicates joined by ``, ``."""
+    """The headers by lower-case name; the values of duplicates are joined by ``, ``."""
     body: bytes = field(default=b"", repr=False)
 
     @property
     def keep_alive(self) -> bool:
-        """Whether the client means to use the connection again."""
+        """Whether the client wants to keep the connection open."""
         return self.headers.get("connection", "").lower() != "close"
 
     def json(self) -> Any:
-        """Return the decoded body. Raises ValueError when it is not JSON."""
+        """Return the decoded body. Raises ValueError for invalid JSON."""
         return json.loads(self.body)
 
     def asked_fault(self) -> str | None:
-        """Return the fault that the request itself asks for, by ``x-unbroken-fault`` or ``?fault=``."""
+        """Return the fault that the request asks for, by ``x-unbroken-fault`` or ``?fault=``, else None."""
         return self.headers.get("x-unbroken-fault") or parse_qs(self.query).get("fault", [None])[0]
 
 
 async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> ReceivedRequest | None:
-    """Return the next request, None when the client has left instead of sending one.
+    """Return the next request, None if the client has closed the connection instead.
 
-    Raises BadRequestError, IncompleteReadError (the client left in the middle) and OSError.
+    Raises BadRequestError, IncompleteReadError (the client has left in the middle of a request) and OSError.
     """
     try:
         head = await reader.readuntil(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Faults that a client sees in the head, or in a body that is no stream."""
+"""Faults that a client sees in the head, or in a body that is not a stream."""
 
 from typing import Final
 
@@ -9,110 +9,110 @@ from ._messages import SPENT
 _PORTAL: Final = b"<!doctype html><title>Welcome</title><p>Accept the terms to use this network.</p>"
 _HINT: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 
-# Good answers and honest refusals.
+# Good answers and proper errors.
 
 
 @listed
 def ok(text: str | None = None, words: int | None = None) -> Fault:
-    """Payload well; `words` makes the answer that long."""
+    """Answer normally, with `text` or with a text of `words` words."""
     return Fault(text=text if words is None else " ".join(["water"] * words))
 
 
 @listed
 def status(code: int = 500, retry_after: float | str | None = None) -> Fault:
-    """Refuse with a status and its usual error object; in a script the number alone will do."""
+    """Answer with a status and its usual error object. In a script the number alone is enough."""
     return Fault(status=code, headers=() if retry_after is None else (("retry-after", str(retry_after)),))
 
 
 @listed
 def rate_limited(retry_after: float | str | None = None) -> Fault:
-    """Refuse with 429."""
+    """Answer with 429."""
     return status(429, retry_after)
 
 
 @listed
 def overloaded(retry_after: float | str | None = None) -> Fault:
-    """Refuse with 529."""
+    """Answer with 529."""
     return status(529, retry_after)
 
 
 @listed
 def server_error() -> Fault:
-    """Refuse with 500."""
+    """Answer with 500."""
     return status(500)
 
 
 @listed
 def spend_limit() -> Fault:
-    """Refuse with a 429 that waiting does not cure."""
+    """Answer with a 429 for a spend limit, against which waiting does not help."""
     return Fault(status=429, error_code=SPENT, message="Spend limit reached")
 
 
-# Heads and bodies that are not what was asked for.
+# Heads and bodies that the client did not ask for.
 
 
 @listed
 def captive_portal() -> Fault:
-    """Payload 200 with a page of HTML."""
+    """Answer with 200 and an HTML page."""
     return Fault(body=_PORTAL, content_type="text/html")
 
 
 @listed
 def json_error(type: str = "overloaded_error") -> Fault:
-    """Payload 200 with an error object instead of a stream."""
+    """Answer with 200 and an error object instead of a stream."""
     return Fault(body=f'{{"type":"error","error":{{"type":"{type}","message":"Said with a 200"}}}}')
 
 
 @listed
 def no_content() -> Fault:
-    """Payload 204."""
+    """Answer with 204."""
     return Fault(status=204)
 
 
 @listed
 def no_content_type() -> Fault:
-    """Stream without a Content-Type."""
+    """Answer without a Content-Type."""
     return Fault(content_type=None)
 
 
 @listed
 def redirect(location: str = "/v1/messages", status: int = 307) -> Fault:
-    """Send the client elsewhere; the default is a loop."""
+    """Redirect the client; by default to ``/v1/messages``, which is a loop."""
     return Fault(status=status, headers=(("Location", location),))
 
 
 @listed
 def not_http(data: bytes | str = b"220 smtp.example.org ESMTP\r\n\r\n") -> Fault:
-    """Payload with something that is not HTTP, and close."""
+    """Answer with bytes that are not HTTP, and close."""
     return Fault(before_head=True, insert=data, then="close")
 
 
 @listed
 def early_hints(times: int | None = None, interval: float = 0.1) -> Fault:
-    """Send 103 Early Hints, then the answer; without `times`, hints for ever."""
+    """Send 103 Early Hints, then the answer; without `times`, send hints forever."""
     return Fault(before_head=True, insert=_HINT, times=times, interval=interval)
 
 
 @listed
 def many_headers(count: int = 5_000) -> Fault:
-    """Payload well under many headers."""
+    """Answer normally, with many headers."""
     return Fault(headers=tuple((f"x-padding-{number}", "x") for number in range(count)))
 
 
 @listed
 def huge_header(size: int = 200_000) -> Fault:
-    """Payload well under one long header."""
+    """Answer normally, with one very long header."""
     return Fault(headers=(("x-padding", "x" * size),))
 
 
 @listed
 def both_lengths() -> Fault:
-    """Send Content-Length and Transfer-Encoding together."""
+    """Send both Content-Length and Transfer-Encoding."""
     return Fault(framing="both")
 
 
 @listed
 def huge_error(size: int = 1_000_000_000, status: int = 500) -> Fault:
-    """Refuse with a body of `size` bytes."""
+    """Answer with an error status and a body of `size` bytes."""
     times, rest = divmod(size, FILLER)
     return Fault(status=status, body=b" " * rest, insert=b" " * FILLER, times=times)

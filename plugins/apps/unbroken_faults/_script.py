@@ -1,7 +1,7 @@
-"""Scripts as text: for the command line, for a header, for a file.
+"""Parse scripts: text for the command line, a header or a file.
 
-``429:retry_after=0.2, 2*stall:after=3:latency=0.1, ok`` names faults of the catalogue or statuses, how often
-and with any parameter of the function and any field of `Fault`. The same as JSON, for values with a comma:
+``429:retry_after=0.2, 2*stall:after=3:latency=0.1, ok`` lists faults of the catalogue or statuses, each with a count
+and with any parameters of its function and fields of `Fault`. The same as JSON, for values with a comma:
 ``[{"fault": "429", "retry_after": 0.2}, "2*stall", {"text": "Hello, world"}]``.
 """
 
@@ -24,11 +24,11 @@ _BETWEEN_ARGUMENTS: Final = re.compile(r":(?=[\w-]+=)")
 
 
 class ScriptError(ValueError):
-    """A script that cannot be read; the message names the item and what is wrong with it."""
+    """A script is invalid. The message names the item and what is wrong with it."""
 
 
 def parse_script(text: str) -> tuple[Fault, ...]:
-    """Return the faults of a script, in order. Raises ScriptError."""
+    """Return the faults of a script in order. Raises ScriptError."""
     if not text.lstrip().startswith(("[", "{")):
         return _flat(_parse_item(item) for item in filter(str.strip, text.split(",")))
     try:

@@ -1,4 +1,4 @@
-"""The server: it accepts connections and has the answers performed."""
+"""The server: it accepts connections, reads requests and sends the answers."""
 
 import asyncio
 import socket
@@ -24,18 +24,19 @@ from ._wire import Peer
 
 @final
 class FaultServer:
-    """An HTTP/1.1 server on loopback that streams like Anthropic or OpenAI and fails as it is told to.
+    """An HTTP/1.1 server on loopback that streams like Anthropic or OpenAI and fails on purpose.
 
-    ``POST …/v1/messages`` is answered as the Messages API does, ``POST …/chat/completions`` as Chat Completions.
+    ``POST …/v1/messages`` is answered like the Messages API, ``POST …/chat/completions`` like Chat Completions.
 
-    Requests take the faults of `script` in order, then `default`; a callable is asked for each request. A
-    request may choose for itself with the header ``x-unbroken-fault: stall`` or the query ``?fault=stall``.
+    Requests take the faults of `script` in order, then `default`. A callable is called with each request and returns
+    its fault. A request may choose its own fault, with the header ``x-unbroken-fault: stall`` or the query
+    ``?fault=stall``.
 
-    The same seed and the same requests give the same bytes. That includes the ``Date``, which is a fixed one
-    and consistent with every other date in the answer; ``clock=time.time`` gives real dates.
+    The same seed and the same requests give the same bytes. That includes the ``Date``, which does not depend on the
+    time of day and agrees with all other dates in the answer; ``clock=time.time`` gives real dates.
 
-    ``with FaultServer() as server`` serves from a thread of its own, for every kind of client; ``async with``
-    serves from the running asyncio loop. The methods may be called from any thread.
+    ``with FaultServer() as server`` serves from a new thread, for every kind of client; ``async with`` serves from the
+    running asyncio loop. The methods may be called from any thread.
     """
 
     def __init__(
@@ -61,11 +62,11 @@ class FaultServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: tuple[threading.Thread, asyncio.Event] | None = None
 
-    # What a test looks at.
+    # What tests use.
 
     @property
     def url(self) -> str:
-        """The base URL, without a slash at its end. Raises RuntimeError when the server is not running."""
+        """The base URL, without a trailing slash. Raises RuntimeError if the server is not running."""
         if self._listener is None:
             raise RuntimeError("the server is not running; enter it with `with` or `async with`")
         host, port = self._listener.getsockname()[:2]
@@ -73,31 +74,31 @@ class FaultServer:
 
     @property
     def requests(self) -> list[ReceivedRequest]:
-        """The requests so far, in order."""
+        """The requests so far, in the order of arrival."""
         return [request for request, _ in self._ledger.entries()]
 
     @property
     def replies(self) -> list[Speech]:
-        """What the server meant to say to each of `requests`."""
+        """The complete reply to each of `requests`, before its fault."""
         return [reply for _, reply in self._ledger.entries()]
 
     @property
     def connections(self) -> int:
-        """How many connections are open now."""
+        """The number of open connections."""
         return len(self._tasks)
 
     def push(self, *faults: Fault) -> None:
-        """Append to the script."""
+        """Append `faults` to the script."""
         self._ledger.push(faults)
 
     def reset(self) -> None:
-        """Forget the rest of the script and the requests so far; the next request is number 1 again."""
+        """Discard the rest of the script and the requests so far. The next request is number 1 again."""
         self._ledger.reset()
 
     def wait_idle(self, timeout: float = 1.0) -> None:
-        """Block until no connection is open. Raises TimeoutError after `timeout` seconds.
+        """Wait until no connection is open. Raises TimeoutError after `timeout` seconds.
 
-        Raises RuntimeError in the loop that serves, which must not be blocked: use `await_idle` there.
+        Raises RuntimeError in the event loop of the server, which would be blocked: use `await_idle` there.
         """
         if self._serves_here():
             raise RuntimeError("wait_idle() would block the loop that serves; use await_idle()")
@@ -112,10 +113,10 @@ class FaultServer:
             return False
 
     async def await_idle(self, timeout: float = 1.0) -> None:  # noqa: ASYNC109 - as wait_idle
-        """Wait until no connection is open, in a task of asyncio or trio. Raises TimeoutError."""
+        """Like `wait_idle`, for a task of asyncio or trio. Raises TimeoutError."""
         await to_thread.run_sync(self.wait_idle, timeout)
 
-    # Life.
+    # Start and stop.
 
     async def __aenter__(self) -> Self:
         await self._start()
@@ -146,16 +147,16 @@ class FaultServer:
             thread.join()
 
     def _run(self, ready: "Future[asyncio.Event]") -> None:
-        # The loop of every platform that can watch a listening socket; uvloop can, Windows' own default cannot.
+        # It can watch a listening socket on every platform, like uvloop; the default loop of Windows cannot.
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(self._live(ready))
 
     async def _live(self, ready: "Future[asyncio.Event]") -> None:
-        """Serve until the event, with which `ready` is resolved, is set."""
+        """Start, resolve `ready` with an event, and serve until that event is set."""
         stop = asyncio.Event()
         try:
             await self._start()
-        except Exception as error:  # noqa: BLE001 - raised where the server is entered
+        except Exception as error:  # noqa: BLE001 - raised again by __enter__
             ready.set_exception(error)
             return
         ready.set_result(stop)
@@ -167,7 +168,7 @@ class FaultServer:
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
         self._listener = socket.create_server(self._address, family=family, backlog=1024)
         self._listener.setblocking(False)
-        # Not loop.sock_accept(): cancelled at the wrong moment, it loses the client it has just accepted.
+        # Not loop.sock_accept(): if cancelled at the wrong moment, it loses the client that it has just accepted.
         self._loop.add_reader(self._listener, self._accept, self._loop, self._listener)
 
     async def _stop(self) -> None:
@@ -181,7 +182,7 @@ class FaultServer:
                 task.cancel()
             await asyncio.wait(tasks)
         for _ in range(3):
-            await asyncio.sleep(0)  # asyncio closes in its next turn those that were still shaking hands
+            await asyncio.sleep(0)  # asyncio closes unfinished handshakes in its next iterations
 
     # Connections.
 
@@ -208,7 +209,7 @@ class FaultServer:
                 await peer.finish()
 
     async def _exchange(self, peer: Peer, connection: int) -> bool:
-        """Payload one request; return whether the connection can serve another."""
+        """Read and answer one request. Return whether the connection can serve another."""
         try:
             request = await read_request(peer.reader, peer.writer)
         except BadRequestError as error:

@@ -1,7 +1,7 @@
-"""Faults that come in the middle of a stream, and those of the connection under it.
+"""Faults in the middle of a stream, and faults of the connection under it.
 
-Where a fault comes `after` some events: the first three are preamble, text follows. Of Messages they are
-``message_start``, ``content_block_start`` and ``ping``, of Chat Completions a comment, the role and a comment.
+For a fault that comes `after` some events: the first three events are preamble, then text follows. In Messages they are
+``message_start``, ``content_block_start`` and ``ping``; in Chat Completions a comment, the role and a comment.
 """
 
 from typing import Literal
@@ -10,12 +10,12 @@ from ._catalogue import FILLER, listed
 from ._fault import Fault
 from ._messages import NOT_JSON, PING
 
-# What is said.
+# Content.
 
 
 @listed
 def error_first(type: str = "overloaded_error") -> Fault:
-    """Payload 200, then an error event and nothing else."""
+    """Answer with 200, then send an error event and nothing else."""
     return Fault(error=type, after=0, then="end")
 
 
@@ -27,7 +27,7 @@ def error_after(type: str = "overloaded_error", after: int = 5) -> Fault:
 
 @listed
 def omit_terminal() -> Fault:
-    """Send everything but the terminal event, and end politely."""
+    """Send everything but the terminal event, and end the body properly."""
     return Fault(after=-1, then="end")
 
 
@@ -39,7 +39,7 @@ def duplicate(after: int = 4) -> Fault:
 
 @listed
 def garbage(data: bytes | str = NOT_JSON, after: int = 5) -> Fault:
-    """Put bytes between two events; without `data`, an event whose JSON is broken."""
+    """Insert bytes between two events; without `data`, an event with invalid JSON."""
     return Fault(insert=data, after=after)
 
 
@@ -60,7 +60,7 @@ def hang_up() -> Fault:
 
 @listed
 def cut(after: int = 5, how: Literal["end", "close", "truncate", "bad-chunk", "reset"] = "end") -> Fault:
-    """Stop after some events: politely (end), or without the end of the body (close)."""
+    """Stop after some events: end the body properly (end), or close without the end of the body (close)."""
     return Fault(after=after, then=how)
 
 
@@ -72,25 +72,25 @@ def truncate(after: int = 5) -> Fault:
 
 @listed
 def bad_chunk(after: int = 5) -> Fault:
-    """Send a chunk size that is no number."""
+    """Send a chunk size that is not a number."""
     return Fault(after=after, then="bad-chunk")
 
 
 @listed
 def close_idle() -> Fault:
-    """Payload well, promise keep-alive and close the connection all the same."""
+    """Answer normally, promise keep-alive, and close the connection all the same."""
     return Fault(connection="drop")
 
 
 @listed
 def keep_open(data: bytes | str = b"") -> Fault:
-    """Payload well, send `data` behind the terminal event and keep the socket open."""
+    """Answer normally, send `data` after the terminal event and keep the connection open."""
     return Fault(insert=data, then="stall")
 
 
 @listed
 def reset_after_end() -> Fault:
-    """Payload well and reset the connection behind the terminal event."""
+    """Answer normally, and reset the connection after the terminal event."""
     return Fault(then="reset")
 
 
@@ -99,43 +99,43 @@ def reset_after_end() -> Fault:
 
 @listed
 def silence() -> Fault:
-    """Take the request and never answer."""
+    """Read the request and never answer."""
     return Fault(before_head=True, then="stall")
 
 
 @listed
 def stall(after: int = 5) -> Fault:
-    """Fall silent after some events (0: after the headers) and keep the socket open."""
+    """Send nothing more after some events (0: after the headers), and keep the connection open."""
     return Fault(after=after, then="stall")
 
 
 @listed
 def pings(after: int = 5, interval: float = 1.0) -> Fault:
-    """Send nothing but pings after some events, for ever; comments in an API that has no pings."""
+    """Send nothing but pings after some events, forever; comments in an API that has no pings."""
     return Fault(insert=PING, times=None, interval=interval, after=after)
 
 
 @listed
 def comments(after: int = 5, interval: float = 1.0) -> Fault:
-    """Send nothing but comments after some events, for ever."""
+    """Send nothing but comments after some events, forever."""
     return Fault(insert=b": keep-alive\n\n", times=None, interval=interval, after=after)
 
 
 @listed
 def drip(after: int = 0, interval: float = 0.1) -> Fault:
-    """Send one byte per interval after some events."""
+    """Send one byte per `interval` after some events."""
     return Fault(after=after, then="drip", interval=interval)
 
 
 @listed
 def slow(bandwidth: float = 1_000.0) -> Fault:
-    """Send so many bytes per second."""
+    """Send `bandwidth` bytes per second."""
     return Fault(bandwidth=bandwidth)
 
 
 @listed
 def sliced(smallest: int = 1, largest: int = 16, delay: float = 0.0) -> Fault:
-    """Send in pieces that have nothing to do with events; the seed chooses their sizes."""
+    """Send the stream in pieces that ignore the boundaries of events; the seed chooses their sizes."""
     return Fault(slice_size=(smallest, largest), slice_delay=delay)
 
 
@@ -144,19 +144,19 @@ def sliced(smallest: int = 1, largest: int = 16, delay: float = 0.0) -> Fault:
 
 @listed
 def gzip() -> Fault:
-    """Compress the stream although nobody asked for it."""
+    """Compress the stream although the client did not ask for it."""
     return Fault(encoding="gzip")
 
 
 @listed
 def gzip_bomb(size: int = 200_000_000) -> Fault:
-    """Compress `size` bytes of nothing into very few."""
+    """Compress `size` bytes of spaces into very few."""
     return Fault(encoding="gzip", events=(b" " * (size % FILLER),), insert=b" " * FILLER, times=size // FILLER)
 
 
 @listed
 def endless_line() -> Fault:
-    """Send a data line without end."""
+    """Send a data line that never ends."""
     return Fault(events=(b"data: ",), insert=b"x" * FILLER, times=None)
 
 
@@ -168,5 +168,5 @@ def endless_data() -> Fault:
 
 @listed
 def endless_comment() -> Fault:
-    """Send a comment without end."""
+    """Send a comment that never ends."""
     return Fault(events=(b": ",), insert=b"x" * FILLER, times=None)

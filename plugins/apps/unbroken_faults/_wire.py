@@ -1,4 +1,4 @@
-"""A client's connection, and the performance of a plan on it."""
+"""The connection to a client, and the execution of an answer's steps on it."""
 
 import asyncio
 import socket
@@ -12,25 +12,25 @@ from ._plan import Step
 from ._requests import HEAD_LIMIT
 
 HEAD_START: Final = 0.02
-"""Seconds that a client has to read what was sent before a reset."""
+"""Seconds before a reset in which the client can read what was sent."""
 GOODBYE: Final = 0.5
-"""Seconds that a client has for its close_notify."""
+"""Seconds to wait for the client's close_notify."""
 
 
 class Reader(asyncio.StreamReader):
-    """A stream reader that tells when the client has left, also while nobody reads."""
+    """A stream reader that notices that the client has left, even while nothing is being read."""
 
     def __init__(self) -> None:
         super().__init__(limit=HEAD_LIMIT)
         self.left = asyncio.Event()
 
     def feed_eof(self) -> None:
-        """Note the end, which comes when the client closes its side or the connection is lost."""
+        """Note the end of the stream: the client has closed its side, or the connection is lost."""
         super().feed_eof()
         self.left.set()
 
     def set_exception(self, exc: Exception) -> None:
-        """Note a connection that was lost by an error."""
+        """Note that the connection was lost by an error."""
         super().set_exception(exc)
         self.left.set()
 
@@ -41,14 +41,14 @@ class Peer:
     def __init__(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
-        # So that drain() waits for the kernel: what lies in the buffer when a reset comes would be lost.
-        # Not 0, at which asyncio's TLS transport pauses for ever.
+        # So that drain() waits for the kernel: a reset would discard whatever is still in the buffer.
+        # Not 0, because then asyncio's TLS transport pauses forever.
         writer.transport.set_write_buffer_limits(high=1, low=0)
 
     @classmethod
     @asynccontextmanager
     async def of(cls, client: socket.socket, tls: ssl.SSLContext | None) -> AsyncGenerator[Self]:
-        """Shake hands with an accepted client; on leaving, nothing of the connection is left."""
+        """Set up the connection with an accepted client, with its TLS handshake. On exit the connection is closed."""
         loop = asyncio.get_running_loop()
         reader = Reader()
         protocol = asyncio.StreamReaderProtocol(reader)
@@ -63,9 +63,9 @@ class Peer:
                 await writer.wait_closed()
 
     async def perform(self, steps: Iterable[Step]) -> bool:
-        """Perform the steps; return whether the connection can serve another request.
+        """Execute the steps. Return whether the connection can serve another request.
 
-        Raises OSError when the client has left.
+        Raises OSError if the client has left.
         """
         for step in steps:
             if isinstance(step, bytes):
@@ -80,7 +80,7 @@ class Peer:
     async def _send(self, data: bytes) -> None:
         self.writer.write(data)
         await self.writer.drain()
-        await asyncio.sleep(0)  # drain() alone would let an endless answer keep the loop
+        await asyncio.sleep(0)  # with drain() alone an endless answer would never yield to the loop
 
     async def _pause(self, seconds: float) -> None:
         if seconds:
@@ -92,28 +92,28 @@ class Peer:
             raise ConnectionResetError("the client has left")
 
     async def finish(self) -> None:
-        """End the connection politely, over TLS with close_notify."""
+        """Close the connection properly, over TLS with close_notify."""
         self.writer.close()
         await self.writer.wait_closed()
 
     async def close(self) -> None:
-        """End the connection, over TLS without close_notify."""
+        """Close the connection, over TLS without close_notify."""
         if self.writer.get_extra_info("sslcontext") is None:
             await self.finish()
         else:
             self.writer.transport.abort()
 
     async def reset(self) -> None:
-        """Send RST: closing with a linger time of zero (socket(7), SO_LINGER).
+        """Send RST, by closing with a linger time of zero (socket(7), SO_LINGER).
 
-        A reset may overtake what the client has not read yet; `HEAD_START` makes that unlikely.
+        A reset may discard data that the client has not read yet; `HEAD_START` makes that unlikely.
         """
         await asyncio.sleep(HEAD_START)
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
     async def stall(self) -> None:
-        """Say nothing until the client leaves."""
+        """Send nothing until the client leaves."""
         await self.reader.left.wait()
 
 

@@ -1,6 +1,6 @@
-"""The catalogue: faults that servers really have, by name.
+"""The catalogue: faults of real servers, by name.
 
-Each function returns a `Fault`. Combine further with `attrs.evolve`, in a script by naming any field of it.
+Each function returns a `Fault`. Change further fields with `attrs.evolve`, or in a script by naming them.
 """
 
 from ._catalogue import CATALOGUE, describe

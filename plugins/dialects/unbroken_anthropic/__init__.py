@@ -1,4 +1,4 @@
-"""The Messages API of Anthropic: what its events mean, and the messages that they make."""
+"""The Anthropic Messages API: its dialect, its typed events, and the builder of messages."""
 
 from ._blocks import Message, PartialToolUseBlock, RedactedThinkingBlock, TextBlock, ThinkingBlock, ToolUseBlock
 from ._builder import MessageBuilder

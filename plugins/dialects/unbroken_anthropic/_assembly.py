@@ -1,4 +1,4 @@
-"""One content block while its pieces come."""
+"""One content block while its pieces arrive."""
 
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from ._events import CitationsDelta, ContentDelta, InputJsonDelta, SignatureDelt
 
 @define(eq=False)
 class BlockInProgress:
-    """A block as it started, and what has come since. Pieces are joined when somebody looks."""
+    """A block as it started, and the deltas since. Pieces are joined only when `block` is called."""
 
     start: ContentBlock
     is_open: bool = True
@@ -25,22 +25,22 @@ class BlockInProgress:
 
     @property
     def type(self) -> str:
-        """The type of the block."""
+        """The ``type`` of the block."""
         return str(self.start.get("type")) if isinstance(self.start, dict) else self.start.type
 
     @property
     def is_known(self) -> bool:
-        """Whether it is known which deltas the block has."""
+        """Whether the block is of a known type, so that its deltas are known, too."""
         return not isinstance(self.start, dict)
 
     @property
     def takes_input(self) -> bool:
-        """Whether the block is the call of a tool, the user's or a server's."""
+        """Whether the block is a tool call, of the user's tool or a server-side one."""
         start = self.start
         return isinstance(start, ToolUseBlock) or (isinstance(start, dict) and isinstance(start.get("input"), dict))
 
     def add(self, delta: ContentDelta) -> bool:
-        """Take `delta` in. Returns whether it belongs to such a block."""
+        """Add `delta` if it fits this type of block. Return whether it does."""
         match self.start, delta:
             case (TextBlock(), TextDelta(text=piece)) | (ThinkingBlock(), ThinkingDelta(thinking=piece)):
                 self._pieces.append(piece)
@@ -55,7 +55,7 @@ class BlockInProgress:
         return True
 
     def stop(self) -> None:
-        """Note that the block is whole. Raises StreamError, with the position, when its input is no JSON object."""
+        """Mark the block as complete. Raises StreamError, with the position, if its input is not a JSON object."""
         self.is_open = False
         piece = "".join(self._pieces) if self.takes_input else ""
         if not piece:
@@ -69,7 +69,7 @@ class BlockInProgress:
         self._input = cast("dict[str, Any]", value)
 
     def block(self) -> ContentBlock:
-        """Return the block as far as it is here."""
+        """Return the block as far as it has arrived."""
         start, joined = self.start, "".join(self._pieces)
         if isinstance(start, TextBlock):
             return self._text(start, start.text + joined)

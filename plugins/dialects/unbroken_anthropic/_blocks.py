@@ -1,4 +1,4 @@
-"""The content of a message: blocks of the types that are documented, and the message itself."""
+"""The message, and the content blocks of the documented types."""
 
 from typing import Any, ClassVar, TypeAlias
 
@@ -18,22 +18,22 @@ class TextBlock(Block):
     type: ClassVar[str] = "text"
     text: str
     citations: tuple[dict[str, Any], ...] | None = None
-    """Where the text was taken from, each as the API gives it."""
+    """The sources of the text, each as the JSON object of the API."""
 
 
 @frozen
 class ThinkingBlock(Block):
-    """What the model thought. It goes back to the API unchanged or not at all."""
+    """Thinking of the model. It must be sent back to the API unchanged or not at all."""
 
     type: ClassVar[str] = "thinking"
     thinking: str
     signature: str | None = None
-    """By which the API knows its own thinking again."""
+    """By this the API recognises its own thinking."""
 
 
 @frozen
 class RedactedThinkingBlock(Block):
-    """Thinking that is encrypted."""
+    """Encrypted thinking."""
 
     type: ClassVar[str] = "redacted_thinking"
     data: str
@@ -41,34 +41,34 @@ class RedactedThinkingBlock(Block):
 
 @frozen(kw_only=True)
 class ToolUseBlock(Block):
-    """A call of one of your tools."""
+    """A call of one of the user's tools."""
 
     type: ClassVar[str] = "tool_use"
     id: str
     name: str
     input: dict[str, Any]
-    """The arguments. In a ``content_block_start`` they are still empty: they come in pieces of JSON."""
+    """The arguments. In a ``content_block_start`` they are still empty; they arrive as pieces of JSON."""
 
 
 @frozen
 class PartialToolUseBlock:
-    """A call of a tool of which only a part is here. It is never taken for a whole one.
+    """A tool call that has arrived only in part. It cannot be mistaken for a complete one.
 
-    Its JSON has ``partial_json`` in place of ``input``, so the API refuses it.
+    Its JSON has ``partial_json`` instead of ``input``, so the API rejects it.
     """
 
     start: "ToolUseBlock | dict[str, Any]"
     """The block as it started."""
     partial_json: str
-    """The JSON of its input, as far as it came."""
+    """The JSON of its input, as far as it has arrived."""
 
     @property
     def type(self) -> str:
-        """``tool_use``, or the type of a server's tool."""
+        """``tool_use``, or the type of a server-side tool."""
         return self.start.type if isinstance(self.start, ToolUseBlock) else str(self.start.get("type"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the block as it started, with ``partial_json`` in place of ``input``."""
+        """Return the block as it started, with ``partial_json`` instead of ``input``."""
         start = self.start.to_dict() if isinstance(self.start, ToolUseBlock) else self.start
         rest = {name: value for name, value in start.items() if name != "input"}
         return {**rest, "partial_json": self.partial_json}
@@ -77,7 +77,7 @@ class PartialToolUseBlock:
 ContentBlock: TypeAlias = (
     TextBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock | PartialToolUseBlock | dict[str, Any]
 )
-"""A block of an unknown type is the JSON object as it came."""
+"""A block of an unknown type is the JSON object as received."""
 
 
 def _counted(message: "Message") -> Usage:
@@ -86,7 +86,7 @@ def _counted(message: "Message") -> Usage:
 
 @frozen(kw_only=True)
 class Message(Tagged):
-    """A message of the model: whole from `MessageBuilder.message`, with empty content in a ``message_start``."""
+    """A message of the model: complete from `MessageBuilder.message`, with empty content in a ``message_start``."""
 
     type: ClassVar[str] = "message"
     id: str
@@ -94,36 +94,36 @@ class Message(Tagged):
     model: str
     content: tuple[ContentBlock, ...]
     stop_reason: str | None = None
-    """Why the model stopped, such as ``end_turn``, ``max_tokens`` or ``tool_use``; None while it has not."""
+    """Why the model stopped, such as ``end_turn``, ``max_tokens`` or ``tool_use``; None before it has."""
     stop_sequence: str | None = None
     raw_usage: dict[str, Any] | None = field(default=None, repr=False, metadata={"json": "usage"})
-    """The ``usage`` object of the API, with everything that it counts."""
+    """The ``usage`` object of the API with all of its counts."""
     usage: Usage = field(default=Factory(_counted, takes_self=True), metadata={"json": None})
     """The token counts."""
 
     @property
     def text(self) -> str:
-        """The text of all text blocks."""
+        """The text of all text blocks, joined."""
         return "".join(block.text for block in self.content if isinstance(block, TextBlock))
 
     @property
     def tool_calls(self) -> tuple[ToolUseBlock, ...]:
-        """The tools to be called, each with its whole input."""
+        """The complete calls of the user's tools."""
         return tuple(block for block in self.content if isinstance(block, ToolUseBlock))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the message as the API writes it when it is not asked for a stream.
+        """Return the message as the JSON object of a response that is not streamed.
 
-        Values that are not typed are shared, not copied.
+        Untyped values are shared with this message, not copied.
         """
         whole = super().to_dict()
         whole["content"] = [_written(block) for block in self.content]
         return whole
 
     def to_param(self) -> dict[str, Any]:
-        """Return the message as it stands among the ``messages`` of the next request: its role and its content.
+        """Return the message for the ``messages`` of the next request: its role and content.
 
-        Raises StreamError when a call of a tool is not whole.
+        Raises StreamError if a tool call is incomplete.
         """
         for index, block in enumerate(self.content):
             if isinstance(block, PartialToolUseBlock):

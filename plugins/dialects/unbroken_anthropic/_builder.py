@@ -1,4 +1,4 @@
-"""Events -> the message that they tell of."""
+"""Build a message from the events of its stream."""
 
 from collections.abc import Callable
 from typing import Any, Final, NoReturn, final
@@ -35,12 +35,12 @@ from ._usage import usage_of
 @final
 @define(eq=False)
 class MessageBuilder:
-    """Fold the events of one stream into its message, in a time that grows with their number and not faster.
+    """Builds the message from the events of one stream, in time linear in their number.
 
-    With `strict`, an order of events that the API does not have is a StreamError: a block that is not open, a
-    second start, anything after the end. Without, such an event does what it can: text of a block that never
-    started is kept, and what makes no sense is left aside in `unused`. Data that cannot be read is an error
-    in any case.
+    With `strict`, an order of events that the API does not have raises StreamError: a delta for a block that is not
+    open, a second start, anything after the end. Without `strict`, such an event is used as far as possible: text of a
+    block that never started is kept, and an event that cannot be used is put into `unused`. An event with invalid data
+    raises StreamError in either case.
     """
 
     strict: bool = True
@@ -54,14 +54,14 @@ class MessageBuilder:
 
     @property
     def unused(self) -> tuple[Event, ...]:
-        """The events that are no part of the message: of unknown types, with unknown deltas, tolerated ones."""
+        """The events that are not part of the message: of unknown types, with unknown deltas, or out of order."""
         return tuple(self._unused)
 
     def add(self, event: Event) -> TypedEvent | Event:
-        """Fold `event` in. Returns it typed, as `Event.typed` does.
+        """Add `event` to the message. Returns it typed, as `Event.typed` does.
 
-        Raises StreamError for data that does not fit and for a wrong order, and what an ``error`` event reports.
-        After an error `snapshot` still has all that came before.
+        Raises StreamError for invalid data and, if `strict`, for a wrong order; for an ``error`` event raises the error
+        that it reports. After an error `snapshot` still returns everything before it.
         """
         self._count += 1
         self._event = event
@@ -84,16 +84,16 @@ class MessageBuilder:
         return it
 
     def snapshot(self) -> Message:
-        """Return the message as far as it is here; takes longer the longer that is.
+        """Return the message as far as it has arrived. The time that this takes grows with its length.
 
-        The call of a tool that is still open is a PartialToolUseBlock. The id is empty before ``message_start``,
-        `stop_reason` is None until the API says why it stopped.
+        A tool call that is still open is a PartialToolUseBlock. The id is empty before ``message_start``; `stop_reason`
+        is None until the API sends it.
         """
         blocks = tuple(block.block() for _, block in sorted(self._blocks.items()))
         return attrs.evolve(self._message, content=blocks)
 
     def message(self) -> Message:
-        """Return the whole message. Raises TruncatedStreamError when it is not whole, strict or not."""
+        """Return the complete message. Raises TruncatedStreamError if it is incomplete, whether `strict` or not."""
         if not self._stopped:
             self._truncated("there was no message_stop")
         for index, block in self._blocks.items():
@@ -179,12 +179,12 @@ class MessageBuilder:
 
 
 def _overwritten(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Return `old` overwritten field by field; null overwrites nothing."""
+    """Return `old` updated with the fields of `new`; a null replaces nothing."""
     return {**new, **old, **{name: value for name, value in new.items() if value is not None}}
 
 
 def _implied(delta: ContentDelta) -> ContentBlock | None:
-    """Return the block that `delta` must be of. The call of a tool cannot be told from a piece of its input."""
+    """Return the empty block that `delta` implies. None for a tool call: a piece of input does not tell which tool."""
     if isinstance(delta, TextDelta | CitationsDelta):
         return TextBlock("")
     return ThinkingBlock("") if isinstance(delta, ThinkingDelta | SignatureDelta) else None

@@ -19,7 +19,7 @@ _KINDS: Final[dict[str, Kind]] = {
     "content_block_start": PREAMBLE,
     "ping": KEEPALIVE,
     "content_block_delta": CONTENT,
-    # Blocks without deltas (fallback, redacted_thinking) come before anything is shown: they do not commit.
+    # Blocks without deltas (fallback, redacted_thinking) come before there is anything to show, so they do not commit.
     "content_block_stop": PREAMBLE,
     "message_delta": CONTENT | USAGE,
     "message_stop": TERMINAL,
@@ -30,8 +30,8 @@ _KINDS: Final[dict[str, Kind]] = {
 class Anthropic(Dialect):
     """The events, errors and headers of the Messages API.
 
-    Events of unknown types are content and passed through. An event is what its name says; some proxies
-    drop the names, then the ``type`` in the data counts.
+    Events of unknown types are content and are passed through. The name of an event decides its kind; some proxies drop
+    the names, and then the ``type`` in the data decides.
     """
 
     name: ClassVar[str] = "anthropic"
@@ -39,39 +39,39 @@ class Anthropic(Dialect):
     response_id_header: ClassVar[str] = "request-id"
 
     def classify(self, event: Event) -> Kind:
-        """Say what `event` is. Never raises: data that is no JSON is content, as far as this is concerned."""
+        """Return the kind of `event`. Never raises: invalid JSON counts as content here."""
         try:
             return _KINDS[event.type]
         except KeyError:
             return _kind_by_data(event) if event.type == UNNAMED else CONTENT
 
     def error_from_event(self, event: Event) -> Error:
-        """Make the error that an ``error`` event reports: the class of its HTTP twin. Never raises.
+        """Return the error that an ``error`` event reports, of the same class as its HTTP twin. Never raises.
 
-        It has no `status_code`, that of the response was 200. An unknown type is a ServerError, and so is an
-        event that cannot be read.
+        Its `status_code` is None, because the response had status 200. An unknown type or an event that cannot be
+        decoded is a ServerError.
         """
         return error_of(event.raw)
 
     def error_from_response(self, response: Response, body: bytes) -> Error:
-        """Make the error for a status that is not a stream. The type in the body goes before the status."""
+        """Return the error for an HTTP error status. A known type in the body takes precedence over the status."""
         return stamped(error_of(body, response.status_code), response, self.response_id_header)
 
     def error_from_body(self, response: Response, body: bytes) -> Error | None:
-        """Make the error that a JSON body under status 200 reports, None when it has no error object."""
+        """Return the error in a JSON body with status 200, None if it has no error object."""
         document = load_json_object(body)
         if document is None or not isinstance(document.get("error"), dict):
             return None
         return stamped(error_of(body), response, self.response_id_header)
 
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
-        """Read ``anthropic-ratelimit-*``: one status for each limit of which anything usable is said."""
+        """Return one status for each limit that ``anthropic-ratelimit-*`` gives any valid value for."""
         return rate_limits(headers, received_at)
 
     def usage(self, event: Event) -> Usage | None:
-        """Read the token counts of ``message_start`` and ``message_delta``, None without any. Never raises.
+        """Return the token counts of a ``message_start`` or ``message_delta``, None without any. Never raises.
 
-        They are final with the ``output_tokens`` of a ``message_delta``; ``message_start`` has a placeholder.
+        They are final with the ``output_tokens`` of a ``message_delta``; those of ``message_start`` are a placeholder.
         """
         try:
             kind, counts = _usage(event)
@@ -81,7 +81,7 @@ class Anthropic(Dialect):
         return None if usage == Usage() else usage
 
     def text(self, event: Event) -> str | None:
-        """Return the text of a ``text_delta``, None for all else. Raises StreamError if that is not JSON."""
+        """Return the text of a ``text_delta``, None for all other events. Raises StreamError for invalid JSON."""
         if event.type not in {"content_block_delta", UNNAMED}:
             return None
         delta = as_object(event.get("delta"))
@@ -89,10 +89,10 @@ class Anthropic(Dialect):
         return text if delta.get("type") == "text_delta" and isinstance(text, str) else None
 
     def typed(self, event: Event) -> TypedEvent | Event:
-        """Return `event` as an object of its class, an event of an unknown type itself.
+        """Return `event` as an object of its class; an event of an unknown type is returned unchanged.
 
-        Unknown blocks and deltas within it are the JSON objects as they came. Raises StreamError, with the place
-        and without the data, when the data is not what such an event has.
+        Unknown blocks and deltas in it stay JSON objects as received. Raises StreamError, with the place and without
+        the data, if the data does not fit the type.
         """
         return typed(event)
 
@@ -104,12 +104,12 @@ def _kind_by_data(event: Event) -> Kind:
         return CONTENT
     if isinstance(kind, str):
         return _KINDS.get(kind, CONTENT)
-    # A gateway's own failure: data: {"error": {...}}
+    # A failure of a gateway itself: data: {"error": {...}}
     return ERROR if isinstance(event.get("error"), dict) else CONTENT
 
 
 def _usage(event: Event) -> tuple[Any, dict[str, Any]]:
-    """Return the type of `event` and the counts that an event of that type has."""
+    """Return the type of `event` and its ``usage`` object, empty if events of this type have none."""
     kind = event.get("type") if event.type == UNNAMED else event.type
     if kind == "message_start":
         return kind, as_object(as_object(event.get("message")).get("usage"))

@@ -1,4 +1,4 @@
-"""Which error is which (https://platform.claude.com/docs/en/api/errors)."""
+"""Map the errors of the API to error classes (https://platform.claude.com/docs/en/api/errors)."""
 
 from typing import Any, Final
 
@@ -20,12 +20,12 @@ _TWINS: Final = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
-"""The status that belongs to each ``error.type``."""
+"""The HTTP status that belongs to each ``error.type``."""
 
-# "We may also use this error type for other 4XX status codes": among its like, the status says more.
+# "We may also use this error type for other 4XX status codes": then the status is more precise.
 _GENERIC: Final = frozenset({"invalid_request_error", "api_error"})
 
-# ramp_limit_exceeded is not among them: it caps how fast usage may grow, and waiting cures it.
+# Without ramp_limit_exceeded: it limits how fast usage may grow, so waiting helps.
 _SPENT_CODES: Final = frozenset(
     {
         "contract_spend_limit_reached",
@@ -33,7 +33,7 @@ _SPENT_CODES: Final = frozenset(
         "linked_organization_spend_limit_reached",
     }
 )
-# A limit that you set yourself and an empty account come as a plain 400 without a code.
+# A limit set by the user and an empty account are reported as a plain 400 without a code.
 _SPENT_WORDS: Final = (
     "You have reached your specified API usage limits",
     "Your credit balance is too low to access the",
@@ -41,9 +41,9 @@ _SPENT_WORDS: Final = (
 
 
 def error_of(body: bytes, status: int | None = None) -> Error:
-    """Make the error that `body` describes; `status` is None when that came under a 200. Never raises.
+    """Return the error that `body` describes. `status` is None if the response had status 200. Never raises.
 
-    A type that is known decides, whatever the status: a gateway may answer 500 for ``overloaded_error``.
+    A known type takes precedence over the status: a gateway may answer 500 for ``overloaded_error``.
     """
     document = load_json_object(body) or {}
     error = as_object(document.get("error"))

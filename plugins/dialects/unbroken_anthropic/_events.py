@@ -1,4 +1,4 @@
-"""The events of a stream as objects (https://platform.claude.com/docs/en/build-with-claude/streaming)."""
+"""The events of a stream as typed objects (https://platform.claude.com/docs/en/build-with-claude/streaming)."""
 
 from typing import Any, ClassVar, TypeAlias
 
@@ -18,7 +18,7 @@ class TextDelta(Delta):
 
 @frozen
 class InputJsonDelta(Delta):
-    """A piece of the JSON that becomes the input of a tool. It is no JSON by itself."""
+    """A piece of the JSON of a tool's input. By itself it is not valid JSON."""
 
     type: ClassVar[str] = "input_json_delta"
     partial_json: str
@@ -34,7 +34,7 @@ class ThinkingDelta(Delta):
 
 @frozen
 class SignatureDelta(Delta):
-    """The signature of a thinking block, shortly before its end."""
+    """The signature of a thinking block, sent shortly before its end."""
 
     type: ClassVar[str] = "signature_delta"
     signature: str
@@ -49,12 +49,12 @@ class CitationsDelta(Delta):
 
 
 ContentDelta: TypeAlias = TextDelta | InputJsonDelta | ThinkingDelta | SignatureDelta | CitationsDelta | dict[str, Any]
-"""A delta of an unknown type is the JSON object as it came."""
+"""A delta of an unknown type is the JSON object as received."""
 
 
 @frozen
 class StopDelta(Tagged):
-    """What changes at the top of a message at its end."""
+    """The top-level fields of the message that change at its end."""
 
     stop_reason: str | None = None
     stop_sequence: str | None = None
@@ -88,7 +88,7 @@ class ContentBlockDelta(TypedEvent):
 
 @frozen
 class ContentBlockStop(TypedEvent):
-    """A content block is whole."""
+    """A content block is complete."""
 
     type: ClassVar[str] = "content_block_stop"
     index: int
@@ -96,31 +96,31 @@ class ContentBlockStop(TypedEvent):
 
 @frozen
 class MessageDelta(TypedEvent):
-    """Changes at the top of the message."""
+    """Changes to top-level fields of the message."""
 
     type: ClassVar[str] = "message_delta"
     delta: StopDelta
     usage: dict[str, Any] | None = None
-    """The counts so far, as the API gives them: cumulative, never to be added."""
+    """The counts so far as the API gives them. They are cumulative and must not be added up."""
 
 
 @frozen
 class MessageStop(TypedEvent):
-    """The message is whole."""
+    """The message is complete."""
 
     type: ClassVar[str] = "message_stop"
 
 
 @frozen
 class Ping(TypedEvent):
-    """A sign of life."""
+    """A keep-alive."""
 
     type: ClassVar[str] = "ping"
 
 
 @frozen
 class ErrorEvent(TypedEvent):
-    """The server failed. From a client's stream it is raised as an error, so it does not come as an event."""
+    """The server has failed. A client's stream raises it as an error and never yields it as an event."""
 
     type: ClassVar[str] = "error"
     error: dict[str, Any]

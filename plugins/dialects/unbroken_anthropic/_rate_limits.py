@@ -13,7 +13,7 @@ _NAMES: Final = frozenset(
     f"anthropic-ratelimit-{limit}-{what}" for limit in _LIMITS for what in ("limit", "remaining", "reset")
 )
 
-# `\d` and `int` take the digits of every script, underscores and signs.
+# `\d` and `int` would also accept the digits of every script, underscores and signs.
 _COUNT = re.compile("[0-9]{1,15}")
 # RFC 3339 §5.6: date-time = full-date "T" full-time. "T" and "Z" may be lower case, a leap second is 60.
 _DATE_TIME = re.compile(
@@ -24,11 +24,11 @@ _DATE_TIME = re.compile(
 
 
 def rate_limits(headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
-    """Return what `headers` say of each limit: None where that cannot be read, nothing where none of it can.
+    """Return one status per limit in `headers`. An invalid value is None; a limit without any valid one is left out.
 
-    A reset is read against the ``Date`` of the response, without a valid one against `received_at`.
+    `reset_after` is the seconds from the ``Date`` of the response, or without a valid one from `received_at`.
     """
-    if _NAMES.isdisjoint(headers):  # an answer of somebody else, and this is asked for every one
+    if _NAMES.isdisjoint(headers):  # a fast way out, as this runs for every response
         return ()
     now = sent_at(headers, received_at)
     found = (_limit(headers, f"anthropic-ratelimit-{name}", name.replace("-", "_"), now) for name in _LIMITS)

@@ -1,4 +1,4 @@
-"""JSON -> typed events, by a cattrs converter that guesses nothing: ``"0"`` is no index, a list is no text."""
+"""Convert JSON to typed events, with a cattrs converter that coerces nothing: ``"0"`` is not accepted as an index."""
 
 from collections.abc import Callable
 from functools import cache
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Structure = Callable[[Any, Any], Any]
 
 UNNAMED: Final = "message"
-"""What an event without a name is called (WHATWG HTML §9.2.6)."""
+"""The type of an event without a name (WHATWG HTML §9.2.6)."""
 _EVENTS: Final[dict[str, type[TypedEvent]]] = {
     kind.type: kind
     for kind in (
@@ -66,13 +66,13 @@ _JSON: Final[dict[Any, str]] = {
 
 
 class _UnfitError(ValueError):
-    """Says what a value should be and is, never the value."""
+    """The message names the expected and the actual type, never the value."""
 
 
 def typed(event: Event) -> TypedEvent | Event:
-    """Return `event` as an object of its class, an event of an unknown type itself.
+    """Return `event` as an object of its class; an event of an unknown type is returned unchanged.
 
-    Raises StreamError, with the place and without the data, when that is not what such an event has.
+    Raises StreamError, with the place and without the data, if the data does not fit the type.
     """
     kind = _EVENTS.get(event.type)
     if kind is None and event.type != UNNAMED:
@@ -91,7 +91,7 @@ def typed(event: Event) -> TypedEvent | Event:
         raise _stream_error(event, "has the type of another event @ $.type")
     try:
         return _converter().structure(value, kind)
-    except Exception as error:  # noqa: BLE001  cattrs has classes of its own for each kind of failure
+    except Exception as error:  # noqa: BLE001  cattrs raises a different class for each kind of failure
         raise _stream_error(event, _faults(error)) from None
 
 
@@ -153,7 +153,7 @@ def _tuples(converter: "Converter") -> Callable[[Any], Structure]:
 
 
 def _one_of(converter: "Converter", kinds: dict[str, type[Tagged]]) -> Structure:
-    """Structure an object by its ``type``; one of an unknown type stays as it is."""
+    """Return a hook that structures an object by its ``type``; one of an unknown type stays as it is."""
 
     def structure(value: Any, _: Any) -> Any:
         name = _exactly(value, dict).get("type")
@@ -166,7 +166,7 @@ def _one_of(converter: "Converter", kinds: dict[str, type[Tagged]]) -> Structure
 
 
 def _objects(converter: "Converter") -> Callable[[Any], Structure]:
-    """Structure the known fields of an object and keep the others in `extra`."""
+    """Return a factory of hooks that structure the known fields of an object and keep the others in `extra`."""
     from cattrs.gen import make_dict_structure_fn, override
 
     def make(kind: Any) -> Structure:

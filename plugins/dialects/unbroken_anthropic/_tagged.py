@@ -1,4 +1,4 @@
-"""What all typed parts of the Messages API have in common: a ``type``, and that nothing gets lost."""
+"""The base of all typed parts of the Messages API: they have a ``type`` and lose no field."""
 
 from functools import cache
 from typing import Any, ClassVar, cast
@@ -9,15 +9,15 @@ from attrs import field, frozen
 
 @frozen
 class Tagged:
-    """A JSON object of the API."""
+    """A typed JSON object of the API."""
 
     type: ClassVar[str] = ""
-    """The ``type`` in the JSON, empty for an object that has none."""
+    """The ``type`` in the JSON, empty for objects that have none."""
     extra: dict[str, Any] = field(factory=dict[str, Any], kw_only=True)
-    """The fields that this class does not know, as they came, and those that it knows and that came as null."""
+    """The fields that this class does not know, as received, and those that it knows but that were null."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object that this was made of. Values that are not typed are shared, not copied."""
+        """Return the JSON object that this was made from. Untyped values are shared, not copied."""
         kind: Any = type(self)
         values = {name: _plain(getattr(self, attribute)) for attribute, name in json_names(kind).items()}
         tag = {"type": self.type} if self.type else {}
@@ -25,28 +25,28 @@ class Tagged:
 
 
 class TypedEvent(Tagged):
-    """Base of the typed events."""
+    """The base class of the typed events."""
 
     __slots__ = ()
 
 
 class Delta(Tagged):
-    """Base of what a ``content_block_delta`` brings."""
+    """The base class of the typed deltas in a ``content_block_delta``."""
 
     __slots__ = ()
 
 
 class Block(Tagged):
-    """Base of the typed content blocks."""
+    """The base class of the typed content blocks."""
 
     __slots__ = ()
 
 
 @cache
 def json_names(kind: type[Any]) -> dict[str, str]:
-    """Return the attributes of `kind` that are fields of its JSON, with their names there.
+    """Return the JSON name of each attribute of `kind` that is a field of its JSON.
 
-    The metadata ``json`` of an attribute is that name if it is another one, None if it is no such field.
+    The metadata ``json`` of an attribute is its JSON name where that differs, or None if it is not a field.
     """
     names = {each.name: each.metadata.get("json", each.name) for each in attrs.fields(kind) if each.name != "extra"}
     return {attribute: name for attribute, name in names.items() if name is not None}

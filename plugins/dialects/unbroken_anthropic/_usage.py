@@ -1,17 +1,17 @@
-"""Token counts as the Messages API gives them (https://platform.claude.com/docs/en/build-with-claude/streaming)."""
+"""Read the token counts of the Messages API (https://platform.claude.com/docs/en/build-with-claude/streaming)."""
 
 from typing import Any, Final
 
 from unbroken import Usage
 
-# A larger count is nonsense.
+# A larger count is taken as an error of the server.
 _MOST_TOKENS: Final = 10**15
 
 
 def usage_of(counts: dict[str, Any], *, final: bool) -> Usage:
-    """Read the four counts of a ``usage`` object, None for each that is missing or makes no sense.
+    """Return the four counts of a ``usage`` object, None for each that is missing or invalid.
 
-    `final` is whether they come from a ``message_delta``: ``message_start`` has a placeholder of the output.
+    Pass `final` if they come from a ``message_delta``: the output count of ``message_start`` is a placeholder.
     """
     output_tokens = _count(counts.get("output_tokens"))
     return Usage(

@@ -1,4 +1,4 @@
-"""What the events, errors and headers of the OpenAI APIs, and of those that are compatible, mean."""
+"""The dialect of the OpenAI APIs and compatible servers: the meaning of their events, errors and headers."""
 
 from ._dialect import OpenAI
 

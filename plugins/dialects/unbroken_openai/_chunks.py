@@ -1,4 +1,4 @@
-"""What the chunks of Chat Completions are, which come as events without a name."""
+"""The meaning of the chunks of Chat Completions, which are events without a name."""
 
 from collections.abc import Sequence
 from typing import Any, Final, cast
@@ -35,12 +35,12 @@ class _Chunk(msgspec.Struct, gc=False):
     usage: Any = None
 
 
-# Faster than to search the bytes for the three names that decide, and never wrong about what is inside a text.
+# Faster than searching the bytes for the three deciding names, and never misled by names inside a text.
 _decode = msgspec.json.Decoder(_Chunk).decode
 
 
 def kind_of(event: Event) -> Kind:
-    """Say what an event is whose name says nothing. Never raises: data that is no JSON is content."""
+    """Return the kind of an unnamed event, by its data. Never raises: invalid JSON counts as content."""
     try:
         chunk = _decode(event.raw)
     except (ValueError, RecursionError):
@@ -54,7 +54,7 @@ def kind_of(event: Event) -> Kind:
 
 
 def text_of(event: Event) -> str | None:
-    """Return the text of an event that is unnamed or a `TEXT_DELTA`. Raises StreamError without JSON."""
+    """Return the text of an unnamed event or a `TEXT_DELTA`, None without any. Raises StreamError for invalid JSON."""
     if is_done(event):
         return None
     document = as_object(event.json())
@@ -67,7 +67,7 @@ def text_of(event: Event) -> str | None:
 
 
 def is_done(event: Event) -> bool:
-    """Whether this is the ``[DONE]`` at the end, which is no JSON."""
+    """Return whether this is the final ``[DONE]``, which is not JSON."""
     return event.raw.strip() == DONE
 
 
@@ -81,7 +81,7 @@ def _kind_by_data(event: Event) -> Kind:
     kind = document.get("type")
     if isinstance(kind, str) and kind in KINDS:
         return KINDS[kind]
-    # As the vendor's own SDK sees it: an object or a text, beside chunks or in one, but not null.
+    # As in the vendor's SDK: any `error` that is not null or empty, an object or a text, alone or inside a chunk.
     if document.get("error"):
         return ERROR
     counted = isinstance(document.get("usage"), dict)
@@ -91,7 +91,7 @@ def _kind_by_data(event: Event) -> Kind:
 
 
 def _is_preamble(document: dict[str, Any]) -> bool:
-    """Whether this is a chunk in which the model has said nothing: no choices, or none with more than a role."""
+    """Return whether this is a chunk without content: it has no choices, or none with more than a role."""
     choices = _choices(document)
     return choices is not None and not any(map(_says_something, choices))
 

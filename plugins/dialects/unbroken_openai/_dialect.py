@@ -1,6 +1,6 @@
 """The dialect of Chat Completions and the Responses API.
 
-After https://developers.openai.com/api/docs/guides/streaming-responses and what compatible servers send.
+According to https://developers.openai.com/api/docs/guides/streaming-responses and to what compatible servers send.
 """
 
 from typing import ClassVar, Final
@@ -17,18 +17,18 @@ from ._rate_limits import rate_limits
 from ._responses import KINDS, TEXT_DELTA
 from ._usage import counts_of, usage_of
 
-# What an event without a name is called (WHATWG HTML §9.2.6).
+# The type of an event without a name (WHATWG HTML §9.2.6).
 _UNNAMED: Final = "message"
 
 
 class OpenAI(Dialect):
-    """The events, errors and headers of Chat Completions, of the Responses API and of compatible servers.
+    """The events, errors and headers of Chat Completions, the Responses API and compatible servers.
 
-    An event of the Responses API is what its name says. Events without a name are what their data says: chunks
-    of Chat Completions, or events whose names a proxy has dropped. What is unknown is content and passed
+    The name of an event of the Responses API decides its kind. For an event without a name the data decides: it is a
+    chunk of Chat Completions, or an event whose name a proxy has dropped. Unknown events are content and are passed
     through.
 
-    A stream of chunks is complete with ``[DONE]``: a ``finish_reason`` alone leaves it truncated.
+    A stream of chunks is complete with ``[DONE]``; with only a ``finish_reason`` it is truncated.
     """
 
     name: ClassVar[str] = "openai"
@@ -36,42 +36,42 @@ class OpenAI(Dialect):
     response_id_header: ClassVar[str] = "x-request-id"
 
     def classify(self, event: Event) -> Kind:
-        """Say what `event` is. Never raises: data that is no JSON is content, as far as this is concerned."""
+        """Return the kind of `event`. Never raises: invalid JSON counts as content here."""
         kind = KINDS.get(event.type)
         if kind is not None:
             return kind
         return kind_of(event) if event.type == _UNNAMED else CONTENT
 
     def error_from_event(self, event: Event) -> Error:
-        """Make the error that `event` reports: the class of its HTTP twin. Never raises.
+        """Return the error that `event` reports, of the same class as its HTTP twin. Never raises.
 
-        It has no `status_code`, that of the response was 200. An unknown code is a ServerError, and so is an
-        event that cannot be read.
+        Its `status_code` is None, because the response had status 200. An unknown code or an event that cannot be
+        decoded is a ServerError.
         """
         return error_of(event.raw)
 
     def error_from_response(self, response: Response, body: bytes) -> Error:
-        """Make the error for a status that is not a stream. A code or type that is known goes before the status."""
+        """Return the error for an HTTP error status. A known code or type takes precedence over the status."""
         return stamped(error_of(body, response.status_code), response, self.response_id_header)
 
     def error_from_body(self, response: Response, body: bytes) -> Error | None:
-        """Make the error that a JSON body under status 200 reports, None when its ``error`` is null or missing."""
+        """Return the error in a JSON body with status 200, None if its ``error`` is null, empty or missing."""
         document = load_json_object(body)
         if document is None or not document.get("error"):
             return None
         return stamped(error_of(body), response, self.response_id_header)
 
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
-        """Read ``x-ratelimit-*``: one status for each limit of which anything usable is said.
+        """Return one status for each limit that ``x-ratelimit-*`` gives any valid value for.
 
-        A reset is a duration of Go (``6m0s``) or, from Azure, a number of seconds.
+        A reset is a Go duration (``6m0s``) or, from Azure, a number of seconds.
         """
         return rate_limits(headers)
 
     def usage(self, event: Event) -> Usage | None:
-        """Read the token counts of a chunk or of a response, None without any. Never raises.
+        """Return the token counts of a chunk or a response, None without any. Never raises.
 
-        ``input_tokens`` is without the tokens read from and written to the cache, which the API includes.
+        ``input_tokens`` excludes the tokens read from and written to the cache, which the API includes.
         """
         try:
             return usage_of(counts_of(event))
@@ -79,9 +79,9 @@ class OpenAI(Dialect):
             return None
 
     def text(self, event: Event) -> str | None:
-        """Return the text of the answer in `event`, None without any. Raises StreamError if that is not JSON.
+        """Return the text of the answer in `event`, None without any. Raises StreamError for invalid JSON.
 
-        It is ``delta.content`` of the choice with index 0 or the ``delta`` of ``response.output_text.delta``.
-        Refusals, reasoning and tool calls are no text.
+        The text is ``delta.content`` of the choice with index 0, or the ``delta`` of ``response.output_text.delta``.
+        Refusals, reasoning and tool calls do not count as text.
         """
         return text_of(event) if event.type in {_UNNAMED, TEXT_DELTA} else None

@@ -1,4 +1,4 @@
-"""Which error is which (https://developers.openai.com/api/docs/guides/error-codes)."""
+"""Map the errors of the API to error classes (https://developers.openai.com/api/docs/guides/error-codes)."""
 
 from typing import Any, Final
 
@@ -6,7 +6,7 @@ from unbroken.error_bodies import as_object, error_for, error_message, load_json
 from unbroken.errors import Error, QuotaExceededError
 from unbroken.messages import Event
 
-# The status that belongs to each ``error.code`` and ``error.type``; 529 stands for "overloaded".
+# The HTTP status that belongs to each ``error.code`` and ``error.type``; 529 stands for "overloaded".
 _TWINS: Final[dict[str, int]] = {
     name: status
     for status, names in {
@@ -37,7 +37,7 @@ _TWINS: Final[dict[str, int]] = {
     }.items()
     for name in names.split()
 }
-# What also comes with other statuses of its hundred: the status says more.
+# These also come with other statuses of the same class (4xx, 5xx); then the status is more precise.
 _GENERIC: Final = frozenset(
     {"invalid_request_error", "server_error", "api_error", "internal_error", "service_unavailable_error"}
 )
@@ -52,17 +52,17 @@ _SPENT: Final = frozenset(
         "project_spend_limit_exceeded",
     }
 )
-# What the ``type`` of an event says where another error has its own.
+# The values of ``type`` that name the event, not the error in it.
 _EVENTS: Final = frozenset({"error", "response.failed"})
 _PAYMENT_REQUIRED: Final = 402
 _TOO_LARGE: Final = 413
 
 
 def error_of(body: bytes, status: int | None = None) -> Error:
-    """Make the error that `body` describes; `status` is None when that came under a 200. Never raises.
+    """Return the error that `body` describes. `status` is None if the response had status 200. Never raises.
 
-    The code decides before the type, and one that is known before the status: a gateway may answer 500 for
-    ``rate_limit_exceeded``. A number as a code, which compatible servers send, is the status in a stream.
+    The code takes precedence over the type, and a known one over the status: a gateway may answer 500 for
+    ``rate_limit_exceeded``. In a stream, a number as the code, which compatible servers send, is the status.
     """
     error, said = _described(body)
     names = [name for name in (_name(error.get("code")), _name(error.get("type"))) if name not in _EVENTS]
@@ -76,11 +76,11 @@ def error_of(body: bytes, status: int | None = None) -> Error:
 
 
 def _described(body: bytes) -> tuple[dict[str, Any], str]:
-    """Return the object that has code and type, and the words: of ``error``, of the response, or the whole."""
+    """Return the object with code and type, and the message: of ``error``, of the response's, or of the whole body."""
     document = load_json_object(body) or {}
     error = document.get("error") or as_object(document.get("response")).get("error")
     if isinstance(error, dict):
-        # Not the body: without words in the error, that would be what the model said.
+        # Without a message in the error, never fall back to the body: that may be the model's text.
         return as_object(error), _words(as_object(error).get("message"))
     if _name(document.get("type")) in _EVENTS and error is None:
         return document, _words(document.get("message"))
@@ -92,10 +92,10 @@ def _words(message: Any) -> str:
 
 
 def _effective(names: list[str | None], status: int | None) -> int:
-    if status == _TOO_LARGE:  # some call that a rate limit, but the same request will never fit into it
+    if status == _TOO_LARGE:  # some servers call this a rate limit, but the same request will never fit
         return status
     twins = [(name, _TWINS[name]) for name in names if name in _TWINS]
-    # A code is mostly one of many of its type: any that is not generic goes before any that is.
+    # A code is usually more precise than its type, but a generic name of either comes after one that is not.
     for name, twin in sorted(twins, key=lambda pair: pair[0] in _GENERIC):
         if status is None or name not in _GENERIC or status // 100 != twin // 100:
             return twin
@@ -108,12 +108,12 @@ def _wording(status: int | None, kind: str | None, said: str) -> str:
 
 
 def _name(value: Any) -> str | None:
-    """Return a code or type that is a name; a number, though written as text, is none."""
+    """Return a code or type if it is a name, not a number (also not a number written as text); else None."""
     return one_line(value, 100) or None if isinstance(value, str) and not value.isdecimal() else None
 
 
 def _number(value: Any) -> int | None:
-    """Return a code that is the status of an error."""
+    """Return a code if it is an HTTP error status, as a number or as text; else None."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) == 3:
         value = int(value)
     return value if type(value) is int and 400 <= value <= 599 else None

@@ -7,10 +7,10 @@ from unbroken.dialect import RateLimitStatus
 from unbroken.headers import Headers
 from unbroken.retry_after import LONGEST
 
-# `\d`, `int` and `float` take the digits of every script, underscores, exponents and "nan".
+# `\d`, `int` and `float` would also accept the digits of every script, underscores, exponents and "nan".
 _COUNT = re.compile("[0-9]{1,15}")
 _SECONDS = re.compile("[0-9]+(?:[.][0-9]+)?")
-# Field values are read as Latin-1, in which the UTF-8 of either micro sign, U+00B5 and U+03BC, is two characters.
+# Header values are decoded as Latin-1, which turns the UTF-8 of either micro sign (U+00B5, U+03BC) into two characters.
 _UNITS: Final = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -28,7 +28,7 @@ _DURATION = re.compile(f"(?P<sign>[+-]?)(?P<parts>(?:{_PART.pattern})+)")
 
 
 def rate_limits(headers: Headers) -> tuple[RateLimitStatus, ...]:
-    """Return what `headers` say of each limit: None where that cannot be read, nothing where none of it can."""
+    """Return one status per limit in `headers`. An invalid value is None; a limit without any valid one is left out."""
     found = (_limit(headers, kind) for kind in ("requests", "tokens"))
     return tuple(status for status in found if status is not None)
 
@@ -44,7 +44,7 @@ def _limit(headers: Headers, kind: str) -> RateLimitStatus | None:
 
 
 def _count(value: str) -> int | None:
-    """Read a number of requests or tokens; Azure's -1 stands for one that it does not know."""
+    """Return a number of requests or tokens, None for anything else. Azure sends -1 for a number it does not know."""
     text = value.strip(" \t")
     return int(text) if _COUNT.fullmatch(text) else None
 
@@ -57,9 +57,9 @@ def _reset_after(value: str) -> float | None:
 
 
 def _duration(text: str) -> float | None:
-    """Read what Go's ``time.ParseDuration`` reads (https://pkg.go.dev/time#ParseDuration), such as ``6m0s``.
+    """Parse a duration like Go's ``time.ParseDuration`` (https://pkg.go.dev/time#ParseDuration), such as ``6m0s``.
 
-    Returns seconds in [0, `LONGEST`], 0.0 for a negative duration: that limit is whole already.
+    Returns seconds in [0, `LONGEST`], None for anything else. A negative duration is 0.0: the limit has been reset.
     """
     match = _DURATION.fullmatch(text)
     if match is None:

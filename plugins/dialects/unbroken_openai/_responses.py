@@ -1,4 +1,4 @@
-"""What the events of the Responses API are (https://developers.openai.com/api/reference/resources/responses)."""
+"""The kinds of the events of the Responses API (https://developers.openai.com/api/reference/resources/responses)."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAG
 TEXT_DELTA: Final = "response.output_text.delta"
 _TERMINAL_USAGE: Final = TERMINAL | USAGE
 
-# What is not here is content. The states of a tool that runs on the server are, so that they are shown at once.
+# All other types are content. So are the states of server-side tools, so that the consumer sees them at once.
 KINDS: Final[dict[str, Kind]] = {
     "response.queued": PREAMBLE,
     "response.created": PREAMBLE,

@@ -1,24 +1,24 @@
-"""Token counts, of Chat Completions and of the Responses API."""
+"""Read the token counts of Chat Completions and the Responses API."""
 
 from typing import Any, Final
 
 from unbroken.error_bodies import as_object
 from unbroken.messages import Event, Usage
 
-# A larger count is nonsense.
+# A larger count is taken as an error of the server.
 _MOST_TOKENS: Final = 10**15
 
 
 def counts_of(event: Event) -> dict[str, Any]:
-    """Return the ``usage`` object of a chunk, or of the response in an event. Raises StreamError."""
+    """Return the ``usage`` object of a chunk, or of the response in an event. Raises StreamError for invalid JSON."""
     return as_object(event.get("usage")) or as_object(as_object(event.get("response")).get("usage"))
 
 
 def usage_of(counts: dict[str, Any]) -> Usage | None:
-    """Return the counts that make sense, None without any.
+    """Return the valid counts, None without any.
 
-    Both APIs count cached tokens within the input and break the sum down in its ``details``. Here the three do
-    not overlap, whatever the API, so the parts are taken out of the sum. Parts that are more than it are ignored.
+    Both APIs include cached tokens in the input count and break it down in its ``details``. In `Usage` the three counts
+    never overlap, so the cached tokens are subtracted from the input. If they exceed it, they are ignored.
     """
     prompt = _first(counts, "prompt_tokens", "input_tokens")
     output = _first(counts, "completion_tokens", "output_tokens")

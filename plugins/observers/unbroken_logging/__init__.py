@@ -1,4 +1,4 @@
-"""Records of what the policies of a client decide and how its calls end, through loguru."""
+"""Log the decisions of a client's policies and the outcomes of its calls, through loguru."""
 
 from .config import LoggingConfig
 from .plugin import Logging

@@ -1,4 +1,4 @@
-"""The only module that knows loguru: where records go, and what they look like there."""
+"""The only module that uses loguru: it formats records and passes them to their sink."""
 
 import logging
 import re
@@ -21,11 +21,11 @@ _TEXT_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {message}"
 
 
 class Output:
-    """Writes records to the place that the configuration names.
+    """Writes records to the sink of the configuration.
 
-    Without a sink they go through the application's `loguru.logger`, whose handlers are not touched.
-    Otherwise they go through a logger with one handler of its own, so that the handler which loguru has on
-    stderr from the start does not print them a second time.
+    Without a sink they go through the application's `loguru.logger`, whose handlers are not touched. With one they go
+    through a logger of its own with a single handler, so that loguru's default handler on stderr does not print them a
+    second time.
     """
 
     def __init__(self, config: LoggingConfig) -> None:
@@ -46,18 +46,18 @@ class Output:
             extra = entry["extra"]
             entry["extra"] = {n: v if n in fields else clean_named(n, v) for n, v in extra.items()}
 
-        # No arguments, so loguru does not format the message; no `colors`, so it sees no markup in it.
+        # Without arguments loguru does not format the message; without `colors` it interprets no markup in it.
         bound = self._logger.bind(**fields).patch(finish)
         record.context.run(bound.log, record.level, self._line(record, fields))
 
     def close(self) -> None:
-        """Remove the handler, if there is one of our own."""
+        """Remove the handler that this output has added, if any."""
         if self._own:
             self._logger.remove()
 
 
 def as_text(record: Record, fields: dict[str, Any]) -> str:
-    """Return the message and the fields as ``name=value``, for people and grep."""
+    """Return the message and the fields as ``name=value``, readable and easy to grep."""
     shown = (f"{name}={_shown(value)}" for name, value in fields.items() if name != "unbroken")
     return f"{record.message} {' '.join(shown)}"
 
@@ -78,15 +78,15 @@ def _shown(value: Any) -> str:
 def _separate_logger() -> Any:
     """Return a loguru logger without handlers.
 
-    loguru documents `copy.deepcopy(logger)` for this, which needs the application's handlers to be removed
-    first. This is what `bind` does, with a new core; a test watches over it.
+    loguru documents `copy.deepcopy(logger)` for this, but that requires the application's handlers to be removed first.
+    This does what `bind` does, with a new core. It uses private attributes, so a test checks that it still works.
     """
     shared: Any = logger
     return type(shared)(type(shared._core)(), *shared._options)
 
 
 def _add(separate: Any, sink: str, format: str) -> None:
-    # diagnose and backtrace would print local variables, so secrets, with an error of the sink.
+    # diagnose and backtrace would print local variables, and so secrets, when the sink raises.
     options: dict[str, Any] = {
         "level": 0,
         "colorize": False,
@@ -107,7 +107,7 @@ def _add(separate: Any, sink: str, format: str) -> None:
 
 
 class _Bridge(logging.Handler):
-    """Hands records on to the standard logger ``unbroken``, to whatever handlers it has by then."""
+    """Passes records on to the standard logger ``unbroken``, whatever handlers it has at that time."""
 
     def emit(self, record: logging.LogRecord) -> None:
         target = logging.getLogger("unbroken")
@@ -130,7 +130,7 @@ def _to_stdout(line: str) -> None:
     _print(sys.stdout, line)
 
 
-# The stream is looked up for each line: tests and servers replace it.
+# The stream is looked up for each line because tests and servers replace it.
 _STREAMS: Final = {
     "stderr": _to_stderr,
     "stdout": _to_stdout,

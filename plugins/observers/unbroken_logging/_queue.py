@@ -1,8 +1,8 @@
-"""A bounded queue with a thread behind it: the stream never waits for whoever writes the log.
+"""A bounded queue and its thread: the stream never waits for a log to be written.
 
-loguru's own ``enqueue=True`` is a pipe: it takes 64 KiB, then the caller waits for the sink after all. This
-one drops the oldest item instead and counts it. The thread starts with the first item and ends when there has
-been none for a while.
+loguru's own ``enqueue=True`` is a pipe: once it is full, after 64 KiB, the caller waits for the sink after all. This
+queue drops the oldest item instead and counts it. The thread starts with the first item and ends when there has been
+none for a while.
 """
 
 import os
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @final
 class BoundedQueue(Generic[T]):
-    """Hands items to `write`, one at a time and in order; contains what `write` raises."""
+    """Passes items to `write`, one at a time and in order. What `write` raises is only counted."""
 
     def __init__(
         self, write: Callable[[T], None], size: int, *, on_closed: Callable[[], None], linger: float = 1.0
@@ -29,7 +29,7 @@ class BoundedQueue(Generic[T]):
         self._on_closed = on_closed
         self._linger = linger
         self.dropped = 0
-        """Items that were never written because newer ones pushed them out."""
+        """Items that were dropped to make room for newer ones."""
         self.failed = 0
         """Items whose writing raised."""
         self._closed = False
@@ -41,11 +41,11 @@ class BoundedQueue(Generic[T]):
         self._busy = False
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
-        # The garbage collector may end a call, and log it, in a thread that is appending.
+        # The garbage collector may end a call, and so log it, while this thread is appending.
         self._inbox = Inbox()
 
     def put(self, item: T) -> None:
-        """Take `item` and return at once; with a size of 0, write it here and now."""
+        """Queue `item` and return at once. With a size of 0, write it before returning."""
         if self._closed:
             return
         if self._size == 0:
@@ -67,19 +67,19 @@ class BoundedQueue(Generic[T]):
         thread = threading.Thread(target=self._run, name="unbroken-logging", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # no threads left, or the interpreter is about to end: the next item tries again
+        except RuntimeError:  # no threads left, or interpreter shutdown: the next item tries again
             return
         self._thread = thread
 
     def flush(self, timeout: float) -> bool:
-        """Wait until everything taken so far is written, `timeout` seconds at most. Return whether it is."""
+        """Wait up to `timeout` seconds until all items so far are written. Return whether they are."""
         with self._changed:
             if threading.current_thread() is self._thread:
                 return False
             return self._changed.wait_for(lambda: not self._items and not self._busy, timeout)
 
     def close(self, timeout: float = 1.0) -> None:
-        """Take no more, and write what there is; wait for that, `timeout` seconds at most."""
+        """Accept no more items, and wait up to `timeout` seconds until the waiting ones are written."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -101,7 +101,7 @@ class BoundedQueue(Generic[T]):
                 self._changed.notify_all()
 
     def _wait_for_item(self) -> bool:
-        """Return False, with the thread signed off under the same lock, when it has nothing more to do."""
+        """Return whether there is an item. If not, the thread ends, and is forgotten under the same lock."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._closed, self._linger)
             if self._items:
@@ -114,11 +114,11 @@ class BoundedQueue(Generic[T]):
     def _attempt(self, item: T) -> None:
         try:
             self._write(item)
-        except Exception:  # noqa: BLE001 - whatever a sink does, it is no reason to disturb the stream
+        except Exception:  # noqa: BLE001 - a failing sink must not disturb the stream
             self.failed += 1
 
     def after_fork(self) -> None:
-        """Forget, in a child process, what the parent's thread is about to write."""
+        """Forget, in a child process, the items that the parent's thread is about to write."""
         self._start_over()
 
 
@@ -126,7 +126,7 @@ _queues: "weakref.WeakSet[BoundedQueue[Any]]" = weakref.WeakSet()
 
 
 def after_fork() -> None:
-    """Make every queue usable in a child process, which has the locks of its parent but not the threads."""
+    """Make every queue usable in a child process, which inherits its parent's locks but not its threads."""
     for queue in list(_queues):
         queue.after_fork()
 

@@ -1,4 +1,4 @@
-"""What can be configured about logging."""
+"""The settings of logging."""
 
 from collections.abc import Iterable
 from typing import Any, Final, TypedDict
@@ -31,27 +31,26 @@ def _lowered(names: Any) -> Any:
 
 @frozen(kw_only=True)
 class LoggingConfig:
-    """Which records are written, in which form, and where. Everything can come from TOML or the environment.
+    """The settings of `Logging`: which records are written, in which format, and where.
 
-    A record goes to exactly one place, so nothing is ever printed twice. By default that place is the loguru
-    of the application: without any set-up loguru prints one readable line per record to stderr, and where the
-    application has added handlers of its own the records join its log, in its format.
+    All of them can be set in TOML or the environment. A record goes to exactly one place, so nothing is printed twice.
+    By default that place is the application's loguru: without any set-up loguru prints one readable line per record to
+    stderr; if the application has added handlers, the records join its log, in its format.
     """
 
     level: str = field(default="INFO", converter=_upper, validator=one_of(*LEVELS))
-    """The least level that is written, one of loguru's."""
+    """The lowest level that is written, one of loguru's."""
     events: bool = field(default=False, validator=flag)
-    """Whether there is a DEBUG record for each event, never its content; needs `level` DEBUG."""
+    """Whether to write a DEBUG record per event, without its content. Needs `level` DEBUG."""
     json: bool = field(default=False, validator=flag)
-    """One JSON object per line; for stderr, stdout and files."""
+    """Whether to write one JSON object per line. Only for stderr, stdout and files."""
     sink: str | None = field(default=None, validator=optional(text))
-    """Where records go. None: the handlers that the application has on loguru. Else ``stderr``, ``stdout``,
-    the path of a file, or ``stdlib`` for the standard logger ``unbroken``; then the application's loguru sees
-    nothing of them."""
+    """Where records go. None: to the application's loguru handlers. Otherwise ``stderr``, ``stdout``, the path of a
+    file, or ``stdlib`` for the standard logger ``unbroken``; the application's loguru then gets none of them."""
     allow_headers: frozenset[str] = field(default=frozenset(), converter=_lowered)
-    """Headers whose values are in the record of a call; credentials are hidden all the same."""
+    """Headers whose values are in the record of a call. Credentials are masked all the same."""
     queue_size: int = field(default=1000, validator=number(at_least=0, whole=True))
-    """How many records may wait for a slow sink before the oldest is dropped; 0 writes within the hook."""
+    """How many records may wait for a slow sink before the oldest is dropped. 0: write inside the hook."""
 
     def __attrs_post_init__(self) -> None:
         if self.json and self.sink in {None, "stdlib"}:
@@ -59,7 +58,7 @@ class LoggingConfig:
 
 
 class LoggingOptions(TypedDict, total=False):
-    """The keywords of `Logging`: one for each setting of `LoggingConfig`, which describes them."""
+    """The keyword arguments of `Logging`, one per setting; `LoggingConfig` documents them."""
 
     level: str
     events: bool

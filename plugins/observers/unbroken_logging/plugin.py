@@ -1,4 +1,4 @@
-"""The logging plugin: takes down what happens, and leaves the writing to a thread."""
+"""The logging plugin: its hooks collect records, and a thread writes them."""
 
 import weakref
 from typing import Any, ClassVar, Self, Unpack
@@ -19,16 +19,15 @@ from .records import Record
 class Logging(Plugin):
     """Writes one record per decision and per call through loguru; `unbroken_logging.records` lists them.
 
-    ``plugins=["logging", ...]`` is enough: as loguru prints to stderr unless told otherwise, each record is a
-    readable line there. An application that has set up loguru gets the records in its own handlers; one that
-    prefers a place for them alone names a `sink`, and then nothing else prints them. An application with
-    standard logging says ``sink="stdlib"``.
+    ``plugins=["logging", ...]`` is enough: loguru prints to stderr by default, so each record is a readable line there.
+    In an application that has set up loguru, its handlers get the records. With a `sink` the records go there and
+    nowhere else; ``sink="stdlib"`` is for applications that use the standard library's logging.
 
-    The hooks only take down plain values. A thread redacts, formats and writes, so that a sink which is slow,
-    blocked or broken never holds up a stream; when `queue_size` records wait, the oldest is dropped and
-    counted. Records are therefore written a moment after the fact, with the time of the fact: `flush()` waits
-    for them. With ``queue_size=0`` the hook writes (needed for coroutine sinks of loguru, which want the
-    thread of their event loop), and waits as long as the sink.
+    The hooks only copy plain values. A thread redacts, formats and writes them, so that a slow, blocked or broken sink
+    never delays a stream. When `queue_size` records wait, the oldest is dropped and counted. Records are therefore
+    written a moment after the event, with the time of the event; `flush()` waits for them. With ``queue_size=0`` the
+    hook itself writes and takes as long as the sink. Coroutine sinks of loguru need that, because they must run in the
+    thread of their event loop.
     """
 
     name = "logging"
@@ -42,39 +41,39 @@ class Logging(Plugin):
     config: LoggingConfig
 
     def __new__(cls, config: Any = None, /, **values: Any) -> Self:
-        """Make the variant with `on_event` only when asked for: a hook that is not there costs nothing."""
+        """Return an instance with an `on_event` hook only if `events` is set: a missing hook costs nothing."""
         wanted = values.get("events", getattr(config, "events", False)) is True
         return super().__new__(_EventLogging if wanted and cls is Logging else cls)  # type: ignore[return-value]
 
     def __init__(self, config: LoggingConfig | None = None, /, **options: Unpack[LoggingOptions]) -> None:
-        """Take a configuration, or its values. Raises ConfigurationError for a file that cannot be opened."""
+        """Take a configuration or its values. Raises ConfigurationError if the file of the sink cannot be opened."""
         super().__init__(config, **options)
         threshold = LEVELS[self.config.level]
         self._wanted = frozenset(level for level, rank in LEVELS.items() if rank >= threshold)
         self._debugs = "DEBUG" in self._wanted
-        # A circuit changes without a call: its record has the time of the client's clock.
+        # A circuit can change outside a call, so its record gets the time from the client's clock.
         self._clock: Clock = SystemClock()
         output = Output(self.config)
         self._queue = BoundedQueue(output.write, self.config.queue_size, on_closed=output.close)
-        # Runs once: on close(), when the plugin is no longer used, or at exit.
+        # Runs once: on close(), when the plugin is garbage collected, or at exit.
         self._finalizer = weakref.finalize(self, self._queue.close)
 
     @property
     def dropped(self) -> int:
-        """How many records were never written because the sink was too slow."""
+        """The number of records that were dropped because the sink was too slow."""
         return self._queue.dropped
 
     @property
     def failed(self) -> int:
-        """How many records could not be written. Errors of its own sinks loguru prints to stderr itself."""
+        """The number of records whose writing raised. Errors in loguru's own sinks are printed to stderr by loguru."""
         return self._queue.failed
 
     def flush(self, timeout: float = 1.0) -> bool:
-        """Wait until all records so far are written, `timeout` seconds at most. Return whether they are."""
+        """Wait up to `timeout` seconds until all records so far are written. Return whether they are."""
         return self._queue.flush(timeout)
 
     def close(self) -> None:
-        """Write what there is (for a second at most), then release the sink. Later records are ignored."""
+        """Write the waiting records, for up to one second, then release the sink. Later records are ignored."""
         self._finalizer()
 
     def bind(self, relay: Any, clock: Clock) -> None:
@@ -87,7 +86,7 @@ class Logging(Plugin):
             self._log(call, "DEBUG", records.common(call, "attempt-started"))
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
-        """Record what was decided, by whom and why."""
+        """Record what was decided, by which plugin, and why."""
         level, kind = records.decision_kind(decision)
         if level in self._wanted:
             fields = records.common(call, kind)
@@ -100,7 +99,7 @@ class Logging(Plugin):
             self._log(call, "DEBUG", fields | records.of_attempt(call, outcome))
 
     def on_finish(self, call: Call, outcome: Outcome) -> None:
-        """Record how the call ended and what it took."""
+        """Record how the call ended and what it used."""
         level = records.CALL_LEVELS[outcome.status]
         if level in self._wanted:
             fields = records.common(call, "call-ended")
@@ -108,7 +107,7 @@ class Logging(Plugin):
 
     @hookimpl(optional=True)
     def on_circuit_state_change(self, circuit: str, key: str, old: str, new: str, failure_count: int) -> None:
-        """Record that a circuit opened, closed or tries again. The circuit breaker specifies this hook."""
+        """Record that a circuit has changed its state. The circuit breaker specifies this hook."""
         if "WARNING" in self._wanted:
             fields = records.of_circuit(circuit, key, old, new, failure_count)
             self._queue.put(Record("WARNING", self._clock.time(), fields))
@@ -118,9 +117,9 @@ class Logging(Plugin):
 
 
 class _EventLogging(Logging):
-    """What `Logging(events=True)` makes."""
+    """The class of ``Logging(events=True)``."""
 
     def on_event(self, call: Call, event: Event) -> None:
-        """Record that an event is delivered."""
+        """Record that an event is about to be delivered."""
         if self._debugs:
             self._log(call, "DEBUG", records.common(call, "event") | records.of_event(event))

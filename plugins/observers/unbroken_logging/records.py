@@ -1,4 +1,4 @@
-"""The records: what each says, at which level, with which fields. None has content of requests or events.
+"""The records: their kinds, levels and fields. None contains the content of requests or events.
 
 Every record has `unbroken` (its kind), `request_id`, `attempt`, `phase` and `origin`; that of a circuit, which belongs
 to no call, has only the first. Fields without a value are left out.
@@ -6,20 +6,20 @@ to no call, has only the first. Fields without a value are left out.
 | kind            | level                                 | further fields                                   |
 |-----------------|---------------------------------------|--------------------------------------------------|
 | attempt-started | DEBUG                                 |                                                  |
-| attempt-ended   | DEBUG                                 | status, duration, bytes, those of an error       |
-| event           | DEBUG, when asked for                 | event_type, event_id, size                       |
-| wait            | from one second on WARNING, or DEBUG  | plugin, delay, reason                            |
-| reject          | WARNING                               | plugin, those of an error                        |
-| retry           | WARNING                               | plugin, delay, reason, resume, those of an error |
-| give-up         | INFO                                  | plugin, reason, those of an error                |
+| attempt-ended   | DEBUG                                 | status, duration, bytes, error fields            |
+| event           | DEBUG, with `events`                  | event_type, event_id, size                       |
+| wait            | DEBUG; from one second on WARNING     | plugin, delay, reason                            |
+| reject          | WARNING                               | plugin, error fields                             |
+| retry           | WARNING                               | plugin, delay, reason, resume, error fields      |
+| give-up         | INFO                                  | plugin, reason, error fields                     |
 | replay          | INFO                                  | plugin, events                                   |
 | call-ended      | INFO; rejected WARNING; failure ERROR | status, duration, time_to_first_event, events,   |
 |                 |                                       | bytes, usage, request_headers, response_headers, |
-|                 |                                       | those of an error                                |
+|                 |                                       | error fields                                     |
 | circuit         | WARNING                               | circuit, key, old, new, failure_count            |
 
-Those of an error: error (its class), error_message, error_kind (the API's name of it), status_code,
-retry_after, response_id; of a circuit that refuses also circuit and key. Times are seconds.
+The error fields are error (its class), error_message, error_kind (the API's name for it), status_code, retry_after and
+response_id; for a CircuitOpenError also circuit and key. Times are seconds.
 """
 
 from contextvars import Context, copy_context
@@ -38,7 +38,7 @@ from .redaction import clean, clean_id, clean_named
 
 LONG_WAIT: Final = 1.0
 
-# What a person reads first. Constant: nothing is ever formatted into a message.
+# Constant texts: nothing is ever formatted into a message.
 MESSAGES: Final = {
     "attempt-started": "attempt started",
     "attempt-ended": "attempt ended",
@@ -59,22 +59,22 @@ _IDS: Final = frozenset({"unbroken", "request_id", "response_id", "origin", "plu
 
 @frozen
 class Record:
-    """One record, as the hook took it down. Cleaning it is for whoever writes it, away from the stream."""
+    """One record as the hook collected it. It is cleaned only when it is written."""
 
     level: str
     time: float
     """Unix seconds."""
     fields: dict[str, Any]
     context: Context = field(factory=copy_context)
-    """Where it happened: what the application keeps there (loguru's `contextualize`) belongs to it."""
+    """The context of the hook, so that the record gets what the application keeps there (loguru's `contextualize`)."""
 
     @property
     def message(self) -> str:
-        """The words for its kind."""
+        """The constant text for its kind."""
         return MESSAGES[self.fields["unbroken"]]
 
     def cleaned(self) -> dict[str, Any]:
-        """Return the fields that have a value, without secrets and control characters."""
+        """Return the fields that have a value, free of secrets and control characters."""
         return {name: _cleaned(name, value) for name, value in self.fields.items() if value not in (None, "")}
 
 
@@ -85,7 +85,7 @@ def _cleaned(name: str, value: Any) -> Any:
 
 
 def decision_kind(decision: Decision) -> tuple[str, str]:
-    """Return the level and the kind of the record for `decision`."""
+    """Return the level and the kind of the record of `decision`."""
     match decision:
         case Wait(seconds=seconds):
             return ("WARNING" if seconds >= LONG_WAIT else "DEBUG"), "wait"
@@ -102,7 +102,7 @@ def decision_kind(decision: Decision) -> tuple[str, str]:
 
 
 def common(call: Call, kind: str) -> dict[str, Any]:
-    """Return the fields of every record."""
+    """Return the fields that every record of a call has."""
     return {
         "unbroken": kind,
         "request_id": call.id,
@@ -113,7 +113,7 @@ def common(call: Call, kind: str) -> dict[str, Any]:
 
 
 def of_decision(decision: Decision, call: Call) -> dict[str, Any]:
-    """Return the fields that tell what was decided, and why."""
+    """Return the fields for what was decided, and why."""
     match decision:
         case Wait(seconds=seconds, reason=reason):
             return {"delay": seconds, "reason": reason}
@@ -147,19 +147,19 @@ def of_error(error: Error | None) -> dict[str, Any]:
 
 
 def of_circuit(circuit: str, key: str, old: str, new: str, failure_count: int) -> dict[str, Any]:
-    """Return the fields of the record of a circuit that changed its state."""
+    """Return the fields of the record of a circuit that has changed its state."""
     names = {"circuit": _text(circuit), "key": _text(key), "old": _text(old), "new": _text(new)}
     return {"unbroken": "circuit", **names, "failure_count": failure_count}
 
 
 def of_attempt(call: Call, outcome: Outcome) -> dict[str, Any]:
-    """Return the fields that tell how an attempt ended."""
+    """Return the fields for how an attempt ended."""
     head = {"status": outcome.status, "duration": outcome.duration, "bytes": call.bytes}
     return {**head, **(of_error(outcome.error) if outcome.error else _of_response(call))}
 
 
 def of_call(call: Call, outcome: Outcome, allowed: frozenset[str]) -> dict[str, Any]:
-    """Return the fields that tell how a call ended, with the values of the `allowed` headers."""
+    """Return the fields for how a call ended, with the values of the `allowed` headers."""
     first = None if call.committed_at is None else call.committed_at - call.started_at
     usage = None if call.usage is None else attrs.asdict(call.usage, filter=_given)
     return {
@@ -174,12 +174,12 @@ def of_call(call: Call, outcome: Outcome, allowed: frozenset[str]) -> dict[str, 
 
 
 def of_event(event: Event) -> dict[str, Any]:
-    """Return the fields that identify an event; its data is not among them."""
+    """Return the fields that identify an event, without its data."""
     return {"event_type": event.type, "event_id": event.id, "size": len(event.raw)}
 
 
 def _text(value: object) -> str | None:
-    """Return a name that others have chosen, as it prints: an enumeration or a key may be of any class."""
+    """Return `value` as text. Keys and states may be of any class, such as an enumeration."""
     return None if value is None else str(value)
 
 

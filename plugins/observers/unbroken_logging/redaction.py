@@ -1,4 +1,4 @@
-"""Values fit for a log: without credentials, on one line, of a bounded length."""
+"""Make values safe for a log: without credentials, on one line, of bounded length."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,10 +7,10 @@ from typing import Any, Final, cast
 from unbroken.secrets import MASK, is_secret_name, redact, redact_telling
 
 MAX_LENGTH: Final = 2048
-"""Characters of a value that are logged."""
+"""The most characters of a value that are logged."""
 _LOOKED_AT = 2 * MAX_LENGTH
 
-# C0, DEL, C1, the line ends of Unicode, the marks that change the direction of text, and lone surrogates.
+# C0, DEL, C1, the line ends of Unicode, characters that change the direction of text, and lone surrogates.
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
@@ -18,12 +18,12 @@ _LAST_WORD = re.compile(r"\S*\Z")
 
 
 def one_line(text: str) -> str:
-    """Return `text` with each control character as its Python escape, so that it cannot leave its line."""
+    """Return `text` with each control character as its Python escape, so that it stays on one line."""
     return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def clean(value: Any) -> Any:
-    """Return `value` fit for a log: every string in it redacted, cut to `MAX_LENGTH` and on one line."""
+    """Return `value` safe for a log: every string in it redacted, cut to `MAX_LENGTH` and on one line."""
     if isinstance(value, str):
         line = one_line(redact(_between_words(value)))
         return line if len(line) <= MAX_LENGTH else line[:MAX_LENGTH] + "…"
@@ -36,15 +36,15 @@ def clean(value: Any) -> Any:
 
 
 def clean_named(name: str, value: Any) -> Any:
-    """Return `value` fit for a log, hidden when `name` is one that carries credentials and it is text."""
+    """Return `value` safe for a log; text is masked if `name` is a name for credentials."""
     return MASK if isinstance(value, str) and is_secret_name(name) else clean(value)
 
 
 def clean_id(text: str) -> str:
-    """Return an id fit for a log. Ids look random and are wanted: only keys of a known shape are hidden."""
+    """Return an id safe for a log. Ids look random but are needed, so only keys of a known format are masked."""
     return one_line(redact_telling(_between_words(text)))
 
 
 def _between_words(text: str) -> str:
-    """Cut text that is far too long before it is looked at: not within a secret, half of one has no shape."""
+    """Shorten very long text before it is searched; not inside a word, because half a secret is not recognised."""
     return text if len(text) <= _LOOKED_AT else _LAST_WORD.sub("", text[:_LOOKED_AT]) + "…"

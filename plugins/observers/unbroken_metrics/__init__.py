@@ -1,4 +1,4 @@
-"""What a program that streams should know of itself: totals, rates, percentiles, states."""
+"""Metrics of the calls of a program: totals, rates, percentiles, circuit states."""
 
 from ._circuits import Circuit, Transition
 from ._config import MetricsConfig

@@ -1,8 +1,7 @@
-"""All that was counted, and what is still to be counted.
+"""All counts, and the records that still have to be counted.
 
-A hook puts down a record, which is one append and waits for nobody. The records are added up when there are some, or
-when somebody asks. Nobody in a hook waits for the lock: the garbage collector may end an abandoned call in the very
-thread that holds it.
+A hook only appends a record and never waits. Records are added up in batches, or when a snapshot is taken. A hook must
+not wait for the lock, because the garbage collector may end an abandoned call in the very thread that holds it.
 """
 
 import logging
@@ -21,44 +20,44 @@ from ._series import Series, Success
 from ._values import MetricsSnapshot, SeriesSnapshot
 
 _ENOUGH: Final = 128
-"""Records that are added up in one go."""
+"""Records that are added up in one batch."""
 
 _log = logging.getLogger("unbroken")
 
 
 @define(eq=False)
 class Book:
-    """The series and the circuits."""
+    """The series and circuits of one `Metrics`."""
 
     config: MetricsConfig
     _circuits: Circuits = field(factory=Circuits, init=False)
     _series: dict[Labels, Series] = field(factory=dict[Labels, Series], init=False)
     _known: dict[Names, Series] = field(factory=dict[Names, Series], init=False)
-    """The same by what a call says of itself."""
+    """The same series by the unchecked names of calls."""
     _successes: deque[tuple[Names, Success]] = field(factory=deque[tuple[Names, Success]], init=False)
-    """Calls that went well and are not added up."""
+    """Successful calls that are not added up yet."""
     _inbox: Inbox = field(factory=Inbox, init=False)
-    """Everything else that is to be counted, which is rare."""
+    """Everything else that is not counted yet, which is rarer."""
 
     @property
     def held_here(self) -> bool:
-        """Whether this very thread is adding up at the moment."""
+        """Whether this thread is adding up at the moment."""
         return self._inbox.held_here
 
     def succeeded(self, names: Names, call: Success) -> None:
-        """Count a call that went well."""
+        """Queue a successful call; add up when there are enough."""
         self._successes.append((names, call))
         if len(self._successes) >= _ENOUGH:
             self._inbox.put(self._add_up)
 
     def put(self, names: Names | None, function: Callable[..., None], *arguments: Any) -> None:
-        """Count anything else: `function` of the series, or of the circuits, is called with `arguments`."""
+        """Queue ``function(series, *arguments)`` for the series of `names`; with None for names, of the circuits."""
         self._inbox.add(self._count, names, function, arguments)
         if len(self._inbox) >= _ENOUGH:
             self._inbox.drain()
 
     def snapshot(self, live: Iterable[tuple[Names, bool]]) -> MetricsSnapshot:
-        """Add up what there is and return all of it; `live` has the calls in flight, and whether each is connected."""
+        """Add up all records and return all counts. `live` has the calls in flight, and whether each is connected."""
         return self._inbox.do(self._snapshot, live)
 
     def _snapshot(self, live: Iterable[tuple[Names, bool]]) -> MetricsSnapshot:
@@ -102,7 +101,7 @@ class Book:
         series = self._series.get(labels)
         if series is None:
             series = self._series[labels] = Series(self.config.buckets)
-        if labels == Labels(names[0], text_of(names[1]), names[2]):  # or they would not be few
+        if labels == Labels(names[0], text_of(names[1]), names[2]):  # otherwise there could be any number of keys
             self._known[names] = series
         return series
 
@@ -114,7 +113,7 @@ class Book:
 
 
 def _rate_limits(head: tuple[Dialect, Response] | None) -> tuple[RateLimitStatus, ...]:
-    """Read the limits off the latest response; a dialect that cannot is no reason to have no numbers."""
+    """Return the rate limits in the latest response; none if the dialect raises, so that a snapshot never fails."""
     if head is None:
         return ()
     dialect, response = head

@@ -1,4 +1,4 @@
-"""The states of circuits, as the circuit breaker tells of them."""
+"""The states of circuits, as reported by the circuit breaker."""
 
 import re
 from typing import Final
@@ -10,24 +10,24 @@ from ._labels import OTHER, shown
 CLOSED: Final = "closed"
 _MOST_CIRCUITS: Final = 100
 _MOST_KEYS: Final = 1000
-# A key of one's own making may be a tenant or a token: only an origin is shown, and the breaker as a whole.
+# A key of the user's own may be a tenant or a token: only origins are shown, and ``*`` for the whole breaker.
 _ORIGIN: Final = re.compile(r"https?://[^\s/@?#]{1,255}|\*")
 
 
 @frozen(kw_only=True)
 class Circuit:
-    """A circuit, or all those whose keys are not shown."""
+    """One circuit, or all circuits whose keys are not shown."""
 
     circuit: str
     key: str
-    """The origin, ``*`` for a breaker as a whole, ``other`` for all keys of another kind together."""
+    """The origin; ``*`` for the whole breaker; ``other`` for all keys of another form together."""
     states: tuple[str, ...]
-    """Its state; where it stands for several circuits, the states that any of them is in."""
+    """Its state; if it stands for several circuits, every state that one of them is in."""
 
 
 @frozen(kw_only=True)
 class Transition:
-    """How often circuits went from one state to another."""
+    """How often circuits have changed from one state to another."""
 
     circuit: str
     key: str
@@ -38,14 +38,14 @@ class Transition:
 
 @define(eq=False)
 class Circuits:
-    """All that have changed at least once. Bounded."""
+    """All circuits that have changed their state at least once, bounded in number."""
 
     _states: dict[tuple[str, str], dict[str, str]] = field(factory=dict[tuple[str, str], dict[str, str]], init=False)
-    """By circuit and shown key: the states of its keys, closed ones left out."""
+    """By circuit and shown key: the state of each real key that is not closed."""
     _transitions: dict[tuple[str, str, str, str], int] = field(factory=dict[tuple[str, str, str, str], int], init=False)
 
     def changed(self, circuit: str, key: str, old: str, new: str) -> None:
-        """Take note of a change."""
+        """Count a transition and keep the new state."""
         names = (shown(circuit), shown(key) if _ORIGIN.fullmatch(key) else OTHER)
         if names not in self._states and len(self._states) >= _MOST_CIRCUITS:
             names = (OTHER, OTHER)
@@ -60,14 +60,14 @@ class Circuits:
             states[name] = new
 
     def all(self) -> tuple[Circuit, ...]:
-        """Return the circuits and the states that they are in."""
+        """Return the circuits with their states."""
         return tuple(
             Circuit(circuit=circuit, key=key, states=tuple(sorted(set(states.values()))) or (CLOSED,))
             for (circuit, key), states in self._states.items()
         )
 
     def transitions(self) -> tuple[Transition, ...]:
-        """Return how often each change has happened."""
+        """Return how often each transition has happened."""
         return tuple(
             Transition(circuit=circuit, key=key, old=old, new=new, count=times)
             for (circuit, key, old, new), times in self._transitions.items()

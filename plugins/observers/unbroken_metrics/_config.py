@@ -1,4 +1,4 @@
-"""What can be set about counting."""
+"""The settings of metrics."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypedDict
@@ -27,16 +27,16 @@ def _tuple(values: Iterable[Any]) -> tuple[Any, ...]:
 
 @frozen(kw_only=True)
 class MetricsConfig:
-    """The settings of `Metrics`; every bad value is a ConfigurationError that names its field."""
+    """The settings of `Metrics`. An invalid value raises ConfigurationError, which names the field."""
 
     max_series: int = field(default=100, validator=number(at_least=1, whole=True))
-    """Combinations of dialect, model and origin that are counted apart. All further ones are one: ``other``."""
+    """Combinations of dialect, model and origin that are counted separately. All others are one: ``other``."""
     buckets: tuple[float, ...] = field(default=BUCKETS, converter=_tuple, validator=_ascending)
-    """Upper bounds, in seconds, of the histograms that Prometheus reads. Percentiles in snapshots do not use them."""
+    """Upper bounds in seconds of the Prometheus histograms. The percentiles of snapshots do not use them."""
 
 
 class MetricsOptions(TypedDict, total=False):
-    """The keywords of `Metrics`: one for each setting of `MetricsConfig`, which describes them."""
+    """The keyword arguments of `Metrics`, one per setting; `MetricsConfig` documents them."""
 
     max_series: int
     buckets: Iterable[float]

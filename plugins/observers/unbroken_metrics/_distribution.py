@@ -1,7 +1,7 @@
-"""How times are distributed: percentiles from a sketch, and the buckets of a histogram.
+"""The distribution of times: percentiles from a sketch, and the buckets of a histogram.
 
 The sketch is a t-digest (Dunning, Ertl: "Computing Extremely Accurate Quantiles Using t-Digests", 2019). It keeps up to
-500 means of neighbouring times, the finest at both ends: with fewer times than that a percentile is exact, and the
+500 means of neighbouring times, most finely at both ends. With fewer times than that, percentiles are exact. The
 digests of several series can be merged.
 """
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from fastdigest import TDigest
 
 MOST_MEANS: Final = 500
-"""What a digest keeps, in 16 bytes each."""
+"""The most means that a digest keeps, of 16 bytes each."""
 
 
 def need_digests() -> None:
-    """Raise ConfigurationError when the library is missing."""
+    """Raise ConfigurationError if fastdigest is not installed."""
     if find_spec("fastdigest") is None:
         raise ConfigurationError.of(Problem("metrics", "needs fastdigest: pip install 'unbroken[metrics]'"))
 
 
 class Distribution:
-    """Times of one kind, of one series."""
+    """The times of one kind of one series, in seconds."""
 
     __slots__ = ("_bounds", "_counts", "_digest", "_sum")
 
@@ -40,7 +40,7 @@ class Distribution:
         self._sum = 0.0
 
     def extend(self, times: Sequence[float]) -> None:
-        """Count them."""
+        """Add `times`, in seconds."""
         bounds, counts = self._bounds, self._counts
         for seconds in times:
             counts[bisect_left(bounds, seconds)] += 1
@@ -48,13 +48,13 @@ class Distribution:
         self._sum += sum(times)
 
     def absorb(self, other: "Distribution") -> None:
-        """Add what `other` has counted with the same bounds."""
+        """Add all times of `other`, which must have the same bounds."""
         self._counts = [one + more for one, more in zip(self._counts, other._counts, strict=True)]
         self._digest.merge_inplace(other._digest)
         self._sum += other._sum
 
     def timing(self) -> Timing:
-        """Return what there is to say about it."""
+        """Return count, sum, percentiles and buckets."""
         digest = self._digest
         p50, p95, p99 = (None, None, None) if digest.is_empty() else digest.quantile_vec([0.5, 0.95, 0.99])
         buckets = tuple(zip(self._bounds, accumulate(self._counts), strict=False))

@@ -1,4 +1,4 @@
-"""The metrics by name: what Prometheus is given, made of a snapshot. The names are documented in docs/metrics.md."""
+"""The Prometheus metrics, made from a snapshot. Their names are documented in docs/metrics.md."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
@@ -15,12 +15,12 @@ SERIES: Final = ("dialect", "model", "origin")
 STATES: Final = ("closed", "open", "half_open", "forced_open", "disabled", "metrics_only")
 
 Sample = tuple[tuple[str, ...], float]
-"""The values of a family's further labels, and the number."""
+"""The values of the family's own labels, and the number."""
 
 
 @frozen
 class Family:
-    """A counter or a gauge that each series has."""
+    """A counter or gauge with samples for each series."""
 
     name: str
     doc: str
@@ -74,7 +74,7 @@ HISTOGRAMS: Final[tuple[tuple[str, str, Callable[[Totals], Timing]], ...]] = (
 
 
 def families(snapshot: MetricsSnapshot) -> "Iterator[Metric]":
-    """Yield every family, those without samples too."""
+    """Yield every metric family, including those without samples."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
     for family in COUNTERS:

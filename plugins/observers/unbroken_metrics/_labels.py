@@ -1,4 +1,4 @@
-"""Under which names a call is counted: few, and none that is a person's or a secret."""
+"""The labels of a call: few different ones, and none that is personal or secret."""
 
 import re
 from typing import Final, Self
@@ -10,9 +10,9 @@ NO_MODEL: Final = "none"
 OTHER: Final = "other"
 
 Names = tuple[str, bytes | str, str]
-"""Dialect, model and origin, as a call has them: the model may be anything still."""
+"""Dialect, model and origin of a call, unchecked: the model may be any text."""
 
-# What looks like a key or a token has come into the field by mistake.
+# A model that looks like a key or a token is one, put into the field by mistake.
 _MODEL: Final = re.compile(r"(?!(?:[srp]k-|eyJ))[A-Za-z0-9][\w.:/@+-]{0,99}", re.ASCII)
 _LONGEST: Final = 100
 _LONGEST_LABEL: Final = 300
@@ -30,24 +30,24 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 @frozen
 class Labels:
-    """What tells series apart."""
+    """What distinguishes one series from another."""
 
     dialect: str
     model: str
-    """As the request body asks for it; ``none`` without one, ``other`` for what cannot be a name."""
+    """The model in the request body; ``none`` without one, ``other`` for text that cannot be a model name."""
     origin: str
     """``scheme://host:port``."""
 
     @classmethod
     def of(cls, names: Names) -> Self:
-        """Return the labels of a call: those that may be shown."""
+        """Return the labels for the unchecked `names` of a call."""
         dialect, model, origin = names
         text = text_of(model)
         return cls(shown(dialect), text if _MODEL.fullmatch(text) else OTHER, shown(origin))
 
 
 def shown(text: str) -> str:
-    """Return `text` as a label can be: it can always be encoded, and is not endless."""
+    """Return `text` fit for a label: encodable as UTF-8 and of bounded length."""
     return text[:_LONGEST_LABEL].encode("utf-8", "replace").decode()
 
 
@@ -57,10 +57,10 @@ def text_of(model: bytes | str) -> str:
 
 
 def model_of(content: bytes) -> bytes | str:
-    """Return the model that a body names, ``none`` when it names none.
+    """Return the model that a JSON body names, ``none`` if it names none.
 
-    Mostly it stands at the beginning, and nothing behind it, of whatever size, has to be read. It is returned as it
-    stands there.
+    Usually it is the first field. Then the rest of the body, however large, is not read, and the name is returned as
+    the bytes that are in the body.
     """
     if content.startswith(_BEGIN):
         end = content.find(b'"', _BEGINS, _WITHIN)

@@ -1,4 +1,4 @@
-"""The observer: what it takes down in each hook."""
+"""The metrics plugin: what it records in each hook."""
 
 import logging
 import threading
@@ -38,11 +38,11 @@ _log = logging.getLogger("unbroken")
 
 
 class Metrics(Plugin):
-    """Counts what happens, and decides nothing: ``Metrics()``, in front of the list.
+    """Counts calls, attempts and events, and decides nothing: ``Metrics()``, first in the list.
 
-    One object may serve several clients: it counts them together. `snapshot` has the numbers at any moment, `subscribe`
-    tells of each call that ends, `PrometheusCollector` gives all of it to Prometheus. Raises ConfigurationError when
-    the packages of the extra ``metrics`` are not installed.
+    One object may serve several clients and counts them together. `snapshot` returns all numbers at any time,
+    `subscribe` reports each call that ends, and `PrometheusCollector` exports everything to Prometheus. Raises
+    ConfigurationError if the packages of the extra ``metrics`` are not installed.
     """
 
     name: ClassVar[str] = "metrics"
@@ -65,7 +65,7 @@ class Metrics(Plugin):
         self._ended = Inbox()
 
     def before_request(self, call: Call, request: Request) -> None:
-        """Take note of a call that is in flight."""
+        """Note that the call is in flight."""
         self._live[id(call)] = call
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
@@ -78,7 +78,7 @@ class Metrics(Plugin):
             self._book.put(_names(call), Series.retried, reason, decision.delay)
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
-        """Count an attempt that was no success; one that was ends its call, and is counted with it."""
+        """Count an attempt that did not succeed. A successful one ends its call and is counted with it."""
         if outcome.status == "success":
             return
         put, names, error = self._book.put, _names(call), outcome.error
@@ -98,7 +98,7 @@ class Metrics(Plugin):
             names = (dialect.name, model_of(request.content), request.origin)
             head = (dialect, call.response)
             self._book.succeeded(names, (outcome.duration, first, call.events, call.bytes, call.usage, head))
-        else:  # a failure, or a success that was replayed after one
+        else:  # not a success, or one that was replayed after a failure
             error = None if outcome.error is None else error_name(outcome.error)
             rest = (outcome.status, error, outcome.duration, first, call.events, call.bytes)
             self._book.put(_names(call), Series.call_ended, *rest)
@@ -108,20 +108,20 @@ class Metrics(Plugin):
 
     @hookimpl(optional=True)
     def on_circuit_state_change(self, circuit: str, key: str, old: str, new: str, failure_count: int) -> None:
-        """Take note of a circuit that opened, closed or tries again. The circuit breaker specifies this hook."""
+        """Count a change of a circuit's state. The circuit breaker specifies this hook."""
         self._book.put(None, Circuits.changed, str(circuit), str(key), str(old), str(new))
 
     def snapshot(self) -> MetricsSnapshot:
-        """Return everything that was counted, as it is at this moment."""
+        """Return all counts at this moment."""
         snapshot = self._book.snapshot([(_names(call), _connected(call)) for call in self._live.copy().values()])
         self._tell_all()
         return snapshot
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
-        """Have `callback` called for each call that ends, in the thread that ends it, under no lock.
+        """Call `callback` for each call that ends, in the thread that ends it and under no lock.
 
-        It must be quick and do no I/O, as hooks. What it raises is reported to the logger ``unbroken`` and goes no
-        further. Returns the function that ends the subscription.
+        Like a hook it must be quick and do no I/O. What it raises is logged to the logger ``unbroken`` and not raised
+        again. Returns a function that ends the subscription.
         """
         with self._subscribing:
             self._subscribers = (*self._subscribers, callback)
@@ -136,7 +136,7 @@ class Metrics(Plugin):
         return unsubscribe
 
     def _tell_all(self) -> None:
-        # Not while this very thread adds up: a subscriber may ask for a snapshot. It comes here afterwards.
+        # Not while this thread is adding up, as a subscriber may ask for a snapshot. It comes here again after that.
         if self._ended and not self._book.held_here:
             self._ended.drain()
 
@@ -144,12 +144,12 @@ class Metrics(Plugin):
         for subscriber in self._subscribers:
             try:
                 subscriber(ended)
-            except Exception as error:  # noqa: BLE001  # it must harm neither the call nor the others
+            except Exception as error:  # noqa: BLE001  # it must harm neither the call nor the other subscribers
                 _log.error("a subscriber of metrics failed; the call goes on", exc_info=error)
 
 
 def _names(call: Call) -> Names:
-    """Return the names of a call, looked for once where that is more than a glance."""
+    """Return the unchecked names of a call. The model is searched for once per call."""
     model = call.get(_MODEL)
     if model is None:
         model = model_of(call.request.content)
@@ -158,7 +158,7 @@ def _names(call: Call) -> Names:
 
 
 def _connected(call: Call) -> bool:
-    """Whether an attempt of `call` is on its way: it does not wait to be sent and has not failed."""
+    """Return whether `call` has a running attempt: one that does not wait to be sent and has not failed."""
     return call.phase not in ("before", "complete") and len(call.history) < call.attempt
 
 

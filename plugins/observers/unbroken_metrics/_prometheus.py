@@ -1,4 +1,4 @@
-"""The exposition for Prometheus. Its client library is imported when it is used, and only then needed."""
+"""The export to Prometheus. Its client library is imported on first use, and not needed before."""
 
 from collections.abc import Iterator
 from threading import Thread
@@ -19,9 +19,9 @@ else:
 
 
 class PrometheusCollector(Collector):
-    """What `metrics` has counted, for a registry: ``registry.register(PrometheusCollector(metrics))``.
+    """Exports the counts of `metrics` to a registry: ``registry.register(PrometheusCollector(metrics))``.
 
-    Nothing is counted twice: the numbers are read when the registry is scraped. Raises ConfigurationError when
+    It keeps no counts of its own: they are read when the registry is scraped. Raises ConfigurationError if
     prometheus-client is not installed.
     """
 
@@ -30,27 +30,27 @@ class PrometheusCollector(Collector):
         self._metrics = metrics
 
     def collect(self) -> "Iterator[Metric]":
-        """Yield every family as it is at this moment."""
+        """Yield every metric family with its present samples."""
         return families(self._metrics.snapshot())
 
 
 class MetricsServer:
-    """Serves the metrics of a process until it is closed. It is a context manager, too."""
+    """Serves the metrics of a process until it is closed. Also a context manager."""
 
     def __init__(self, server: WSGIServer, thread: Thread) -> None:
         self._server = server
         self._thread = thread
         self.port: int = server.server_port
-        """The port, also where 0 was asked for."""
+        """The port that is served, even if 0 was asked for."""
 
     @property
     def url(self) -> str:
-        """Where Prometheus finds the metrics."""
+        """The URL of the metrics."""
         host = str(self._server.server_address[0])
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/metrics"
 
     def close(self) -> None:
-        """Stop serving and let go of the port."""
+        """Stop serving and close the socket."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -63,10 +63,10 @@ class MetricsServer:
 
 
 def start_http_server(port: int, metrics: Metrics, addr: str = "127.0.0.1") -> MetricsServer:
-    """Serve `metrics`, and nothing else, from a thread of its own; port 0 takes a free one.
+    """Serve `metrics`, and nothing else, in a new thread. Port 0 chooses a free port.
 
-    There is no authentication: give another `addr` only where the network is trusted. Raises OSError when the port
-    cannot be had, ConfigurationError when prometheus-client is not installed.
+    There is no authentication, so pass another `addr` only in a trusted network. Raises OSError if the port is not
+    available, ConfigurationError if prometheus-client is not installed.
     """
     client = _client()
     registry = client.CollectorRegistry()

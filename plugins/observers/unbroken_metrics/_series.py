@@ -1,4 +1,4 @@
-"""What is counted under one set of labels. Whoever writes here holds the lock of the book."""
+"""The counts of one set of labels. Changed only inside the inbox of the `Book`, one change at a time."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -20,7 +20,7 @@ _SOURCES: Final = ("partial", "final")
 _KINDS: Final = ("input", "output", "cache_read", "cache_write")
 
 Success = tuple[float, float | None, int, int, Usage | None, tuple[Dialect, Response | None]]
-"""A call: its duration, the time to its first event, events, bytes, usage, the head of the response."""
+"""A call: duration, time to its first event, events, bytes, usage, and dialect and response."""
 
 
 def _received_at(head: tuple[Dialect, Response | None]) -> float:
@@ -40,7 +40,7 @@ class Series:
     """The counts and distributions of one set of labels."""
 
     bounds: tuple[float, ...]
-    """Of the histograms."""
+    """Upper bounds of the histograms in seconds."""
     calls: Tally = field(factory=_outcomes, init=False)
     attempts: Tally = field(factory=_outcomes, init=False)
     duration: Distribution = field(init=False)
@@ -56,16 +56,16 @@ class Series:
     events: int = field(default=0, init=False)
     bytes: int = field(default=0, init=False)
     tokens: tuple[dict[str, int], dict[str, int]] = field(factory=_tokens, init=False)
-    """Of streams that broke off, and final ones."""
+    """Tokens by kind: the partial counts of broken streams, then the final counts."""
     head: tuple[Dialect, Response] | None = field(default=None, init=False)
-    """The latest response: its headers are read when somebody asks."""
+    """The latest response and its dialect. The headers are parsed only for a snapshot."""
 
     def __attrs_post_init__(self) -> None:
         self.duration = Distribution(self.bounds)
         self.first_event = Distribution(self.bounds)
 
     def calls_succeeded(self, calls: Sequence[Success]) -> None:
-        """Count calls whose last attempt was a success, and these attempts."""
+        """Count calls whose last attempt succeeded, and these attempts."""
         durations, first_events, events, received, usages, heads = zip(*calls, strict=True)
         self.calls["success"] += len(calls)
         self.attempts["success"] += len(calls)
@@ -81,7 +81,7 @@ class Series:
     def call_ended(
         self, status: Status, error: str | None, duration: float, first_event: float | None, events: int, received: int
     ) -> None:
-        """Count a call that ended in any other way; its attempts are counted already."""
+        """Count a call that ended in any other way. Its attempts are already counted."""
         self.calls[status] += 1
         if status in ("success", "failure"):
             self.duration.extend([duration])
@@ -93,7 +93,7 @@ class Series:
         self.bytes += received
 
     def attempt_ended(self, status: Status, usage: Usage | None, dialect: Dialect, response: Response | None) -> None:
-        """Count an attempt that was no success."""
+        """Count an attempt that did not succeed."""
         self.attempts[status] += 1
         if usage is not None:
             self._spend(usage)
@@ -104,7 +104,8 @@ class Series:
             self.head = (dialect, response)
 
     def _spend(self, usage: Usage) -> None:
-        # Unrolled: a loop would be half of what adding up takes. A dialect may say anything; a counter never falls.
+        # Unrolled, because a loop would take half of the time of adding up. Checked, because a dialect may return
+        # anything but a counter must never decrease.
         tokens = self.tokens[usage.final]
         if isinstance(number := usage.input_tokens, int) and number > 0:
             tokens["input"] += number
@@ -116,7 +117,7 @@ class Series:
             tokens["cache_write"] += number
 
     def attempt_failed(self, error: str, stalled: bool, truncated: bool) -> None:
-        """Count how an attempt failed."""
+        """Count the error of a failed attempt."""
         count(self.attempt_errors, error)
         self.stalls += stalled
         self.truncations += truncated
@@ -132,7 +133,7 @@ class Series:
         count(self.wait_time, plugin, seconds)
 
     def absorb(self, other: "Series") -> None:
-        """Add everything that `other` has counted."""
+        """Add all counts of `other`."""
         for name in _TALLIES:
             mine: Tally = getattr(self, name)
             for key, amount in getattr(other, name).items():
@@ -146,7 +147,7 @@ class Series:
         self.first_event.absorb(other.first_event)
 
     def totals(self, streams: int, connections: int) -> Totals:
-        """Return all of it as values."""
+        """Return all counts as values."""
         values: dict[str, Any] = {name: dict(getattr(self, name)) for name in _TALLIES}
         values |= {name: getattr(self, name) for name in _SUMS}
         return Totals(

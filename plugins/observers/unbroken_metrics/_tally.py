@@ -1,4 +1,4 @@
-"""Counting by name, of names that come from anywhere."""
+"""Counts by name, bounded, because names may come from outside."""
 
 from typing import Any, Final
 
@@ -7,20 +7,20 @@ from unbroken import Error, TimeoutError
 from ._labels import OTHER, shown
 
 MOST: Final = 50
-"""Names that a tally keeps apart."""
+"""Names that a tally counts separately."""
 
 Tally = dict[str, Any]
 """Counts, or sums of seconds, by name."""
 
 
 def count(tally: Tally, name: str, amount: float = 1) -> None:
-    """Add `amount` to what `name` has; to what ``other`` has when there are too many names."""
+    """Add `amount` to the count of `name`, or to that of ``other`` if there are too many names."""
     if name not in tally:
         name = shown(name) if len(tally) < MOST else OTHER
     tally[name] = tally.get(name, 0) + amount
 
 
 def error_name(error: Error) -> str:
-    """Return the class of `error`, for a timeout with its clock: ``TimeoutError:idle``."""
+    """Return the class name of `error`, of a TimeoutError with the timeout: ``TimeoutError:idle``."""
     name = type(error).__name__
     return f"{name}:{error.timeout}" if isinstance(error, TimeoutError) and error.timeout else name

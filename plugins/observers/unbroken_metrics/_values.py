@@ -1,4 +1,4 @@
-"""What a snapshot says."""
+"""The values of a snapshot."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from ._labels import Labels
 
 @frozen(kw_only=True)
 class Timing:
-    """How long something took, in seconds, since the beginning. A percentile of nothing is None."""
+    """A distribution of times in seconds, since the start. The percentiles are None if the count is 0."""
 
     count: int
     sum: float
@@ -22,33 +22,33 @@ class Timing:
     p95: float | None
     p99: float | None
     buckets: tuple[tuple[float, int], ...]
-    """Upper bound, and how many took no longer; all that took longer still are missing up to `count`."""
+    """Pairs of an upper bound and the number of times up to it (cumulative). Longer times are only in `count`."""
 
 
 @frozen(kw_only=True)
 class Totals:
-    """What was counted since the beginning. Names of errors are classes, for timeouts with the clock: ``…:idle``."""
+    """All counts since the start. Errors are class names, with the timeout if there is one: ``TimeoutError:idle``."""
 
     calls: Mapping[str, int]
     """Calls that have ended, by outcome: success, failure, rejected, cancelled."""
     attempts: Mapping[str, int]
     """Attempts that have ended, by outcome."""
     duration: Timing
-    """Of calls that succeeded or failed: those rejected or cancelled say nothing of the server."""
+    """Of calls that succeeded or failed. Rejected and cancelled calls say nothing about the server."""
     time_to_first_event: Timing
-    """From the start of a call to its commit, with all attempts and waits between."""
+    """From the start of a call to its commit, including all attempts and waits in between."""
     call_errors: Mapping[str, int]
-    """What the consumers got, by error."""
+    """Errors that calls ended with, by error."""
     attempt_errors: Mapping[str, int]
-    """How attempts failed, those that were tried again too, by error."""
+    """Errors of attempts, including those that were retried, by error."""
     retries: Mapping[str, int]
-    """Attempts that were tried again, by the error that was the reason."""
+    """Attempts that were retried, by the error that was the reason."""
     retry_delay: float
-    """Seconds that retries waited."""
+    """Seconds that retries waited in total."""
     waits: Mapping[str, int]
-    """Waits before an attempt, by the plugin that asked for them: a limiter's queue."""
+    """Waits before an attempt, such as in the queue of the rate limit, by the plugin that asked for them."""
     wait_time: Mapping[str, float]
-    """The same in seconds."""
+    """Seconds of these waits in total, by plugin."""
     stalls: int
     """Attempts that the idle timeout ended."""
     truncations: int
@@ -58,68 +58,68 @@ class Totals:
     bytes: int
     """Bytes of stream received."""
     tokens: Mapping[str, Mapping[str, int]]
-    """By source (``final`` counts, ``partial`` of streams that broke off), then by kind (``input``, ``output`` …)."""
+    """By source (``final``, or ``partial`` of broken streams), then by kind (``input``, ``output`` …)."""
     streams_in_flight: int
     """Calls that have begun and not ended."""
     connections_in_flight: int
-    """Attempts that are on their way or streaming."""
+    """Attempts that are connecting, waiting for a response or streaming."""
 
     @property
     def ended(self) -> int:
-        """How many calls have ended."""
+        """The number of calls that have ended."""
         return sum(self.calls.values())
 
     @property
     def success_rate(self) -> float | None:
-        """The share of successes among the calls that the consumer did not leave, None when there were none."""
+        """The share of successes in all calls that were not cancelled; None if there were none."""
         judged = self.ended - self.calls["cancelled"]
         return self.calls["success"] / judged if judged else None
 
     @property
     def failure_rate(self) -> float | None:
-        """The share of failed and rejected calls among those that the consumer did not leave."""
+        """The share of failed and rejected calls in all calls that were not cancelled; None if there were none."""
         rate = self.success_rate
         return None if rate is None else 1.0 - rate
 
     @property
     def retry_rate(self) -> float | None:
-        """Retries for each call that has ended, None when there were none."""
+        """Retries per call that has ended; None if there were none."""
         return sum(self.retries.values()) / self.ended if self.ended else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, the rates included."""
+        """Return the totals as plain values, including the rates."""
         rates = ("success_rate", "failure_rate", "retry_rate")
         return {**asdict(self), **{rate: getattr(self, rate) for rate in rates}}
 
 
 @frozen(kw_only=True)
 class SeriesSnapshot:
-    """What was counted under one set of labels."""
+    """The counts of one set of labels."""
 
     labels: Labels
     totals: Totals
     rate_limits: tuple[RateLimitStatus, ...]
-    """What the latest response said of the server's limits; `reset_after` counts from then."""
+    """The server's limits according to the latest response. `reset_after` counts from the time of that response."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
+        """Return the series as plain values."""
         limits = [asdict(limit) for limit in self.rate_limits]
         return {"labels": asdict(self.labels), "totals": self.totals.to_dict(), "rate_limits": limits}
 
 
 @frozen(kw_only=True)
 class MetricsSnapshot:
-    """Everything at one moment."""
+    """All metrics at one moment."""
 
     total: Totals
-    """All series together."""
+    """The sum of all series."""
     series: tuple[SeriesSnapshot, ...]
     circuits: tuple[Circuit, ...]
     """Circuits that have changed their state at least once."""
     transitions: tuple[Transition, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, ready for JSON."""
+        """Return the snapshot as plain values that can be encoded as JSON."""
         return {
             "total": self.total.to_dict(),
             "series": [series.to_dict() for series in self.series],
@@ -130,12 +130,12 @@ class MetricsSnapshot:
 
 @frozen(kw_only=True)
 class CallEnded:
-    """One call, as a subscriber is told of it. Times are seconds."""
+    """One call that has ended, as passed to subscribers. Times are seconds."""
 
     labels: Labels
     status: Status
     error: str | None
-    """Its class, for a timeout with the clock; None without one."""
+    """The class name of the error, of a TimeoutError with the timeout; None without an error."""
     attempts: int
     duration: float
     time_to_first_event: float | None

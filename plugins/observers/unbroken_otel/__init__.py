@@ -1,4 +1,4 @@
-"""Spans and metrics of calls through OpenTelemetry, after its conventions for generative AI. Needs the extra `otel`."""
+"""Spans and metrics of calls through OpenTelemetry and its conventions for generative AI. Needs the extra `otel`."""
 
 from ._config import OTelMetricsConfig, OTelTracingConfig
 from ._metrics import OTelMetrics

@@ -1,4 +1,4 @@
-"""The only module that imports OpenTelemetry, and of that the API alone: the SDK is the application's choice."""
+"""The only module that imports OpenTelemetry. It imports the API alone: the SDK is the application's choice."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -47,26 +47,26 @@ SCOPE: Final = "unbroken"
 
 
 def tracer(provider: TracerProvider | None) -> Tracer:
-    """Return the tracer of `provider`; without one that of the global provider, whenever that is set."""
+    """Return the tracer of `provider`. With None, that of the global provider, even if it is set later."""
     return (provider or get_tracer_provider()).get_tracer(SCOPE, _version())
 
 
 def meter(provider: MeterProvider | None) -> Meter:
-    """Return the meter of `provider`; without one that of the global provider, whenever that is set."""
+    """Return the meter of `provider`. With None, that of the global provider, even if it is set later."""
     return (provider or get_meter_provider()).get_meter(SCOPE, _version())
 
 
-# The API has no question for whether anybody listens. Its stand-ins for a provider that is not set yet keep the real
-# thing in an attribute; what has no such attribute is the real thing. A look costs less than asking for a span.
+# The API cannot tell whether anything is recorded. Its proxies, for a provider that is not set yet, keep the real
+# object in an attribute; an object without that attribute is the real one. Reading it is cheaper than starting a span.
 
 
 def records_nothing(tracer: Tracer) -> bool:
-    """Whether a span of `tracer` goes nowhere, whatever it is."""
+    """Return whether no span of `tracer` is ever recorded."""
     return type(getattr(tracer, "_tracer", tracer)) is NoOpTracer
 
 
 def measures_nothing(instrument: Histogram) -> bool:
-    """Whether what `instrument` is given goes nowhere."""
+    """Return whether no measurement of `instrument` is ever recorded."""
     return getattr(instrument, "_real_instrument", instrument) is None or isinstance(instrument, NoOpHistogram)
 
 

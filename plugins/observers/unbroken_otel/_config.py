@@ -1,4 +1,4 @@
-"""What can be set about spans and metrics."""
+"""The settings of spans and metrics."""
 
 from typing import Any, Final, TypedDict
 
@@ -21,20 +21,20 @@ def _has(method: str, what: str) -> Any:
 
 @frozen(kw_only=True)
 class _Conventions:
-    """What spans and metrics have in common."""
+    """The settings that spans and metrics have in common."""
 
     semconv: Version | None = field(default=None, validator=_VERSION)
-    """Which names of the GenAI conventions are used: ``stable`` (those in force), ``latest`` (those of the development
-    version) or ``1.36`` (those from before the renaming of ``gen_ai.system``).
+    """The version of the GenAI conventions whose names are used: ``stable`` (in force), ``latest`` (in development) or
+    ``1.36`` (before ``gen_ai.system`` was renamed).
 
-    None: ``latest`` when ``OTEL_SEMCONV_STABILITY_OPT_IN`` has ``gen_ai_latest_experimental``, else ``stable``.
+    None: ``latest`` if ``OTEL_SEMCONV_STABILITY_OPT_IN`` contains ``gen_ai_latest_experimental``, else ``stable``.
     """
     provider_name: str | None = field(default=None, validator=optional(text))
-    """Whose API it is, such as ``aws.bedrock``. None: ``anthropic`` or ``openai`` as the dialect is, else nothing."""
+    """The provider of the API, such as ``aws.bedrock``. None: ``anthropic`` or ``openai`` by the dialect, else none."""
     operation_name: str | None = field(default=None, validator=optional(text))
-    """What a call does. None: ``chat`` (``text_completion`` by its path) where the provider is known.
+    """The operation of a call. None: ``chat``, or ``text_completion`` by its path, if the provider is known.
 
-    A call without an operation is none of a model: it has no ``gen_ai`` attributes and is in no ``gen_ai`` metric.
+    A call without an operation is not a model call: it has no ``gen_ai`` attributes and is in no ``gen_ai`` metric.
     """
 
 
@@ -43,15 +43,15 @@ class OTelTracingConfig(_Conventions):
     """The settings of `OTelTracing`."""
 
     propagate: bool = field(default=True, validator=flag)
-    """Whether each attempt is sent with the ``traceparent`` of its span. Baggage is never sent."""
+    """Whether to send each attempt with the ``traceparent`` of its span. Baggage is never sent."""
     capture_content: bool = field(default=False, validator=flag)
-    """Whether the messages and the system prompt of the request are attributes of the span."""
+    """Whether to put the messages and the system prompt of the request into attributes of the span."""
     tracer_provider: Any = field(default=None, validator=_has("get_tracer", "a TracerProvider"))
-    """Where the spans go; None: the global provider, whenever it is set. Not for files."""
+    """The provider that gets the spans. None: the global one, even if it is set later. Not settable in files."""
 
 
 class OTelTracingOptions(TypedDict, total=False):
-    """The keywords of `OTelTracing`: one for each setting of `OTelTracingConfig`, which describes them."""
+    """The keyword arguments of `OTelTracing`, one per setting; `OTelTracingConfig` documents them."""
 
     semconv: Version | None
     provider_name: str | None
@@ -66,11 +66,11 @@ class OTelMetricsConfig(_Conventions):
     """The settings of `OTelMetrics`."""
 
     meter_provider: Any = field(default=None, validator=_has("get_meter", "a MeterProvider"))
-    """Where the measurements go; None: the global provider, whenever it is set. Not for files."""
+    """The provider that gets the measurements. None: the global one, even if it is set later. Not settable in files."""
 
 
 class OTelMetricsOptions(TypedDict, total=False):
-    """The keywords of `OTelMetrics`: one for each setting of `OTelMetricsConfig`, which describes them."""
+    """The keyword arguments of `OTelMetrics`, one per setting; `OTelMetricsConfig` documents them."""
 
     semconv: Version | None
     provider_name: str | None

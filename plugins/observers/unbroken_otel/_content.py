@@ -1,4 +1,4 @@
-"""The messages of a request as the conventions write them: roles, and parts of a few types.
+"""Convert the messages of a request to the form of the conventions: roles, and parts of a few types.
 
 The schema: docs/gen-ai/gen-ai-input-messages.json of https://github.com/open-telemetry/semantic-conventions-genai.
 """
@@ -16,7 +16,7 @@ _TEXTS: Final = {"text", "input_text", "output_text"}
 
 
 def content(request: Request, names: Names) -> dict[str, str]:
-    """Return the attributes that hold the content of `request`, as JSON; none for a body without messages."""
+    """Return the attributes that hold the content of `request` as JSON; empty for a body without messages."""
     body = load_json_object(request.content) or {}
     found: dict[str, str] = {}
     messages = _list(body.get("messages", body.get("input")))
@@ -56,7 +56,7 @@ def _part(part: Any) -> dict[str, Any]:
         return _tool_call(fields.get("id"), fields.get("name"), fields.get("input"))
     if kind == "tool_result":
         return _tool_response(fields.get("tool_use_id"), fields.get("content"))
-    return {"type": kind}  # images and documents: megabytes that no trace has room for
+    return {"type": kind}  # images and documents are megabytes, too large for a trace
 
 
 def _function_call(call: dict[str, Any]) -> dict[str, Any]:

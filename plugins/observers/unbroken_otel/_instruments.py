@@ -1,4 +1,4 @@
-"""The instruments, as a version of the conventions names them."""
+"""The instruments, with the names of one version of the conventions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,10 +13,10 @@ Counts = tuple[int | None, int | None]
 
 @frozen
 class TokenInstruments:
-    """The counters and histograms of the newest conventions."""
+    """The token counters and histograms of the ``latest`` conventions."""
 
     counters: tuple[Counter, Counter, Counter, Counter]
-    """Input, output, read from a cache, written to one."""
+    """Input, output, cache reads, cache writes."""
     histograms: tuple[Histogram, Histogram]
     modality: str
 
@@ -28,7 +28,7 @@ class TokenInstruments:
         failed: Mapping[str, Any],
         context: Context | None,
     ) -> None:
-        """Record the tokens of one call; the conventions want 0 for what the server has not said."""
+        """Record the tokens of one call. A count that the server has not given is 0, as the conventions require."""
         counted = {**attributes, self.modality: "unknown"}
         for counter, count in zip(self.counters, (*spent, *cached), strict=True):
             counter.add(count or 0, counted, context)
@@ -38,7 +38,7 @@ class TokenInstruments:
 
 @frozen(kw_only=True)
 class Instruments:
-    """All instruments of a plugin; None is what the version of the conventions does not have."""
+    """All instruments of a plugin. None: this version of the conventions does not have it."""
 
     duration: Histogram
     first_chunk: Histogram | None
@@ -51,7 +51,7 @@ class Instruments:
 
     @classmethod
     def made(cls, meter: Meter, names: semconv.Names) -> "Instruments":
-        """Make them."""
+        """Create the instruments that `names` has, on `meter`."""
 
         def seconds(name: str | None, what: str) -> Histogram | None:
             return None if name is None else _seconds(meter, name, what)

@@ -1,4 +1,4 @@
-"""The plugin that measures."""
+"""The plugin that records metrics."""
 
 from typing import Any, ClassVar, Unpack
 
@@ -14,9 +14,9 @@ from ._spans import SPANS
 
 
 class OTelMetrics(Plugin):
-    """Measures each call: its duration, the time to its first event and between events, its tokens, its retries.
+    """Records metrics of each call: duration, time to the first event and between events, tokens, retries.
 
-    ``plugins=["otel-metrics", ...]``. All of it is recorded at the end of a call; an event costs nothing. With
+    ``plugins=["otel-metrics", ...]``. Events cost nothing: all but the retries is recorded at the end of a call. With
     `OTelTracing` in the same list the measurements are linked to the span of the call (exemplars).
     """
 
@@ -29,18 +29,18 @@ class OTelMetrics(Plugin):
         self._names = semconv.names(self.config.semconv)
         self._identify = identifier(self._names, self.config.provider_name, self.config.operation_name)
         self._instruments = Instruments.made(meter(self.config.meter_provider), self._names)
-        # An SDK measures under locks, and the garbage collector may end, and measure, another call there.
+        # An SDK records under locks, and meanwhile the garbage collector may end, and so record, another call.
         self._inbox = Inbox()
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
-        """Count a retry, by the error that it is about."""
+        """Count a retry, by the error that caused it."""
         if isinstance(decision, TryAgain) and not measures_nothing(self._instruments.duration):
             about = call.history[-1].error if call.history else "_OTHER"
             attributes = self._attributes(call) | {semconv.ERROR_TYPE: about}
             self._inbox.put(self._instruments.retries.add, 1, attributes, _context(call))
 
     def on_finish(self, call: Call, outcome: Outcome) -> None:
-        """Record what the call took."""
+        """Record the metrics of the call."""
         instruments = self._instruments
         if measures_nothing(instruments.duration):
             return
@@ -52,7 +52,7 @@ class OTelMetrics(Plugin):
 
     @hookimpl(optional=True)
     def on_circuit_state_change(self, circuit: str, old: str, new: str) -> None:
-        """Count that a circuit opened, closed or tries again. Its key may be anything, so it is no attribute."""
+        """Count a change of a circuit's state. Its key is not an attribute, as it can have any number of values."""
         names = (semconv.CIRCUIT, semconv.OLD_STATE, semconv.NEW_STATE)
         attributes = dict(zip(names, map(str, (circuit, old, new)), strict=True))
         self._inbox.put(self._instruments.transitions.add, 1, attributes)
@@ -70,7 +70,7 @@ class OTelMetrics(Plugin):
             waited = call.committed_at - call.started_at
             if instruments.first_chunk is not None:
                 instruments.first_chunk.record(waited, attributes, context)
-            # A failed stream ends with a silence, which is no time between two events.
+            # The silence at the end of a failed stream is not a time between two events.
             if instruments.output_chunk is not None and outcome.status == "success" and call.events > 1:
                 each = max(0.0, outcome.duration - waited) / (call.events - 1)
                 instruments.output_chunk.record(each, attributes, context)

@@ -1,4 +1,4 @@
-"""What a request says of itself: who is asked, for what, with which settings."""
+"""The attributes of a request: provider, server, operation, model and settings."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -17,7 +17,7 @@ _PROVIDERS: Final = {"anthropic": "anthropic", "openai": "openai"}
 
 
 class Body(msgspec.Struct):
-    """The fields of a JSON body that are of interest; the others, the messages first of all, are skipped unread."""
+    """The fields of a JSON body that become attributes. The others, above all the messages, are not decoded."""
 
     model: Any = None
     stream: Any = None
@@ -36,7 +36,7 @@ class Body(msgspec.Struct):
 
     @property
     def model_name(self) -> str | None:
-        """The name of the model, in one line; None when it is no text."""
+        """The name of the model, on one line; None if it is not text."""
         return one_line(self.model) or None if isinstance(self.model, str) else None
 
 
@@ -45,7 +45,7 @@ _decode: Callable[[bytes], Body] = msgspec.json.Decoder(Body).decode
 
 
 def body_of(call: Call) -> Body:
-    """Return the body of the request as asked, decoded once per call; one without fields when it cannot be read."""
+    """Return the body of the original request, decoded once per call; an empty `Body` if it cannot be decoded."""
     body = call.get(_BODY)
     if body is None:
         try:
@@ -58,23 +58,23 @@ def body_of(call: Call) -> Body:
 
 @frozen
 class Identity:
-    """What is known of a call before anything of its body is read, and the same for all calls of its kind."""
+    """The attributes of a call that do not depend on its body. They are shared by all calls of the same kind."""
 
     operation: str | None
-    """What it does; None when it is no call of a model."""
+    """The operation; None if it is not a model call."""
     attributes: dict[str, Any]
 
     def with_model(self, model: str | None) -> dict[str, Any]:
-        """Return the attributes with the model that is asked."""
+        """Return the attributes as a new dict, with the requested model if there is one."""
         return self.attributes | {semconv.REQUEST_MODEL: model} if model else self.attributes.copy()
 
 
 Identify = Callable[[str, str, str], Identity]
-"""Takes the URL, the origin and the name of the dialect."""
+"""A function of the URL, the origin and the name of the dialect."""
 
 
 def identifier(names: semconv.Names, provider_name: str | None, operation_name: str | None) -> Identify:
-    """Make the function that identifies the calls of a plugin with these settings."""
+    """Return the function that identifies calls under these settings. It caches its results."""
 
     @lru_cache(maxsize=256)
     def identify(url: str, origin: str, dialect: str) -> Identity:
@@ -98,13 +98,13 @@ def _operation(url: str) -> str:
 
 @lru_cache(maxsize=256)
 def server(origin: str) -> dict[str, Any]:
-    """Return the attributes of ``scheme://host:port``. They are shared: do not write into them."""
+    """Return the attributes of ``scheme://host:port``. The dict is cached and shared: do not change it."""
     parts = urlsplit(origin)
     return {semconv.SERVER_ADDRESS: parts.hostname or "", semconv.SERVER_PORT: parts.port or 0}
 
 
 def settings(body: Body, names: semconv.Names) -> dict[str, Any]:
-    """Return the attributes of what the request asks for; what is not of the right kind is left out."""
+    """Return the attributes of the settings in `body`. A value of the wrong type is left out."""
     found: dict[str, Any] = {}
     for field, attribute in semconv.NUMBERS.items():
         value = getattr(body, field)
@@ -123,7 +123,7 @@ def settings(body: Body, names: semconv.Names) -> dict[str, Any]:
 
 
 def _is_whole(value: Any) -> bool:
-    # An exporter sends 64 bits, and loses the whole batch with a number that needs more.
+    # Exporters send 64-bit integers, and one larger number makes them lose the whole batch.
     return type(value) is int and -(2**63) <= value < 2**63
 
 
@@ -134,12 +134,12 @@ def _texts(value: Any) -> list[str]:
 
 
 def input_tokens(usage: Usage) -> int | None:
-    """Return all tokens of the input, as the conventions count them; a `Usage` has the cached ones apart."""
+    """Return all input tokens, which is what the conventions count; a `Usage` has cached tokens separately."""
     if usage.input_tokens is None:
         return None
     return usage.input_tokens + (usage.cache_read_tokens or 0) + (usage.cache_write_tokens or 0)
 
 
 def output_tokens(usage: Usage) -> int | None:
-    """Return the tokens of the output; None while the server has given a placeholder only."""
+    """Return the output tokens; None while the server has given only a placeholder."""
     return usage.output_tokens if usage.final else None

@@ -1,7 +1,7 @@
-"""The names of the GenAI semantic conventions, in one table: they still change, so there is a column per version.
+"""The names of the GenAI semantic conventions, in one table per version, because they still change.
 
 The conventions: https://github.com/open-telemetry/semantic-conventions-genai (status Development); up to 1.36 they are
-in https://github.com/open-telemetry/semantic-conventions. What belongs to Unbroken alone begins with ``unbroken.``.
+in https://github.com/open-telemetry/semantic-conventions. Names of Unbroken's own begin with ``unbroken.``.
 """
 
 import os
@@ -39,11 +39,11 @@ NUMBERS: Final[Mapping[str, str]] = {
     "frequency_penalty": "gen_ai.request.frequency_penalty",
     "presence_penalty": "gen_ai.request.presence_penalty",
 }
-"""The attribute of each number that a request has."""
+"""The attribute for each numeric setting of a request."""
 STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
 CHOICE_COUNT: Final = "gen_ai.request.choice.count"
 
-# Unbroken's own, which the conventions have no name for.
+# Unbroken's own names, where the conventions have none.
 CALL_ID: Final = "unbroken.call.id"
 OUTCOME: Final = "unbroken.outcome"
 ATTEMPTS: Final = "unbroken.attempts"
@@ -67,13 +67,13 @@ TRANSITIONS: Final = "unbroken.circuit.transitions"
 
 SECONDS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 LONG_SECONDS: Final = (*SECONDS, 163.84, 327.68, 655.36)
-"""The convention's buckets and three more: a long stream is longer than 82 s."""
+"""The buckets of the conventions and three more, because long streams take more than 82 s."""
 TOKENS: Final = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
 
 
 @frozen(kw_only=True)
 class TokenMetrics:
-    """The instruments of the newest conventions: what is used in sum, and how it is spread over the operations."""
+    """The token instruments of the ``latest`` conventions: counters of all usage, histograms per operation."""
 
     input: str
     output: str
@@ -86,7 +86,7 @@ class TokenMetrics:
 
 @frozen(kw_only=True)
 class Names:
-    """One version of the conventions. None is what that version has no name for: it is not recorded."""
+    """The names of one version of the conventions. None: the version has no name, so it is not recorded."""
 
     provider: str
     stream: str | None
@@ -99,7 +99,7 @@ class Names:
     first_chunk_metric: str | None
     output_chunk_metric: str | None
     token_histogram: str | None
-    """Input and output in one histogram, apart by `TOKEN_TYPE`."""
+    """Input and output in one histogram, distinguished by `TOKEN_TYPE`."""
     token_metrics: TokenMetrics | None
 
 
@@ -153,7 +153,7 @@ TABLE: Final[Mapping[Version, Names]] = {
 
 
 def names(version: Version | None, environ: Mapping[str, str] = os.environ) -> Names:
-    """Return the names of `version`; for None what the environment opts in to, else the ones in force."""
+    """Return the names of `version`. None: ``latest`` if the environment opts in to it, else ``stable``."""
     if version is not None:
         return TABLE[version]
     opted_in = [value.strip() for value in environ.get(OPT_IN_VARIABLE, "").split(",")]

@@ -1,4 +1,4 @@
-"""The spans of one call: its own, and one for each attempt below it. Each ends exactly once."""
+"""The spans of one call: its own, and a child span for each attempt. Each ends exactly once."""
 
 import re
 from typing import Any, Final
@@ -27,7 +27,7 @@ from . import _semconv as semconv
 from ._api import Context, Span, SpanKind, Status, StatusCode, Tracer, inject, set_span_in_context
 from ._request import input_tokens, output_tokens, server
 
-# As APIs name their errors; anything else may be a text that quotes what was sent.
+# The form of the names that APIs give their errors. Any other text may quote what was sent.
 _KIND: Final = re.compile(r"[a-z_]{1,64}\Z")
 
 EVENTS: Final[dict[type, str]] = {
@@ -37,32 +37,32 @@ EVENTS: Final[dict[type, str]] = {
     GiveUp: "unbroken.give_up",
     Replay: "unbroken.replay",
 }
-"""The name of the event for each decision."""
+"""The name of the span event for each decision."""
 
 
 @define(eq=False)
 class CallSpans:
     """The spans of a call that is being recorded.
 
-    No context is ever attached: hooks of one call run in whatever task or thread consumes the stream.
+    No context is attached, because the hooks of a call run in whatever task or thread consumes the stream.
     """
 
     span: Span
     context: Context
-    """With `span` in it: the parent of the attempts."""
+    """Contains `span`, so that it is the parent of the attempts' spans."""
     _tracer: Tracer
     _names: semconv.Names | None
-    """None for a call of no model."""
+    """None if it is not a model call."""
     _wall: int
-    """Unix nanoseconds at monotonic zero, so that a wall clock that jumps bends no span."""
+    """Unix nanoseconds at monotonic zero, so that a jump of the wall clock does not distort a span."""
     _attempt: Span | None = field(default=None, init=False)
     _number: int = field(default=0, init=False)
     _ended: int | None = field(default=None, init=False)
-    """When the attempt ended; its span stays open for the decision that follows."""
+    """When the attempt ended, in Unix nanoseconds. Its span stays open for the decision that follows."""
     _committed: bool = field(default=False, init=False)
 
     def attempt(self, call: Call, request: Request, began: float) -> Span:
-        """Return the span of the present attempt, new with whichever hook is the first; that of the one before ends."""
+        """Return the span of the present attempt. The first hook of an attempt starts it and ends the previous one."""
         if self._attempt is not None and self._number == call.attempt:
             return self._attempt
         self._end_attempt()
@@ -76,14 +76,14 @@ class CallSpans:
         return self._attempt
 
     def decided(self, call: Call, decision: Decision, plugin: str) -> None:
-        """Add the event of a decision to the attempt that it is about."""
+        """Add an event for `decision` to the span of its attempt."""
         now = call.now()
         span = self.attempt(call, call.current, now)
         moment = self._at(now) if self._ended is None else self._ended
         span.add_event(EVENTS[type(decision)], {semconv.PLUGIN: plugin, **_said(decision)}, moment)
 
     def conclude(self, call: Call, outcome: Outcome) -> None:
-        """Write down how the attempt ended."""
+        """Set the attributes and the status of the attempt that has ended."""
         now = call.now()
         span = self.attempt(call, call.current, now - outcome.duration)
         self._note_commit(call, span)
@@ -92,7 +92,7 @@ class CallSpans:
         self._ended = self._at(now)
 
     def finish(self, call: Call, outcome: Outcome) -> None:
-        """End all spans."""
+        """Set the attributes and the status of the call, and end all spans."""
         self._end_attempt()
         self._note_commit(call, self.span)
         self.span.set_attributes(
@@ -127,14 +127,14 @@ SPANS: Final[Key[CallSpans | None]] = Key("otel.spans")
 
 
 def traceparent(span: Span) -> dict[str, str]:
-    """Return the headers that continue the trace of `span`. Nothing else of the context is in them, no baggage."""
+    """Return the headers that continue the trace of `span`. They contain nothing else of the context, no baggage."""
     headers: dict[str, str] = {}
     inject(headers, set_span_in_context(span, Context()))
     return headers
 
 
 def error_attributes(error: Error) -> dict[str, Any]:
-    """Return what identifies `error`: names of which there are few, nothing that a server has worded."""
+    """Return the attributes that identify `error`: names from small sets, no text of the server."""
     found: dict[str, Any] = {semconv.ERROR_TYPE: type(error).__name__}
     if error.phase is not None:
         found[semconv.PHASE] = error.phase
@@ -146,14 +146,14 @@ def error_attributes(error: Error) -> dict[str, Any]:
 
 
 def _judge(span: Span, outcome: Outcome) -> None:
-    """Set the status. Success and cancellation leave it unset: the consumer may leave when it has seen enough."""
+    """Set the status. Success and cancellation leave it unset: a consumer may leave when it has seen enough."""
     if outcome.error is not None:
         span.set_attributes(error_attributes(outcome.error))
         span.set_status(Status(StatusCode.ERROR, _description(outcome.error)))
 
 
 def _description(error: Error) -> str:
-    """Return the message where it is this side's; a server's words may repeat what it was sent."""
+    """Return the message if this client has worded it, else the class: a server's words may quote the request."""
     own = error.is_local or isinstance(error, NetworkError | TimeoutError)
     return one_line(error.message) if own else type(error).__name__
 

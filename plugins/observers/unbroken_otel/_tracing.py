@@ -1,4 +1,4 @@
-"""The plugin that makes spans."""
+"""The plugin that records spans."""
 
 import logging
 from collections.abc import Callable
@@ -20,10 +20,10 @@ _CLIENT: Final = SpanKind.CLIENT
 
 
 class OTelTracing(Plugin):
-    """Makes a span for each call and one below it for each attempt, with the decisions as events.
+    """Records a span for each call and a child span for each attempt, with the decisions as events.
 
-    ``plugins=["otel-tracing", ...]``: it belongs in front of the list, so that it sees what the others decide. Without
-    an SDK, and for a call that is not sampled, it does next to nothing.
+    ``plugins=["otel-tracing", ...]``. Put it first in the list, so that it sees what the other plugins decide. Without
+    an SDK, or for a call that is not sampled, it costs next to nothing.
     """
 
     name: ClassVar[str] = "otel-tracing"
@@ -35,13 +35,13 @@ class OTelTracing(Plugin):
         self._names = names(self.config.semconv)
         self._identify = identifier(self._names, self.config.provider_name, self.config.operation_name)
         self._tracer = tracer(self.config.tracer_provider)
-        # Processors work under locks, and the garbage collector may end another call, and its spans, there.
+        # Span processors hold locks, and meanwhile the garbage collector may end another call, and so its spans.
         self._inbox = Inbox()
 
     def before_request(self, call: Call, request: Request) -> Request | None:
-        """Start the span of the attempt, and let the request carry it.
+        """Start the span of the attempt, and return the request with its ``traceparent``.
 
-        Processors and samplers are the application's. When one raises that is reported, and the call goes on.
+        Span processors and samplers belong to the application. If one raises, that is logged and the call goes on.
         """
         try:
             return self._inbox.do(self._started, call, request)
@@ -62,7 +62,7 @@ class OTelTracing(Plugin):
         self._tell(call, CallSpans.decided, decision, plugin)
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
-        """Write down how the attempt ended. Its span ends with the decision that follows."""
+        """Record how the attempt ended. Its span is still open for the decision that follows."""
         self._tell(call, CallSpans.conclude, outcome)
 
     def on_finish(self, call: Call, outcome: Outcome) -> None:
@@ -79,15 +79,15 @@ class OTelTracing(Plugin):
             what(spans, call, *arguments)
 
     def _spans(self, call: Call) -> CallSpans | None:
-        """Return the spans of `call`, None when they go nowhere.
+        """Return the spans of `call`, None if they are not recorded.
 
-        They begin with whichever hook is the first: a plugin in front may refuse a call before it comes here.
+        The first hook that runs starts them, because a plugin in front may reject a call before `before_request` here.
         """
         spans = call.get(SPANS, _UNSEEN)
         return self._begin(call) if spans is _UNSEEN else spans
 
     def _begin(self, call: Call) -> CallSpans | None:
-        call.set(SPANS, None)  # also where what follows fails: it is not tried again
+        call.set(SPANS, None)  # if the rest raises, it is not tried again
         if records_nothing(self._tracer):
             return None
         request, clock = call.request, call.clock

@@ -1,4 +1,4 @@
-"""The circuit-breaker policy: fail at once while the upstream is known to be down, and find out when it is back."""
+"""The circuit-breaker policy: reject calls at once while the upstream is failing, and probe for its recovery."""
 
 from ._config import CircuitBreakerConfig, Window
 from ._notify import CircuitBreakerSpecs

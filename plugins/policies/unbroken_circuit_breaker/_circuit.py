@@ -1,7 +1,24 @@
-"""One circuit as a state machine. Pure: time and chance are arguments, nothing is locked and nobody is called.
+"""One circuit as a state machine. Pure: time and randomness are arguments; it takes no lock and runs no observer.
 
-Every transition begins a new generation, and the results of older ones are dropped: what was let through before the
-circuit opened says nothing of the time after. Each permit is given back exactly once, with `record`.
+============  =======================================  =============================  ===============================
+state         a call arrives                           a success is recorded          a failure is recorded
+============  =======================================  =============================  ===============================
+CLOSED        admitted                                 counted                        counted; OPEN if the meter trips
+OPEN          refused before `recovers_at`; from then  dropped                        dropped
+              on HALF_OPEN, admitted as first probe
+HALF_OPEN     admitted as a probe; refused if all      CLOSED, if it is number        OPEN, for longer than before
+              `half_open_max_probes` places are taken  `half_open_success_threshold`
+FORCED_OPEN   refused                                  dropped                        dropped
+DISABLED      admitted                                 not counted                    not counted
+METRICS_ONLY  admitted                                 counted                        counted
+============  =======================================  =============================  ===============================
+
+A slow call is a failure in this table; a window with a `slow_rate` counts slow calls apart from failures, but a slow
+probe opens the circuit all the same. An ignored result (a 400, a consumer that left) is not counted; it only frees the
+place of a probe. `force` leads from any state to the one that an operator chooses.
+
+Every transition begins a new generation, and results of an older generation are dropped: a call that was admitted
+before the circuit opened says nothing about the time after. Each permit is returned exactly once, with `record`.
 """
 
 from collections.abc import Callable
@@ -16,38 +33,38 @@ CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.H
 FORCED_OPEN, DISABLED = CircuitState.FORCED_OPEN, CircuitState.DISABLED
 _SUCCESS, _FAILURE, _IGNORED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.IGNORED
 
-# 2.0 ** 1024 overflows; this much is beyond every limit.
+# 2.0 ** 1024 raises OverflowError; an exponent of 60 is already beyond every limit.
 _LARGEST_EXPONENT = 60
 
 
 @define(eq=False)
 class Permit:
-    """What a call that passed holds until it ends."""
+    """Held by an admitted attempt until it ends. Times are monotonic seconds."""
 
     circuit: "Circuit"
     generation: int
     started_at: float
     probe: bool = False
     lease_until: float = 0.0
-    """When a probe loses its place to another."""
+    """From when on the place of this probe may go to another call."""
     proven: bool = False
-    """Whether this probe has succeeded already, with its first content event."""
+    """Whether this probe has already succeeded, at its first content event."""
     slow: bool = False
 
     def postpone(self, seconds: float) -> None:
-        """Leave out `seconds` that the call spends waiting before it is sent."""
+        """Exclude `seconds` that the attempt waits before it is sent from its time and from its lease."""
         self.started_at += seconds
         self.lease_until += seconds
 
 
 @define(eq=False)
 class Circuit:
-    """Judges the calls of one key."""
+    """The circuit of one key: admits attempts and counts their results."""
 
     key: str
     config: CircuitBreakerConfig
     changed: Callable[[Change], object]
-    """Is given each transition, to tell of it later."""
+    """Called with each transition; it must only queue it for the observers."""
     last_used: float
     state: CircuitState = CLOSED
     in_flight: int = 0
@@ -58,20 +75,20 @@ class Circuit:
     _refused: int = 0
     _successes: int = 0
     _probes: set[Permit] = field(factory=set[Permit])
-    """The probes that hold a place."""
+    """Probes that take one of the `half_open_max_probes` places."""
     _proven: set[Permit] = field(factory=set[Permit])
-    """The probes that have succeeded and are not over."""
+    """Probes that have succeeded and whose streams still run. They take no place."""
     _meter: Meter = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._meter = make_meter(self.config)
 
     def state_at(self, now: float) -> CircuitState:
-        """Return the state that a call would meet at `now`."""
+        """Return the state that a call would find at `now`: an open circuit that may be probed is half-open."""
         return HALF_OPEN if self.state is OPEN and now >= self.recovers_at else self.state
 
     def admit(self, now: float) -> Permit | Refusal:
-        """Let a call pass, or not."""
+        """Return a `Permit` if an attempt may be sent at `now`, else the `Refusal`."""
         self.last_used = now
         state = self.state
         if state is CLOSED:
@@ -101,7 +118,7 @@ class Circuit:
         return Refusal(self.state, recovers_at, self.last_failure)
 
     def prove(self, permit: Permit, result: Result, now: float, random: Callable[[], float]) -> None:
-        """Judge a probe by its first content event, while its stream goes on. Others are judged at their end."""
+        """Count a probe at its first content event, while its stream continues. Other attempts count at their end."""
         if not permit.probe or permit.proven or permit.generation != self._generation:
             return
         permit.proven = True
@@ -110,7 +127,7 @@ class Circuit:
         self._count(result, now, random)
 
     def record(self, permit: Permit, result: Result, now: float, random: Callable[[], float]) -> None:
-        """Take the permit back, and count how its call ended. A probe that has succeeded can only get worse."""
+        """Take `permit` back and count how its attempt ended. A probe that has succeeded can only become a failure."""
         self.in_flight -= 1
         self.last_used = now
         if permit.probe:
@@ -140,7 +157,10 @@ class Circuit:
             self._move(OPEN, now)
 
     def _open_time(self, asked: float | None, chance: float) -> float:
-        """Return the seconds to stay open: doubled with each open in a row, equal-jittered, or as `asked` if longer."""
+        """Return the seconds to stay open: doubled each time in a row, with equal jitter; `asked` if that is longer.
+
+        `asked` is the server's ``Retry-After``. Both are capped at `max_open_time`, or `recovery_timeout` if longer.
+        """
         first = self.config.recovery_timeout
         limit = max(first, self.config.max_open_time)
         whole = min(first * 2.0 ** min(self._opens - 1, _LARGEST_EXPONENT), limit)
@@ -150,12 +170,12 @@ class Circuit:
         proven = self._proven
         self._fresh()
         self._move(CLOSED, now)
-        # They closed the circuit, so if their streams break after all, that is a failure of the new time.
+        # These probes closed the circuit: if one of their streams breaks later, the new generation has a failure.
         for permit in proven:
             permit.generation = self._generation
 
     def force(self, state: CircuitState, now: float) -> None:
-        """Go to `state` by decision of a person, with nothing counted."""
+        """Go to `state` because an operator says so, and reset all counts."""
         self._fresh()
         self.last_failure = None
         if self.state is state:
@@ -175,11 +195,11 @@ class Circuit:
         self.changed(Change(self.key, old, new, self.failure_count(now)))
 
     def failure_count(self, now: float) -> int:
-        """Return the failures in a row, or those in the window."""
+        """Return the number of failures in a row or, with a window, of those in the window."""
         return self._meter.totals(now).failures
 
     def snapshot(self, now: float) -> CircuitSnapshot:
-        """Return everything there is to see."""
+        """Return the state and the counts at `now`."""
         totals, state = self._meter.totals(now), self.state_at(now)
         return CircuitSnapshot(
             state=state,

@@ -1,4 +1,4 @@
-"""What can be set about breaking the circuit."""
+"""The settings of the circuit breaker."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, TypedDict, get_args
@@ -20,23 +20,23 @@ _rate = optional(number(above=0, at_most=1))
 
 
 def _min_calls(window: "Window") -> int:
-    few = window.kind == "count" and window.size in range(1, 10)  # whatever was given, it is not validated yet
+    few = window.kind == "count" and window.size in range(1, 10)  # defaults are computed before the validators run
     return int(window.size) if few else 10
 
 
 @frozen(kw_only=True)
 class Window:
-    """A sliding window over the last results: the circuit opens when too large a share of them is bad."""
+    """A sliding window over the latest results. The circuit opens when too large a share of them is bad."""
 
     kind: WindowKind = field(default="count", validator=_KIND)
-    """``count``: the last `size` results; ``time``: those of the last `size` seconds, in ten buckets."""
+    """``count``: the latest `size` results; ``time``: the results of the last `size` seconds, in ten buckets."""
     size: float = field(default=50, validator=number(at_least=1, at_most=1_000_000))
     min_calls: int = field(default=Factory(_min_calls, takes_self=True), validator=_count)
-    """With fewer results than this in the window the circuit stays closed; 10, or a smaller `size` by count."""
+    """With fewer results in it the circuit stays closed. Default: 10, or the `size` of a smaller count window."""
     failure_rate: float | None = field(default=0.5, validator=_rate)
-    """The share of failures, in (0, 1], that opens the circuit; None looks at slow calls only."""
+    """The share of failures, in (0, 1], that opens the circuit. None: only slow calls count."""
     slow_rate: float | None = field(default=None, validator=_rate)
-    """The share of slow calls that opens the circuit. Without one a slow call counts as a failure."""
+    """The share of slow calls, in (0, 1], that opens the circuit. None: a slow call counts as a failure."""
 
     def __attrs_post_init__(self) -> None:
         if self.failure_rate is None and self.slow_rate is None:
@@ -54,7 +54,7 @@ _is_window = instance_of(Window, "a Window")
 
 @frozen(kw_only=True)
 class CircuitBreakerConfig:
-    """The settings of `CircuitBreaker`; every bad value is a ConfigurationError that names its field."""
+    """The settings of `CircuitBreaker`. An invalid value raises ConfigurationError, which names the field."""
 
     DEFAULT: ClassVar["CircuitBreakerConfig"]
     """The defaults below: 5 failures, 30 s, 2 successes."""
@@ -64,40 +64,41 @@ class CircuitBreakerConfig:
     """3 failures, 15 s, 1 success."""
 
     failure_threshold: int = field(default=5, validator=_count)
-    """Failures in a row that open the circuit; of no effect with a `window`."""
+    """Failures in a row that open the circuit; not used with a `window`."""
     recovery_timeout: float = field(default=30.0, validator=_duration)
-    """Seconds that the circuit is open the first time, at most; see `max_open_time`."""
+    """Seconds that the circuit stays open the first time; jitter may halve them. See `max_open_time`."""
     half_open_success_threshold: int = field(default=2, validator=_count)
-    """Probes that must succeed to close the circuit. One that fails opens it again."""
+    """Probes that must succeed to close the circuit. One failed probe opens it again."""
     half_open_max_probes: int = field(default=1, validator=_count)
-    """Probes at a time; the other calls are refused."""
+    """Probes that may run at the same time; other calls are refused."""
     window: Window | None = field(default=None, validator=optional(_is_window))
-    """Judge by the share of bad results in a sliding window, not by failures in a row."""
+    """Open by the share of bad results in a sliding window instead of by failures in a row."""
     slow_call: float | None = field(default=None, validator=optional_seconds)
-    """Seconds to the first content event over which a call is slow. Waits that a policy asked for are not counted."""
+    """A call is slow if its first content event takes more seconds. Waits that a policy asked for are not included."""
     count_429: bool = field(default=False, validator=flag)
-    """Whether "too many requests" is a failure. It says that the server is alive, so by default it says nothing."""
+    """Whether a 429 counts as a failure. By default it counts as nothing: the server is alive and asks for patience."""
     max_open_time: float = field(default=300.0, validator=_duration)
-    """Seconds. Each time that no probe succeeds the circuit opens for twice as long, up to this.
+    """Seconds. Each time that the probes fail, the circuit opens for twice as long as before, up to this limit.
 
-    Of that time d, the circuit is open for something in [d/2, d], so that clients do not come back all at once, or for
-    as long as the server asked with the failure, if that is longer. A longer `recovery_timeout` is itself the limit.
+    For such a time d the circuit stays open for a random time in [d/2, d], so that clients do not all return at once.
+    If the failure came with a longer ``Retry-After``, that is used instead, up to the same limit. A `recovery_timeout`
+    above `max_open_time` is the limit itself.
     """
     probe_lease: float = field(default=60.0, validator=_duration)
-    """Seconds for which a probe holds its place. One that hangs for longer may go on, but another is let through."""
+    """Seconds for which a probe keeps its place. A probe that hangs longer may go on, but another one is admitted."""
     key: Callable[[Call], str] | None = field(default=None, validator=optional(callable_))
-    """Which circuit a call belongs to; by default there is one for each origin (``scheme://host:port``)."""
+    """Returns the circuit that a call belongs to. Default: one circuit per origin (``scheme://host:port``)."""
     max_keys: int = field(default=1000, validator=_count)
-    """Circuits kept. Beyond it the one that was idle for longest makes room, but none that is open or in use.
+    """Circuits that are kept. Beyond this, the one idle for longest is forgotten, but none that is open or in use.
 
-    While there is no room, calls of further keys pass unguarded.
+    While none can be forgotten, calls with further keys pass without a circuit.
     """
     idle_expiry: float = field(default=900.0, validator=_duration)
-    """Seconds after which a closed circuit that nobody uses is forgotten, and its count with it."""
+    """Seconds after which an unused closed circuit is forgotten, together with its counts."""
     circuit: str = field(default="default", validator=text)
-    """What errors and observers call this breaker."""
+    """The name of this breaker in errors and for observers."""
     initial_state: InitialState = field(default="closed", validator=_INITIAL)
-    """What the circuits are at first: ``metrics_only`` is for trying settings out."""
+    """The state in which circuits begin. ``metrics_only`` lets you try settings out."""
 
     def __attrs_post_init__(self) -> None:
         if self.window is not None and self.window.slow_rate is not None and self.slow_call is None:
@@ -105,7 +106,7 @@ class CircuitBreakerConfig:
 
 
 class CircuitBreakerOptions(TypedDict, total=False):
-    """The keywords of `CircuitBreaker`: one for each setting of `CircuitBreakerConfig`, which describes them."""
+    """The keyword arguments of `CircuitBreaker`, one per setting; `CircuitBreakerConfig` documents them."""
 
     failure_threshold: int
     recovery_timeout: float

@@ -1,4 +1,4 @@
-"""The circuits of a breaker by key: bounded, the idle ones make room. Pure, like the circuits."""
+"""The circuits of a breaker by key, bounded: idle ones make room for new ones. Pure, like the circuits."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,36 +9,36 @@ from ._circuit import HALF_OPEN, OPEN, Circuit
 from ._config import CircuitBreakerConfig
 from ._values import Change, CircuitState
 
-# How many circuits are looked at for one that can go; those that cannot go to the end of the queue.
+# How many circuits are checked for one to forget. Those that must stay are moved to the end of the order.
 _LOOKED_AT = 16
 
 
 @define(eq=False)
 class Circuits:
-    """Finds or makes the circuit of a key."""
+    """Finds or creates the circuit of a key."""
 
     config: CircuitBreakerConfig
     state: CircuitState
-    """What a circuit is at first."""
+    """The state in which a new circuit begins."""
     changed: Callable[[Change], object]
-    """Is given each transition, to tell of it later."""
+    """Called with each transition; it must only queue it for the observers."""
     _by_key: "OrderedDict[str, Circuit]" = field(factory=OrderedDict[str, Circuit], init=False)
-    """The one that was idle for longest is first."""
+    """Least recently used first."""
 
     def __len__(self) -> int:
         return len(self._by_key)
 
     def all(self, now: float) -> list[Circuit]:
-        """Return those that are not forgotten."""
+        """Return all circuits that have not expired at `now`."""
         return [circuit for circuit in self._by_key.values() if not self._expired(circuit, now)]
 
     def find(self, key: str, now: float) -> Circuit | None:
-        """Return the circuit of `key`, None when there is none or it is forgotten by now."""
+        """Return the circuit of `key`, None if there is none or it has expired at `now`."""
         circuit = self._by_key.get(key)
         return None if circuit is None or self._expired(circuit, now) else circuit
 
     def get(self, key: str, now: float) -> Circuit | None:
-        """Return the circuit of `key`, a new one when there is none; None when there is no room for it."""
+        """Return the circuit of `key`, created if there is none; None if there is no room for it."""
         circuit = self._by_key.get(key)
         if circuit is not None and (now - circuit.last_used < self.config.idle_expiry or not self._at_rest(circuit)):
             self._by_key.move_to_end(key)
@@ -52,9 +52,9 @@ class Circuits:
         return circuit
 
     def force(self, key: str | None, state: CircuitState, now: float) -> None:
-        """Bring one circuit to `state`, or all, those to come included."""
+        """Force the circuit of `key` into `state`; with None all circuits, including those created later."""
         if key is not None:
-            # What a person asks for finds room.
+            # An operator's request is honoured even when there is no room.
             (self.find(key, now) or self._make(key, now)).force(state, now)
             return
         if not self._by_key and state is not self.state:
@@ -64,7 +64,7 @@ class Circuits:
             circuit.force(state, now)
 
     def _make_room(self, now: float) -> None:
-        """Forget those that have been idle for too long, and one more if that is needed to have room."""
+        """Forget expired circuits, and one more if room for a new one is still needed."""
         lapsed: str | None = None
         for _ in range(min(_LOOKED_AT, len(self._by_key))):
             key, circuit = next(iter(self._by_key.items()))
@@ -86,7 +86,7 @@ class Circuits:
         return now - circuit.last_used >= self.config.idle_expiry and self._at_rest(circuit)
 
     def _lapsed(self, circuit: Circuit, now: float) -> bool:
-        """Whether it would let the next call pass, but has long waited for one: a host that is gone for good."""
+        """Return whether `circuit` could have admitted a probe for `idle_expiry` seconds: its host is gone for good."""
         since = max(circuit.recovers_at, circuit.last_used)
         waiting = circuit.state in {OPEN, HALF_OPEN} and circuit.in_flight == 0
         return waiting and now - since >= self.config.idle_expiry

@@ -1,4 +1,4 @@
-"""Telling of transitions: outside the lock, in order, whatever the observers do."""
+"""Notifies observers of transitions: outside the lock, in order, whatever the observers do."""
 
 import logging
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ _log = logging.getLogger("unbroken")
 
 
 class CircuitBreakerSpecs(Protocol):
-    """The hook that the breaker adds."""
+    """The hook that the circuit breaker adds."""
 
     @_hookspec
     def on_circuit_state_change(
@@ -25,9 +25,10 @@ class CircuitBreakerSpecs(Protocol):
     ) -> None:
         """Called after each transition, in order, never two at a time and never under a lock.
 
-        `key` is ``*`` when the breaker as a whole changed before it had any circuit. `failure_count` is that of the
-        new state: what opened it, 0 when it closed. An implementation may use the breaker; what it changes is told
-        after it returns. What it raises is reported and contained.
+        `key` is ``*`` if all circuits were forced into a state before there was any. `failure_count` is counted in the
+        new state: the failures that opened the circuit, 0 after it closed. An implementation may use the breaker; a
+        transition that it causes is reported after it returns. What it raises is logged and harms neither the call nor
+        the other observers.
         """
         ...
 
@@ -41,23 +42,23 @@ class _Observer:
 
 @define(eq=False)
 class Notifier:
-    """Hands transitions to the observers, in order and never two at a time."""
+    """Passes transitions to the observers, in order and never two at a time."""
 
     circuit: str
     _observers: tuple[_Observer, ...] = ()
     changes: Inbox = field(factory=Inbox, init=False)
-    """The transitions that the observers have not been told of."""
+    """Transitions that the observers have not been called with yet."""
 
     def observe(self, relay: Any) -> None:
-        """Take the observers of one client. Those that are known are not told twice."""
+        """Add the observers of one client. One that is already known is not added again."""
         implementations: list[pluggy.HookImpl] = getattr(relay, HOOK).get_hookimpls()
-        for impl in reversed(implementations):  # pluggy keeps the first to be called last
+        for impl in reversed(implementations):  # pluggy lists the first to be called last
             observer = _Observer(impl.function, tuple(impl.argnames), impl.plugin_name)
             if observer not in self._observers:
                 self._observers = (*self._observers, observer)
 
     def add(self, change: Change) -> None:
-        """Take a transition, to be told later."""
+        """Queue a transition for the observers."""
         self.changes.add(self._tell, change)
 
     def _tell(self, change: Change) -> None:

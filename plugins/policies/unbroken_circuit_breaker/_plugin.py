@@ -1,4 +1,4 @@
-"""The policy: which calls may pass, and what their ends say of the upstream."""
+"""The policy: which attempts may be sent, and what their outcomes say about the upstream."""
 
 from typing import Any, ClassVar, Unpack
 
@@ -31,7 +31,7 @@ from ._values import IGNORED, SLOW, SUCCESS, CircuitSnapshot, CircuitState, Refu
 
 PERMIT: Key[Permit] = Key("circuit-breaker.permit")
 
-# The worst is first: what `state` says of many circuits.
+# Worst first: `CircuitBreaker.state` is the worst state of several circuits.
 _SEVERITY = (
     CircuitState.FORCED_OPEN,
     CircuitState.OPEN,
@@ -43,11 +43,11 @@ _SEVERITY = (
 
 
 class CircuitBreaker(Plugin):
-    """Refuses to send to an upstream that keeps failing, and lets probes find out when it is back.
+    """Rejects calls to an upstream that keeps failing, and probes it until it has recovered.
 
-    ``CircuitBreaker(failure_threshold=5, recovery_timeout=30)``. A refused call raises `CircuitOpenError` at once. Put
-    it behind the retry policy, so that it sees each attempt, and in front of the rate limit. One breaker may serve
-    several clients: they share its circuits, and it keeps the observers of all of them for as long as it lives.
+    ``CircuitBreaker(failure_threshold=5, recovery_timeout=30)``. A rejected call raises `CircuitOpenError` at once. Put
+    the breaker behind the retry policy, so that it sees each attempt, and in front of the rate limit. One breaker may
+    serve several clients: they share its circuits, and it keeps the observers of all of them for as long as it exists.
     """
 
     name: ClassVar[str] = "circuit-breaker"
@@ -68,14 +68,14 @@ class CircuitBreaker(Plugin):
         self._clock: Clock = SystemClock()
 
     def bind(self, relay: Any, clock: Clock) -> None:
-        """Take the observers and the clock of a client."""
+        """Add the observers of a client and take its clock."""
         self._notifier.observe(relay)
         self._clock = clock
 
-    # What a call does.
+    # Hooks of a call.
 
     def before_request(self, call: Call, request: Request) -> Reject | None:
-        """Let the attempt pass, or refuse it."""
+        """Admit the attempt, or return `Reject` with a CircuitOpenError."""
         key = request.origin if self._key is None else self._key(call)
         now = call.now()
         answer = self._inbox.do(self._admit, key, now)
@@ -93,13 +93,13 @@ class CircuitBreaker(Plugin):
         return None if circuit is None else circuit.admit(now)
 
     def on_decision(self, call: Call, decision: object, plugin: str) -> None:
-        """Do not blame the upstream for what a policy behind waits for."""
+        """Exclude a wait that a later policy asks for: the upstream is not to blame for it."""
         permit = call.get(PERMIT)
         if permit is not None and isinstance(decision, Wait):
             permit.postpone(decision.seconds)
 
     def on_commit(self, call: Call, event: Event) -> None:
-        """See how long the first event took, and judge a probe by it."""
+        """Note whether the first content event was slow, and count a probe by it."""
         permit, slow_call = call.get(PERMIT), self._slow_call
         if permit is None or not (permit.probe or slow_call) or call.response is None:
             return
@@ -110,7 +110,7 @@ class CircuitBreaker(Plugin):
             self._tell()
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
-        """Take the permit back, however the attempt ended."""
+        """Return the permit, however the attempt ended, and count its outcome."""
         permit = call.pop(PERMIT)
         if permit is not None:
             result = self._judged(call, outcome, permit)
@@ -119,12 +119,12 @@ class CircuitBreaker(Plugin):
                 self._tell()
 
     def _tell(self) -> None:
-        """Tell of what has changed, unless this very thread is still changing circuits: it comes here afterwards."""
+        """Notify the observers, unless this thread is still inside a change: it comes here again after that."""
         if not self._inbox.held_here:
             self._untold.drain()
 
     def _judged(self, call: Call, outcome: Outcome, permit: Permit) -> Result:
-        if outcome.status == "success" and call.response is not None:  # a replay says nothing of the upstream
+        if outcome.status == "success" and call.response is not None:  # a replay says nothing about the upstream
             return SLOW if permit.slow else SUCCESS
         error = outcome.error
         if outcome.status != "failure" or error is None or not self._to_blame(call, error):
@@ -132,19 +132,19 @@ class CircuitBreaker(Plugin):
         return Result(Verdict.FAILURE, type(error).__name__, error.retry_after)
 
     def _to_blame(self, call: Call, error: Error) -> bool:
-        """Whether `error` is the upstream's failure: not ours, not the request's, not the consumer's impatience."""
+        """Return whether `error` is the fault of the upstream: not of this client, the request or a short timeout."""
         if error.is_local:
             return False
         if isinstance(error, RateLimitError):
             return self.config.count_429
         if isinstance(error, TimeoutError):
-            # The total timeout also ends a healthy stream that is long; before its first event nothing speaks for it.
+            # The total timeout also ends a long but healthy stream. Without a first event there is no sign of health.
             return error.timeout != "total" or call.committed_at is None
         return isinstance(error, NetworkError | ServerError) or (error.status_code or 0) >= 500
 
     def _refused(self, key: str, refusal: Refusal, now: float) -> CircuitOpenError:
         name, recovers_at = self.config.circuit, refusal.recovers_at
-        where = f" for {key}" if self._key is None else ""  # what else a key is made of is not for messages
+        where = f" for {key}" if self._key is None else ""  # the user's own keys may hold secrets
         why = f"; the last failure was {refusal.last_failure}" if refusal.last_failure else ""
         return CircuitOpenError(
             f"the circuit {name!r}{where} is {refusal.state.replace('_', ' ')}{why}",
@@ -156,31 +156,31 @@ class CircuitBreaker(Plugin):
             retryable=recovers_at is not None,
         )
 
-    # What a person does. Without a key it is for all circuits, those to come included.
+    # Methods for operators. Without a key they apply to all circuits, including those created later.
 
     @property
     def state(self) -> CircuitState:
-        """The state of the circuit; of several, the worst. Open turns into half-open with the time, without a call."""
+        """The state of the circuit; of several, the worst. Open becomes half-open with time alone, without a call."""
         states = {snapshot.state for snapshot in self.snapshot().values()} or {self._circuits.state}
         return min(states, key=_SEVERITY.index)
 
     @property
     def failure_count(self) -> int:
-        """The failures in a row, or those in the window; of several circuits, the most."""
+        """The failures in a row or, with a window, those in the window; of several circuits, the largest number."""
         return max((snapshot.failure_count for snapshot in self.snapshot().values()), default=0)
 
     def state_of(self, key: str) -> CircuitState:
-        """Return the state of one circuit."""
+        """Return the state of the circuit of `key`, or the state in which it would begin."""
         snapshot = self._looked(key).get(key)
         return self._circuits.state if snapshot is None else snapshot.state
 
     def failure_count_of(self, key: str) -> int:
-        """Return the failures of one circuit."""
+        """Return the failure count of the circuit of `key`, 0 if there is none."""
         snapshot = self._looked(key).get(key)
         return 0 if snapshot is None else snapshot.failure_count
 
     def snapshot(self) -> dict[str, CircuitSnapshot]:
-        """Return all circuits by key, as they are at this moment."""
+        """Return the present state of all circuits by key."""
         return self._looked(None)
 
     def _looked(self, key: str | None) -> dict[str, CircuitSnapshot]:
@@ -193,19 +193,19 @@ class CircuitBreaker(Plugin):
         return {circuit.key: circuit.snapshot(now) for circuit in found if circuit is not None}
 
     def reset(self, key: str | None = None) -> None:
-        """Close the circuit and forget what was counted. Calls on their way no longer count."""
+        """Close the circuit and reset its counts. Calls that are still running no longer count."""
         self._force(key, CircuitState.CLOSED)
 
     def force_open(self, key: str | None = None) -> None:
-        """Refuse all calls until `reset`."""
+        """Reject all calls until `reset`."""
         self._force(key, CircuitState.FORCED_OPEN)
 
     def disable(self, key: str | None = None) -> None:
-        """Let all calls pass and count nothing, until `reset`."""
+        """Admit all calls and count nothing, until `reset`."""
         self._force(key, CircuitState.DISABLED)
 
     def metrics_only(self, key: str | None = None) -> None:
-        """Let all calls pass and only count, until `reset`."""
+        """Admit all calls and only count their outcomes, until `reset`."""
         self._force(key, CircuitState.METRICS_ONLY)
 
     def _force(self, key: str | None, state: CircuitState) -> None:

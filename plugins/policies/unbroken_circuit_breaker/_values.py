@@ -1,4 +1,4 @@
-"""What the parts of the breaker say to each other, and to whoever asks."""
+"""The values of the breaker: those that its parts exchange, and the public `CircuitState` and `CircuitSnapshot`."""
 
 from enum import Enum, StrEnum
 from typing import Final
@@ -7,40 +7,40 @@ from attrs import frozen
 
 
 class CircuitState(StrEnum):
-    """What a circuit does with a call. Each is equal to its text: ``state == "open"``."""
+    """What a circuit does with a call. Each member equals its text: ``state == "open"``."""
 
     CLOSED = "closed"
-    """Lets all calls pass and counts how they end."""
+    """Admits all calls and counts their outcomes."""
     OPEN = "open"
-    """Refuses all calls until the time to recover is over."""
+    """Rejects all calls until its recovery time is over."""
     HALF_OPEN = "half_open"
-    """Lets a few calls pass as probes and refuses the others."""
+    """Admits a few calls as probes and rejects the others."""
     FORCED_OPEN = "forced_open"
-    """Refuses all calls until `reset`."""
+    """Rejects all calls until `reset`."""
     DISABLED = "disabled"
-    """Lets all calls pass and counts nothing, until `reset`."""
+    """Admits all calls and counts nothing, until `reset`."""
     METRICS_ONLY = "metrics_only"
-    """Lets all calls pass and counts how they end, until `reset`."""
+    """Admits all calls and counts their outcomes, until `reset`; never opens."""
 
 
 class Verdict(Enum):
-    """What the end of an attempt says of the upstream."""
+    """What the outcome of an attempt says about the upstream."""
 
     SUCCESS = "success"
     FAILURE = "failure"
     SLOW = "slow"
-    """It worked, but the first event was late."""
+    """It succeeded, but the first content event was late."""
     IGNORED = "ignored"
-    """Nothing: it touches no counter."""
+    """It says nothing: no count changes."""
 
 
 @frozen
 class Result:
-    """A verdict and, for a failure, what there is to remember of it."""
+    """A verdict with the details of a failure."""
 
     verdict: Verdict
     cause: str | None = None
-    """The class name of the error."""
+    """The class name of the error, or ``slow call``."""
     retry_after: float | None = None
     """Seconds that the server asked for."""
 
@@ -52,7 +52,7 @@ IGNORED: Final = Result(Verdict.IGNORED)
 
 @frozen
 class Change:
-    """A transition, as `on_circuit_state_change` tells it."""
+    """A transition, as passed to `on_circuit_state_change`."""
 
     key: str
     old: CircuitState
@@ -62,11 +62,11 @@ class Change:
 
 @frozen
 class Refusal:
-    """Why a call may not pass."""
+    """Why a call is rejected."""
 
     state: CircuitState
     recovers_at: float | None
-    """Monotonic seconds; None when only a person can tell."""
+    """Monotonic seconds; None if only `reset` ends the state."""
     last_failure: str | None
 
 
@@ -76,20 +76,20 @@ class CircuitSnapshot:
 
     state: CircuitState
     failure_count: int
-    """Failures in a row, or those in the window."""
+    """Failures in a row or, with a window, those in the window."""
     call_count: int
-    """Results that the failures are among: the successes and failures of the window, else the failures in a row."""
+    """All results in the window; without a window the failures in a row, the same as `failure_count`."""
     slow_count: int
-    """Slow calls of the window, when it has a `slow_rate` of its own."""
+    """Slow calls in a window that has a `slow_rate`, else 0."""
     in_flight: int
-    """Calls that have passed and not ended."""
+    """Calls that were admitted and have not ended."""
     probes: int
-    """Those of them that hold the place of a probe."""
+    """How many of these are probes that hold a place."""
     refused: int
-    """Calls refused since the circuit was made."""
+    """Calls rejected since the circuit was created."""
     opens: int
-    """Times opened in a row, without closing in between."""
+    """How often the circuit has opened since it was last closed."""
     retry_after: float | None
-    """Seconds until an open circuit lets a probe pass; None in other states."""
+    """Seconds until an open circuit admits a probe; None in other states."""
     last_failure: str | None
     """The class name of the last error that counted."""

@@ -1,4 +1,4 @@
-"""Counting results: failures in a row, or a sliding window by count or by time. Pure; every operation is O(1)."""
+"""Count results: failures in a row, or a sliding window by count or by time. Pure; every operation is O(1)."""
 
 from collections import deque
 from typing import Protocol
@@ -11,26 +11,26 @@ from ._values import Verdict
 BUCKETS = 10
 
 
-# Looking a member up on its class is slow before Python 3.12.
+# Before Python 3.12 the lookup of an enum member on its class is slow.
 _SUCCESS, _FAILURE, _SLOW = Verdict.SUCCESS, Verdict.FAILURE, Verdict.SLOW
 
 
 @define
 class Totals:
-    """Results by kind."""
+    """The number of results of each kind."""
 
     calls: int = 0
     failures: int = 0
     slow: int = 0
 
     def add(self, verdict: Verdict) -> None:
-        """Count a result."""
+        """Add one result."""
         self.calls += 1
         if verdict is not _SUCCESS:
             self._add_bad(verdict, 1)
 
     def remove(self, verdict: Verdict) -> None:
-        """Count a result no longer."""
+        """Subtract a result that has left the window."""
         self.calls -= 1
         if verdict is not _SUCCESS:
             self._add_bad(verdict, -1)
@@ -43,23 +43,23 @@ class Totals:
 
 
 class Meter(Protocol):
-    """Counts the results of one closed circuit."""
+    """Counts the results of one circuit."""
 
     def add(self, verdict: Verdict, now: float) -> None:
-        """Count a result, which is not IGNORED."""
+        """Count a result. `verdict` is never IGNORED."""
         ...
 
     def tripped(self) -> bool:
-        """Whether the last result is one too many."""
+        """Return whether the results so far are bad enough to open the circuit."""
         ...
 
     def totals(self, now: float) -> Totals:
-        """Return what counts at `now`."""
+        """Return the results that count at `now`."""
         ...
 
 
 def make_meter(config: CircuitBreakerConfig) -> Meter:
-    """Return an empty meter of the kind that `config` asks for."""
+    """Return an empty meter for `config`."""
     if config.window is None:
         return Consecutive(config.failure_threshold)
     return CountWindow(config.window) if config.window.kind == "count" else TimeWindow(config.window)
@@ -73,22 +73,22 @@ class Consecutive:
     failures: int = 0
 
     def add(self, verdict: Verdict, now: float) -> None:
-        """Go on counting, or start again after a success."""
+        """Count a failure; a success resets the count to 0."""
         self.failures = 0 if verdict is _SUCCESS else self.failures + 1
 
     def tripped(self) -> bool:
-        """Whether there are as many as allowed."""
+        """Return whether the threshold is reached."""
         return self.failures >= self.threshold
 
     def totals(self, now: float) -> Totals:
-        """Return the row."""
+        """Return the failures in a row, as calls and as failures."""
         return Totals(self.failures, self.failures)
 
 
 def _tripped(window: Window, totals: Totals) -> bool:
     if totals.calls < window.min_calls:
         return False
-    # Divided, not multiplied: 0.1 * 30 is more than 3.
+    # Divided, not multiplied: 0.07 * 100 is more than 7 in floating point.
     by_failures = window.failure_rate is not None and totals.failures / totals.calls >= window.failure_rate
     return by_failures or (window.slow_rate is not None and totals.slow / totals.calls >= window.slow_rate)
 
@@ -99,14 +99,14 @@ def _slow_as(window: Window) -> Verdict:
 
 @define(eq=False)
 class CountWindow:
-    """The last `size` results: a ring with running sums."""
+    """The latest `size` results, in a ring with running sums."""
 
     window: Window
     _ring: deque[Verdict] = field(factory=deque[Verdict], init=False)
     _totals: Totals = field(factory=Totals, init=False)
 
     def add(self, verdict: Verdict, now: float) -> None:
-        """Put the result in the place of the oldest."""
+        """Add a result; in a full window it replaces the oldest."""
         if verdict is _SLOW:
             verdict = _slow_as(self.window)
         if self._totals.calls >= self.window.size:
@@ -115,27 +115,27 @@ class CountWindow:
         self._totals.add(verdict)
 
     def tripped(self) -> bool:
-        """Whether the share of bad results is too large."""
+        """Return whether the share of bad results is too large."""
         return _tripped(self.window, self._totals)
 
     def totals(self, now: float) -> Totals:
-        """Return the sums."""
+        """Return the running sums."""
         return self._totals
 
 
 @define(eq=False)
 class TimeWindow:
-    """The last `size` seconds, in ten buckets: the oldest goes as a whole when a new one begins."""
+    """The last `size` seconds, in ten buckets: when a new one begins, the oldest is dropped as a whole."""
 
     window: Window
     _buckets: deque[tuple[int, Totals]] = field(factory=deque[tuple[int, Totals]], init=False)
-    """Number and sums of the buckets that hold anything, oldest first."""
+    """Number and sums of each bucket that has results, oldest first."""
     _latest: int = field(default=-1, init=False)
-    """The number of the latest time that was looked at."""
+    """The number of the newest bucket so far."""
     _totals: Totals = field(factory=Totals, init=False)
 
     def add(self, verdict: Verdict, now: float) -> None:
-        """Put the result in the bucket of `now`."""
+        """Add a result to the bucket of `now`."""
         if verdict is _SLOW:
             verdict = _slow_as(self.window)
         self._move_to(now)
@@ -146,16 +146,16 @@ class TimeWindow:
         self._totals.add(verdict)
 
     def tripped(self) -> bool:
-        """Whether the share of bad results is too large."""
+        """Return whether the share of bad results is too large."""
         return _tripped(self.window, self._totals)
 
     def totals(self, now: float) -> Totals:
-        """Return the sums of the buckets that are not too old."""
+        """Return the sums of the buckets that are within the window at `now`."""
         self._move_to(now)
         return self._totals
 
     def _move_to(self, now: float) -> None:
-        """Drop the buckets that are too old at `now`. Threads come a little out of order; there is no way back."""
+        """Drop the buckets that are too old at `now`. A slightly older `now`, from another thread, changes nothing."""
         number = int(now * BUCKETS / self.window.size)
         if number <= self._latest:
             return

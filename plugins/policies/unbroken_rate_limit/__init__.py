@@ -1,4 +1,4 @@
-"""The rate-limit policy: places in a queue that are times known at once, paid in requests and tokens."""
+"""The rate-limit policy: each call learns the time of its turn at once, and pays in requests and tokens."""
 
 from ._config import RateLimitConfig
 from ._plugin import RateLimit

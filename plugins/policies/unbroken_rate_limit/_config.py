@@ -1,4 +1,4 @@
-"""What can be set about limiting."""
+"""The settings of the rate limit."""
 
 from collections.abc import Callable, Hashable
 from typing import TypedDict
@@ -18,44 +18,44 @@ _TOKEN_LIMITS = ("tokens", "input_tokens", "output_tokens")
 
 @frozen(kw_only=True)
 class RateLimitConfig:
-    """The settings of `RateLimit`; every bad value is a ConfigurationError that names its field.
+    """The settings of `RateLimit`. An invalid value raises ConfigurationError, which names the field.
 
-    Any combination of limits goes; without any, only the server's own limits are respected.
+    Limits can be combined freely. Without any, only the waits that the server asks for are respected.
     """
 
     requests: float | None = field(default=None, validator=_LIMIT)
-    """Requests per window; None for no limit, as with the three others."""
+    """Requests per window. None: no limit, as for the other three."""
     tokens: float | None = field(default=None, validator=_LIMIT)
     """Tokens per window, input and output together."""
     input_tokens: float | None = field(default=None, validator=_LIMIT)
     output_tokens: float | None = field(default=None, validator=_LIMIT)
     per: float = field(default=60.0, validator=number(above=0))
-    """Seconds of a window."""
+    """Length of the window in seconds."""
     burst: float | None = field(default=None, validator=_BURST)
-    """Requests that may be sent at once, after a pause; None for those of a whole window (at least one).
+    """Requests that may be sent at once after a pause. None: a whole window's worth, at least one.
 
-    A full burst and the steady rate together are what a window can see: up to `burst` + `requests`.
+    A window may see a full burst plus the steady rate: up to `burst` + `requests` requests.
     """
     token_burst: float | None = field(default=None, validator=_BURST)
-    """The same for tokens of each kind. A call that is estimated higher takes all of it and is not refused."""
+    """The same for each kind of tokens. A call with a higher estimate takes the whole burst; it is not rejected."""
     max_wait: float | None = field(default=30.0, validator=optional(seconds))
-    """Seconds that a call waits for its turn at most, else it is refused at once; None to wait until its deadline."""
+    """Seconds. A call whose turn is further away is rejected at once. None: it may wait until its deadline."""
     key: Callable[[Call], Hashable] | None = field(default=None, validator=optional(callable_))
-    """What is limited apart: a function of the call, by default its origin. Not for files."""
+    """A function that returns what is limited separately, by default the origin of the call. Not settable in files."""
     estimate: Callable[[Call], Tokens] | None = field(default=None, validator=optional(callable_))
-    """How many tokens a call will take: a function of the call. Not for files.
+    """A function that returns how many tokens a call will probably take. Not settable in files.
 
-    By default a token of input for each four bytes of the body, and ``max_tokens`` of output.
+    Default: one input token per four bytes of the body, and ``max_tokens`` output tokens.
     """
     learn_from_headers: bool = field(default=True, validator=flag)
-    """Whether what the server says is left counts when it is less, of the limits that are set here.
+    """Whether to lower a limit's level to what the response headers say is left of that limit.
 
-    And whether the gate closes while the server has no request left. Without any limit set nothing is learned.
+    Also closes the gate while the server has no request left. Without any limit set nothing is learned.
     """
     gate_on_429: bool = field(default=True, validator=flag)
-    """Whether a 429 makes all calls of the key wait for as long as it says."""
+    """Whether a 429 makes all calls with this key wait for as long as its ``Retry-After`` says."""
     max_keys: int = field(default=1000, validator=number(at_least=1, whole=True))
-    """Keys to remember. The least recently used is forgotten first, none that is in use or gated."""
+    """Keys to remember. The least recently used is forgotten first, but none that is in use or behind a closed gate."""
 
     def __attrs_post_init__(self) -> None:
         if self.burst is not None and self.requests is None:
@@ -64,7 +64,7 @@ class RateLimitConfig:
             raise refused("token_burst", "is the burst of tokens, which have no limit")
 
     def buckets(self) -> dict[str, Bucket]:
-        """Make a full bucket for each limit that is set."""
+        """Return a full bucket for each limit that is set, by kind."""
         made: dict[str, Bucket] = {}
         for kind, burst in {"requests": self.burst, **dict.fromkeys(_TOKEN_LIMITS, self.token_burst)}.items():
             limit: float | None = getattr(self, kind)
@@ -74,7 +74,7 @@ class RateLimitConfig:
 
 
 class RateLimitOptions(TypedDict, total=False):
-    """The keywords of `RateLimit`: one for each setting of `RateLimitConfig`, which describes them."""
+    """The keyword arguments of `RateLimit`, one per setting; `RateLimitConfig` documents them."""
 
     requests: float | None
     tokens: float | None

@@ -1,4 +1,4 @@
-"""What an attempt costs in units of each limit."""
+"""The cost of an attempt in units of each limit."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from ._gcra import Bucket
 from ._tokens import NO_TOKENS, Tokens
 
-# What a request, a token of input and a token of output count.
+# How many units one request, one input token and one output token cost.
 _WEIGHTS: Final = {
     "requests": (1.0, 0.0, 0.0),
     "tokens": (0.0, 1.0, 1.0),
@@ -16,15 +16,15 @@ _WEIGHTS: Final = {
 
 
 class Costs:
-    """Turns tokens into units, in the order of `buckets`."""
+    """Converts tokens to units, in the order of `buckets`."""
 
     def __init__(self, buckets: Mapping[str, Bucket]) -> None:
         self._rows = [(*_WEIGHTS[kind], bucket.burst) for kind, bucket in buckets.items()]
         self.in_tokens = not buckets.keys() <= {"requests"}
-        """Whether any limit counts tokens."""
+        """Whether any of the limits counts tokens."""
 
     def units(self, certain: Tokens, estimated: Tokens = NO_TOKENS) -> list[float]:
-        """Return the units of one request: all that is certain; of the rest no more than a full burst."""
+        """Return the units that one request costs: all of `certain`, and of `estimated` no more than a full burst."""
         if not self.in_tokens:
             return [1.0] * len(self._rows)
         units: list[float] = []

@@ -1,4 +1,30 @@
-"""One limit as one number: the generic cell rate algorithm (ITU-T I.371) with a cost, and with giving back."""
+"""One limit as one number: the generic cell rate algorithm (GCRA, ITU-T I.371) with costs and give-back.
+
+What was charged too much, or for a request that was never sent, is given back: afterwards the bucket is as if it had
+never been charged. The units cannot simply be added again. A full bucket overflows, so some of them might be lost by
+now even without the charge. For each charge the bucket therefore notes its *low*: how many seconds were missing to a
+full bucket when it was made. No charge can give back more than the lowest low of the charges after it.
+
+``Bucket(limit=1, window=1, burst=3)`` gains one unit per second, up to three. Each charge here takes one unit:
+
+====  =================  =======  =====  ==================  ======================================================
+t     step               full_at  level  lows                because
+====  =================  =======  =====  ==================  ======================================================
+0     A takes 1          1        2                          no earlier charge can be given back: no low noted
+0     B takes 1          2        1      B: 1                1 s was missing, because of A
+0     C takes 1          3        0      B: 1, C: 2          2 s were missing, because of A and B
+1     A is given back    2        2      B: 0, C: 1          all of it: otherwise the level would be 1
+====  =================  =======  =====  ==================  ======================================================
+
+If nothing is given back until D takes one unit at 2.5, only half a second is missing to a full bucket by then, and A
+and B together can give back no more. Without them the bucket would have been full at 1 and lost what came after:
+
+====  =================  =======  =====  ==================  ======================================================
+2.5   D takes 1          4        1.5    D: 0.5              replaces the higher lows before it
+2.5   A is given back    3.5      2      D: 0                half of it: the low of D
+2.5   B is given back    3.5      2      D: 0                nothing: A has used up the low of D
+====  =================  =======  =====  ==================  ======================================================
+"""
 
 from bisect import bisect_right
 from math import inf
@@ -10,26 +36,25 @@ from attrs import define, field
 class Bucket:
     """Grants at most `burst` + t · `limit` / `window` units in any t seconds.
 
-    Time is given from outside and monotonic. Charges are made in the order of their times; each has a mark, and marks
-    only grow.
+    Times are monotonic seconds and come as arguments. Charges are made in the order of their times. Each charge has a
+    mark, an integer that is larger than all marks before it.
     """
 
     limit: float
     """Units per window."""
     window: float
-    """Seconds."""
+    """Length of the window in seconds."""
     burst: float
-    """Units that a full bucket holds."""
+    """Units in a full bucket."""
     interval: float = field(init=False)
-    """Seconds that bring one unit."""
+    """Seconds in which one unit flows in."""
     _tolerance: float = field(init=False)
     _step: float = field(init=False)
     full_at: float = field(default=-inf, init=False)
-    """When the bucket is full again; the theoretical arrival time of GCRA."""
-    # A full bucket runs over: what a charge took is lost by now as far as the bucket would have been full without it.
-    # So no more can be given back than was missing (in seconds) at each later charge. Kept for each mark is the least
-    # that was missing from then on. Marks and lows both grow, the lows by `_step` at least: so they are never many,
-    # and what is given back is too little by that much at most.
+    """When the bucket will be full again: the theoretical arrival time (TAT) of GCRA."""
+    # `_lows[i]` is the lowest low, in seconds, from the charge `_marks[i]` on (see the example above). Both lists
+    # ascend, and the lows by at least `_step`. So the lists stay short, and what is given back is too little by less
+    # than one step.
     _marks: list[int] = field(factory=list[int], init=False)
     _lows: list[float] = field(factory=list[float], init=False)
 
@@ -39,19 +64,19 @@ class Bucket:
         self._step = self._tolerance / 1000
 
     def earliest(self, units: float, full_at: float) -> float:
-        """Return from when on `units`, no more than `burst`, are there if the bucket is full at `full_at`."""
+        """Return when a bucket that is full at `full_at` first has `units`, which must not exceed `burst`."""
         return full_at + units * self.interval - self._tolerance
 
     def after(self, units: float, at: float, full_at: float) -> float:
-        """Return when a bucket that would have been full at `full_at` is full, if `units` are taken at `at`."""
+        """Return the new `full_at` of a bucket from which `units` are taken at the time `at`."""
         return max(full_at, at) + units * self.interval
 
     def level(self, now: float) -> float:
-        """Return the units that are there; a negative number is a debt."""
+        """Return the units in the bucket at `now`; a negative number is a debt."""
         return (self._tolerance - max(0.0, self.full_at - now)) / self.interval
 
     def take(self, units: float, at: float, mark: int, *, noted: bool) -> None:
-        """Charge `units` at the time `at`; `noted` when an earlier charge may yet be given back."""
+        """Charge `units` at the time `at`. Pass `noted` if an earlier charge may still be given back."""
         missing = self.full_at - at
         if missing < 0.0:
             missing, self.full_at = 0.0, at
@@ -63,26 +88,26 @@ class Bucket:
         self.full_at += units * self.interval
 
     def give_back(self, units: float, mark: int) -> None:
-        """Undo so much of the charge `mark`: afterwards all is as if it had never been made."""
+        """Give back `units` of the charge `mark`, less what would have overflowed since."""
         seconds = units * self.interval
         if self._marks and self._marks[-1] > mark:
             seconds = self._room(seconds, bisect_right(self._marks, mark))
         self.full_at -= seconds
 
     def shrink(self, units: float, now: float, mark: int) -> None:
-        """Leave at most `units`; what was charged before stays charged."""
+        """Lower the level to at most `units`. If that changes it, earlier charges can no longer be given back."""
         full_at = now + self._tolerance - units * self.interval
         if full_at > max(now, self.full_at):
             self.full_at = full_at
             self._marks[:], self._lows[:] = [mark], [0.0]
 
     def reset(self, mark: int) -> None:
-        """Be full, now."""
+        """Fill the bucket. Earlier charges can no longer be given back."""
         self.full_at = -inf
         self._marks[:], self._lows[:] = [mark], [0.0]
 
     def _room(self, seconds: float, later: int) -> float:
-        """Return how much of `seconds` can be given back, as the notes from the place `later` on say; take it there."""
+        """Return how many of `seconds` can be given back, and subtract them from the lows from index `later` on."""
         marks, lows = self._marks, self._lows
         seconds = min(seconds, lows[later])
         lows[later:] = [low - seconds for low in lows[later:]]

@@ -1,4 +1,4 @@
-"""The queues of all keys, bounded."""
+"""The queues of all keys, bounded in number."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -10,14 +10,14 @@ from ._queue import Queue
 
 @define(eq=False)
 class Keys:
-    """Queues by key, the least recently used first. Whoever uses it holds the plugin's lock."""
+    """Queues by key, the least recently used first. Used only inside the plugin's `Inbox`, one change at a time."""
 
     _make: Callable[[], Queue]
     _most: int
     _queues: OrderedDict[Hashable, Queue] = field(factory=OrderedDict[Hashable, Queue], init=False)
 
     def get(self, key: Hashable, now: float) -> Queue:
-        """Return the queue of `key`, a new one if there is none."""
+        """Return the queue of `key`, created if there is none."""
         queue = self._queues.get(key)
         if queue is None:
             self._make_room(now)
@@ -34,9 +34,9 @@ class Keys:
         return list(self._queues.items())
 
     def _make_room(self, now: float) -> None:
-        """Forget what is at rest, which loses nothing; then, if there are too many, the oldest that is not in use.
+        """Forget the oldest queues at rest, which loses nothing; if that is not enough, the oldest that is not in use.
 
-        What is in use or gated stays, however many there are.
+        A queue that is in use or behind a closed gate stays, however many there are.
         """
         queues = self._queues
         while queues and next(iter(queues.values())).at_rest(now):

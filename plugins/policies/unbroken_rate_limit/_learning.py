@@ -1,23 +1,24 @@
-"""What a server's own count of its limits means for ours."""
+"""What the rate-limit headers of a server mean for the limits configured here."""
 
 from collections.abc import Iterable
 from typing import Final
 
 from unbroken import RateLimitStatus
 
-# "tokens-remaining" is rounded to the nearest thousand (Anthropic, "Response headers"): so it may be 500 more.
+# "tokens-remaining" is rounded to the nearest thousand (Anthropic, "Response headers"), so up to 500 more are left.
 _ROUNDED_TO: Final = 1000
 
 
 def left(statuses: Iterable[RateLimitStatus]) -> dict[str, float]:
-    """Return the units that can be left at most, by kind, where the answer says so."""
+    """Return the most units that can be left, by kind, for the kinds that the response gives a count of."""
     return {status.kind: units for status in statuses if (units := _left(status)) is not None}
 
 
 def closed_for(statuses: Iterable[RateLimitStatus]) -> float:
-    """Return the seconds until the server has a request left again, 0.0 when it has or does not say.
+    """Return the seconds until the server has a request left again, 0.0 if it has one or does not say.
 
-    `reset_after` is when all of them are back. They come back one by one, so one is there after its share of that.
+    All requests are back after `reset_after`. They come back one by one, so the first is back after
+    `reset_after` / `limit`.
     """
     return max(
         (
@@ -30,7 +31,7 @@ def closed_for(statuses: Iterable[RateLimitStatus]) -> float:
 
 
 def _left(status: RateLimitStatus) -> float | None:
-    """A limit of 0 or less stands for no limit. Tokens in whole thousands are taken as rounded."""
+    """Return the most units that can be left, None if unknown. A limit of 0 or less stands for no limit."""
     remaining = status.remaining
     if remaining is None or remaining < 0 or (status.limit is not None and status.limit <= 0):
         return None

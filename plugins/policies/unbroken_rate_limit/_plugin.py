@@ -1,4 +1,4 @@
-"""The policy: when the next attempt may be sent, and what it took."""
+"""The policy: when the next attempt may be sent, and what it used."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar, Final, Unpack
@@ -29,7 +29,7 @@ from ._learning import closed_for, left
 from ._queue import KeyState, Place, Queue
 from ._tokens import NO_TOKENS, Tokens, checked, estimate, input_of, spent, was_sent
 
-# Shorter than any clock can tell: the rounding of a sum, not a wait.
+# Shorter than the resolution of any clock: a rounding error of a sum, not a wait.
 _NOTHING: Final = 1e-9
 
 
@@ -39,10 +39,11 @@ _PLACE: Key[Place] = Key("rate-limit.place")
 class RateLimit(Plugin):
     """Keeps the calls of a key within its limits: ``RateLimit(requests=50, tokens=40_000)``.
 
-    A call gets its turn when it comes, in the order of arrival, and waits for it; if that is longer than `max_wait`
-    or reaches the deadline, it is refused at once, with the wait in `retry_after`. What was reserved is given back
-    when nothing is sent, and settled by what the server counts otherwise. A 429 from the server makes all calls of
-    the key wait for as long as it asks; without any limit set, that is all that this policy does.
+    Each call learns on arrival when its turn is, in the order of arrival, and waits until then. If that is longer than
+    `max_wait` or not before the deadline, it is rejected at once: RateLimitError, with the wait in `retry_after`. A
+    call reserves its estimated cost. If nothing is sent, that is given back; otherwise it is settled by the server's
+    own count. A 429 from the server makes all calls of the key wait as long as it asks; without any limit set, that is
+    all that this policy does.
     """
 
     name: ClassVar[str] = "rate-limit"
@@ -64,9 +65,9 @@ class RateLimit(Plugin):
         self._clock = clock
 
     def before_request(self, call: Call, request: Request) -> Wait | Reject | None:
-        """Take a place in the queue, or refuse the call."""
+        """Take a place in the queue: return None to send now, `Wait` until the turn, or `Reject`."""
         if not self._limited and not self._keys:
-            return None  # there is nothing to take, and no gate was ever closed
+            return None  # no limit is set, and no gate was ever closed
         estimated = self._estimated(call) if self._costs.in_tokens else NO_TOKENS
         units = self._costs.units(NO_TOKENS, estimated)
         return self._inbox.do(self._enter, call, self._key(call), units, estimated)
@@ -88,7 +89,7 @@ class RateLimit(Plugin):
 
     @hookimpl(specname="before_request", trylast=True)
     def look_again(self, call: Call, request: Request) -> Wait | Reject | None:
-        """Just before sending: wait on if the gate has closed in the meantime."""
+        """Run just before sending: wait longer, or reject, if the gate has closed in the meantime."""
         if not self._limited and not self._keys:
             return None
         place = call.get(_PLACE)
@@ -101,19 +102,19 @@ class RateLimit(Plugin):
         return self._refusal(call, wait, now + wait - place.arrived_at) or Wait(wait, "the gate has closed")
 
     def on_response(self, call: Call, response: Response) -> None:
-        """Learn what the server says is left."""
+        """Learn from the headers what the server says is left."""
         if not self._learns:
             return
         place = call.get(_PLACE)
         statuses = call.dialect.rate_limits(response.headers, response.received_at)
         if place is None or not statuses:
             return
-        # A window at most: whatever the server says, it is asked again then.
+        # One window at most: after that the next request finds out what the server says by then.
         closed = min(closed_for(statuses), self.config.per)
         self._inbox.put(_learn, call, place, left(statuses), closed)
 
     def on_commit(self, call: Call, event: Event) -> None:
-        """Settle the input, if the server has counted it: that is certain from the start."""
+        """Settle the input tokens, if the server has counted them: that count does not change any more."""
         if not self._costs.in_tokens or call.usage is None or call.usage.input_tokens is None:
             return
         place = call.get(_PLACE)
@@ -124,7 +125,7 @@ class RateLimit(Plugin):
         self._inbox.put(_settle, call, place, units)
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
-        """Settle what the attempt took, and close the gate if the server asks for it."""
+        """Settle what the attempt used, and close the gate if the server asks for it."""
         place = call.pop(_PLACE)
         if place is not None and not was_sent(call):
             self._inbox.put(_cancel, call, place)
@@ -142,7 +143,7 @@ class RateLimit(Plugin):
         self._keys.get(key, now).close_gate(now + seconds, now)
 
     def snapshot(self) -> dict[Hashable, KeyState]:
-        """Return the state of each key that is remembered, at this moment: without limits, of those gated once."""
+        """Return the present state of each remembered key. Without limits these are the keys that ever had a 429."""
         return self._inbox.do(self._snapshot)
 
     def _snapshot(self) -> dict[Hashable, KeyState]:
@@ -150,7 +151,7 @@ class RateLimit(Plugin):
         return {key: queue.state(now) for key, queue in self._keys.all()}
 
     def reset(self) -> None:
-        """Open all gates and fill all buckets. Calls that wait already keep their times."""
+        """Open all gates and fill all buckets. Calls that already wait keep their turns."""
         self._inbox.do(self._reset)
 
     def _reset(self) -> None:
@@ -170,12 +171,15 @@ class RateLimit(Plugin):
         return call.request.origin if key is None else key(call)
 
     def _asked_to_wait(self, error: Error) -> float:
-        """Return the seconds that a 429 from the server asks for; a quota that is used up cannot be waited for."""
+        """Return the seconds that a 429 of the server asks for, else 0.0. Waiting does not help with a spent quota."""
         asks = isinstance(error, RateLimitError) and not isinstance(error, QuotaExceededError)
         return error.retry_after or 0.0 if asks and not error.is_local and self.config.gate_on_429 else 0.0
 
     def _refusal(self, call: Call, wait: float, altogether: float) -> Reject | None:
-        """Return the refusal of a call that would have to wait too long, None when it may wait."""
+        """Return the `Reject` of a call that would wait too long, None if it may wait. Times are seconds.
+
+        `wait` starts now, `altogether` includes what the call has already waited.
+        """
         longest, remaining = self.config.max_wait, call.remaining()
         if longest is not None and altogether > longest:
             why = f"longer than max_wait of {longest:g} s"
@@ -186,7 +190,7 @@ class RateLimit(Plugin):
         return Reject(RateLimitError(f"rate limit: the next turn is in {wait:.3g} s, {why}", retry_after=wait))
 
 
-# What the hooks have done to a place, one at a time.
+# Changes that the hooks make to a place. They run in the inbox, one at a time.
 
 
 def _learn(call: Call, place: Place, left: Mapping[str, float], closed: float) -> None:

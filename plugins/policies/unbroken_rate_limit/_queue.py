@@ -1,4 +1,19 @@
-"""The queue of one key: all buckets are charged together or not at all, in the order of arrival, behind one gate."""
+"""The queue of one key: all buckets are charged together or not at all, in the order of arrival, behind one gate.
+
+A place gets its turn on arrival: the earliest time, not before the places in front of it, at which every bucket has the
+units. Until then the place waits, and the buckets do not know it; at its turn it is granted, which means charged. With
+one bucket of burst 1 that gains one unit per second:
+
+===  ============================  ================  =======================================================
+t    step                          turns             because
+===  ============================  ================  =======================================================
+0    A, B and C enter              A: 0, B: 1, C: 2  A is granted at once, B and C wait
+0.5  the gate closes until 3       B: 3, C: 4        waiting places keep their order and their distances
+1    B is cancelled                C: 4              the bucket never had the charge of B; C keeps its turn
+1    D enters                      C: 4, D: 5        it gets its turn behind all waiting places
+4    C is granted, then cancelled  D: 5              `Bucket.give_back` returns the charge; D keeps its turn
+===  ============================  ================  =======================================================
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import count
@@ -12,59 +27,59 @@ from ._tokens import NO_TOKENS, Tokens
 
 @frozen(kw_only=True)
 class KeyState:
-    """What `RateLimit.snapshot` says of one key."""
+    """The state of one key, from `RateLimit.snapshot`."""
 
     levels: dict[str, float]
-    """Units left of each configured limit, negative when there is a debt. Who waits has not taken any yet."""
+    """Units left of each configured limit; negative is a debt. Waiting calls have not taken theirs yet."""
     waiting: int
-    """Calls that have a place in the queue."""
+    """Calls that wait for their turn."""
     in_flight: int
-    """Calls whose time has come, and which have not ended; without limits they leave no trace and are not counted."""
+    """Calls whose turn has come and that have not ended. Without limits a call that did not wait is not counted."""
     gate: float
-    """Seconds until the gate that a 429 closed opens; 0.0 when it is open."""
+    """Seconds until the gate opens, which a 429 or the headers have closed; 0.0 if it is open."""
 
 
 @define(eq=False)
 class Place:
-    """A place in a queue: what one attempt has reserved."""
+    """A place in a queue: what one attempt has reserved. Times are monotonic seconds."""
 
     queue: "Queue"
     arrived_at: float
     at: float
-    """When it is this one's turn. It moves, later, only when the gate closes."""
+    """The turn. A gate that closes moves it to later."""
     charged: list[float]
-    """Units, for each bucket of the queue."""
+    """Units of each bucket of the queue."""
     estimated: Tokens = NO_TOKENS
-    """What the attempt is thought to take."""
+    """The tokens that the attempt will probably use."""
     events_before: int = 0
-    """Events that the call had delivered when it came."""
+    """Events that the call had delivered before this attempt."""
     mark: int = 0
-    """Of the charge; 0 while it waits."""
+    """The mark of the charge in the buckets; 0 while the place waits."""
 
 
 @define(eq=False)
 class Queue:
-    """The limits of one key. Whoever uses it holds the plugin's lock.
+    """The limits of one key. Changed only inside the plugin's `Inbox`, one change at a time.
 
-    The buckets know what was granted. What waits is added when its time has come, so that it can go without a trace.
+    The buckets have the charges of granted places only. So a waiting place that is cancelled leaves nothing in them.
     """
 
     kinds: tuple[str, ...]
-    """What is limited."""
+    """The kinds of units that are limited, such as ``requests``."""
     buckets: tuple[Bucket, ...]
-    """How much, for each kind."""
+    """One bucket for each kind."""
     gate: float = field(default=-inf, init=False)
-    """Nobody's turn is before this."""
-    # Both in the order of arrival.
+    """No turn is before this time."""
+    # Both are in the order of arrival; `_places` has granted places too.
     _places: dict[Place, None] = field(factory=dict[Place, None], init=False)
     _waiting: dict[Place, None] = field(factory=dict[Place, None], init=False)
-    # When each bucket will be full after all who wait; None when that has to be worked out anew.
+    # When each bucket will be full after the charges of all waiting places; None if it must be computed again.
     _ends: list[float] | None = field(default=None, init=False)
     _marks: "count[int]" = field(factory=lambda: count(1), init=False)
     _learned: int = field(default=0, init=False)
 
     def next_turn(self, units: Sequence[float], now: float) -> float:
-        """Return when it would be the turn of one who comes `now` and wants `units` of each bucket."""
+        """Return the turn that a place with these `units` of each bucket would get if it entered `now`."""
         at = self.gate if self.gate > now else now  # noqa: FURB136  # max() and zip() would double the time
         if self._waiting:
             self._grant(now)
@@ -79,7 +94,7 @@ class Queue:
     def enter(
         self, units: list[float], now: float, at: float, estimated: Tokens = NO_TOKENS, events_before: int = 0
     ) -> Place:
-        """Take the place that `next_turn` named."""
+        """Return a new place whose turn is `at`, as returned by `next_turn`."""
         place = Place(self, now, at, units, estimated, events_before)
         if at > now:
             if self._waiting:
@@ -95,7 +110,7 @@ class Queue:
         return place
 
     def cancel(self, place: Place, now: float) -> None:
-        """Forget `place` and what it was charged: nothing was sent."""
+        """Remove `place` and give back its charge: nothing was sent."""
         self._grant(now)
         self._ends = None
         del self._places[place]
@@ -105,7 +120,7 @@ class Queue:
             self._settle(place, [0.0] * len(self.buckets), now)
 
     def settle(self, place: Place, units: list[float], now: float) -> None:
-        """Charge `place`, which was sent, `units` in all."""
+        """Correct the charge of `place`, which was sent, to `units` in total."""
         if self._waiting:
             self._grant_sent(place, now)
         if units != place.charged:
@@ -113,11 +128,11 @@ class Queue:
             self._settle(place, units, now)
 
     def leave(self, place: Place) -> None:
-        """Forget `place`; what it was charged stays so."""
+        """Remove `place`; its charge stays."""
         del self._places[place]
 
     def close_gate(self, until: float, now: float) -> None:
-        """Let nobody pass before `until`; those who wait keep their order and their distances."""
+        """Close the gate until `until`. Waiting places keep their order and their distances."""
         self.gate = max(self.gate, until)
         self._grant(now)
         first = next(iter(self._waiting), None)
@@ -128,10 +143,10 @@ class Queue:
             self._ends = None
 
     def learn(self, place: Place, left: Mapping[str, float], now: float) -> bool:
-        """Leave no more than is `left` of each kind, as the answer to `place` says.
+        """Lower each kind to what the response to `place` says is `left`. Return whether the response was used.
 
-        Returns whether that was news: requests are sent in the order of their marks, so an answer to an earlier one
-        says less than what is known already.
+        Requests are sent in the order of their marks. A response to an earlier request than the last one that was used
+        is out of date and changes nothing.
         """
         self._grant_sent(place, now)
         if place.mark < self._learned:
@@ -144,7 +159,7 @@ class Queue:
         return True
 
     def reset(self, now: float) -> None:
-        """Open the gate and fill the buckets. Those who wait keep their places."""
+        """Open the gate and fill the buckets. Waiting places keep their turns."""
         self._grant(now)
         self._ends = None
         self.gate = -inf
@@ -152,15 +167,15 @@ class Queue:
             bucket.reset(next(self._marks))
 
     def in_use(self, now: float) -> bool:
-        """Say whether somebody has a place, or the gate is closed."""
+        """Return whether there is any place, or the gate is closed."""
         return bool(self._places) or self.gate > now
 
     def at_rest(self, now: float) -> bool:
-        """Say whether a new queue would be just like this one."""
+        """Return whether this queue is in the same state as a new one."""
         return not self.in_use(now) and all(bucket.full_at <= now for bucket in self.buckets)
 
     def state(self, now: float) -> KeyState:
-        """Describe the queue."""
+        """Return the state at `now`."""
         self._grant(now)
         return KeyState(
             levels={kind: bucket.level(now) for kind, bucket in zip(self.kinds, self.buckets, strict=True)},
@@ -170,7 +185,7 @@ class Queue:
         )
 
     def _grant(self, now: float) -> None:
-        """Charge those whose time has come."""
+        """Charge the waiting places whose turn has come."""
         while self._waiting:
             first = next(iter(self._waiting))
             if first.at > now:
@@ -179,7 +194,7 @@ class Queue:
             self._charge(first)
 
     def _grant_sent(self, place: Place, now: float) -> None:
-        """Charge `place` too, if a timer that rang early or the gate has put its time after its sending."""
+        """Charge `place` too if it was sent before its turn: its timer fired early, or the gate has closed since."""
         self._grant(now)
         if place in self._waiting:
             del self._waiting[place]
@@ -198,7 +213,7 @@ class Queue:
         for index, bucket in enumerate(self.buckets):
             more = units[index] - charged[index]
             if more > 0.0:
-                # A window's worth at most: no number that a server sends can close a bucket for ever.
+                # One window's worth at most, so that no number from a server can close a bucket forever.
                 more = min(more, bucket.limit)
                 bucket.take(more, now, next(self._marks), noted=True)
             elif more < 0.0:

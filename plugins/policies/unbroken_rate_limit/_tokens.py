@@ -1,4 +1,4 @@
-"""How many tokens a call will take, and how many it took."""
+"""How many tokens a call will probably use, and how many it used."""
 
 from collections.abc import Callable
 from math import inf
@@ -10,14 +10,14 @@ from attrs import frozen
 from unbroken import Call, Usage
 
 BYTES_PER_TOKEN: Final = 4
-"""Of the body: about right for English text, too many for the JSON around it."""
+"""Of the body. About right for English text; the JSON around it makes the estimate too high."""
 DEFAULT_OUTPUT: Final = 1024
-"""Reserved for the output of a request that does not limit it."""
+"""Output tokens reserved for a request that does not limit them."""
 
 
 @frozen
 class Tokens:
-    """Numbers of tokens."""
+    """Numbers of input and output tokens."""
 
     input: float = 0
     output: float = 0
@@ -29,7 +29,7 @@ EstimateFunction = Callable[[Call], Tokens]
 
 
 class _Body(msgspec.Struct):
-    """What a body says about the most tokens of output. All else in it is skipped, not decoded."""
+    """The fields of a body that limit its output tokens. The others are skipped without being decoded."""
 
     max_tokens: Any = None
     max_completion_tokens: Any = None
@@ -40,9 +40,9 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 
 def estimate(call: Call) -> Tokens:
-    """Estimate by the request: a token for each four bytes of body, and the `max_tokens` that it asks for.
+    """Return an estimate from the request: one input token per four bytes of the body, and the output that it allows.
 
-    ``max_completion_tokens`` and ``max_output_tokens`` are understood too. Without any of them, 1024.
+    That is ``max_tokens``, ``max_completion_tokens`` or ``max_output_tokens``; without any of them, 1024 tokens.
     """
     content = call.request.content
     return Tokens(len(content) / BYTES_PER_TOKEN, _most_output(content))
@@ -60,29 +60,29 @@ def _most_output(content: bytes) -> float:
 
 
 def checked(tokens: Tokens) -> Tokens:
-    """Return the estimate of a user's function. Raises ValueError for what cannot be counted."""
+    """Return `tokens`, the result of a user's function. Raises ValueError unless both are finite and not negative."""
     if not (0 <= tokens.input < inf and 0 <= tokens.output < inf):
         raise ValueError(f"an estimate must be finite and not negative, not {tokens!r}")
     return tokens
 
 
 def was_sent(call: Call) -> bool:
-    """Say whether the server may have got the present attempt; before `connect` is over it has not."""
+    """Return whether the server may have received the present attempt: it cannot before the connection is open."""
     return call.response is not None or call.phase == "headers"
 
 
 def input_of(usage: Usage | None, otherwise: float) -> float:
-    """Return the input that counts against a limit: reads from a cache do not, writes to it do."""
+    """Return the input tokens that count against a limit: cache writes do, cache reads do not."""
     if usage is None or usage.input_tokens is None:
         return otherwise
     return max(0, usage.input_tokens) + max(0, usage.cache_write_tokens or 0)
 
 
 def spent(call: Call, estimated: Tokens, events_before: int) -> Tokens:
-    """Return what the present attempt took, now that it has ended, however it has ended.
+    """Return the tokens that the present attempt used, after it has ended in whatever way.
 
-    An answer that is an HTTP error took nothing. The input is as the server counted it, as estimated if it did not.
-    The output is as the server counted it at the end; without that at least a token for each event delivered.
+    An HTTP error used none. The input is the server's count, without one the estimate. The output is the server's final
+    count, without one the larger of its count so far and one token per event delivered.
     """
     usage, response = call.usage, call.response
     if response is not None and response.status_code >= 400:

@@ -1,4 +1,4 @@
-"""The retry policy: back-off with jitter, the server's hints, the deadline, a budget for all calls together."""
+"""The retry policy: back-off with jitter, the server's hints, the deadline, and a budget shared by all calls."""
 
 from ._config import RetryBudget, RetryConfig
 from ._plugin import Retry

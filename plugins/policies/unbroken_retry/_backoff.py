@@ -1,4 +1,4 @@
-"""How long to wait when the server does not say. Pure functions: chance is a number in [0, 1)."""
+"""How long to wait when the server gives no hint. Pure functions: `chance` is a random number in [0, 1)."""
 
 import math
 from collections.abc import Callable
@@ -17,16 +17,17 @@ _THROTTLED: Final = (429, 529)
 
 @frozen
 class Backoff:
-    """Where a call stands: how often it has backed off since the last hint, and the last delay."""
+    """The progress of one call: how often it has backed off since the last hint, and the last delay in seconds."""
 
     times: int = 0
     previous: float | None = None
 
 
 def initial_delay(config: RetryConfig, error: Error) -> float:
-    """Return the seconds that the first delay is made of.
+    """Return the seconds of the first delay, before jitter.
 
-    A connection that broke may be made again soon, a server that has too much to do needs longer (AWS, 2026).
+    A broken connection can be opened again soon; a server that throttles or is overloaded needs longer (as in the AWS
+    SDKs' retry strategy of 2026).
     """
     if config.initial_delay is not None:
         return config.initial_delay
@@ -35,7 +36,7 @@ def initial_delay(config: RetryConfig, error: Error) -> float:
 
 
 def delay(config: RetryConfig, initial: float, backoff: Backoff, chance: float) -> float:
-    """Return the seconds to wait, in [0, `max_delay`]; `initial` is the first of them, without jitter."""
+    """Return the seconds to wait, in [0, `max_delay`]. `initial` is the first delay, before jitter."""
     jittered = _JITTER[config.jitter_kind](config, initial, backoff, chance)
     return max(0.0, min(jittered, config.max_delay))
 
@@ -67,7 +68,7 @@ def _none(config: RetryConfig, initial: float, backoff: Backoff, chance: float) 
 
 
 def _decorrelated(config: RetryConfig, initial: float, backoff: Backoff, chance: float) -> float:
-    # The upper bound is cut to max_delay, not the drawn value, which would pile up at exactly max_delay.
+    # The upper bound is capped, not the drawn value: capped values would pile up at exactly max_delay.
     low = min(initial, config.max_delay)
     high = min(config.max_delay, 3 * (low if backoff.previous is None else backoff.previous))
     return low + (high - low) * chance

@@ -1,4 +1,4 @@
-"""How many retries all calls together may start: a bucket of tokens, one for each retry."""
+"""How many retries all calls together may start: a token bucket that pays one token per retry."""
 
 import itertools
 import math
@@ -7,16 +7,16 @@ from typing import Final, final
 
 from ._config import RetryBudget
 
-# By this share of the window a deposit may be taken for older than it is.
+# A deposit may be counted as older than it is by up to this share of the window.
 _GRAIN: Final = 0.01
 
 
 @final
 class Allowance:
-    """What is left of a `RetryBudget`; safe to use from many threads.
+    """The tokens left of a `RetryBudget`. Thread-safe.
 
-    It holds a reserve, full at first, that `min_per_second` fills up to what flows in within the window, and what calls
-    have earned, which decays to 1/e within the window.
+    It has two parts. The reserve is full at first; `min_per_second` refills it up to what flows in within one window.
+    The earned part grows with each call and decays to 1/e within one window.
     """
 
     __slots__ = ("_at", "_calls", "_counted", "_earned", "_lock", "_ratio", "_refill", "_reserve", "_size", "_window")
@@ -25,41 +25,41 @@ class Allowance:
         self._ratio = float(budget.ratio)
         self._refill = float(budget.min_per_second)
         self._window = float(budget.window)
-        # A slow flow still adds up to one retry now and then.
+        # At least 1, so that a slow inflow still adds up to one retry now and then.
         self._size = max(1.0, self._refill * self._window) if self._refill else 0.0
         self._reserve = self._size
         self._earned = 0.0
-        # Every call that goes well comes by here, so it takes no lock: the next() of a count is one step.
+        # Every successful call comes here, so it must take no lock: next() of a count is atomic.
         self._calls = itertools.count()
         self._counted = 0
         self._at = 0.0
         self._lock = threading.Lock()
 
     def deposit(self, now: float) -> None:
-        """Count a call."""
+        """Count one call."""
         if now - self._at > self._window * _GRAIN:
             with self._lock:
                 self._advance(now)
         next(self._calls)
 
     def withdraw(self, now: float) -> bool:
-        """Take a token for a retry. Returns whether there was one."""
+        """Take one token for a retry. Return whether there was one."""
         with self._lock:
             self._advance(now)
             if self._earned + self._reserve < 1.0:
                 return False
-            self._earned -= 1.0  # what decays goes first
+            self._earned -= 1.0  # the part that decays is spent first
             if self._earned < 0.0:
                 self._reserve += self._earned
                 self._earned = 0.0
             return True
 
     def _advance(self, now: float) -> None:
-        """Bring the bucket to `now`. Calls since the last time count as of then, so never for more than they are."""
+        """Update the bucket to `now`. Calls since the last update count as if made then, so never for too much."""
         calls = next(self._calls)
         self._earned += self._ratio * (calls - self._counted)
         self._counted = calls + 1
-        # Two threads may look at the clock in one order and come here in the other.
+        # Two threads may read the clock in one order and arrive here in the other.
         elapsed = max(0.0, now - self._at)
         self._at = max(self._at, now)
         self._earned *= math.exp(-elapsed / self._window)

@@ -1,4 +1,4 @@
-"""What can be set about retrying."""
+"""The settings of the retry policy."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Literal, TypedDict, get_args
@@ -32,30 +32,30 @@ def _budget(instance: Any, attribute: Any, value: Any) -> None:
 
 @frozen(kw_only=True)
 class RetryBudget:
-    """How many retries all calls of one `Retry` may start together, so that retrying cannot multiply an outage.
+    """How many retries all calls of one `Retry` may start together, so that retries cannot multiply an outage.
 
-    At any time at most ``ratio * calls + min_per_second * (seconds + window)`` were started.
+    At any time at most ``ratio * calls + min_per_second * (seconds + window)`` retries have been started.
     """
 
     ratio: float = field(default=0.2, validator=number(at_least=0, at_most=100))
-    """Retries for each call. A call counts once the end of its first attempt, or the commit, is known."""
+    """Retries per call. A call counts as soon as its first attempt has ended or committed."""
     min_per_second: float = field(default=10.0, validator=number(at_least=0, at_most=1_000_000))
-    """Retries per second that are there whatever the calls, for programs with few of them."""
+    """Retries per second that are allowed however few the calls are."""
     window: float = field(default=10.0, validator=number(above=0, at_most=86_400))
-    """Seconds for which what is not used is kept: of `min_per_second` so much is in reserve, at least one retry."""
+    """Seconds for which unused retries are kept. The reserve is `min_per_second` times this, at least one retry."""
 
 
 @frozen(kw_only=True)
 class RetryConfig:
-    """The settings of `Retry`; every bad value is a ConfigurationError that names its field.
+    """The settings of `Retry`. An invalid value raises ConfigurationError, which names the field.
 
-    Behind each is the name that the production guide gives it, where it has one.
+    In parentheses is the production guide's name of a setting, where it has one.
     """
 
     DEFAULT: ClassVar["RetryConfig"]
     """The defaults below (guide: ``RetryConfig.defaults``)."""
     NONE: ClassVar["RetryConfig"]
-    """No retry at all (guide: ``RetryConfig.noRetry``)."""
+    """No retries (guide: ``RetryConfig.noRetry``)."""
     AGGRESSIVE: ClassVar["RetryConfig"]
     """More retries, shorter delays (guide: ``RetryConfig.aggressive``)."""
 
@@ -64,42 +64,42 @@ class RetryConfig:
     initial_delay: float | None = field(default=None, validator=optional(seconds))
     """Seconds before the first retry (guide: ``initialDelay``).
 
-    None is one second where the server has too many requests or no capacity (429, 529), half a second otherwise.
+    None: one second if the server throttles or is overloaded (429, 529), else half a second.
     """
     max_delay: float = field(default=30.0, validator=seconds)
-    """No computed delay is longer, the first included; a server's hint may be (guide: ``maxDelay``)."""
+    """Seconds. No computed delay is longer, not even the first; a server's hint may be (guide: ``maxDelay``)."""
     multiplier: float = field(default=2.0, validator=number(at_least=1))
-    """What each delay is of the one before; 1 makes them all alike (guide: ``backoffMultiplier``)."""
+    """The factor from one delay to the next; with 1 all are equal (guide: ``backoffMultiplier``)."""
     jitter: float = field(default=0.1, validator=number(at_least=0, at_most=1))
-    """The share by which a delay is shortened or lengthened at most (guide: ``jitterFactor``).
+    """The largest share by which a delay is shortened or lengthened at random (guide: ``jitterFactor``).
 
-    A server's hint is lengthened only. With ``full``, ``equal`` and ``decorrelated`` this is for hints alone.
+    A server's hint is only ever lengthened. With ``full``, ``equal`` and ``decorrelated`` it applies to hints alone.
     """
     jitter_kind: JitterKind = field(default="proportional", validator=_KIND)
-    """Where the delay is drawn from, d being ``min(max_delay, initial_delay * multiplier**n)``.
+    """The range from which the delay is drawn, with d = ``min(max_delay, initial_delay * multiplier**n)``.
 
     ``proportional``: d ± `jitter`; ``full``: [0, d]; ``equal``: [d/2, d]; ``none``: d; ``decorrelated``: from
-    `initial_delay` to three times the previous delay, without `multiplier`. No delay is above `max_delay`.
+    `initial_delay` to three times the previous delay, without `multiplier`. No delay exceeds `max_delay`.
     """
     retry_statuses: frozenset[int] = field(
         default=frozenset({429, 500, 502, 503, 504, 529}), converter=_set, validator=_statuses
     )
-    """Decides for HTTP errors; `retryable` for all others (guide: ``retryableStatusCodes``).
+    """The HTTP statuses that are retried; other errors go by their `retryable` (guide: ``retryableStatusCodes``).
 
-    408, 409 and 425 are not among them, what they mean differs by API: add them where repeating is safe.
+    408, 409 and 425 are not among them because their meaning differs by API. Add them where repeating is safe.
     """
     max_retry_after: float = field(default=120.0, validator=seconds)
-    """Seconds. When the server asks for more, the error surfaces at once and its `retry_after` says so."""
+    """Seconds. If the server asks for more, the error is raised at once, with the wait in its `retry_after`."""
     respect_should_retry: bool = field(default=True, validator=flag)
-    """Whether ``x-should-retry`` overrules `retry_statuses` and `retryable`."""
+    """Whether the header ``x-should-retry`` overrides `retry_statuses` and `retryable`."""
     retry_local: bool = field(default=False, validator=flag)
-    """Whether refusals by a policy of this client (an open circuit, a full limiter) are waited for."""
+    """Whether to wait and retry after a rejection by a policy of this client (an open circuit, a full limiter)."""
     budget: RetryBudget | None = field(default=RetryBudget(), validator=_budget)
-    """What all calls together may retry; None for no limit."""
+    """How many retries all calls together may start. None: no limit."""
 
 
 class RetryOptions(TypedDict, total=False):
-    """The keywords of `Retry`: one for each setting of `RetryConfig`, which describes them."""
+    """The keyword arguments of `Retry`, one per setting; `RetryConfig` documents them."""
 
     max_retries: int
     initial_delay: float | None

@@ -1,4 +1,4 @@
-"""The policy: whether another attempt is worth it, and when."""
+"""The policy: whether to make another attempt, and when."""
 
 from typing import Any, ClassVar, Unpack
 
@@ -17,13 +17,13 @@ _UNSENT = ("before", "connect")
 
 
 class Retry(Plugin):
-    """Tries again what can be cured by trying again, until the commit: ``Retry(max_retries=5)``.
+    """Retries failures before the commit that another attempt can cure: ``Retry(max_retries=5)``.
 
-    It has no opinion on everything else, so that other policies may have one. It waits as long as the
-    server asks and never less. It gives up at once, with the failure itself, when the retries are used up,
-    when the wait would pass `max_retry_after` or the deadline, or when the budget that all calls of this
-    object share is spent. ``Retry-After: 0`` asks for nothing, so
-    the back-off applies; after any other hint the back-off starts anew.
+    It returns None for all other failures, so that other policies can decide about them. It waits as long as the
+    server asks, never less. It gives up at once, with the original error, when the retries are used up, when the wait
+    would exceed `max_retry_after` or the deadline, or when the budget that all calls of this object share is spent.
+    ``Retry-After: 0`` is no hint, so the back-off applies; after any other hint the back-off starts again from the
+    first delay.
     """
 
     name: ClassVar[str] = "retry"
@@ -42,16 +42,16 @@ class Retry(Plugin):
         self._bucket = None if self.config.budget is None else Allowance(self.config.budget)
 
     def on_commit(self, call: Call, event: Event) -> None:
-        """Count a call whose first attempt went well, unless it was answered without being sent."""
+        """Count a call whose first attempt succeeded, unless it was replayed without being sent."""
         bucket, now = self._bucket, call.committed_at
         if bucket is not None and now is not None and call.response is not None and not call.history:
             bucket.deposit(now)
 
     def should_retry(self, call: Call, error: Error) -> decisions.ShouldRetry:
-        """Answer for failures before the commit that another attempt can cure; None for the rest."""
+        """Return `TryAgain` or `GiveUp` for a failure before the commit that another attempt can cure, else None."""
         if call.committed_at is not None:
             return None
-        # Counted now, not at its start: a call may take longer to fail than the window of the budget is.
+        # Counted now, not at the start: a call may take longer to fail than the window of the budget.
         if self._bucket is not None and not call.history and not error.is_local:
             self._bucket.deposit(call.now())
         if not self._curable(call, error):
@@ -66,7 +66,7 @@ class Retry(Plugin):
         return self._as_asked(call, error, hint) if hint is not None and hint > 0 else self._back_off(call, error)
 
     def _curable(self, call: Call, error: Error) -> bool:
-        if isinstance(error, QuotaExceededError):  # a 429, but waiting cannot help, whatever the server says
+        if isinstance(error, QuotaExceededError):  # waiting does not help, whatever the headers say
             return False
         if error.is_local:
             return self.config.retry_local and error.retryable
@@ -83,7 +83,7 @@ class Retry(Plugin):
             return decisions.GiveUp(reason=f"retry_after of {hint:g} s is over the {over}")
         if remaining is not None and hint >= remaining:
             return _too_late(hint, remaining)
-        # Jitter only upwards, and the jittered wait stays within the limits that the hint itself keeps.
+        # Jitter only lengthens the wait, and only up to the limits that the hint itself was checked against.
         exact = error.is_local or config.jitter_kind == "none"
         latest = min(hint if exact else hint * (1 + config.jitter), config.max_retry_after)
         latest = latest if remaining is None else min(latest, remaining)
@@ -99,15 +99,15 @@ class Retry(Plugin):
         return self._retry(call, error, seconds, "backed off")
 
     def _retry(self, call: Call, error: Error, seconds: float, how: str) -> decisions.ShouldRetry:
-        """Take a retry from the budget before the wait, when everything else speaks for it."""
-        # What never left this client is no load, so to try it again is no retry for the server.
+        """Take a retry from the budget, before the wait and only after every other check has passed."""
+        # A request that never left this client was no load on the server, so trying again costs no budget.
         if self._bucket is not None and not error.is_local and not self._bucket.withdraw(call.now()):
             return decisions.GiveUp(reason="retry budget exhausted")
         return decisions.TryAgain(seconds, reason=f"retry {call.attempt} of {self.config.max_retries}, {how}")
 
 
 def _is_http(call: Call, error: Error) -> bool:
-    """Whether `error` is the status of a response; an error event may carry the status of its HTTP twin."""
+    """Return whether `error` is an HTTP error status. An error event may have the status of its HTTP twin."""
     status = error.status_code
     return status is not None and status >= 400 and (call.response is None or call.response.status_code == status)
 

@@ -1,4 +1,4 @@
-"""The timeout policy: the timeouts for every call that does not bring its own."""
+"""The timeout policy: default timeouts for the calls that set none of their own."""
 
 from typing import Any, ClassVar, TypedDict, Unpack
 
@@ -14,11 +14,11 @@ __all__ = ["Timeout", "TimeoutConfig"]
 
 @frozen(kw_only=True)
 class TimeoutConfig(Timeouts):
-    """The settings of `Timeout`: those of `Timeouts`."""
+    """The settings of `Timeout`, which are the fields of `Timeouts`."""
 
 
 class _TimeoutOptions(TypedDict, total=False):
-    """The keywords of `Timeout`: one for each setting of `TimeoutConfig`, which describes them."""
+    """The keyword arguments of `Timeout`, one per setting; `TimeoutConfig` documents them."""
 
     connect: float | None
     first_event: float | None
@@ -28,9 +28,9 @@ class _TimeoutOptions(TypedDict, total=False):
 
 
 class Timeout(Plugin):
-    """Sets the clocks of a call, which the engine enforces: ``Timeout(idle=30, total=120)``.
+    """Sets the timeouts of a call, which the engine enforces: ``Timeout(idle=30, total=120)``.
 
-    Timeouts given with the call itself win, all four of them together.
+    A call that has its own `Timeouts` keeps exactly those: the two are not merged field by field.
     """
 
     name: ClassVar[str] = "timeout"
@@ -45,5 +45,5 @@ class Timeout(Plugin):
         self._timeouts = Timeouts(**asdict(self.config))
 
     def before_request(self, call: Call, request: Request) -> decisions.BeforeRequest:
-        """Put the clocks on a request that has none."""
+        """Return `request` with these timeouts, None if it has its own."""
         return None if request.timeouts is not None else request.with_timeouts(self._timeouts)

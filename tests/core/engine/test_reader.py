@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from unbroken import Client, Event, Kind, TruncatedStreamError
+from unbroken import Client, Event, Kind, Plugin, Request, TruncatedStreamError, TryAgain
 from unbroken.dialect import CONTENT, PREAMBLE, AttemptView, Dialect
 from unbroken.testing import Answer, ScriptedTransport, sse
 
@@ -64,3 +64,22 @@ def test_the_text_is_what_the_reader_finds(fake_clock: Any) -> None:
     client = Client([], transport=transport, clock=fake_clock, dialect=Thirds(), headers={"x-request-id": "7"})
     with client.stream("GET", "https://api.example.org/") as stream:
         assert list(stream.text()) == ["a@7", "b@7", "c@7"]
+
+
+def test_the_reader_of_another_target_sees_its_request(play: Any) -> None:
+    """Before anything of it is sent, and what plugins change afterwards too."""
+    seen: list[str] = []
+
+    class Looking(Dialect):
+        def reader(self, call: AttemptView) -> Dialect:
+            seen.append(call.current.origin)
+            return self
+
+    class Elsewhere(Plugin):
+        name = "elsewhere"
+
+        def should_retry(self, call: Any, error: Any) -> TryAgain:
+            return TryAgain(request=Request.build("POST", "https://other.example.org/v1"))
+
+    play([DOWN, Answer(body=sse("a"))], [Elsewhere()], dialect=Looking())
+    assert seen == ["https://api.example.org:443", "https://other.example.org:443"]

@@ -95,7 +95,7 @@ def test_the_settings_of_a_plugin_are_shown_with_defaults_and_words(invoke):
 
 def test_inherited_settings_have_their_words(invoke):
     """The documentation of a base class counts."""
-    assert "After the commit: without progress" in invoke("plugins", "timeout").stdout
+    assert "After the first content event: without progress" in invoke("plugins", "timeout").stdout
 
 
 def test_a_dialect_is_shown_without_settings(invoke):
