@@ -75,19 +75,29 @@ class Watch:
 
     problems: list[str] = field(factory=list[str])
     interrupt: Interrupt | None = None
-    calls: weakref.WeakSet[Call] = field(factory=weakref.WeakSet[Call])
-    """The calls that were passed to hooks and that still have references."""
-    _errors: weakref.WeakSet[Error] = field(factory=weakref.WeakSet[Error])
+    # Plain dicts: a WeakSet that several threads add to at a time may raise.
+    _calls: dict[int, weakref.ref[Call]] = field(factory=dict[int, weakref.ref[Call]])
+    _errors: dict[int, weakref.ref[Error]] = field(factory=dict[int, weakref.ref[Error]])
 
     def note(self, problem: str) -> None:
         """Add `problem` unless it is there already."""
         if problem not in self.problems:
             self.problems.append(problem)
 
+    def forget_calls(self) -> None:
+        """Forget the calls that were passed to hooks so far."""
+        self._calls.clear()
+
+    def calls_are_kept(self) -> bool:
+        """Return whether a call that was passed to a hook still has references."""
+        return any(reference() is not None for reference in list(self._calls.values()))
+
     def forget_tracebacks(self) -> None:
         """Clear the tracebacks of rejections. Their frames refer to the call, which is not the plugin's fault."""
-        for error in self._errors:
-            error.__traceback__ = None
+        for reference in list(self._errors.values()):
+            error = reference()
+            if error is not None:
+                error.__traceback__ = None
 
     def watched(self, hooks: Hooks) -> Hooks:
         """Return `hooks` with every function wrapped that may not do I/O."""
@@ -109,7 +119,7 @@ class Watch:
             return bound
 
         def watched(*payload: Any) -> Any:
-            self.calls.add(payload[0])
+            self._calls[id(payload[0])] = weakref.ref(payload[0])
             with self._within(hook):
                 answer = function(*payload)
             self._judge(hook, answer)
@@ -154,9 +164,10 @@ class Watch:
         if hook in _ANSWERLESS and answer is not None:
             self.note(f"{hook} returned {type(answer).__name__}; its answer goes nowhere")
         if isinstance(answer, Reject):
-            if answer.error in self._errors:
+            known = self._errors.get(id(answer.error))
+            if known is not None and known() is answer.error:
                 self.note(f"{hook} rejects several times with one error object: the engine writes into it")
-            self._errors.add(answer.error)
+            self._errors[id(answer.error)] = weakref.ref(answer.error)
 
 
 @contextmanager

@@ -185,7 +185,7 @@ class _Check:
         """Calls that have ended: the plugin must not keep a reference to them."""
         plugin = self.make()
         for name in ("success", "server error"):
-            self.watch.calls.clear()
+            self.watch.forget_calls()
             self.play(name, [plugin])
             self.watch.forget_tracebacks()
             if not self.calls_are_gone():
@@ -198,7 +198,7 @@ class _Check:
         """
         for _ in range(_COLLECTIONS):
             gc.collect()
-            if not self.watch.calls:
+            if not self.watch.calls_are_kept():
                 return True
             threading.Event().wait(0.01)
         return False

@@ -9,7 +9,7 @@ from ._messages import SPENT
 _PORTAL: Final = b"<!doctype html><title>Welcome</title><p>Accept the terms to use this network.</p>"
 _HINT: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 
-# Good answers and proper errors.
+# Good answers and proper refusals.
 
 
 @listed
@@ -20,31 +20,31 @@ def ok(text: str | None = None, words: int | None = None) -> Fault:
 
 @listed
 def status(code: int = 500, retry_after: float | str | None = None) -> Fault:
-    """Answer with a status and its usual error object. In a script the number alone is enough."""
+    """Refuse with a status and its usual error object. In a script the number alone is enough."""
     return Fault(status=code, headers=() if retry_after is None else (("retry-after", str(retry_after)),))
 
 
 @listed
 def rate_limited(retry_after: float | str | None = None) -> Fault:
-    """Answer with 429."""
+    """Refuse with 429."""
     return status(429, retry_after)
 
 
 @listed
 def overloaded(retry_after: float | str | None = None) -> Fault:
-    """Answer with 529."""
+    """Refuse with 529."""
     return status(529, retry_after)
 
 
 @listed
 def server_error() -> Fault:
-    """Answer with 500."""
+    """Refuse with 500."""
     return status(500)
 
 
 @listed
 def spend_limit() -> Fault:
-    """Answer with a 429 for a spend limit, against which waiting does not help."""
+    """Refuse with a 429 for a spend limit, against which waiting does not help."""
     return Fault(status=429, error_code=SPENT, message="Spend limit reached")
 
 
@@ -113,6 +113,6 @@ def both_lengths() -> Fault:
 
 @listed
 def huge_error(size: int = 1_000_000_000, status: int = 500) -> Fault:
-    """Answer with an error status and a body of `size` bytes."""
+    """Refuse with a body of `size` bytes."""
     times, rest = divmod(size, FILLER)
     return Fault(status=status, body=b" " * rest, insert=b" " * FILLER, times=times)

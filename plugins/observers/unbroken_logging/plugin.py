@@ -24,10 +24,10 @@ class Logging(Plugin):
     nowhere else; ``sink="stdlib"`` is for applications that use the standard library's logging.
 
     The hooks only copy plain values. A thread redacts, formats and writes them, so that a slow, blocked or broken sink
-    never delays a stream. When `queue_size` records wait, the oldest is dropped and counted. Records are therefore
-    written a moment after the event, with the time of the event; `flush()` waits for them. With ``queue_size=0`` the
-    hook itself writes and takes as long as the sink. Coroutine sinks of loguru need that, because they must run in the
-    thread of their event loop.
+    never delays a stream. When `queue_size` records wait, the oldest is dropped and counted. So a record is written a
+    moment after its hook has run, with the time of the hook; `flush()` waits for all records so far. With
+    ``queue_size=0`` the hook itself writes and takes as long as the sink. Coroutine sinks of loguru need that, because
+    they must run in the thread of their event loop.
     """
 
     name = "logging"

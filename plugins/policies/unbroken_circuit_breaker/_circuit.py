@@ -6,7 +6,7 @@ state         a call arrives                           a success is recorded    
 CLOSED        admitted                                 counted                        counted; OPEN if the meter trips
 OPEN          refused before `recovers_at`; from then  dropped                        dropped
               on HALF_OPEN, admitted as first probe
-HALF_OPEN     admitted as a probe; refused if all      CLOSED, if it is number        OPEN, for longer than before
+HALF_OPEN     admitted as a probe; refused if all      CLOSED, once there are         OPEN, for longer than before
               `half_open_max_probes` places are taken  `half_open_success_threshold`
 FORCED_OPEN   refused                                  dropped                        dropped
 DISABLED      admitted                                 not counted                    not counted
@@ -52,7 +52,7 @@ class Permit:
     slow: bool = False
 
     def postpone(self, seconds: float) -> None:
-        """Exclude `seconds` that the attempt waits before it is sent from its time and from its lease."""
+        """Shift the start and the lease by `seconds` that the attempt waits before it is sent."""
         self.started_at += seconds
         self.lease_until += seconds
 

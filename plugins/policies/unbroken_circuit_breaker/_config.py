@@ -70,7 +70,7 @@ class CircuitBreakerConfig:
     half_open_success_threshold: int = field(default=2, validator=_count)
     """Probes that must succeed to close the circuit. One failed probe opens it again."""
     half_open_max_probes: int = field(default=1, validator=_count)
-    """Probes that may run at the same time; other calls are refused."""
+    """Probes that may run at the same time; other calls are rejected."""
     window: Window | None = field(default=None, validator=optional(_is_window))
     """Open by the share of bad results in a sliding window instead of by failures in a row."""
     slow_call: float | None = field(default=None, validator=optional_seconds)
@@ -78,7 +78,7 @@ class CircuitBreakerConfig:
     count_429: bool = field(default=False, validator=flag)
     """Whether a 429 counts as a failure. By default it counts as nothing: the server is alive and asks for patience."""
     max_open_time: float = field(default=300.0, validator=_duration)
-    """Seconds. Each time that the probes fail, the circuit opens for twice as long as before, up to this limit.
+    """Seconds. Each time that a probe fails, the circuit opens for twice as long as before, up to this limit.
 
     For such a time d the circuit stays open for a random time in [d/2, d], so that clients do not all return at once.
     If the failure came with a longer ``Retry-After``, that is used instead, up to the same limit. A `recovery_timeout`

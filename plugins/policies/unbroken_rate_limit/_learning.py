@@ -31,7 +31,10 @@ def closed_for(statuses: Iterable[RateLimitStatus]) -> float:
 
 
 def _left(status: RateLimitStatus) -> float | None:
-    """Return the most units that can be left, None if unknown. A limit of 0 or less stands for no limit."""
+    """Return the most units that can be left, None if unknown.
+
+    A limit of 0 or less stands for no limit. A number of tokens in whole thousands is taken as rounded.
+    """
     remaining = status.remaining
     if remaining is None or remaining < 0 or (status.limit is not None and status.limit <= 0):
         return None

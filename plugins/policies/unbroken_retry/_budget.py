@@ -55,7 +55,7 @@ class Allowance:
             return True
 
     def _advance(self, now: float) -> None:
-        """Update the bucket to `now`. Calls since the last update count as if made then, so never for too much."""
+        """Update the bucket to `now`. Calls since the last update count as made at that time, so never for too much."""
         calls = next(self._calls)
         self._earned += self._ratio * (calls - self._counted)
         self._counted = calls + 1
