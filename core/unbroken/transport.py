@@ -1,5 +1,7 @@
 """What the drivers need from HTTP. Anything with these methods can carry the calls of a client.
 
+An entry point of the group ``unbroken.transports`` gives a transport a name; its value is a `TransportFactory`.
+
 Deadlines are absolute, in the monotonic seconds of the client's clock; None is no limit. Whoever waits past one raises
 the builtin `TimeoutError`. Every other failure is a `NetworkError` or another Error.
 """
@@ -99,4 +101,19 @@ class AsyncTransport(Protocol):
 
     async def aclose(self) -> None:
         """Close all connections."""
+        ...
+
+
+class TransportFactory(Protocol):
+    """Builds the transports that go by a name. An entry point leads to such an object, or to its class.
+
+    A factory that cannot build one of the two raises ConfigurationError.
+    """
+
+    def sync_transport(self, connections: Connections) -> Transport:
+        """Return a new transport for a `Client`; the client closes it."""
+        ...
+
+    def async_transport(self, connections: Connections) -> AsyncTransport:
+        """Return a new transport for an `AsyncClient`; the client closes it."""
         ...

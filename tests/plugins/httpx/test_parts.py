@@ -14,12 +14,12 @@ import h11
 import httpcore
 import httpx
 import pytest
-
-import unbroken
 from unbroken._httpx import AsyncHTTPTransport, HTTPTransport, _async, _resolve, _sync
 from unbroken._httpx._pool import GuardState, Requests
 from unbroken._httpx._settings import http_arguments, proxy_for
 from unbroken._httpx._shared import PIECE, Ticket, closed, http_request, translated
+
+import unbroken
 from unbroken.messages import Request
 from unbroken.transport import Connections, Opening
 
