@@ -26,7 +26,7 @@ FLOORS = (
     ("config",),
     ("registry",),
     ("_engine",),
-    ("stream", "_setup", "_httpx", "_wire"),
+    ("stream", "_setup", "_wire"),
     ("client",),
     ("__init__",),
     ("testing",),
