@@ -12,9 +12,9 @@ import anyio
 from unbroken.messages import Request, Response
 from unbroken.transport import DRAIN_SECONDS, Opening
 
-from ._inner import inner_request, reached_the_server, remaining, shut
+from ._inner import failure, inner_request, reached_the_server, remaining, shut
 from ._library import Library
-from ._shared import DRAIN_BYTES, closed, http_response, translated
+from ._shared import DRAIN_BYTES, closed, http_response
 
 Work = Callable[[], Awaitable[None]]
 
@@ -39,7 +39,7 @@ class AsyncInnerTransport:
         except Exception as error:
             if isinstance(error, builtins.TimeoutError) or reached_the_server(error, self._library):
                 opening.phase = "headers"
-            raise translated(error, self._library) from error
+            raise failure(error, self._library) from error
         opening.phase = "headers"
         timeouts["read"] = None  # from here on each read has a deadline of its own
         exchange = AsyncInnerExchange(self._library, response, spawner(), self._under_way.discard)
@@ -96,7 +96,7 @@ class AsyncInnerExchange:
                     if piece:
                         return piece
         except Exception as error:
-            raise (closed() if self._over else translated(error, self._library)) from error
+            raise (closed() if self._over else failure(error, self._library)) from error
         raise closed()
 
     def abort(self) -> None:
@@ -111,11 +111,12 @@ class AsyncInnerExchange:
         return first
 
     async def _let_go(self) -> None:
+        # The libraries nest async generators, and closing the outer one drops the others half-way. An error within, of
+        # the socket that was shut or by the time limit, ends all of them.
+        with suppress(Exception), anyio.move_on_after(DRAIN_SECONDS):
+            while await anext(self._pieces, None) is not None:
+                pass
         with suppress(Exception):
-            close = getattr(self._pieces, "aclose", None)
-            if close is not None:  # RuntimeError while it is read; that ends by itself, its socket is shut
-                with suppress(RuntimeError):
-                    await close()
             await self._http.aclose()
 
     async def aclose(self) -> None:

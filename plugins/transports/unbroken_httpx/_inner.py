@@ -1,5 +1,6 @@
 """What both backends share of sending through a transport or client of the caller's, by public names alone."""
 
+import builtins
 import socket
 from contextlib import suppress
 from typing import Any
@@ -8,7 +9,7 @@ from unbroken.messages import Request
 from unbroken.transport import Opening
 
 from ._library import Library
-from ._shared import now
+from ._shared import now, translated
 
 
 def inner_request(library: Library, request: Request, opening: Opening) -> tuple[Any, dict[str, float | None]]:
@@ -48,3 +49,8 @@ def shut(response: Any) -> None:
             socket.socket.shutdown(found, socket.SHUT_RDWR)
         else:
             found.shutdown(socket.SHUT_RDWR)
+
+
+def failure(error: Exception, library: Library) -> Exception:
+    """Return what to raise for `error`. A TimeoutError is the deadline's: the library wraps those of the system."""
+    return error if type(error) is builtins.TimeoutError else translated(error, library)

@@ -15,9 +15,9 @@ from typing import Any, Final
 from unbroken.messages import Request, Response
 from unbroken.transport import DRAIN_SECONDS, Opening
 
-from ._inner import inner_request, reached_the_server, remaining, shut
+from ._inner import failure, inner_request, reached_the_server, remaining, shut
 from ._library import Library
-from ._shared import DRAIN_BYTES, closed, http_response, now, translated
+from ._shared import DRAIN_BYTES, closed, http_response, now
 
 ENDED: Final = object()
 """The last answer of a thread."""
@@ -92,7 +92,7 @@ class InnerExchange:
         except Exception as error:
             if isinstance(error, builtins.TimeoutError) or reached_the_server(error, self._library):
                 opening.phase = "headers"
-            raise translated(error, self._library) from error
+            raise failure(error, self._library) from error
         opening.phase = "headers"
         self.response = http_response(self._http)
 
@@ -133,7 +133,7 @@ class InnerExchange:
         try:
             piece: bytes = self._answer(deadline)
         except Exception as error:
-            self._over = self._over or translated(error, self._library)
+            self._over = self._over or failure(error, self._library)
             if self._over is error:
                 raise
             raise self._over from error
@@ -142,6 +142,7 @@ class InnerExchange:
     def abort(self, error: Exception | None = None) -> None:
         """End the exchange, and the reads that wait in it. Never waits."""
         self._over = self._over or error or closed()
+        self._ended(self)  # its thread may have to wait for `inner` yet
         self._wishes.put(False)
         self._answers.put(self._over)
         if self._http is not None:
