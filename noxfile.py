@@ -17,7 +17,7 @@ def _install(session: nox.Session, *groups: str) -> None:
     """Install the project and the dependency groups."""
     for group in groups:
         session.install(*nox.project.dependency_groups({"dependency-groups": GROUPS}, group))
-    session.install("-e", ".[cli,metrics,otel]")
+    session.install("-e", ".[cli,httpx2,metrics,otel]")
 
 
 @nox.session(python=PYTHONS, download_python="never")
@@ -30,10 +30,20 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(download_python="never")
+def matrix(session: nox.Session) -> None:
+    """Run the tests over sockets with every transport: wire, httpx, httpx2; sync, asyncio, trio; plain, TLS, proxies.
+
+    The other sessions run all of them over the wire, and those marked `over_httpx` over httpx and httpx2 as well.
+    """
+    _install(session, "test")
+    session.run("pytest", *(session.posargs or ["tests/e2e", "tests/plugins/httpx"]), env={"UNBROKEN_TEST_MATRIX": "1"})
+
+
+@nox.session(download_python="never")
 def lowest(session: nox.Session) -> None:
     """Run the tests against the lowest versions that pyproject.toml admits."""
     session.install("--resolution=lowest-direct", *nox.project.dependency_groups({"dependency-groups": GROUPS}, "test"))
-    session.install("--resolution=lowest-direct", "-e", ".[cli,metrics,otel]")
+    session.install("--resolution=lowest-direct", "-e", ".[cli,httpx2,metrics,otel]")
     session.run("pytest", *session.posargs)
 
 
@@ -78,7 +88,9 @@ def wheel(session: nox.Session) -> None:
     """Build the wheel, install it with a third party's plugin, and use it, away from the sources."""
     built = Path(session.create_tmp())
     session.run("uv", "build", "--wheel", "--out-dir", str(built), external=True)
-    session.install(*(f"{path}[cli,metrics,otel]" for path in built.glob("unbroken-*.whl")), "./tests/acme_unbroken")
+    session.install(
+        *(f"{path}[cli,httpx2,metrics,otel]" for path in built.glob("unbroken-*.whl")), "./tests/acme_unbroken"
+    )
     with session.chdir(built):
         session.run("python", str(ROOT / "tests" / "smoke_wheel.py"))
         session.run("unbroken", "demo", "--json", silent=True)

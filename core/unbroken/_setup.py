@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, Final, Literal, TypeVar, cast, get_args
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from ._engine.commit_buffer import Limits
 from ._engine.engine import Engine
@@ -12,17 +12,38 @@ from ._engine.hook_calls import plugin_error
 from ._engine.hooks import Bound, Hooks, compile_hooks
 from .call import Call
 from .clock import Clock, SystemClock
-from .config import ConfigSource
+from .config import ConfigSource, Given
 from .dialect import Dialect
 from .errors import ConfigurationError, Problem
 from .headers import Headers, HeaderTypes
 from .messages import Request, Timeouts
-from .registry import Resolved, resolve, resolve_dialect
+from .registry import Discovered, Resolved, resolve, resolve_dialect, resolve_transport
+from .transport import AsyncTransport, Connections, Transport, TransportFactory
 from .validators import refused, shown
 
 Commit = Literal["content", "first-event"]
 Plugins = Sequence[object] | None
 T = TypeVar("T")
+DEFAULT_TRANSPORT: Final = "wire"
+"""Ours, whatever else is installed under that name; it is found without looking at entry points."""
+
+
+@frozen(eq=False)
+class NamedTransport:
+    """A transport that was asked for by its name."""
+
+    name: str
+    entry: Discovered
+    factory: TransportFactory
+
+    def build(self, make: Callable[[Connections], T], connections: Connections) -> T:
+        """Return what a method of the factory makes. Raises ConfigurationError."""
+        try:
+            return make(connections)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise self.entry.failure("transport", "cannot be built", error) from error
 
 
 @define(eq=False)
@@ -35,6 +56,8 @@ class Setup:
     headers: Headers
     hold: bool
     limits: Limits
+    transport: Any
+    """The object that was given, the `NamedTransport` that was asked for, or None for the default one."""
 
     @classmethod
     def build(
@@ -46,25 +69,57 @@ class Setup:
         headers: HeaderTypes,
         commit: Commit,
         max_event_size: int,
+        transport: Any,
     ) -> "Setup":
         """Check the arguments and resolve names. Raises ConfigurationError that lists everything that is wrong."""
         checks = _Checks()
         time = SystemClock() if clock is None else clock
+        resolved = checks.take(lambda: resolve(plugins, config))
         setup = cls(
-            hooks=checks.take(lambda: _compiled(resolve(plugins, config), time)),
+            hooks=checks.take(lambda: _compiled(resolved, time)),
             dialect=checks.take(lambda: Dialect() if dialect is None else resolve_dialect(dialect)),
             clock=time,
             headers=checks.take(lambda: Headers.validated(headers)),
             hold=checks.take(lambda: _holds(commit)),
             limits=checks.take(lambda: Limits(max_event_size=max_event_size)),
+            transport=checks.take(lambda: _chosen(transport, resolved)),
         )
         if checks.problems:
             raise ConfigurationError.of(*checks.problems)
         return setup
 
     def describe(self) -> str:
-        """Return a text that shows the dialect, the plugins in order and the plugins at each hook."""
-        return f"dialect: {self.dialect.name}\n{self.hooks.describe()}"
+        """Return a text that shows the dialect, the transport, the plugins in order and the plugins at each hook."""
+        return f"dialect: {self.dialect.name}\ntransport: {self._transport_name()}\n{self.hooks.describe()}"
+
+    def _transport_name(self) -> str:
+        if self.transport is None:
+            return DEFAULT_TRANSPORT
+        return self.transport.name if isinstance(self.transport, NamedTransport) else type(self.transport).__name__
+
+    def sync_transport(self, connections: Connections) -> Transport:
+        """Return the transport of a `Client`, wrapped by the plugins. Raises ConfigurationError and PluginError."""
+        transport = self.transport
+        if transport is None:
+            from ._wire import WireTransport
+
+            transport = WireTransport(connections)
+        elif isinstance(transport, NamedTransport):
+            transport = transport.build(transport.factory.sync_transport, connections)
+        made: Transport = wrapped(self.hooks.wrap_transport, "wrap_transport", transport)
+        return made
+
+    def async_transport(self, connections: Connections) -> AsyncTransport:
+        """Return the transport of an `AsyncClient`; see `sync_transport`."""
+        transport = self.transport
+        if transport is None:
+            from ._wire import AsyncWireTransport
+
+            transport = AsyncWireTransport(connections)
+        elif isinstance(transport, NamedTransport):
+            transport = transport.build(transport.factory.async_transport, connections)
+        made: AsyncTransport = wrapped(self.hooks.wrap_async_transport, "wrap_async_transport", transport)
+        return made
 
     def engine(
         self,
@@ -106,7 +161,22 @@ class _Checks:
             return cast("T", None)
 
 
-def _compiled(resolved: Resolved, clock: Clock) -> Hooks:
+def _chosen(transport: Any, resolved: Resolved | None) -> Any:
+    """Return the object, or what its name stands for: the argument goes before all other sources."""
+    if isinstance(transport, str):
+        given: Given | None = Given(transport)
+    elif transport is not None or resolved is None:
+        return transport
+    else:
+        given = resolved.transport
+    if given is None or given.value == DEFAULT_TRANSPORT:
+        return None
+    return NamedTransport(given.value, *resolve_transport(given))
+
+
+def _compiled(resolved: Resolved | None, clock: Clock) -> Hooks:
+    if resolved is None:  # what is wrong with it has been said
+        return compile_hooks([], clock)
     return evolve(compile_hooks(resolved.plugins, clock), left_out=resolved.left_out)
 
 

@@ -4,7 +4,7 @@ import ssl
 from typing import Any, Self, final
 
 from ._engine.commit_buffer import MAX_EVENT_SIZE
-from ._setup import Commit, Plugins, Setup, wrapped
+from ._setup import Commit, Plugins, Setup
 from .clock import Clock
 from .config import ConfigSource
 from .dialect import Dialect
@@ -24,7 +24,8 @@ class Client:
     `headers`: sent with every request.
     `commit`: ``content`` holds preamble back until the first content event; ``first-event`` holds nothing back.
     `max_event_size`: the limit for one event, in bytes.
-    `transport`, `clock`: used instead of HTTP and of the system's clock.
+    `transport`: how requests are sent: ``wire`` (the default), ``httpx``, another installed name, or an object.
+    `clock`: used instead of the system's clock.
     `verify`, `proxy`, `trust_env`, `max_connections`: see `unbroken.transport.Connections`.
 
     Raises ConfigurationError that lists everything that is wrong.
@@ -39,21 +40,17 @@ class Client:
         headers: HeaderTypes = (),
         commit: Commit = "content",
         max_event_size: int = MAX_EVENT_SIZE,
-        transport: Transport | None = None,
+        transport: str | Transport | None = None,
         clock: Clock | None = None,
         verify: ssl.SSLContext | str | bool = True,
         proxy: str | None = None,
         trust_env: bool = False,
         max_connections: int = 1000,
     ) -> None:
-        self._setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size)
-        if transport is None:
-            from ._wire import WireTransport
-
-            transport = WireTransport(
-                Connections(verify=verify, proxy=proxy, trust_env=trust_env, max_connections=max_connections)
-            )
-        self._transport: Transport = wrapped(self._setup.hooks.wrap_transport, "wrap_transport", transport)
+        self._setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size, transport)
+        self._transport: Transport = self._setup.sync_transport(
+            Connections(verify=verify, proxy=proxy, trust_env=trust_env, max_connections=max_connections)
+        )
 
     def stream(
         self,
@@ -102,22 +99,16 @@ class AsyncClient:
         headers: HeaderTypes = (),
         commit: Commit = "content",
         max_event_size: int = MAX_EVENT_SIZE,
-        transport: AsyncTransport | None = None,
+        transport: str | AsyncTransport | None = None,
         clock: Clock | None = None,
         verify: ssl.SSLContext | str | bool = True,
         proxy: str | None = None,
         trust_env: bool = False,
         max_connections: int = 1000,
     ) -> None:
-        self._setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size)
-        if transport is None:
-            from ._wire import AsyncWireTransport
-
-            transport = AsyncWireTransport(
-                Connections(verify=verify, proxy=proxy, trust_env=trust_env, max_connections=max_connections)
-            )
-        self._transport: AsyncTransport = wrapped(
-            self._setup.hooks.wrap_async_transport, "wrap_async_transport", transport
+        self._setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size, transport)
+        self._transport: AsyncTransport = self._setup.async_transport(
+            Connections(verify=verify, proxy=proxy, trust_env=trust_env, max_connections=max_connections)
         )
 
     def stream(

@@ -3,6 +3,7 @@
 `load_settings` collects the settings and `unbroken.registry` applies them::
 
     plugins = ["timeout", "retry"]      # unbroken.toml, or [tool.unbroken] in pyproject.toml
+    transport = "httpx"                 # UNBROKEN_TRANSPORT=httpx
     [retry]
     max_retries = 5                     # UNBROKEN_RETRY__MAX_RETRIES=5, config={"retry": {"max_retries": 5}}
 """
@@ -36,6 +37,7 @@ ConfigSource = Mapping[str, Any] | str | os.PathLike[str] | None
 
 _PREFIX = "UNBROKEN_"
 _LIST = "plugins"
+_TRANSPORT = "transport"
 _CHOICE = "use"
 
 
@@ -54,6 +56,8 @@ class Settings:
     """For each plugin, the ``distribution:entry-point-name`` to use."""
     tables: Mapping[str, tuple[Given, ...]] = field(factory=dict[str, tuple[Given, ...]])
     """For each plugin, its values in ascending order of precedence."""
+    transport: Given | None = None
+    """The name of the transport; None for the default one."""
     problems: tuple[Problem, ...] = ()
     """Values that should have been a table, a list or a name. The registry raises them with all other problems."""
 
@@ -143,6 +147,7 @@ class _Collected:
     lists: list[tuple[list[str], str]] = field(factory=list[tuple[list[str], str]])
     use: dict[str, Given] = field(factory=dict[str, Given])
     tables: dict[str, list[Given]] = field(factory=dict[str, list[Given]])
+    transport: Given | None = None
     problems: list[Problem] = field(factory=list[Problem])
 
     def settings(self) -> Settings:
@@ -153,6 +158,7 @@ class _Collected:
             left_out=tuple(missing),
             use=self.use,
             tables=tables,
+            transport=self.transport,
             problems=tuple(self.problems),
         )
         for entries, source in self.lists:
@@ -167,19 +173,23 @@ class _Collected:
         for key, value in document.items():
             if key == _LIST:
                 self.names(value, source)
+            elif key == _TRANSPORT:
+                self.transport_name(value, source)
             elif not isinstance(key, str):
                 self.refuse(shown(key), "is not the name of a plugin", source)
             else:
                 self.table(key, Given(value, source))
 
     def environment(self, environ: Mapping[str, str]) -> None:
-        """Add ``UNBROKEN_PLUGINS`` and every ``UNBROKEN_<PLUGIN>__<FIELD>``.
+        """Add ``UNBROKEN_PLUGINS``, ``UNBROKEN_TRANSPORT`` and every ``UNBROKEN_<PLUGIN>__<FIELD>``.
 
         Other variables with this prefix are ignored: Kubernetes sets ``UNBROKEN_PORT`` for a service named unbroken.
         """
         names = [name.strip() for name in environ.get("UNBROKEN_PLUGINS", "").split(",")]
         if any(names):
             self.lists.append(([name for name in names if name], "UNBROKEN_PLUGINS"))
+        if transport := environ.get("UNBROKEN_TRANSPORT", "").strip():
+            self.transport_name(transport, "UNBROKEN_TRANSPORT")
         for variable in sorted(environ):  # so that …__BUDGET__RATIO follows and overrides …__BUDGET
             plugin, *path = variable.removeprefix(_PREFIX).lower().split("__")
             if variable.startswith(_PREFIX) and path:
@@ -193,13 +203,19 @@ class _Collected:
         else:
             self.refuse(_LIST, "must be a list of names", source)
 
+    def transport_name(self, value: Any, source: str) -> None:
+        if isinstance(value, str) and value:
+            self.transport = Given(value, source)
+        else:
+            self.refuse(_TRANSPORT, f"must be the name of a transport, not {shown(value)}", source)
+
     def table(self, name: str, given: Given) -> None:
         """Add one source's values for a plugin: a table or, from Python only, a finished config object."""
         name = canonical(name)
         if not given.is_table and (given.source != ARGUMENTS or not hasattr(given.value, "__attrs_attrs__")):
             self.refuse(
                 place(name),
-                f"must be a table, not {shown(given.value)}{nearest(name, [_LIST])}",
+                f"must be a table, not {shown(given.value)}{nearest(name, [_LIST, _TRANSPORT])}",
                 given.source,
             )
             return

@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 from ._settings.discovery import (
     DIALECTS,
     PLUGINS,
+    TRANSPORTS,
     Discovered,
     by_id,
     by_name,
@@ -22,10 +23,11 @@ from ._settings.discovery import (
 )
 from ._settings.order import order_problems
 from ._settings.refusals import place
-from .config import ARGUMENTS, ConfigSource, Settings, canonical, load_settings, name_of, structure
+from .config import ARGUMENTS, ConfigSource, Given, Settings, canonical, load_settings, name_of, structure
 from .dialect import Dialect
 from .errors import ConfigurationError, Problem
 from .plugin import MARK, Plugin, plugin_name
+from .transport import TransportFactory
 from .validators import shown
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DIALECTS",
     "PLUGINS",
+    "TRANSPORTS",
     "Discovered",
     "PluginOrderWarning",
     "Resolved",
@@ -43,6 +46,7 @@ __all__ = [
     "resolve",
     "resolve_dialect",
     "resolve_plugins",
+    "resolve_transport",
 ]
 
 
@@ -63,6 +67,8 @@ class Resolved:
     """The plugin objects, outermost first."""
     left_out: tuple[str, ...] = ()
     """Plugins of the default list that are not installed."""
+    transport: Given | None = None
+    """The name of the transport, where a file, the environment or `config` has one."""
 
 
 def resolve(
@@ -72,7 +78,7 @@ def resolve(
     environ: Mapping[str, str] = os.environ,
     cwd: str | os.PathLike[str] | None = None,
 ) -> Resolved:
-    """Return the plugins for a client, and the names in the default list that are not installed.
+    """Return the plugins for a client, the names in the default list that are not installed, and the transport.
 
     `plugins` are names, ``distribution:name``, objects or a mixture of them. None takes the names from `config`, the
     environment, a file or the default list. If all are objects, no settings are read and nothing is looked up. Raises
@@ -85,7 +91,7 @@ def resolve(
     else:
         settings = load_settings(config, environ=environ, cwd=cwd)
         settings = settings if plugins is None else settings.with_list(plugins)
-        resolved = Resolved(_Resolution(settings).built(), settings.left_out)
+        resolved = Resolved(_Resolution(settings).built(), settings.left_out, settings.transport)
     for problem in order_problems(resolved.plugins):
         warnings.warn(problem, PluginOrderWarning, _frames_to_the_user())
     return resolved
@@ -126,16 +132,33 @@ def resolve_dialect(dialect: str | Dialect) -> Dialect:
     if not isinstance(cast("object", dialect), str):
         given = f"the class {dialect.__name__}" if isinstance(dialect, type) else shown(dialect)
         raise ConfigurationError.of(Problem("dialect", f"must be a name or a Dialect object, not {given}"))
-    at = Problem("dialect", "dialect={!r}")
-    chosen = (by_id if ":" in dialect else by_name)(dialect, discover(DIALECTS), at)
-    loaded = chosen.load("dialect")
-    try:
-        built: object = loaded() if isinstance(loaded, type) else loaded
-    except Exception as error:
-        raise chosen.failure("dialect", "cannot be built", error) from error
+    chosen, loaded, built = _named(dialect, DIALECTS, Problem("dialect", "dialect={!r}"))
     if not isinstance(built, Dialect):
         raise ConfigurationError.of(Problem("dialect", f"{chosen.id} is not a Dialect but {shown(loaded)}"))
     return built
+
+
+def resolve_transport(given: Given) -> tuple[Discovered, TransportFactory]:
+    """Return what is installed under the name or ``distribution:name`` of a transport, and its factory.
+
+    Raises ConfigurationError when there is none, when there are several, and when it cannot be used.
+    """
+    at = Problem("transport", 'transport = "{}"', given.source)
+    chosen, loaded, built = _named(given.value, TRANSPORTS, at)
+    if not all(callable(getattr(built, name, None)) for name in ("sync_transport", "async_transport")):
+        message = f"{chosen.id} is not a TransportFactory but {shown(loaded)}"
+        raise ConfigurationError.of(attrs.evolve(at, message=message))
+    return chosen, cast("TransportFactory", built)
+
+
+def _named(name: str, group: str, at: Problem) -> tuple[Discovered, Any, Any]:
+    """Return what an entry point group offers under a name or id, loaded, and built where it is a class."""
+    chosen = (by_id if ":" in name else by_name)(name, discover(group), at)
+    loaded = chosen.load(at.path)
+    try:
+        return chosen, loaded, loaded() if isinstance(loaded, type) else loaded
+    except Exception as error:
+        raise chosen.failure(at.path, "cannot be built", error) from error
 
 
 def _entry_points(group: str) -> "list[EntryPoint]":

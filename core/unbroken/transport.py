@@ -1,5 +1,7 @@
 """The interface between the drivers and HTTP. Any object with these methods can be the transport of a client.
 
+An entry point of the group ``unbroken.transports`` gives a transport a name; its value is a `TransportFactory`.
+
 Deadlines are absolute, in seconds of the client's monotonic clock; None is no limit. An operation that outlives its
 deadline raises the builtin `TimeoutError`. Every other failure is a `NetworkError` or another `unbroken.Error`.
 """
@@ -100,4 +102,19 @@ class AsyncTransport(Protocol):
 
     async def aclose(self) -> None:
         """Close all connections."""
+        ...
+
+
+class TransportFactory(Protocol):
+    """Builds the transports that go by a name. An entry point leads to such an object, or to its class.
+
+    A factory that cannot build one of the two raises ConfigurationError.
+    """
+
+    def sync_transport(self, connections: Connections) -> Transport:
+        """Return a new transport for a `Client`; the client closes it."""
+        ...
+
+    def async_transport(self, connections: Connections) -> AsyncTransport:
+        """Return a new transport for an `AsyncClient`; the client closes it."""
         ...

@@ -17,9 +17,9 @@ from typing import Any
 import httpx
 
 import unbroken
-from unbroken._httpx import AsyncHTTPTransport, HTTPTransport
 from unbroken._wire import AsyncWireTransport, WireTransport
 from unbroken.transport import Connections
+from unbroken_httpx import AsyncHTTPXTransport, HTTPXTransport
 
 ROUNDS = 9
 LONG = 6_400
@@ -130,8 +130,8 @@ SHAPES = [
     ("event, 64 per write", f"/{LONG}/64", 4, 4 * LONG),
     ("request of 10 events", f"/{SHORT}/{SHORT}", REQUESTS, REQUESTS),
 ]
-NAMES = ("httpx raw", "_httpx", "wire")
-EXPECTED = {"httpx raw": lambda events: len(DELTA) * (events - 1) + len(STOP), "_httpx": int, "wire": int}
+NAMES = ("httpx raw", "unbroken_httpx", "wire")
+EXPECTED = {"httpx raw": lambda events: len(DELTA) * (events - 1) + len(STOP), "unbroken_httpx": int, "wire": int}
 
 
 def check(name: str, url: str, got: int) -> None:
@@ -141,7 +141,7 @@ def check(name: str, url: str, got: int) -> None:
 
 def run_sync(base: str) -> dict[tuple[str, str], list[float]]:
     connections = Connections(verify=False)
-    made = [httpx_raw(), ours(HTTPTransport(connections)), ours(WireTransport(connections))]
+    made = [httpx_raw(), ours(HTTPXTransport(connections)), ours(WireTransport(connections))]
     seen: dict[tuple[str, str], list[float]] = {}
     for turn in range(ROUNDS + 1):
         for shape, path, times, per in SHAPES:
@@ -160,7 +160,11 @@ def run_sync(base: str) -> dict[tuple[str, str], list[float]]:
 
 async def run_async(base: str) -> dict[tuple[str, str], list[float]]:
     connections = Connections(verify=False)
-    made = [async_httpx_raw(), async_ours(AsyncHTTPTransport(connections)), async_ours(AsyncWireTransport(connections))]
+    made = [
+        async_httpx_raw(),
+        async_ours(AsyncHTTPXTransport(connections)),
+        async_ours(AsyncWireTransport(connections)),
+    ]
     seen: dict[tuple[str, str], list[float]] = {}
     for turn in range(ROUNDS + 1):
         for shape, path, times, per in SHAPES:

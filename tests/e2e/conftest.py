@@ -1,11 +1,13 @@
 """One client against real sockets, in each backend: the same test runs blocking, under asyncio and under trio.
 
-Tests that are marked `over_httpx` run over both transports.
+Every test runs over the default transport, the wire. Those marked `over_httpx` run over httpx and httpx2 too, and in
+the matrix (`nox -s matrix`, which sets ``UNBROKEN_TEST_MATRIX=1``) so do those marked `in_matrix`.
 """
 
 import contextlib
 import gc
 import logging
+import os
 import socket
 import ssl
 import struct
@@ -20,12 +22,14 @@ import pytest
 from attrs import define, field
 
 import unbroken
-from unbroken._httpx import AsyncHTTPTransport, HTTPTransport
-from unbroken._wire import AsyncWireTransport, WireTransport
+from unbroken.config import Given
 from unbroken.messages import Timeouts
+from unbroken.registry import resolve_transport
 from unbroken.testing.playing import Backend
 from unbroken.transport import Connections
 
+TRANSPORTS = ["wire", "httpx", "httpx2"]
+MATRIX = os.environ.get("UNBROKEN_TEST_MATRIX") == "1"
 PATIENT = Timeouts(connect=10, first_event=10, idle=10, total=20)
 
 
@@ -65,17 +69,10 @@ class Seen:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Choose the transports of a test."""
     if "transport_name" in metafunc.fixturenames:
-        marked = metafunc.definition.get_closest_marker
-        both = marked("over_httpx") is not None and marked("wire_only") is None
-        metafunc.parametrize("transport_name", ["wire", "httpx"] if both else ["wire"])
-
-
-TRANSPORTS = {
-    ("wire", True): WireTransport,
-    ("wire", False): AsyncWireTransport,
-    ("httpx", True): HTTPTransport,
-    ("httpx", False): AsyncHTTPTransport,
-}
+        marks = {mark.name for mark in metafunc.definition.iter_markers()}
+        wanted = {"over_httpx", "in_matrix"} if MATRIX else {"over_httpx"}
+        everywhere = marks & wanted and "wire_only" not in marks
+        metafunc.parametrize("transport_name", TRANSPORTS if everywhere else TRANSPORTS[:1])
 
 
 class Caller:
@@ -88,7 +85,9 @@ class Caller:
         settings = {"plugins": [], "dialect": "anthropic", "verify": empty, **arguments}
         names = settings.keys() & {"verify", "proxy", "trust_env", "max_connections"}
         connections = Connections(**{name: settings.pop(name) for name in names})
-        self.transport: Any = TRANSPORTS[transport_name, backend == "sync"](connections)
+        _, factory = resolve_transport(Given(transport_name))
+        make = factory.sync_transport if backend == "sync" else factory.async_transport
+        self.transport: Any = make(connections)
         settings["transport"] = self.transport
         self._stack = contextlib.ExitStack()
         if backend == "sync":

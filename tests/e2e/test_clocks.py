@@ -13,7 +13,7 @@ import unbroken
 from unbroken.messages import Timeouts
 from unbroken_faults import Fault, FaultServer, faults
 
-pytestmark = pytest.mark.over_httpx
+pytestmark = pytest.mark.in_matrix
 
 PATH = "/v1/messages"
 CLOCK = 0.12

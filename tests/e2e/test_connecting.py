@@ -14,7 +14,7 @@ from unbroken.messages import Timeouts
 from unbroken_faults import FaultServer, faults
 from unbroken_retry import Retry
 
-pytestmark = pytest.mark.over_httpx
+pytestmark = pytest.mark.in_matrix
 
 PATH = "/v1/messages"
 EAGER = {"initial_delay": 0.0, "jitter": 0.0}

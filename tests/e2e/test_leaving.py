@@ -24,7 +24,7 @@ import unbroken
 from unbroken.messages import Timeouts
 from unbroken_faults import Fault, FaultServer, ReceivedRequest, faults
 
-pytestmark = pytest.mark.over_httpx
+pytestmark = pytest.mark.in_matrix
 
 PATH = "/v1/messages"
 JSON = {"stream": True}

@@ -17,6 +17,7 @@ OURS: Final = "unbroken"
 """The distribution whose plugins and dialects can always be used by their plain names."""
 PLUGINS: Final = "unbroken.plugins"
 DIALECTS: Final = "unbroken.dialects"
+TRANSPORTS: Final = "unbroken.transports"
 DEFAULTS: Final = "unbroken.defaults"
 """The entry point group of the default list: the value of each name is its position."""
 

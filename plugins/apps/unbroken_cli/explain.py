@@ -28,10 +28,13 @@ def explain(plugins: Sequence[str] | None, config: str | None, dialect: str) -> 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", PluginOrderWarning)
         built = resolve_plugins(plugins, config)
-        with Client(built, dialect=resolve_dialect(dialect)) as client:
+        transport = None if settings.transport is None else settings.transport.value
+        with Client(built, dialect=resolve_dialect(dialect), transport=transport) as client:
             pipeline = client.describe()
     out.print(Text(pipeline), soft_wrap=True)
     out.print(Text(f"list: from {settings.plugins_source}", "dim"), soft_wrap=True)
+    if settings.transport is not None:
+        out.print(Text(f"transport: from {settings.transport.source}", "dim"), soft_wrap=True)
     for message in dict.fromkeys(str(each.message) for each in caught):
         out.print(Text(f"! {message}", "yellow"), soft_wrap=True)
     _show(out, built, settings)

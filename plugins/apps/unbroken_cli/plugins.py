@@ -1,4 +1,4 @@
-"""`unbroken plugins`: the installed plugins and dialects, their state and their settings.
+"""`unbroken plugins`: the installed plugins, dialects and transports, their state and their settings.
 
 A plugin that cannot be imported is listed with its problem.
 """
@@ -15,7 +15,7 @@ from rich.text import Text
 from unbroken import ConfigurationError, Plugin
 from unbroken.config import DEFAULTS, Settings, load_settings, name_of, nearest
 from unbroken.hookspecs import HookSpecs
-from unbroken.registry import DIALECTS, PLUGINS, Discovered, choose, discover
+from unbroken.registry import DIALECTS, PLUGINS, TRANSPORTS, Discovered, choose, discover
 
 from ._console import console, say
 from ._fields import settings_of
@@ -26,7 +26,7 @@ class Installed:
     """An entry point and the result of loading it."""
 
     kind: str
-    """``plugin`` or ``dialect``."""
+    """``plugin``, ``dialect`` or ``transport``."""
     entry: Discovered
     loaded: Any = None
     problem: str = ""
@@ -35,9 +35,10 @@ class Installed:
 
 
 def list_plugins(names: Sequence[str]) -> bool:
-    """Print all plugins and dialects, or the settings of those in `names`. Returns whether all names are known."""
+    """Print all that is installed, or the settings of those in `names`. Returns whether all names are known."""
     out = console()
-    installed = [*_installed("plugin", PLUGINS), *_installed("dialect", DIALECTS)]
+    kinds = {"plugin": PLUGINS, "dialect": DIALECTS, "transport": TRANSPORTS}
+    installed = [each for kind, group in kinds.items() for each in _installed(kind, group)]
     if not names:
         _show_all(out, installed)
         return True

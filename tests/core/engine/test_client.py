@@ -145,7 +145,7 @@ def test_a_client_describes_its_pipeline(make):
     """The dialect, the plugins in order, and who acts where."""
     client = make([Timeout(), Retry()], transport=ScriptedTransport([], FakeClock()), dialect=Talk())
     text = client.describe()
-    assert text.startswith("dialect: talk\nplugins: timeout, retry\n")
+    assert text.startswith("dialect: talk\ntransport: ScriptedTransport\nplugins: timeout, retry\n")
     assert "before_request       timeout" in text
 
 
@@ -155,7 +155,7 @@ def test_the_defaults_of_a_client(make, installed, monkeypatch, tmp_path):
     installed(PLUGINS, Timeout)
     monkeypatch.chdir(tmp_path)
     client = make(["timeout"])
-    assert client.describe().startswith("dialect: sse\nplugins: timeout")
+    assert client.describe().startswith("dialect: sse\ntransport: wire\nplugins: timeout")
     assert isinstance(client._setup.clock, SystemClock)
     assert isinstance(client._transport, WireTransport if make is Client else AsyncWireTransport)
     client.close() if make is Client else run(client.aclose)

@@ -16,7 +16,7 @@ def test_each_setting_has_its_value_and_its_source(invoke, nowhere, monkeypatch)
     monkeypatch.setenv("UNBROKEN_RETRY__MAX_RETRIES", "7")
     result = invoke("explain", "--dialect", "anthropic", "--plugins", "timeout,retry")
     assert result.exit_code == 0
-    assert result.stdout.startswith("dialect: anthropic\nplugins: timeout, retry\n")
+    assert result.stdout.startswith("dialect: anthropic\ntransport: wire\nplugins: timeout, retry\n")
     assert _row(result.stdout, "retry.max_retries") == ["retry.max_retries", "7", "UNBROKEN_RETRY__MAX_RETRIES"]
     assert _row(result.stdout, "retry.jitter ") == ["retry.jitter", "0.1", "defaults"]
     assert _row(result.stdout, "retry.max_delay")[:2] == ["retry.max_delay", "9"]

@@ -1,4 +1,4 @@
-"""The awaiting transport, for asyncio and trio.
+"""The async transport over a pool of our own, for asyncio and trio.
 
 Closing never awaits where it matters: the pool's bookkeeping after a failure runs without a single point at which a
 second cancellation could interrupt it.
@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Coroutine, Iterable
 from typing import Any, Self
 
 import h11
-import httpcore
-import httpx
 
-from ..messages import Request, Response
-from ..transport import DRAIN_SECONDS, Connections, Opening
-from ._pool import Counts, GuardState, clean, guard_pool, settle
+from unbroken.messages import Request, Response
+from unbroken.transport import DRAIN_SECONDS, Connections, Opening
+
+from ._guard import GuardState, Pools, guard_pool, settle
+from ._library import Library
+from ._private import next_event_of, nothing_behind, pool_of
 from ._settings import http_arguments, proxy_for
 from ._shared import DRAIN_BYTES, PIECE, Ticket, closed, http_request, http_response, now, translated
 
@@ -32,46 +33,47 @@ def finish_now(closing: Coroutine[Any, Any, None]) -> None:
     closing.close()
 
 
-class AsyncHTTPTransport(Counts):
+class AsyncPooledTransport(Pools):
     """HTTP/1.1 over httpx's connection pool."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, library: Library, connections: Connections) -> None:
+        self._library = library
         self._connections = connections
         self._closed = False
-        self._by_proxy: dict[str | None, httpx.AsyncHTTPTransport] = {}
+        self._by_proxy: dict[str | None, Any] = {}
         if not connections.trust_env:
             self._http(connections.proxy)
 
-    async def open(self, request: Request, opening: Opening) -> "AsyncHTTPExchange":
+    async def open(self, request: Request, opening: Opening) -> "AsyncPooledExchange":
         """Send `request`. A kept connection that the server has closed meanwhile is replaced once, unseen."""
         if self._closed:
             raise closed()
         http = self._http(proxy_for(request, self._connections))
-        ticket = Ticket(opening)
+        ticket = Ticket(self._library, opening)
         try:
             return await self._send(http, request, ticket)
         except Exception as error:
             if not ticket.stale(error):
-                raise translated(error, ticket) from error
-        ticket = Ticket(opening)
+                raise translated(error, self._library) from error
+        ticket = Ticket(self._library, opening)
         opening.phase = "connect"
         try:
             return await self._send(http, request, ticket)
         except Exception as error:
-            raise translated(error, ticket) from error
+            raise translated(error, self._library) from error
 
-    async def _send(self, http: httpx.AsyncHTTPTransport, request: Request, ticket: Ticket) -> "AsyncHTTPExchange":
+    async def _send(self, http: Any, request: Request, ticket: Ticket) -> "AsyncPooledExchange":
         try:
             response = await http.handle_async_request(http_request(request, ticket))
         except BaseException:
-            settle(http._pool, ticket)
+            settle(pool_of(http), ticket)
             raise
-        return AsyncHTTPExchange(response, ticket, http._pool)
+        return AsyncPooledExchange(response, ticket, pool_of(http))
 
-    def _http(self, proxy: str | None) -> httpx.AsyncHTTPTransport:
+    def _http(self, proxy: str | None) -> Any:
         if proxy not in self._by_proxy:
-            http = httpx.AsyncHTTPTransport(**http_arguments(self._connections, proxy))
-            guard_pool(http._pool, Guard, Backend, lambda: self._closed)
+            http = self._library.httpx.AsyncHTTPTransport(**http_arguments(self._library, self._connections, proxy))
+            guard_pool(pool_of(http), lambda: Guard(self._library), Backend, lambda: self._closed)
             self._by_proxy[proxy] = http
         return self._by_proxy[proxy]
 
@@ -82,10 +84,10 @@ class AsyncHTTPTransport(Counts):
             await http.aclose()
 
 
-class AsyncHTTPExchange:
+class AsyncPooledExchange:
     """One response under way."""
 
-    def __init__(self, response: httpx.Response, ticket: Ticket, pool: Any) -> None:
+    def __init__(self, response: Any, ticket: Ticket, pool: Any) -> None:
         self._http = response
         self._ticket = ticket
         self._pool = pool
@@ -98,7 +100,7 @@ class AsyncHTTPExchange:
         try:
             return await self._body.read()
         except Exception as error:
-            raise translated(error, self._ticket) from error
+            raise translated(error, self._ticket.library) from error
 
     def abort(self) -> None:
         """Close the connection at once and tell the pool, all without awaiting."""
@@ -127,24 +129,22 @@ class AsyncHTTPExchange:
             pass
 
 
-class Guard(GuardState, httpcore.AsyncConnectionInterface):
+class Guard(GuardState):
     """A pooled connection whose end is decided here."""
 
     wire: "Stream | None" = None
 
-    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+    async def handle_async_request(self, request: Any) -> Any:
         ticket = self.take(request)
         try:
             response: Any = await self.connection.handle_async_request(request)
-        except httpcore.ConnectionNotAvailable:
+        except self.library.core.ConnectionNotAvailable:
             raise
         except BaseException:
             self.kill()
             raise
         ticket.body = Body(self, response.stream)
-        return httpcore.Response(
-            response.status, headers=response.headers, content=ticket.body, extensions=response.extensions
-        )
+        return self.response(response, ticket.body)
 
     def kill(self) -> None:
         """Close the connection now and for good."""
@@ -166,7 +166,7 @@ class Body:
     def __init__(self, guard: Guard, stream: Any) -> None:
         self.guard = guard
         self._stream = stream
-        self._next_event = stream._connection._receive_event
+        self._next_event = next_event_of(stream)
         self._ended = False
         self.interrupt: BaseException | None = None
         """A cancellation that came while the connection was being freed; raised once the pool is in order."""
@@ -185,7 +185,7 @@ class Body:
 
     async def aclose(self) -> None:
         """Called by the pool just before it forgets the request: must not raise, must not be interrupted."""
-        if not self._ended or self.guard.dead or not clean(self._stream):
+        if not self._ended or self.guard.dead or not nothing_behind(self._stream):
             self.guard.kill()
             return
         try:
@@ -195,10 +195,10 @@ class Body:
             self.interrupt = error
 
 
-class Backend(httpcore.AsyncNetworkBackend):
+class Backend:
     """Connects against the deadline in force."""
 
-    def __init__(self, guard: Guard, inner: httpcore.AsyncNetworkBackend) -> None:
+    def __init__(self, guard: Guard, inner: Any) -> None:
         self._guard = guard
         self._inner = inner
 
@@ -208,24 +208,25 @@ class Backend(httpcore.AsyncNetworkBackend):
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        left = self._guard.serving().remaining(httpcore.ConnectTimeout)
+        socket_options: Iterable[Any] | None = None,
+    ) -> "Stream":
+        ticket = self._guard.serving()
+        left = ticket.remaining(ticket.library.core.ConnectTimeout)
         stream = await self._inner.connect_tcp(host, port, left, local_address, socket_options)
         return Stream(self._guard, stream)
 
 
-class Stream(httpcore.AsyncNetworkStream):
+class Stream:
     """A socket, read and written against the deadline in force."""
 
-    def __init__(self, guard: Guard, inner: httpcore.AsyncNetworkStream) -> None:
+    def __init__(self, guard: Guard, inner: Any) -> None:
         self._guard = guard
         self.inner = inner
         guard.wire = self
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         ticket = self._guard.serving()
-        data = await self.inner.read(max_bytes, ticket.remaining(httpcore.ReadTimeout))
+        data: bytes = await self.inner.read(max_bytes, ticket.remaining(ticket.library.core.ReadTimeout))
         ticket.received = ticket.received or bool(data)
         return data
 
@@ -234,7 +235,7 @@ class Stream(httpcore.AsyncNetworkStream):
         if self._guard.stands():
             ticket.connected()
         for start in range(0, len(buffer), PIECE):
-            await self.inner.write(buffer[start : start + PIECE], ticket.remaining(httpcore.WriteTimeout))
+            await self.inner.write(buffer[start : start + PIECE], ticket.remaining(ticket.library.core.WriteTimeout))
 
     async def aclose(self) -> None:
         # Called by the pool's clean-up as well, which a second cancellation must not interrupt.
@@ -244,7 +245,8 @@ class Stream(httpcore.AsyncNetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> Self:
         ticket = self._guard.serving()
-        self.inner = await self.inner.start_tls(ssl_context, server_hostname, ticket.remaining(httpcore.ConnectTimeout))
+        left = ticket.remaining(ticket.library.core.ConnectTimeout)
+        self.inner = await self.inner.start_tls(ssl_context, server_hostname, left)
         return self
 
     def get_extra_info(self, info: str) -> Any:

@@ -3,11 +3,10 @@
 import concurrent.futures
 import socket
 import threading
+from typing import Any
 
-import httpcore
 
-
-def addresses(host: str, port: int, seconds: float | None) -> list[str]:
+def addresses(host: str, port: int, seconds: float | None, core: Any) -> list[str]:
     """Return the addresses of `host`, in the system's order. Raises httpcore's ConnectError or ConnectTimeout."""
     answer: concurrent.futures.Future[list[str]] = concurrent.futures.Future()
 
@@ -16,7 +15,7 @@ def addresses(host: str, port: int, seconds: float | None) -> list[str]:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:  # IDNA cannot encode every name
             reason = getattr(error, "strerror", None) or error
-            answer.set_exception(httpcore.ConnectError(f"the name {host!r} cannot be resolved: {reason}"))
+            answer.set_exception(core.ConnectError(f"the name {host!r} cannot be resolved: {reason}"))
         else:
             answer.set_result(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
 
@@ -25,4 +24,4 @@ def addresses(host: str, port: int, seconds: float | None) -> list[str]:
     try:
         return answer.result(seconds)
     except concurrent.futures.TimeoutError:
-        raise httpcore.ConnectTimeout(f"the name {host!r} was not resolved in time") from None
+        raise core.ConnectTimeout(f"the name {host!r} was not resolved in time") from None

@@ -3,18 +3,16 @@
 import builtins
 import ssl
 import time
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
-import h11
-import httpcore
-import httpx
 from attrs import define, field
 
-from ..errors import NetworkError, TimeoutError
-from ..headers import Headers
-from ..messages import Request, Response
-from ..transport import Opening
+from unbroken.errors import NetworkError, TimeoutError
+from unbroken.headers import Headers
+from unbroken.messages import Request, Response
+from unbroken.transport import Opening
+
+from ._library import Library
 
 TICKET: Final = "unbroken"
 """The request extension under which a ticket travels through httpx and httpcore."""
@@ -23,28 +21,12 @@ DRAIN_BYTES: Final = 64 * 1024
 PIECE: Final = 64 * 1024
 """The most bytes that are written at once; between two pieces the deadline is looked at."""
 
-UNUSABLE: Final = (
-    h11.LocalProtocolError,
-    httpcore.LocalProtocolError,
-    httpcore.UnsupportedProtocol,
-    httpx.InvalidURL,
-    UnicodeError,  # of a host that IDNA cannot encode
-)
-"""What is wrong with the request itself."""
-FAILURES: Final = (
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    OSError,  # ssl.SSLError within a stream, which httpcore does not translate under asyncio
-    *UNUSABLE,
-)
-TIMEOUTS: Final = (httpcore.ConnectTimeout, httpcore.ReadTimeout, httpcore.WriteTimeout)
-
 
 @define(eq=False)
 class Ticket:
     """One exchange on its way through the pool."""
 
+    library: Library
     opening: Opening
     deadline: float | None = field(init=False)
     """The deadline in force."""
@@ -74,7 +56,7 @@ class Ticket:
 
     def stale(self, error: Exception) -> bool:
         """Whether `error` says no more than that a kept connection was closed by the server meanwhile."""
-        return self.reused and not self.received and isinstance(unwrapped(error), FAILURES)
+        return self.reused and not self.received and isinstance(unwrapped(error, self.library), self.library.failures)
 
 
 def now() -> float:
@@ -82,37 +64,21 @@ def now() -> float:
     return time.monotonic()
 
 
-def http_request(request: Request, ticket: Ticket) -> httpx.Request:
+def http_request(request: Request, ticket: Ticket) -> Any:
     """Make httpx's request; only its pool timeout is httpx's own."""
-    left = ticket.remaining(httpcore.ConnectTimeout)
-    made = httpx.Request(
+    left = ticket.remaining(ticket.library.core.ConnectTimeout)
+    made = ticket.library.httpx.Request(
         request.method,
         request.url,
         headers=list(request.headers.items_raw),
         content=request.content,
         extensions={TICKET: ticket, "timeout": {"pool": left}},
     )
-    made.stream = Content(request.content)
+    made.stream = ticket.library.body_class(request.content)
     return made
 
 
-class Content(httpx.ByteStream):
-    """The body of a request. httpx's own is an async generator, which an upload that is cancelled leaves half-way."""
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(content)
-        self._left = [content]
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._left:
-            raise StopAsyncIteration
-        return self._left.pop()
-
-
-def http_response(response: httpx.Response) -> Response:
+def http_response(response: Any) -> Response:
     """Keep the head. Field values are latin-1 on the wire (RFC 9110 §5.5)."""
     fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw]
     version = response.extensions.get("http_version", b"HTTP/1.1")
@@ -124,28 +90,31 @@ def http_response(response: httpx.Response) -> Response:
     )
 
 
-def unwrapped(error: BaseException) -> BaseException:
-    """Return httpcore's error where httpx has put its own around it."""
-    return error.__cause__ if isinstance(error, httpx.TransportError) and error.__cause__ is not None else error
+def unwrapped(error: BaseException, library: Library) -> BaseException:
+    """Return httpcore's error, or that of the system, where httpx has put its own around it."""
+    cause = error.__cause__
+    if isinstance(error, library.httpx.TransportError) and isinstance(cause, library.known):
+        return cause
+    return error
 
 
-def translated(error: Exception, ticket: Ticket) -> Exception:
+def translated(error: Exception, library: Library) -> Exception:
     """Make of an httpx or httpcore error what a transport may raise."""
-    cause = unwrapped(error)
-    if isinstance(cause, httpcore.PoolTimeout):
+    cause = unwrapped(error, library)
+    if isinstance(cause, library.full):
         return TimeoutError(
             "no connection became free: max_connections streams are open (connect timeout)",
             timeout="connect",
             is_local=True,
         )
-    if isinstance(cause, TIMEOUTS):
+    if isinstance(cause, library.timeouts):
         return builtins.TimeoutError("the deadline has passed")
-    if not isinstance(cause, FAILURES):
+    if not isinstance(cause, library.failures):
         return error
     tls = _tls_reason(cause)
     if tls is not None:
         return NetworkError(f"TLS: {tls}", retryable=False)
-    retryable = False if isinstance(cause, UNUSABLE) else None
+    retryable = False if isinstance(cause, library.unusable) else None
     return NetworkError(str(cause) or type(cause).__name__, retryable=retryable)
 
 

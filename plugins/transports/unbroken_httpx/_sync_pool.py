@@ -1,4 +1,4 @@
-"""The blocking transport."""
+"""The sync transport over a pool of our own."""
 
 import socket
 import ssl
@@ -8,59 +8,61 @@ from contextlib import suppress
 from typing import Any, Self
 
 import h11
-import httpcore
-import httpx
 
-from ..messages import Request, Response
-from ..transport import DRAIN_SECONDS, Connections, Opening
+from unbroken.messages import Request, Response
+from unbroken.transport import DRAIN_SECONDS, Connections, Opening
+
 from . import _resolve
-from ._pool import Counts, GuardState, clean, guard_pool, settle
+from ._guard import GuardState, Pools, guard_pool, settle
+from ._library import Library
+from ._private import next_event_of, nothing_behind, pool_of
 from ._settings import http_arguments, proxy_for
 from ._shared import DRAIN_BYTES, PIECE, Ticket, closed, http_request, http_response, now, translated
 
 
-class HTTPTransport(Counts):
+class PooledTransport(Pools):
     """HTTP/1.1 over httpx's connection pool."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, library: Library, connections: Connections) -> None:
+        self._library = library
         self._connections = connections
         self._lock = threading.Lock()
         self._closed = False
-        self._by_proxy: dict[str | None, httpx.HTTPTransport] = {}
+        self._by_proxy: dict[str | None, Any] = {}
         if not connections.trust_env:
             self._http(connections.proxy)
 
-    def open(self, request: Request, opening: Opening) -> "HTTPExchange":
+    def open(self, request: Request, opening: Opening) -> "PooledExchange":
         """Send `request`. A kept connection that the server has closed meanwhile is replaced once, unseen."""
         if self._closed:
             raise closed()
         http = self._http(proxy_for(request, self._connections))
-        ticket = Ticket(opening)
+        ticket = Ticket(self._library, opening)
         try:
             return self._send(http, request, ticket)
         except Exception as error:
             if not ticket.stale(error):
-                raise translated(error, ticket) from error
-        ticket = Ticket(opening)
+                raise translated(error, self._library) from error
+        ticket = Ticket(self._library, opening)
         opening.phase = "connect"
         try:
             return self._send(http, request, ticket)
         except Exception as error:
-            raise translated(error, ticket) from error
+            raise translated(error, self._library) from error
 
-    def _send(self, http: httpx.HTTPTransport, request: Request, ticket: Ticket) -> "HTTPExchange":
+    def _send(self, http: Any, request: Request, ticket: Ticket) -> "PooledExchange":
         try:
             response = http.handle_request(http_request(request, ticket))
         except BaseException:
-            settle(http._pool, ticket)
+            settle(pool_of(http), ticket)
             raise
-        return HTTPExchange(response, ticket)
+        return PooledExchange(response, ticket)
 
-    def _http(self, proxy: str | None) -> httpx.HTTPTransport:
+    def _http(self, proxy: str | None) -> Any:
         with self._lock:
             if proxy not in self._by_proxy:
-                http = httpx.HTTPTransport(**http_arguments(self._connections, proxy))
-                guard_pool(http._pool, Guard, Backend, lambda: self._closed)
+                http = self._library.httpx.HTTPTransport(**http_arguments(self._library, self._connections, proxy))
+                guard_pool(pool_of(http), lambda: Guard(self._library), Backend, lambda: self._closed)
                 self._by_proxy[proxy] = http
             return self._by_proxy[proxy]
 
@@ -71,10 +73,10 @@ class HTTPTransport(Counts):
             http.close()
 
 
-class HTTPExchange:
+class PooledExchange:
     """One response under way."""
 
-    def __init__(self, response: httpx.Response, ticket: Ticket) -> None:
+    def __init__(self, response: Any, ticket: Ticket) -> None:
         self._http = response
         self._ticket = ticket
         self._body: Body = ticket.body
@@ -86,7 +88,7 @@ class HTTPExchange:
         try:
             return self._body.read()
         except Exception as error:
-            raise translated(error, self._ticket) from error
+            raise translated(error, self._ticket.library) from error
 
     def close(self, *, reusable: bool) -> None:
         """Let go; see `unbroken.transport.Exchange`."""
@@ -106,24 +108,22 @@ class HTTPExchange:
             pass
 
 
-class Guard(GuardState, httpcore.ConnectionInterface):
+class Guard(GuardState):
     """A pooled connection whose end is decided here."""
 
     wire: "Stream | None" = None
 
-    def handle_request(self, request: Any) -> httpcore.Response:
+    def handle_request(self, request: Any) -> Any:
         ticket = self.take(request)
         try:
             response: Any = self.connection.handle_request(request)
-        except httpcore.ConnectionNotAvailable:
+        except self.library.core.ConnectionNotAvailable:
             raise
         except BaseException:
             self.kill()
             raise
         ticket.body = Body(self, response.stream)
-        return httpcore.Response(
-            response.status, headers=response.headers, content=ticket.body, extensions=response.extensions
-        )
+        return self.response(response, ticket.body)
 
     def kill(self) -> None:
         """Close the connection now and for good."""
@@ -141,7 +141,7 @@ class Body:
     def __init__(self, guard: Guard, stream: Any) -> None:
         self._guard = guard
         self._stream = stream
-        self._next_event = stream._connection._receive_event
+        self._next_event = next_event_of(stream)
         self._ended = False
 
     def read(self) -> bytes:
@@ -158,16 +158,16 @@ class Body:
 
     def close(self) -> None:
         """Called by the pool just before it forgets the request."""
-        if self._ended and not self._guard.dead and clean(self._stream):
+        if self._ended and not self._guard.dead and nothing_behind(self._stream):
             self._stream.close()
         else:
             self._guard.kill()
 
 
-class Backend(httpcore.NetworkBackend):
+class Backend:
     """Connects against the deadline in force, name look-up and all addresses included."""
 
-    def __init__(self, guard: Guard, inner: httpcore.NetworkBackend) -> None:
+    def __init__(self, guard: Guard, inner: Any) -> None:
         self._guard = guard
         self._inner = inner
 
@@ -177,35 +177,36 @@ class Backend(httpcore.NetworkBackend):
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
+        socket_options: Iterable[Any] | None = None,
+    ) -> "Stream":
         ticket = self._guard.serving()
-        failure: Exception = httpcore.ConnectError(f"the name {host!r} has no address")
-        addresses = _resolve.addresses(host, port, ticket.remaining(httpcore.ConnectTimeout))
+        core = ticket.library.core
+        failure: Exception = core.ConnectError(f"the name {host!r} has no address")
+        addresses = _resolve.addresses(host, port, ticket.remaining(core.ConnectTimeout), core)
         for tried, address in enumerate(addresses):
-            left = ticket.remaining(httpcore.ConnectTimeout)
+            left = ticket.remaining(core.ConnectTimeout)
             # An address where nobody answers must not use up the time of the others.
             share = None if left is None else left / (len(addresses) - tried)
             try:
                 stream = self._inner.connect_tcp(address, port, share, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            except (core.ConnectError, core.ConnectTimeout) as error:
                 failure = error
             else:
                 return Stream(self._guard, stream)
         raise failure
 
 
-class Stream(httpcore.NetworkStream):
+class Stream:
     """A socket, read and written against the deadline in force."""
 
-    def __init__(self, guard: Guard, inner: httpcore.NetworkStream) -> None:
+    def __init__(self, guard: Guard, inner: Any) -> None:
         self._guard = guard
         self.inner = inner
         guard.wire = self
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         ticket = self._guard.serving()
-        data = self.inner.read(max_bytes, ticket.remaining(httpcore.ReadTimeout))
+        data: bytes = self.inner.read(max_bytes, ticket.remaining(ticket.library.core.ReadTimeout))
         ticket.received = ticket.received or bool(data)
         return data
 
@@ -214,7 +215,7 @@ class Stream(httpcore.NetworkStream):
         if self._guard.stands():
             ticket.connected()
         for start in range(0, len(buffer), PIECE):
-            self.inner.write(buffer[start : start + PIECE], ticket.remaining(httpcore.WriteTimeout))
+            self.inner.write(buffer[start : start + PIECE], ticket.remaining(ticket.library.core.WriteTimeout))
 
     def close(self) -> None:
         # Wakes a thread that is reading, which closing alone does not. Not by the method of ssl.SSLSocket, after
@@ -227,7 +228,8 @@ class Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> Self:
         ticket = self._guard.serving()
-        self.inner = self.inner.start_tls(ssl_context, server_hostname, ticket.remaining(httpcore.ConnectTimeout))
+        left = ticket.remaining(ticket.library.core.ConnectTimeout)
+        self.inner = self.inner.start_tls(ssl_context, server_hostname, left)
         return self
 
     def get_extra_info(self, info: str) -> Any:

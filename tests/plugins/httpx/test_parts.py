@@ -1,4 +1,4 @@
-"""The parts of the HTTP transport that need no server."""
+"""The parts of the transport over httpx and httpx2 that need no server; each test runs over both libraries."""
 
 import asyncio
 import gc
@@ -7,35 +7,39 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import h11
-import httpcore
-import httpx
 import pytest
 
 import unbroken
-from unbroken._httpx import AsyncHTTPTransport, HTTPTransport, _async, _resolve, _sync
-from unbroken._httpx._pool import GuardState, Requests
-from unbroken._httpx._settings import http_arguments, proxy_for
-from unbroken._httpx._shared import PIECE, Ticket, closed, http_request, translated
 from unbroken.messages import Request
 from unbroken.transport import Connections, Opening
+from unbroken_httpx import AsyncHTTPXTransport, HTTPXTransport, _async_pool, _resolve, _sync_pool
+from unbroken_httpx._guard import GuardState, Requests
+from unbroken_httpx._library import Library
+from unbroken_httpx._settings import http_arguments, proxy_for
+from unbroken_httpx._shared import PIECE, Ticket, closed, http_request, translated
 
 
-def ticket(deadline: float | None = None) -> Ticket:
-    return Ticket(Opening(connect_deadline=deadline, deadline=deadline))
+@pytest.fixture
+def ticket(lib: Library) -> Callable[..., Ticket]:
+    def make(deadline: float | None = None) -> Ticket:
+        return Ticket(lib, Opening(connect_deadline=deadline, deadline=deadline))
+
+    return make
 
 
 # Names.
 
 
-def test_addresses_come_in_the_order_of_the_system_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_come_in_the_order_of_the_system_and_once(lib: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """getaddrinfo() may name an address several times."""
     found = [(0, 0, 0, "", (address, 80)) for address in ("::1", "127.0.0.1", "::1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-    assert _resolve.addresses("x", 80, 1) == ["::1", "127.0.0.1"]
+    assert _resolve.addresses("x", 80, 1, lib.core) == ["::1", "127.0.0.1"]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +51,7 @@ def test_addresses_come_in_the_order_of_the_system_and_once(monkeypatch: pytest.
     ],
 )
 def test_a_name_that_is_not_found_is_a_connect_error(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+    lib: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     """C34: also without any time limit."""
 
@@ -55,17 +59,17 @@ def test_a_name_that_is_not_found_is_a_connect_error(
         raise error
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
-    with pytest.raises(httpcore.ConnectError, match=rf"'x' cannot be resolved: {reason}"):
-        _resolve.addresses("x", 80, None)
+    with pytest.raises(lib.core.ConnectError, match=rf"'x' cannot be resolved: {reason}"):
+        _resolve.addresses("x", 80, None, lib.core)
 
 
-def test_a_look_up_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_up_that_hangs_is_left_behind(lib: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """C34: by a daemon thread, which does not keep the process."""
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(10) and [])
     began = time.monotonic()
-    with pytest.raises(httpcore.ConnectTimeout):
-        _resolve.addresses("x", 80, 0.05)
+    with pytest.raises(lib.core.ConnectTimeout):
+        _resolve.addresses("x", 80, 0.05, lib.core)
     assert time.monotonic() - began < 1
     (left,) = (each for each in threading.enumerate() if each.name == "unbroken-resolver")
     assert left.daemon
@@ -76,7 +80,7 @@ def test_a_look_up_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) ->
 # Addresses.
 
 
-class Network(httpcore.NetworkBackend):
+class Network:
     """Connects as it is told, and notes with how much time."""
 
     def __init__(self, *answers: Any) -> None:
@@ -91,7 +95,7 @@ class Network(httpcore.NetworkBackend):
         return answer
 
 
-class Socket(httpcore.NetworkStream):
+class Socket:
     """Notes what is written."""
 
     def __init__(self) -> None:
@@ -101,10 +105,14 @@ class Socket(httpcore.NetworkStream):
         self.written.append(buffer)
 
 
-def guard(deadline: float | None = None) -> Any:
-    made = _sync.Guard()
-    made.ticket = ticket(deadline)
-    return made
+@pytest.fixture
+def guard(lib: Library, ticket: Any) -> Callable[..., Any]:
+    def make(deadline: float | None = None) -> Any:
+        made = _sync_pool.Guard(lib)
+        made.ticket = ticket(deadline)
+        return made
+
+    return make
 
 
 @pytest.fixture
@@ -114,49 +122,49 @@ def three(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("three")
-def test_each_address_has_a_share_of_the_time() -> None:
+def test_each_address_has_a_share_of_the_time(lib: Any, guard: Any) -> None:
     """C34: an address where nobody answers leaves time for the next."""
     wire = Socket()
-    network = Network(httpcore.ConnectTimeout(), httpcore.ConnectError(), wire)
-    stream = _sync.Backend(guard(time.monotonic() + 9), network).connect_tcp("x", 80)
+    network = Network(lib.core.ConnectTimeout(), lib.core.ConnectError(), wire)
+    stream = _sync_pool.Backend(guard(time.monotonic() + 9), network).connect_tcp("x", 80)
     assert stream.inner is wire
     assert [host for host, _ in network.tried] == ["a", "b", "c"]
     assert [pytest.approx(share, abs=0.5) for share in (3, 4.5, 9)] == [left for _, left in network.tried]
 
 
 @pytest.mark.usefixtures("three")
-def test_the_last_address_says_what_was_wrong() -> None:
+def test_the_last_address_says_what_was_wrong(lib: Any, guard: Any) -> None:
     """C34: when none answers."""
-    network = Network(httpcore.ConnectTimeout(), httpcore.ConnectTimeout(), httpcore.ConnectError("refused"))
-    with pytest.raises(httpcore.ConnectError, match="refused"):
-        _sync.Backend(guard(), network).connect_tcp("x", 80)
+    network = Network(lib.core.ConnectTimeout(), lib.core.ConnectTimeout(), lib.core.ConnectError("refused"))
+    with pytest.raises(lib.core.ConnectError, match="refused"):
+        _sync_pool.Backend(guard(), network).connect_tcp("x", 80)
     assert [left for _, left in network.tried] == [None] * 3
 
 
-def test_a_name_without_addresses_is_a_connect_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_without_addresses_is_a_connect_error(lib: Any, guard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """C34: a resolver may say so."""
     monkeypatch.setattr(_resolve, "addresses", lambda *_: [])
-    with pytest.raises(httpcore.ConnectError, match="'x' has no address"):
-        _sync.Backend(guard(), Network()).connect_tcp("x", 80)
+    with pytest.raises(lib.core.ConnectError, match="'x' has no address"):
+        _sync_pool.Backend(guard(), Network()).connect_tcp("x", 80)
 
 
-def test_the_deadline_is_looked_at_between_two_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_deadline_is_looked_at_between_two_pieces(lib: Any, guard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """C41: httpcore gives each send() the whole time again."""
     wire = Socket()
     wire.write = lambda buffer, timeout=None: wire.written.append(buffer) or time.sleep(0.02)  # type: ignore[method-assign]
-    stream = _sync.Stream(guard(time.monotonic() + 0.1), wire)
-    with pytest.raises(httpcore.WriteTimeout):
+    stream = _sync_pool.Stream(guard(time.monotonic() + 0.1), wire)
+    with pytest.raises(lib.core.WriteTimeout):
         stream.write(b"x" * PIECE * 50)
     assert 1 <= len(wire.written) < 50
 
 
-def test_what_was_closed_here_cannot_be_read_or_written() -> None:
+def test_what_was_closed_here_cannot_be_read_or_written(lib: Any, guard: Any) -> None:
     """A connection that somebody else has closed meanwhile."""
     dead = guard()
     dead.dead = True
-    stream = _sync.Stream(dead, Socket())
+    stream = _sync_pool.Stream(dead, Socket())
     for use in (lambda: stream.read(1), lambda: stream.write(b"x")):
-        with pytest.raises(httpcore.ReadError):
+        with pytest.raises(lib.core.ReadError):
             use()
 
 
@@ -164,44 +172,45 @@ def test_what_was_closed_here_cannot_be_read_or_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "retryable"),
+    ("make", "retryable"),
     [
-        (httpcore.ConnectError("refused"), True),
-        (httpcore.ReadError(), True),
-        (httpcore.RemoteProtocolError("nonsense"), True),
-        (httpcore.ProxyError("407 Proxy Authentication Required"), True),
-        (OSError(5, "Input/output error"), True),
-        (httpcore.LocalProtocolError("bad"), False),
-        (httpcore.UnsupportedProtocol("gopher"), False),
-        (h11.LocalProtocolError("Too much data"), False),
-        (httpx.InvalidURL("no"), False),
-        (UnicodeError("label too long"), False),
+        (lambda lib: lib.core.ConnectError("refused"), True),
+        (lambda lib: lib.core.ReadError(), True),
+        (lambda lib: lib.core.RemoteProtocolError("nonsense"), True),
+        (lambda lib: lib.core.ProxyError("407 Proxy Authentication Required"), True),
+        (lambda lib: OSError(5, "Input/output error"), True),
+        (lambda lib: lib.core.LocalProtocolError("bad"), False),
+        (lambda lib: lib.core.UnsupportedProtocol("gopher"), False),
+        (lambda lib: h11.LocalProtocolError("Too much data"), False),
+        (lambda lib: lib.httpx.InvalidURL("no"), False),
+        (lambda lib: UnicodeError("label too long"), False),
     ],
 )
-def test_failures_are_network_errors(error: Exception, retryable: bool) -> None:
+def test_failures_are_network_errors(lib: Library, make: Any, retryable: bool) -> None:
     """Nothing of httpx reaches the caller, wrapped or not."""
-    wrapped = httpx.ConnectError("x")
+    error = make(lib)
+    wrapped = lib.httpx.ConnectError("x")
     wrapped.__cause__ = error
     for each in (error, wrapped):
-        made = translated(each, ticket())
+        made = translated(each, lib)
         assert isinstance(made, unbroken.NetworkError)
         assert made.retryable is retryable
         assert made.message == (str(error) or type(error).__name__)
 
 
-def test_timeouts_are_for_the_engine_to_name() -> None:
+def test_timeouts_are_for_the_engine_to_name(lib: Any) -> None:
     """Except that of the pool, which only the transport knows."""
-    for error in (httpcore.ConnectTimeout(), httpcore.ReadTimeout(), httpcore.WriteTimeout()):
-        assert type(translated(error, ticket())) is TimeoutError
-    full = translated(httpcore.PoolTimeout(), ticket())
+    for error in (lib.core.ConnectTimeout(), lib.core.ReadTimeout(), lib.core.WriteTimeout()):
+        assert type(translated(error, lib)) is TimeoutError
+    full = translated(lib.core.PoolTimeout(), lib)
     assert isinstance(full, unbroken.TimeoutError)
     assert (full.timeout, full.is_local) == ("connect", True)
 
 
-def test_a_bug_stays_a_bug() -> None:
+def test_a_bug_stays_a_bug(lib: Any) -> None:
     """What is none of HTTP's failures is not made to look like one."""
     bug = AttributeError("x")
-    assert translated(bug, ticket()) is bug
+    assert translated(bug, lib) is bug
 
 
 def _chained(*errors: Exception) -> Exception:
@@ -210,22 +219,22 @@ def _chained(*errors: Exception) -> Exception:
     return errors[0]
 
 
-def test_a_refusal_of_tls_is_not_retried() -> None:
+def test_a_refusal_of_tls_is_not_retried(lib: Any) -> None:
     """C38: wherever it is in the chain."""
     refusal = ssl.SSLCertVerificationError(1, "certificate verify failed")
     refusal.verify_message = "certificate has expired"
-    made = translated(_chained(httpcore.ConnectError(), OSError(), refusal), ticket())
+    made = translated(_chained(lib.core.ConnectError(), OSError(), refusal), lib)
     assert isinstance(made, unbroken.NetworkError)
     assert (made.message, made.retryable) == ("TLS: certificate has expired", False)
-    vague = translated(_chained(httpcore.ConnectError(), ssl.SSLError()), ticket())
+    vague = translated(_chained(lib.core.ConnectError(), ssl.SSLError()), lib)
     assert isinstance(vague, unbroken.NetworkError)
     assert (vague.message, vague.retryable) == ("TLS: handshake failed", False)
 
 
 @pytest.mark.parametrize("error", [ssl.SSLEOFError(8, "EOF"), ssl.SSLZeroReturnError(6, "closed")])
-def test_an_end_within_tls_is_no_refusal(error: Exception) -> None:
+def test_an_end_within_tls_is_no_refusal(lib: Any, error: Exception) -> None:
     """C38: the connection was lost, which can get better."""
-    made = translated(_chained(httpcore.ConnectError("lost"), error), ticket())
+    made = translated(_chained(lib.core.ConnectError("lost"), error), lib)
     assert isinstance(made, unbroken.NetworkError)
     assert made.retryable
 
@@ -233,16 +242,16 @@ def test_an_end_within_tls_is_no_refusal(error: Exception) -> None:
 # Tickets and guards.
 
 
-def test_a_passed_deadline_is_noticed_before_anything_is_tried() -> None:
+def test_a_passed_deadline_is_noticed_before_anything_is_tried(lib: Any, ticket: Any) -> None:
     """Even where the operation would not wait."""
-    with pytest.raises(httpcore.WriteTimeout):
-        ticket(time.monotonic() - 1).remaining(httpcore.WriteTimeout)
-    assert ticket().remaining(httpcore.WriteTimeout) is None
-    with pytest.raises(httpcore.ConnectTimeout):
+    with pytest.raises(lib.core.WriteTimeout):
+        ticket(time.monotonic() - 1).remaining(lib.core.WriteTimeout)
+    assert ticket().remaining(lib.core.WriteTimeout) is None
+    with pytest.raises(lib.core.ConnectTimeout):
         http_request(Request.build("GET", "http://x/"), ticket(time.monotonic() - 1))
 
 
-def test_a_promised_connection_is_nobody_elses() -> None:
+def test_a_promised_connection_is_nobody_elses(lib: Any) -> None:
     """httpcore would give an idle connection to every request that waits."""
 
     class Idle:
@@ -263,7 +272,7 @@ def test_a_promised_connection_is_nobody_elses() -> None:
         def assign_to_connection(self, connection: Any) -> None:
             self.connection = connection
 
-    state, one, other = GuardState(), Waiting(), Waiting()
+    state, one, other = GuardState(lib), Waiting(), Waiting()
     state.connection = Idle()
     requests = Requests()
     requests.append(one)
@@ -281,18 +290,18 @@ def test_a_promised_connection_is_nobody_elses() -> None:
     assert repr(state) == "<guarded idle>"
     state.dead = True
     assert state.is_closed()
-    assert not state.can_handle_request(httpcore.Origin(b"http", b"x", 80))
+    assert not state.can_handle_request(lib.core.Origin(b"http", b"x", 80))
     assert repr(state) == "<guarded DEAD>"
 
 
-def test_the_body_is_read_in_one_way() -> None:
+def test_the_body_is_read_in_one_way(lib: Any) -> None:
     """httpcore wants its streams iterable; nobody iterates these."""
 
     stream = SimpleNamespace(_connection=SimpleNamespace(_receive_event=None))
     with pytest.raises(NotImplementedError):
-        iter(_sync.Body(_sync.Guard(), stream))
+        iter(_sync_pool.Body(_sync_pool.Guard(lib), stream))
     with pytest.raises(NotImplementedError):
-        aiter(_async.Body(_async.Guard(), stream))
+        aiter(_async_pool.Body(_async_pool.Guard(lib), stream))
 
 
 class Streams:
@@ -317,35 +326,35 @@ class AsyncStreams(Streams):
         self._receive_event: Any = areceive
 
 
-def test_an_empty_piece_of_body_is_not_its_end() -> None:
+def test_an_empty_piece_of_body_is_not_its_end(lib: Any) -> None:
     """Only the end reads as nothing, and it stays the end."""
     events = (h11.Data(data=b""), h11.Data(data=b"x"), h11.Data(data=b""), h11.EndOfMessage())
-    body = _sync.Body(_sync.Guard(), Streams(*events))
+    body = _sync_pool.Body(_sync_pool.Guard(lib), Streams(*events))
     assert [body.read() for _ in range(3)] == [b"x", b"", b""]
 
     async def awaiting() -> list[bytes]:
-        body = _async.Body(_async.Guard(), AsyncStreams(*events))
+        body = _async_pool.Body(_async_pool.Guard(lib), AsyncStreams(*events))
         return [await body.read() for _ in range(3)]
 
     assert asyncio.run(awaiting()) == [b"x", b"", b""]
 
 
-def test_a_connection_that_is_not_available_is_not_to_blame() -> None:
+def test_a_connection_that_is_not_available_is_not_to_blame(lib: Any, ticket: Any) -> None:
     """The pool closed it between giving it to a request and its use; the request gets another."""
-    request = httpcore.Request("GET", "http://x/", extensions={"unbroken": ticket()})
+    request = lib.core.Request("GET", "http://x/", extensions={"unbroken": ticket()})
 
     class Closed:
         def handle_request(self, _: Any) -> Any:
-            raise httpcore.ConnectionNotAvailable
+            raise lib.core.ConnectionNotAvailable
 
         async def handle_async_request(self, _: Any) -> Any:
-            raise httpcore.ConnectionNotAvailable
+            raise lib.core.ConnectionNotAvailable
 
-    blocking, awaiting = _sync.Guard(), _async.Guard()
+    blocking, awaiting = _sync_pool.Guard(lib), _async_pool.Guard(lib)
     blocking.connection = awaiting.connection = Closed()
-    with pytest.raises(httpcore.ConnectionNotAvailable):
+    with pytest.raises(lib.core.ConnectionNotAvailable):
         blocking.handle_request(request)
-    with pytest.raises(httpcore.ConnectionNotAvailable):
+    with pytest.raises(lib.core.ConnectionNotAvailable):
         asyncio.run(awaiting.handle_async_request(request))
     assert not blocking.dead
     assert not awaiting.dead
@@ -367,8 +376,8 @@ def test_finish_now_stops_at_the_first_wait() -> None:
         await Wait()
         done.append("never")
 
-    _async.finish_now(closing())
-    _async.finish_now(closing(fail=True))
+    _async_pool.finish_now(closing())
+    _async_pool.finish_now(closing(fail=True))
     assert done == ["closed", "closed"]
     gc.collect()
 
@@ -377,16 +386,16 @@ def test_finish_now_stops_at_the_first_wait() -> None:
 
 
 @pytest.mark.parametrize("verify", [True, False, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)])
-def test_verification_is_passed_on(verify: Any) -> None:
+def test_verification_is_passed_on(lib: Any, verify: Any) -> None:
     """True, False and contexts are httpx's own business."""
-    assert http_arguments(Connections(verify=verify), None)["verify"] is verify
+    assert http_arguments(lib, Connections(verify=verify), None)["verify"] is verify
 
 
-def test_keep_alive_probes_are_asked_for_where_they_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keep_alive_probes_are_asked_for_where_they_exist(lib: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """macOS has no TCP_KEEPIDLE."""
-    before = len(http_arguments(Connections(), None)["socket_options"])
+    before = len(http_arguments(lib, Connections(), None)["socket_options"])
     monkeypatch.delattr(socket, "TCP_KEEPIDLE", raising=False)
-    after = http_arguments(Connections(), None)["socket_options"]
+    after = http_arguments(lib, Connections(), None)["socket_options"]
     assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in after
     assert len(after) == before - 1
 
@@ -419,16 +428,16 @@ def test_the_environment_chooses_the_proxy_if_it_may(
     assert proxy_for(request, Connections(trust_env=True, proxy="http://mine")) == "http://mine"
 
 
-def test_a_closed_transport_sends_nothing() -> None:
+def test_a_closed_transport_sends_nothing(lib: Any) -> None:
     """Whoever closed it would not close what comes now."""
     request, connections = Request.build("GET", "http://127.0.0.1:9/"), Connections(verify=False)
-    transport = HTTPTransport(connections)
+    transport = HTTPXTransport(connections, library=lib.name)
     transport.close()
     with pytest.raises(unbroken.NetworkError, match="the client is closed"):
         transport.open(request, Opening())
 
     async def awaiting() -> None:
-        transport = AsyncHTTPTransport(connections)
+        transport = AsyncHTTPXTransport(connections, library=lib.name)
         await transport.aclose()
         with pytest.raises(unbroken.NetworkError, match="the client is closed"):
             await transport.open(request, Opening())
@@ -437,7 +446,7 @@ def test_a_closed_transport_sends_nothing() -> None:
     assert (closed().retryable, closed().is_local) == (False, True)
 
 
-def test_a_cancellation_while_letting_go_is_raised_afterwards() -> None:
+def test_a_cancellation_while_letting_go_is_raised_afterwards(lib: Any, ticket: Any) -> None:
     """E66: the pool's books come first. (Coverage of 3.11 does not see it where a task is really cancelled.)"""
 
     class Interrupted:
@@ -448,18 +457,20 @@ def test_a_cancellation_while_letting_go_is_raised_afterwards() -> None:
 
     mine = ticket()
     mine.body = Interrupted()
-    response = httpx.Response(200, content=b"")
+    response = lib.httpx.Response(200, content=b"")
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(_async.AsyncHTTPExchange(response, mine, None).aclose())
+        asyncio.run(_async_pool.AsyncPooledExchange(response, mine, None).aclose())
     assert response.is_closed
 
 
 @pytest.mark.parametrize("content", [None, b"not a certificate"])
-def test_authorities_that_cannot_be_loaded_are_a_configuration_error(tmp_path: Any, content: bytes | None) -> None:
+def test_authorities_that_cannot_be_loaded_are_a_configuration_error(
+    lib: Any, tmp_path: Any, content: bytes | None
+) -> None:
     """C38: said when the transport is built, for a file and for a directory that are there as well."""
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(unbroken.ConfigurationError, match="verify: cannot load certificates"):
-        HTTPTransport(Connections(verify=str(file)))
-    HTTPTransport(Connections(verify=str(tmp_path))).close()
+        HTTPXTransport(Connections(verify=str(file)), library=lib.name)
+    HTTPXTransport(Connections(verify=str(tmp_path)), library=lib.name).close()

@@ -3,36 +3,40 @@
 import socket
 import ssl
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-import httpx
+from unbroken.errors import ConfigurationError, Problem
+from unbroken.messages import Request
+from unbroken.transport import Connections
 
-from ..errors import ConfigurationError, Problem
-from ..messages import Request
-from ..transport import Connections
+from ._library import Library
+
+SOCKS: Final = frozenset({"socks5", "socks5h"})
 
 
-def http_arguments(connections: Connections, proxy: str | None) -> dict[str, Any]:
+def http_arguments(library: Library, connections: Connections, proxy: str | None) -> dict[str, Any]:
     """Return the arguments of httpx's transports. TCP keep-alive finds peers that vanished behind a NAT."""
     keep_alive = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
         if hasattr(socket, name):
             keep_alive.append((socket.IPPROTO_TCP, getattr(socket, name), value))
     return {
-        "verify": _verification(connections.verify),
+        "verify": _verification(connections),
         "trust_env": connections.trust_env,
-        "limits": httpx.Limits(
+        "limits": library.httpx.Limits(
             max_connections=connections.max_connections, max_keepalive_connections=100, keepalive_expiry=60.0
         ),
-        "proxy": None if proxy is None else _proxy(proxy),
+        "proxy": None if proxy is None else _proxy(library, proxy),
         "socket_options": keep_alive,
     }
 
 
-def _verification(verify: ssl.SSLContext | str | bool) -> ssl.SSLContext | bool:
+def _verification(connections: Connections) -> ssl.SSLContext | bool:
     """Load the certificates of a file or directory. Raises ConfigurationError."""
+    verify = connections.verify
     if not isinstance(verify, str):
         return verify
     try:
@@ -44,14 +48,18 @@ def _verification(verify: ssl.SSLContext | str | bool) -> ssl.SSLContext | bool:
         raise ConfigurationError.of(problem) from None
 
 
-def _proxy(url: str) -> httpx.Proxy:
+def _proxy(library: Library, url: str) -> Any:
     """Return httpx's proxy. Raises ConfigurationError, without the URL, which may hold a password."""
     try:
-        proxy = httpx.Proxy(url)
-    except (ValueError, httpx.InvalidURL):
+        proxy = library.httpx.Proxy(url)
+    except (ValueError, library.httpx.InvalidURL):
         proxy = None
-    if proxy is None or proxy.url.scheme not in {"http", "https"} or not proxy.url.host:
-        raise ConfigurationError.of(Problem("proxy", "must be a URL that starts with http:// or https://"))
+    if proxy is None or proxy.url.scheme not in {"http", "https", *SOCKS} or not proxy.url.host:
+        message = "must be a URL that starts with http://, https://, socks5:// or socks5h://"
+        raise ConfigurationError.of(Problem("proxy", message))
+    if proxy.url.scheme in SOCKS and find_spec("socksio") is None:
+        extra = f"pip install '{library.name}[socks]'"
+        raise ConfigurationError.of(Problem("proxy", f"a SOCKS proxy needs the package socksio: {extra}"))
     return proxy
 
 

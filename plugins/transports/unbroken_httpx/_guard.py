@@ -3,15 +3,25 @@
 from collections.abc import Callable
 from typing import Any
 
-import httpcore
-
+from ._library import Library
+from ._private import (
+    connections_of,
+    forget,
+    leads_to_the_server,
+    lock_of,
+    pool_of,
+    reassigned,
+    requests_of,
+    take_over,
+)
 from ._shared import TICKET, Ticket
 
 
 class GuardState:
-    """A pooled connection, whose end is decided here. What the pool asks of both backends of it."""
+    """A pooled connection, whose end is decided here: what the pools of both libraries ask of one."""
 
-    def __init__(self) -> None:
+    def __init__(self, library: Library) -> None:
+        self.library = library
         self.connection: Any = None
         self.ticket: Ticket | None = None
         self.dead = False
@@ -30,18 +40,31 @@ class GuardState:
     def serving(self) -> Ticket:
         """Return the ticket of the exchange under way. Raises ReadError on a connection that was closed here."""
         if self.dead or self.ticket is None:
-            raise httpcore.ReadError("the connection was closed on this side")
+            raise self.library.core.ReadError("the connection was closed on this side")
         return self.ticket
 
     def stands(self) -> bool:
         """Whether there is a way to the server; a tunnel through a proxy is opened by a request of its own."""
-        return bool(getattr(self.connection, "_connected", True))
+        return leads_to_the_server(self.connection)
 
-    def can_handle_request(self, origin: httpcore.Origin) -> bool:
-        return not self.dead and bool(self.connection.can_handle_request(origin))
+    def response(self, response: Any, body: Any) -> Any:
+        """Return httpcore's response with another body."""
+        return self.library.core.Response(
+            response.status, headers=response.headers, content=body, extensions=response.extensions
+        )
+
+    def can_handle_request(self, origin: Any) -> bool:
+        # httpcore2 asks is_available() once for all waiting requests, and this for each.
+        return not self.dead and not self.promised and bool(self.connection.can_handle_request(origin))
+
+    def can_multiplex(self) -> bool:
+        return False
 
     def is_available(self) -> bool:
         return not self.dead and not self.promised and bool(self.connection.is_available())
+
+    def is_connected(self) -> bool:
+        return not self.is_closed()
 
     def has_expired(self) -> bool:
         return not self.promised and bool(self.connection.has_expired())
@@ -78,23 +101,26 @@ class Requests(list[Any]):
             request.connection.promised = False
 
 
-class Counts:
-    """What a transport says of its pools."""
+class Pools:
+    """The pools of a transport, and what it says of them."""
 
     _by_proxy: dict[str | None, Any]
+    """A transport of httpx for each proxy."""
+
+    def _pools(self) -> list[Any]:
+        return [pool_of(http) for http in list(self._by_proxy.values())]
 
     def open_connections(self) -> int:
         """Return how many connections are open, those that are being opened included."""
-        return sum(len(http._pool._connections) for http in list(self._by_proxy.values()))
+        return sum(len(list(connections_of(pool))) for pool in self._pools())
 
     def idle_connections(self) -> int:
         """Return how many connections wait for their next exchange."""
-        pools = [http._pool for http in list(self._by_proxy.values())]
-        return sum(connection.is_idle() for pool in pools for connection in list(pool._connections))
+        return sum(connection.is_idle() for pool in self._pools() for connection in connections_of(pool))
 
     def requests_under_way(self) -> int:
         """Return how many exchanges have begun and not ended, those that wait for a connection included."""
-        return sum(len(http._pool._requests) for http in list(self._by_proxy.values()))
+        return sum(len(list(requests_of(pool))) for pool in self._pools())
 
 
 def guard_pool(
@@ -104,17 +130,14 @@ def guard_pool(
     is_closed: Callable[[], bool],
 ) -> None:
     """Make `pool` put a guard before each connection, and give that connection a network backend of its own."""
-    create, backend = pool.create_connection, pool._network_backend
 
-    def create_connection(origin: httpcore.Origin) -> GuardState:
+    def connect(origin: Any, create_over: Callable[[Callable[[Any], Any]], Any]) -> GuardState:
         guard = make_guard()
         guard.dead = is_closed()  # a call that was still waiting gets no connection any more
-        pool._network_backend = make_backend(guard, backend)  # called under the pool's lock
-        guard.connection = create(origin)
+        guard.connection = create_over(lambda backend: make_backend(guard, backend))
         return guard
 
-    pool.create_connection = create_connection
-    pool._requests = Requests()
+    take_over(pool, Requests(), connect)
 
 
 def settle(pool: Any, ticket: Ticket) -> None:
@@ -122,16 +145,10 @@ def settle(pool: Any, ticket: Ticket) -> None:
 
     The request of `ticket` is over; connections that a request was given but, interrupted, never used are dropped.
     """
-    with pool._optional_thread_lock:
-        for each in [each for each in pool._requests if each.request.extensions[TICKET] is ticket]:
-            pool._requests.remove(each)
-        for guard in pool._connections:
+    with lock_of(pool):
+        forget(pool, lambda request: request.extensions[TICKET] is ticket)
+        for guard in connections_of(pool):
             guard.dead = guard.dead or not (guard.started or guard.promised)
-        closing = pool._assign_requests_to_connections()
+        closing = reassigned(pool)
     for guard in closing:
         guard.kill()
-
-
-def clean(stream: Any) -> bool:
-    """Whether nothing came behind the end of a body: httpcore would take it for the next response."""
-    return bool(stream._connection._h11_state.trailing_data == (b"", False))
