@@ -2,9 +2,9 @@
 
 from typing import Any, cast
 
-import attrs
 import msgspec
 from attrs import define, field
+from msgspec.structs import replace
 
 from unbroken import StreamError
 
@@ -41,8 +41,13 @@ class BlockInProgress:
 
     def add(self, delta: ContentDelta) -> bool:
         """Take `delta` in. Returns whether it belongs to such a block."""
-        match self.start, delta:
-            case (TextBlock(), TextDelta(text=piece)) | (ThinkingBlock(), ThinkingDelta(thinking=piece)):
+        start = self.start
+        # A chain of the frequent ones first: `match` costs more than all the rest of an event.
+        if type(delta) is TextDelta and type(start) is TextBlock:
+            self._pieces.append(delta.text)
+            return True
+        match start, delta:
+            case ThinkingBlock(), ThinkingDelta(thinking=piece):
                 self._pieces.append(piece)
             case _, InputJsonDelta(partial_json=piece) if self.takes_input and self.is_open:
                 self._pieces.append(piece)
@@ -90,4 +95,4 @@ class BlockInProgress:
     def _tool(self, start: ToolUseBlock | dict[str, Any], joined: str) -> ContentBlock:
         if self._input is None:
             return PartialToolUseBlock(start, joined) if self.is_open or joined else start
-        return {**start, "input": self._input} if isinstance(start, dict) else attrs.evolve(start, input=self._input)
+        return {**start, "input": self._input} if isinstance(start, dict) else replace(start, input=self._input)

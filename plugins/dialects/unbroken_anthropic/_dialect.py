@@ -10,7 +10,7 @@ from unbroken.messages import Event, Response, Usage
 
 from ._errors import error_of
 from ._rate_limits import rate_limits
-from ._structure import UNNAMED, typed
+from ._structure import UNNAMED, text_of, typed
 from ._tagged import TypedEvent
 from ._usage import usage_of
 
@@ -82,11 +82,7 @@ class Anthropic(Dialect):
 
     def text(self, event: Event) -> str | None:
         """Return the text of a ``text_delta``, None for all else. Raises StreamError if that is not JSON."""
-        if event.type not in {"content_block_delta", UNNAMED}:
-            return None
-        delta = as_object(event.get("delta"))
-        text = delta.get("text")
-        return text if delta.get("type") == "text_delta" and isinstance(text, str) else None
+        return text_of(event)
 
     def typed(self, event: Event) -> TypedEvent | Event:
         """Return `event` as an object of its class, an event of an unknown type itself.

@@ -1,13 +1,20 @@
-"""JSON -> typed events, by a cattrs converter that guesses nothing: ``"0"`` is no index, a list is no text."""
+"""JSON -> typed events, and nothing is guessed: ``"0"`` is no index, a list is no text.
 
-from collections.abc import Callable
+msgspec decodes a delta that has what the API documents straight into its class. Everything else is read field by
+field, so that what is unknown is kept and what does not fit is named with its place.
+"""
+
+from collections.abc import Callable, Iterator
 from functools import cache
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Final, cast, get_args, get_origin
+from types import NoneType
+from typing import Any, Final, Literal, cast, get_args, get_origin
 
-import attrs
+from msgspec import Struct
+from msgspec.json import Decoder
+from msgspec.structs import fields
 
 from unbroken import Event, StreamError
+from unbroken.error_bodies import as_object
 
 from ._blocks import ContentBlock, RedactedThinkingBlock, TextBlock, ThinkingBlock, ToolUseBlock
 from ._events import (
@@ -18,6 +25,7 @@ from ._events import (
     ContentDelta,
     ErrorEvent,
     InputJsonDelta,
+    KnownDelta,
     MessageDelta,
     MessageStart,
     MessageStop,
@@ -28,10 +36,8 @@ from ._events import (
 )
 from ._tagged import Tagged, TypedEvent, json_names
 
-if TYPE_CHECKING:
-    from cattrs import Converter
-
-Structure = Callable[[Any, Any], Any]
+Read = Callable[[Any], Any]
+"""Makes a value of what the JSON has in its place. Raises _UnfitError."""
 
 UNNAMED: Final = "message"
 """What an event without a name is called (WHATWG HTML §9.2.6)."""
@@ -61,12 +67,31 @@ _JSON: Final[dict[Any, str]] = {
     int: "an integer",
     float: "a number",
     bool: "true or false",
-    type(None): "null",
+    NoneType: "null",
 }
+_MAY_BE_DELTA: Final = frozenset({ContentBlockDelta.type, UNNAMED})
+
+
+class _Piece(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A ``content_block_delta`` that has what is documented and nothing else. None of it may be null."""
+
+    type: Literal["content_block_delta"]
+    index: int
+    delta: KnownDelta
+
+
+_decode: Final = Decoder(_Piece).decode
 
 
 class _UnfitError(ValueError):
-    """Says what a value should be and is, never the value."""
+    """Says for each place what a value should be and is, never the value."""
+
+    def __init__(self, *faults: tuple[str, str]) -> None:
+        super().__init__(*faults)
+        self.faults = faults
+
+    def within(self, place: str) -> Iterator[tuple[str, str]]:
+        return ((place + inner, fault) for inner, fault in self.faults)
 
 
 def typed(event: Event) -> TypedEvent | Event:
@@ -74,6 +99,29 @@ def typed(event: Event) -> TypedEvent | Event:
 
     Raises StreamError, with the place and without the data, when that is not what such an event has.
     """
+    if event.type in _MAY_BE_DELTA:
+        try:
+            piece = _decode(event.raw)
+        except (ValueError, RecursionError):
+            return _read(event)
+        return ContentBlockDelta(piece.index, piece.delta)
+    return _read(event)
+
+
+def text_of(event: Event) -> str | None:
+    """Return the text of a ``text_delta``, None for all else. Raises StreamError without JSON."""
+    if event.type not in _MAY_BE_DELTA:
+        return None
+    try:
+        known = _decode(event.raw).delta
+    except (ValueError, RecursionError):
+        delta = as_object(event.get("delta"))
+        text = delta.get("text")
+        return text if delta.get("type") == TextDelta.type and isinstance(text, str) else None
+    return known.text if type(known) is TextDelta else None
+
+
+def _read(event: Event) -> TypedEvent | Event:
     kind = _EVENTS.get(event.type)
     if kind is None and event.type != UNNAMED:
         return event
@@ -90,100 +138,100 @@ def typed(event: Event) -> TypedEvent | Event:
     elif said != kind.type:
         raise _stream_error(event, "has the type of another event @ $.type")
     try:
-        return _converter().structure(value, kind)
-    except Exception as error:  # noqa: BLE001  cattrs has classes of its own for each kind of failure
-        raise _stream_error(event, _faults(error)) from None
+        return _object(kind)(value)
+    except _UnfitError as error:
+        faults = "; ".join(f"{fault} @ {place}" for place, fault in error.within("$"))
+        raise _stream_error(event, faults) from None
 
 
 def _stream_error(event: Event, fault: str) -> StreamError:
     return StreamError(f"the data of event {event.type!r} does not fit: {fault}", request_id=event.request_id or None)
 
 
-def _faults(error: Exception) -> str:
-    from cattrs import transform_error
-
-    return "; ".join(transform_error(error, format_exception=_fault))
-
-
-def _fault(error: BaseException, _: Any) -> str:
-    if isinstance(error, _UnfitError):
-        return str(error)
-    return "is missing" if isinstance(error, KeyError) else f"cannot be read ({type(error).__name__})"
-
-
 def _described(value: Any) -> str:
-    return _JSON.get(type(value), type(value).__name__)
+    return _JSON[type(value)]
 
 
 @cache
-def _converter() -> "Converter":
-    from cattrs import Converter
+def _object(kind: type[Tagged]) -> Read:
+    """Read the known fields of an object and keep the others in `extra`."""
+    names = json_names(kind)
+    known = frozenset(names.values()) | ({"type"} if kind.type else set[str]())
+    readers = [
+        (each.name, names[each.name], _reader(each.type), each.required) for each in fields(kind) if each.name in names
+    ]
 
-    converter = Converter(detailed_validation=True)
-    for kind in (str, int):
-        converter.register_structure_hook(kind, _exactly)
-    converter.register_structure_hook_func(_has_origin(dict), _exactly)
-    converter.register_structure_hook_factory(_has_origin(tuple), _tuples(converter))
-    converter.register_structure_hook_func(lambda kind: kind == ContentBlock, _one_of(converter, _BLOCKS))
-    converter.register_structure_hook_func(lambda kind: kind == ContentDelta, _one_of(converter, _DELTAS))
-    converter.register_structure_hook_factory(
-        lambda kind: isinstance(kind, type) and issubclass(kind, Tagged), _objects(converter)
-    )
-    return converter
+    def read(value: Any) -> Any:
+        given = _exactly(value, dict)
+        if kind.type and given.get("type") != kind.type:
+            raise _UnfitError(("", f"must have the type {kind.type!r}"))
+        values: dict[str, Any] = {}
+        faults: list[tuple[str, str]] = []
+        for attribute, name, reader, required in readers:
+            if name in given:
+                try:
+                    values[attribute] = reader(given[name])
+                except _UnfitError as error:
+                    faults += error.within(f".{name}")
+            elif required:
+                faults.append((f".{name}", "is missing"))
+        if faults:
+            raise _UnfitError(*faults)
+        extra = {name: it for name, it in given.items() if it is None or name not in known}
+        return kind(extra=extra, **values)
+
+    return read
 
 
-def _has_origin(origin: Any) -> Callable[[Any], bool]:
-    return lambda kind: get_origin(kind) is origin
+def _reader(kind: Any) -> Read:
+    """Return how a value of the annotated `kind` is read."""
+    if kind in _ONE_OF:
+        return _one_of(_ONE_OF[kind])
+    if NoneType in get_args(kind):
+        (inner,) = set(get_args(kind)) - {NoneType}
+        some = _reader(inner)
+        return lambda value: None if value is None else some(value)
+    if get_origin(kind) is tuple:
+        return _tuple(_reader(get_args(kind)[0]))
+    if isinstance(kind, type) and issubclass(kind, Tagged):
+        return _object(kind)
+    exact = get_origin(kind) or kind
+    return lambda value: _exactly(value, exact)
+
+
+_ONE_OF: Final[dict[Any, dict[str, type[Tagged]]]] = {ContentBlock: _BLOCKS, ContentDelta: _DELTAS}
 
 
 def _exactly(value: Any, kind: Any) -> Any:
-    kind = get_origin(kind) or kind
     if type(value) is not kind:  # True is an int
-        raise _UnfitError(f"must be {_JSON[kind]}, not {_described(value)}")
+        raise _UnfitError(("", f"must be {_JSON[kind]}, not {_described(value)}"))
     return value
 
 
-def _tuples(converter: "Converter") -> Callable[[Any], Structure]:
-    def make(kind: Any) -> Structure:
-        items: Any = GenericAlias(list, get_args(kind)[:1])
-        structured = converter.get_structure_hook(items)
-        return lambda value, _: tuple(structured(_exactly(value, list), items))
+def _one_of(kinds: dict[str, type[Tagged]]) -> Read:
+    """Read an object by its ``type``; one of an unknown type stays as it is."""
 
-    return make
-
-
-def _one_of(converter: "Converter", kinds: dict[str, type[Tagged]]) -> Structure:
-    """Structure an object by its ``type``; one of an unknown type stays as it is."""
-
-    def structure(value: Any, _: Any) -> Any:
+    def read(value: Any) -> Any:
         name = _exactly(value, dict).get("type")
         if not isinstance(name, str):
-            raise _UnfitError("has no type")
+            raise _UnfitError(("", "has no type"))
         kind = kinds.get(name)
-        return value if kind is None else converter.structure(value, kind)
+        return value if kind is None else _object(kind)(value)
 
-    return structure
+    return read
 
 
-def _objects(converter: "Converter") -> Callable[[Any], Structure]:
-    """Structure the known fields of an object and keep the others in `extra`."""
-    from cattrs.gen import make_dict_structure_fn, override
+def _tuple(item: Read) -> Read:
+    def read(value: Any) -> Any:
+        values: list[Any] = []
+        faults: list[tuple[str, str]] = []
+        for index, each in enumerate(_exactly(value, list)):
+            try:
+                values.append(item(each))
+            except _UnfitError as error:
+                faults += error.within(f"[{index}]")
+        if faults:
+            raise _UnfitError(*faults)
+        return tuple(values)
 
-    def make(kind: Any) -> Structure:
-        names = json_names(kind)
-        overrides: dict[str, Any] = {attribute: override(rename=name) for attribute, name in names.items()}
-        derived = {each.name for each in attrs.fields(kind)} - {*names, "extra"}
-        overrides |= {attribute: override(omit=True) for attribute in derived}
-        fields: Structure = make_dict_structure_fn(kind, converter, **overrides)
-        known = frozenset(names.values()) | ({"type"} if kind.type else set[str]())
-
-        def structure(value: Any, _: Any) -> Any:
-            given = _exactly(value, dict)
-            if kind.type and given.get("type") != kind.type:
-                raise _UnfitError(f"must have the type {kind.type!r}")
-            extra = {name: it for name, it in given.items() if it is None or name not in known}
-            return fields({**given, "extra": extra}, kind)
-
-        return structure
-
-    return make
+    return read
