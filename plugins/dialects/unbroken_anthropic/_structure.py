@@ -4,11 +4,12 @@ msgspec decodes a delta that has what the API documents straight into its class.
 field, so that what is unknown is kept and what does not fit is named with its place.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
 from types import NoneType
-from typing import Any, Final, Literal, cast, get_args, get_origin
+from typing import Any, Final, Literal, Self, cast, get_args, get_origin
 
+from attrs import frozen
 from msgspec import Struct
 from msgspec.json import Decoder
 from msgspec.structs import fields
@@ -83,15 +84,21 @@ class _Piece(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 _decode: Final = Decoder(_Piece).decode
 
 
+Faults = tuple[tuple[str, str], ...]
+"""Places, and what each should be and is."""
+
+
 class _UnfitError(ValueError):
     """Says for each place what a value should be and is, never the value."""
 
     def __init__(self, *faults: tuple[str, str]) -> None:
         super().__init__(*faults)
-        self.faults = faults
+        self.faults: Faults = faults
 
-    def within(self, place: str) -> Iterator[tuple[str, str]]:
-        return ((place + inner, fault) for inner, fault in self.faults)
+    @classmethod
+    def of(cls, inner: Iterable[tuple[str, Faults]]) -> Self:
+        """Return the faults of several things, each with its place in the whole."""
+        return cls(*((place + within, fault) for place, faults in inner for within, fault in faults))
 
 
 def typed(event: Event) -> TypedEvent | Event:
@@ -140,7 +147,7 @@ def _read(event: Event) -> TypedEvent | Event:
     try:
         return _object(kind)(value)
     except _UnfitError as error:
-        faults = "; ".join(f"{fault} @ {place}" for place, fault in error.within("$"))
+        faults = "; ".join(f"{fault} @ ${place}" for place, fault in error.faults)
         raise _stream_error(event, faults) from None
 
 
@@ -152,51 +159,70 @@ def _described(value: Any) -> str:
     return _JSON[type(value)]
 
 
+@frozen
+class _Field:
+    """A field that a class knows."""
+
+    attribute: str
+    read: Read
+    exact: Any
+    """Of values of this class nothing has to be read."""
+    required: bool
+
+
 @cache
 def _object(kind: type[Tagged]) -> Read:
     """Read the known fields of an object and keep the others in `extra`."""
-    names = json_names(kind)
-    known = frozenset(names.values()) | ({"type"} if kind.type else set[str]())
-    readers = [
-        (each.name, names[each.name], _reader(each.type), each.required) for each in fields(kind) if each.name in names
-    ]
+    names, tag = json_names(kind), kind.type
+    known = {
+        names[each.name]: _Field(each.name, *_reader(each.type), each.required)
+        for each in fields(kind)
+        if each.name in names
+    }
+    required = [name for name, each in known.items() if each.required]
 
     def read(value: Any) -> Any:
         given = _exactly(value, dict)
-        if kind.type and given.get("type") != kind.type:
-            raise _UnfitError(("", f"must have the type {kind.type!r}"))
+        if tag and given.get("type") != tag:
+            raise _UnfitError(("", f"must have the type {tag!r}"))
         values: dict[str, Any] = {}
-        faults: list[tuple[str, str]] = []
-        for attribute, name, reader, required in readers:
-            if name in given:
+        extra: dict[str, Any] = {}
+        faults: dict[str, Faults] = {}
+        for name in required:
+            if name not in given:
+                faults[name] = (("", "is missing"),)
+        for name, it in given.items():
+            each = known.get(name)
+            if each is None or it is None and not each.required:
+                extra[name] = it
+            elif type(it) is each.exact:
+                values[each.attribute] = it
+            else:
                 try:
-                    values[attribute] = reader(given[name])
+                    values[each.attribute] = each.read(it)
                 except _UnfitError as error:
-                    faults += error.within(f".{name}")
-            elif required:
-                faults.append((f".{name}", "is missing"))
+                    faults[name] = error.faults
         if faults:
-            raise _UnfitError(*faults)
-        extra = {name: it for name, it in given.items() if it is None or name not in known}
+            raise _UnfitError.of((f".{name}", faults[name]) for name in known if name in faults)
+        if tag:
+            del extra["type"]
         return kind(extra=extra, **values)
 
     return read
 
 
-def _reader(kind: Any) -> Read:
-    """Return how a value of the annotated `kind` is read."""
+def _reader(kind: Any) -> tuple[Read, Any]:
+    """Return how a value of the annotated `kind` is read, and the class whose values need not be."""
     if kind in _ONE_OF:
-        return _one_of(_ONE_OF[kind])
-    if NoneType in get_args(kind):
-        (inner,) = set(get_args(kind)) - {NoneType}
-        some = _reader(inner)
-        return lambda value: None if value is None else some(value)
+        return _one_of(_ONE_OF[kind]), None
+    if NoneType in get_args(kind):  # whoever asks looks for null by itself
+        (kind,) = set(get_args(kind)) - {NoneType}
     if get_origin(kind) is tuple:
-        return _tuple(_reader(get_args(kind)[0]))
+        return _tuple(_reader(get_args(kind)[0])[0]), None
     if isinstance(kind, type) and issubclass(kind, Tagged):
-        return _object(kind)
+        return _object(kind), None
     exact = get_origin(kind) or kind
-    return lambda value: _exactly(value, exact)
+    return lambda value: _exactly(value, exact), exact
 
 
 _ONE_OF: Final[dict[Any, dict[str, type[Tagged]]]] = {ContentBlock: _BLOCKS, ContentDelta: _DELTAS}
@@ -224,14 +250,14 @@ def _one_of(kinds: dict[str, type[Tagged]]) -> Read:
 def _tuple(item: Read) -> Read:
     def read(value: Any) -> Any:
         values: list[Any] = []
-        faults: list[tuple[str, str]] = []
+        faults: list[tuple[str, Faults]] = []
         for index, each in enumerate(_exactly(value, list)):
             try:
                 values.append(item(each))
             except _UnfitError as error:
-                faults += error.within(f"[{index}]")
+                faults.append((f"[{index}]", error.faults))
         if faults:
-            raise _UnfitError(*faults)
+            raise _UnfitError.of(faults)
         return tuple(values)
 
     return read
