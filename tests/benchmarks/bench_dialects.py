@@ -145,11 +145,11 @@ def anthropic_stream(body: bytes) -> anthropic.Stream[Any]:
 
 def anthropic_sdk(body: bytes) -> str:
     """What ``messages.create(stream=True)`` does behind the transport."""
-    said = []
-    for event in anthropic_stream(body):
-        if event.type == "content_block_delta" and event.delta.type == "text_delta":
-            said.append(event.delta.text)
-    return "".join(said)
+    return "".join(
+        event.delta.text
+        for event in anthropic_stream(body)
+        if event.type == "content_block_delta" and event.delta.type == "text_delta"
+    )
 
 
 def anthropic_helper(body: bytes) -> str:
@@ -160,10 +160,8 @@ def anthropic_helper(body: bytes) -> str:
 
 def openai_sdk(body: bytes) -> str:
     """What ``chat.completions.create(stream=True)`` does behind the transport."""
-    said = []
-    for it in openai.Stream(cast_to=ChatCompletionChunk, response=answer(body), client=GPT):  # type: ignore[arg-type]
-        said.append(it.choices[0].delta.content or "")
-    return "".join(said)
+    stream: Any = openai.Stream(cast_to=ChatCompletionChunk, response=answer(body), client=GPT)  # type: ignore[arg-type]
+    return "".join(it.choices[0].delta.content or "" for it in stream)
 
 
 Contestants = dict[str, Callable[[], str | None]]

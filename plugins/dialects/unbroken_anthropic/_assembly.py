@@ -41,22 +41,20 @@ class BlockInProgress:
 
     def add(self, delta: ContentDelta) -> bool:
         """Take `delta` in. Returns whether it belongs to such a block."""
+        # Called for every delta: `match` would cost more than all the rest.
         start = self.start
-        # A chain of the frequent ones first: `match` costs more than all the rest of an event.
-        if type(delta) is TextDelta and type(start) is TextBlock:
+        if isinstance(delta, TextDelta) and isinstance(start, TextBlock):
             self._pieces.append(delta.text)
-            return True
-        match start, delta:
-            case ThinkingBlock(), ThinkingDelta(thinking=piece):
-                self._pieces.append(piece)
-            case _, InputJsonDelta(partial_json=piece) if self.takes_input and self.is_open:
-                self._pieces.append(piece)
-            case TextBlock(), CitationsDelta(citation=citation):
-                self._citations.append(citation)
-            case ThinkingBlock(), SignatureDelta(signature=signature):
-                self._signature = signature
-            case _:
-                return False
+        elif isinstance(delta, InputJsonDelta) and self.is_open and self.takes_input:
+            self._pieces.append(delta.partial_json)
+        elif isinstance(delta, ThinkingDelta) and isinstance(start, ThinkingBlock):
+            self._pieces.append(delta.thinking)
+        elif isinstance(delta, CitationsDelta) and isinstance(start, TextBlock):
+            self._citations.append(delta.citation)
+        elif isinstance(delta, SignatureDelta) and isinstance(start, ThinkingBlock):
+            self._signature = delta.signature
+        else:
+            return False
         return True
 
     def stop(self) -> None:

@@ -27,8 +27,8 @@ from ._events import (
     TextDelta,
     ThinkingDelta,
 )
-from ._structure import typed
 from ._tagged import TypedEvent, json_names
+from ._typed import typed
 from ._usage import usage_of
 
 

@@ -10,8 +10,8 @@ from unbroken.messages import Event, Response, Usage
 
 from ._errors import error_of
 from ._rate_limits import rate_limits
-from ._structure import UNNAMED, text_of, typed
 from ._tagged import TypedEvent
+from ._typed import UNNAMED, text_of, typed
 from ._usage import usage_of
 
 _KINDS: Final[dict[str, Kind]] = {
