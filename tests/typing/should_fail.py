@@ -32,6 +32,7 @@ from unbroken import (
     hookimpl,
 )
 from unbroken.testing import Answer, play, run
+from unbroken_anthropic import TextDelta, ToolUseBlock
 from unbroken_chat import (
     AnthropicConfig,
     ChatMessage,
@@ -221,3 +222,13 @@ def configured() -> None:
     unbroken_otel.OTelTracing(propagate=1.5)  # error
     unbroken_otel.OTelMetrics(semconv="newest")  # error
     unbroken_retry.Retry(unbroken_timeout.TimeoutConfig())  # error
+
+
+# Typed events
+
+
+def typed_events(delta: TextDelta) -> None:
+    delta.text = "b"  # error
+    TextDelta(5)  # error
+    TextDelta("a", {})  # error
+    ToolUseBlock("t", "f", {})  # error

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, assert_type
 
 from attrs import evolve, field, frozen
+from msgspec.structs import replace
 
 import unbroken
 import unbroken_circuit_breaker
@@ -48,6 +49,7 @@ from unbroken import (
 from unbroken.decisions import BeforeRequest, Decision, OnEvent, ShouldRetry
 from unbroken.testing import STALL, Answer, FakeClock, Played, ScriptedTransport, check_plugin, play, run, sse
 from unbroken.validators import number, optional, seconds
+from unbroken_anthropic import ContentBlockDelta, MessageBuilder, MessageDelta, StopDelta, TextDelta
 from unbroken_chat import (
     AnthropicConfig,
     AsyncContentGenerator,
@@ -351,3 +353,25 @@ def configured() -> list[Plugin]:
         unbroken_otel.OTelTracing(semconv="latest"),
         unbroken_otel.OTelMetrics(),
     ]
+
+
+# Typed events
+
+
+def typed_events(builder: MessageBuilder, event: Event) -> str | None:
+    message = replace(builder.message(), stop_reason=None)
+    assert_type(message.usage, Usage)
+    match builder.add(event):
+        case ContentBlockDelta(index, TextDelta(text)):
+            assert_type(index, int)
+            return text
+        case ContentBlockDelta(delta=dict() as unknown):
+            return str(unknown["type"])
+        case MessageDelta(delta=StopDelta(stop_reason=reason)) as it:
+            assert_type(it.usage, dict[str, Any] | None)
+            return reason
+        case Event() as it:
+            return it.type
+        case it:
+            assert_type(it.to_dict(), dict[str, Any])
+    return TextDelta("a", extra={"b": 1}).type

@@ -2,9 +2,9 @@
 
 from typing import Any, cast
 
-import attrs
 import msgspec
 from attrs import define, field
+from msgspec.structs import replace
 
 from unbroken import StreamError
 
@@ -40,18 +40,21 @@ class BlockInProgress:
         return isinstance(start, ToolUseBlock) or (isinstance(start, dict) and isinstance(start.get("input"), dict))
 
     def add(self, delta: ContentDelta) -> bool:
-        """Add `delta` if it fits this type of block. Return whether it does."""
-        match self.start, delta:
-            case (TextBlock(), TextDelta(text=piece)) | (ThinkingBlock(), ThinkingDelta(thinking=piece)):
-                self._pieces.append(piece)
-            case _, InputJsonDelta(partial_json=piece) if self.takes_input and self.is_open:
-                self._pieces.append(piece)
-            case TextBlock(), CitationsDelta(citation=citation):
-                self._citations.append(citation)
-            case ThinkingBlock(), SignatureDelta(signature=signature):
-                self._signature = signature
-            case _:
-                return False
+        """Take `delta` in. Returns whether it belongs to such a block."""
+        # Called for every delta: `match` would cost more than all the rest.
+        start = self.start
+        if isinstance(delta, TextDelta) and isinstance(start, TextBlock):
+            self._pieces.append(delta.text)
+        elif isinstance(delta, InputJsonDelta) and self.is_open and self.takes_input:
+            self._pieces.append(delta.partial_json)
+        elif isinstance(delta, ThinkingDelta) and isinstance(start, ThinkingBlock):
+            self._pieces.append(delta.thinking)
+        elif isinstance(delta, CitationsDelta) and isinstance(start, TextBlock):
+            self._citations.append(delta.citation)
+        elif isinstance(delta, SignatureDelta) and isinstance(start, ThinkingBlock):
+            self._signature = delta.signature
+        else:
+            return False
         return True
 
     def stop(self) -> None:
@@ -90,4 +93,4 @@ class BlockInProgress:
     def _tool(self, start: ToolUseBlock | dict[str, Any], joined: str) -> ContentBlock:
         if self._input is None:
             return PartialToolUseBlock(start, joined) if self.is_open or joined else start
-        return {**start, "input": self._input} if isinstance(start, dict) else attrs.evolve(start, input=self._input)
+        return {**start, "input": self._input} if isinstance(start, dict) else replace(start, input=self._input)

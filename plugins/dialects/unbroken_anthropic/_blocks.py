@@ -1,8 +1,10 @@
 """The message, and the content blocks of the documented types."""
 
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
-from attrs import Factory, field, frozen
+from attrs import frozen
+from msgspec import field
+from msgspec.structs import force_setattr
 
 from unbroken import StreamError, Usage
 from unbroken.error_bodies import one_line
@@ -11,8 +13,7 @@ from ._tagged import Block, Tagged
 from ._usage import usage_of
 
 
-@frozen
-class TextBlock(Block):
+class TextBlock(Block, frozen=True):
     """Text that the model wrote."""
 
     type: ClassVar[str] = "text"
@@ -21,9 +22,8 @@ class TextBlock(Block):
     """The sources of the text, each as the JSON object of the API."""
 
 
-@frozen
-class ThinkingBlock(Block):
-    """Thinking of the model. It must be sent back to the API unchanged or not at all."""
+class ThinkingBlock(Block, frozen=True):
+    """What the model thought. It goes back to the API unchanged or not at all."""
 
     type: ClassVar[str] = "thinking"
     thinking: str
@@ -31,17 +31,15 @@ class ThinkingBlock(Block):
     """By this the API recognises its own thinking."""
 
 
-@frozen
-class RedactedThinkingBlock(Block):
-    """Encrypted thinking."""
+class RedactedThinkingBlock(Block, frozen=True):
+    """Thinking that is encrypted."""
 
     type: ClassVar[str] = "redacted_thinking"
     data: str
 
 
-@frozen(kw_only=True)
-class ToolUseBlock(Block):
-    """A call of one of the user's tools."""
+class ToolUseBlock(Block, frozen=True, kw_only=True):
+    """A call of one of your tools."""
 
     type: ClassVar[str] = "tool_use"
     id: str
@@ -80,13 +78,11 @@ ContentBlock: TypeAlias = (
 """A block of an unknown type is the JSON object as received."""
 
 
-def _counted(message: "Message") -> Usage:
-    return usage_of(message.raw_usage or {}, final=message.stop_reason is not None)
+_UNCOUNTED: Final = Usage()
 
 
-@frozen(kw_only=True)
-class Message(Tagged):
-    """A message of the model: complete from `MessageBuilder.message`, with empty content in a ``message_start``."""
+class Message(Tagged, frozen=True, kw_only=True):
+    """A message of the model: whole from `MessageBuilder.message`, with empty content in a ``message_start``."""
 
     type: ClassVar[str] = "message"
     id: str
@@ -96,10 +92,15 @@ class Message(Tagged):
     stop_reason: str | None = None
     """Why the model stopped, such as ``end_turn``, ``max_tokens`` or ``tool_use``; None before it has."""
     stop_sequence: str | None = None
-    raw_usage: dict[str, Any] | None = field(default=None, repr=False, metadata={"json": "usage"})
-    """The ``usage`` object of the API with all of its counts."""
-    usage: Usage = field(default=Factory(_counted, takes_self=True), metadata={"json": None})
-    """The token counts."""
+    raw_usage: dict[str, Any] | None = field(default=None, name="usage")
+    """The ``usage`` object of the API, with everything that it counts."""
+    usage: Usage = field(default=_UNCOUNTED, name="")
+    """The token counts; those of `raw_usage` unless others are given."""
+
+    def __post_init__(self) -> None:
+        if self.usage is _UNCOUNTED:
+            counted = usage_of(self.raw_usage or {}, final=self.stop_reason is not None)
+            force_setattr(self, "usage", counted)
 
     @property
     def text(self) -> str:

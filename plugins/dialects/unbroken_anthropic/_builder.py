@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final, NoReturn, final
 
-import attrs
 from attrs import define, field
+from msgspec.structs import replace
 
 from unbroken import Event, StreamError, TruncatedStreamError
 from unbroken.error_bodies import one_line
@@ -27,8 +27,8 @@ from ._events import (
     TextDelta,
     ThinkingDelta,
 )
-from ._structure import typed
 from ._tagged import TypedEvent, json_names
+from ._typed import typed
 from ._usage import usage_of
 
 
@@ -66,6 +66,9 @@ class MessageBuilder:
         self._count += 1
         self._event = event
         it = typed(event)
+        if type(it) is ContentBlockDelta and self._started and not self._stopped:  # nearly all of them
+            self._block_delta(it)
+            return it
         if isinstance(it, Ping):
             return it
         if isinstance(it, ErrorEvent):
@@ -90,7 +93,7 @@ class MessageBuilder:
         is None until the API sends it.
         """
         blocks = tuple(block.block() for _, block in sorted(self._blocks.items()))
-        return attrs.evolve(self._message, content=blocks)
+        return replace(self._message, content=blocks)
 
     def message(self) -> Message:
         """Return the complete message. Raises TruncatedStreamError if it is incomplete, whether `strict` or not."""
@@ -163,7 +166,7 @@ class MessageBuilder:
     def _message_delta(self, event: MessageDelta) -> None:
         message, delta = self._message, event.delta
         counts = event.usage or {}
-        made = attrs.evolve(
+        made = replace(
             message,
             stop_reason=message.stop_reason if delta.stop_reason is None else delta.stop_reason,
             stop_sequence=message.stop_sequence if delta.stop_sequence is None else delta.stop_sequence,
@@ -172,7 +175,7 @@ class MessageBuilder:
         )
         extra = _overwritten(_overwritten(message.extra, delta.extra), event.extra)
         given = {name for attribute, name in json_names(Message).items() if getattr(made, attribute) is not None}
-        self._message = attrs.evolve(made, extra={name: it for name, it in extra.items() if name not in given})
+        self._message = replace(made, extra={name: it for name, it in extra.items() if name not in given})
 
     def _message_stop(self, _: MessageStop) -> None:
         self._stopped = True

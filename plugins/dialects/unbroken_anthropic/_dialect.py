@@ -10,8 +10,8 @@ from unbroken.messages import Event, Response, Usage
 
 from ._errors import error_of
 from ._rate_limits import rate_limits
-from ._structure import UNNAMED, typed
 from ._tagged import TypedEvent
+from ._typed import UNNAMED, text_of, typed
 from ._usage import usage_of
 
 _KINDS: Final[dict[str, Kind]] = {
@@ -81,12 +81,8 @@ class Anthropic(Dialect):
         return None if usage == Usage() else usage
 
     def text(self, event: Event) -> str | None:
-        """Return the text of a ``text_delta``, None for all other events. Raises StreamError for invalid JSON."""
-        if event.type not in {"content_block_delta", UNNAMED}:
-            return None
-        delta = as_object(event.get("delta"))
-        text = delta.get("text")
-        return text if delta.get("type") == "text_delta" and isinstance(text, str) else None
+        """Return the text of a ``text_delta``, None for all else. Raises StreamError if that is not JSON."""
+        return text_of(event)
 
     def typed(self, event: Event) -> TypedEvent | Event:
         """Return `event` as an object of its class; an event of an unknown type is returned unchanged.

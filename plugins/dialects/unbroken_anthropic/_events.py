@@ -2,74 +2,65 @@
 
 from typing import Any, ClassVar, TypeAlias
 
-from attrs import frozen
-
 from ._blocks import ContentBlock, Message
 from ._tagged import Delta, Tagged, TypedEvent
 
 
-@frozen
-class TextDelta(Delta):
+class TextDelta(Delta, frozen=True, tag="text_delta"):
     """A piece of text."""
 
     type: ClassVar[str] = "text_delta"
     text: str
 
 
-@frozen
-class InputJsonDelta(Delta):
-    """A piece of the JSON of a tool's input. By itself it is not valid JSON."""
+class InputJsonDelta(Delta, frozen=True, tag="input_json_delta"):
+    """A piece of the JSON that becomes the input of a tool. It is no JSON by itself."""
 
     type: ClassVar[str] = "input_json_delta"
     partial_json: str
 
 
-@frozen
-class ThinkingDelta(Delta):
+class ThinkingDelta(Delta, frozen=True, tag="thinking_delta"):
     """A piece of thinking."""
 
     type: ClassVar[str] = "thinking_delta"
     thinking: str
 
 
-@frozen
-class SignatureDelta(Delta):
-    """The signature of a thinking block, sent shortly before its end."""
+class SignatureDelta(Delta, frozen=True, tag="signature_delta"):
+    """The signature of a thinking block, shortly before its end."""
 
     type: ClassVar[str] = "signature_delta"
     signature: str
 
 
-@frozen
-class CitationsDelta(Delta):
+class CitationsDelta(Delta, frozen=True, tag="citations_delta"):
     """One citation for a text block."""
 
     type: ClassVar[str] = "citations_delta"
     citation: dict[str, Any]
 
 
-ContentDelta: TypeAlias = TextDelta | InputJsonDelta | ThinkingDelta | SignatureDelta | CitationsDelta | dict[str, Any]
-"""A delta of an unknown type is the JSON object as received."""
+KnownDelta: TypeAlias = TextDelta | InputJsonDelta | ThinkingDelta | SignatureDelta | CitationsDelta
+ContentDelta: TypeAlias = KnownDelta | dict[str, Any]
+"""A delta of an unknown type is the JSON object as it came."""
 
 
-@frozen
-class StopDelta(Tagged):
-    """The top-level fields of the message that change at its end."""
+class StopDelta(Tagged, frozen=True):
+    """What changes at the top of a message at its end."""
 
     stop_reason: str | None = None
     stop_sequence: str | None = None
 
 
-@frozen
-class MessageStart(TypedEvent):
+class MessageStart(TypedEvent, frozen=True):
     """A message begins."""
 
     type: ClassVar[str] = "message_start"
     message: Message
 
 
-@frozen
-class ContentBlockStart(TypedEvent):
+class ContentBlockStart(TypedEvent, frozen=True):
     """A content block begins."""
 
     type: ClassVar[str] = "content_block_start"
@@ -77,8 +68,7 @@ class ContentBlockStart(TypedEvent):
     content_block: ContentBlock
 
 
-@frozen
-class ContentBlockDelta(TypedEvent):
+class ContentBlockDelta(TypedEvent, frozen=True):
     """A piece of a content block."""
 
     type: ClassVar[str] = "content_block_delta"
@@ -86,17 +76,15 @@ class ContentBlockDelta(TypedEvent):
     delta: ContentDelta
 
 
-@frozen
-class ContentBlockStop(TypedEvent):
-    """A content block is complete."""
+class ContentBlockStop(TypedEvent, frozen=True):
+    """A content block is whole."""
 
     type: ClassVar[str] = "content_block_stop"
     index: int
 
 
-@frozen
-class MessageDelta(TypedEvent):
-    """Changes to top-level fields of the message."""
+class MessageDelta(TypedEvent, frozen=True):
+    """Changes at the top of the message."""
 
     type: ClassVar[str] = "message_delta"
     delta: StopDelta
@@ -104,23 +92,20 @@ class MessageDelta(TypedEvent):
     """The counts so far as the API gives them. They are cumulative and must not be added up."""
 
 
-@frozen
-class MessageStop(TypedEvent):
-    """The message is complete."""
+class MessageStop(TypedEvent, frozen=True):
+    """The message is whole."""
 
     type: ClassVar[str] = "message_stop"
 
 
-@frozen
-class Ping(TypedEvent):
-    """A keep-alive."""
+class Ping(TypedEvent, frozen=True):
+    """A sign of life."""
 
     type: ClassVar[str] = "ping"
 
 
-@frozen
-class ErrorEvent(TypedEvent):
-    """The server has failed. A client's stream raises it as an error and never yields it as an event."""
+class ErrorEvent(TypedEvent, frozen=True):
+    """The server failed. From a client's stream it is raised as an error, so it does not come as an event."""
 
     type: ClassVar[str] = "error"
     error: dict[str, Any]

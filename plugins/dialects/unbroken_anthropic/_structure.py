@@ -1,59 +1,29 @@
-"""Convert JSON to typed events, with a cattrs converter that coerces nothing: ``"0"`` is not accepted as an index."""
+"""JSON objects -> typed ones, and nothing is guessed: ``"0"`` is no index, a list is no text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Final, cast, get_args, get_origin
+from types import NoneType
+from typing import Any, Final, Self, TypeAlias, cast, get_args, get_origin
 
-import attrs
-
-from unbroken import Event, StreamError
+from attrs import frozen
+from msgspec.structs import fields
 
 from ._blocks import ContentBlock, RedactedThinkingBlock, TextBlock, ThinkingBlock, ToolUseBlock
-from ._events import (
-    CitationsDelta,
-    ContentBlockDelta,
-    ContentBlockStart,
-    ContentBlockStop,
-    ContentDelta,
-    ErrorEvent,
-    InputJsonDelta,
-    MessageDelta,
-    MessageStart,
-    MessageStop,
-    Ping,
-    SignatureDelta,
-    TextDelta,
-    ThinkingDelta,
-)
+from ._events import CitationsDelta, ContentDelta, InputJsonDelta, SignatureDelta, TextDelta, ThinkingDelta
 from ._tagged import Tagged, TypedEvent, json_names
 
-if TYPE_CHECKING:
-    from cattrs import Converter
+Read: TypeAlias = Callable[[Any], Any]
+"""Makes of a value in the JSON what it is in the object. Raises UnfitError."""
+Faults: TypeAlias = tuple[tuple[str, str], ...]
+"""Places, each with what is wrong there."""
 
-Structure = Callable[[Any, Any], Any]
-
-UNNAMED: Final = "message"
-"""The type of an event without a name (WHATWG HTML §9.2.6)."""
-_EVENTS: Final[dict[str, type[TypedEvent]]] = {
-    kind.type: kind
-    for kind in (
-        MessageStart,
-        ContentBlockStart,
-        ContentBlockDelta,
-        ContentBlockStop,
-        MessageDelta,
-        MessageStop,
-        Ping,
-        ErrorEvent,
-    )
-}
 _BLOCKS: Final[dict[str, type[Tagged]]] = {
     kind.type: kind for kind in (TextBlock, ThinkingBlock, RedactedThinkingBlock, ToolUseBlock)
 }
 _DELTAS: Final[dict[str, type[Tagged]]] = {
     kind.type: kind for kind in (TextDelta, InputJsonDelta, ThinkingDelta, SignatureDelta, CitationsDelta)
 }
+_ONE_OF: Final[dict[Any, dict[str, type[Tagged]]]] = {ContentBlock: _BLOCKS, ContentDelta: _DELTAS}
 _JSON: Final[dict[Any, str]] = {
     dict: "an object",
     list: "a list",
@@ -61,129 +31,142 @@ _JSON: Final[dict[Any, str]] = {
     int: "an integer",
     float: "a number",
     bool: "true or false",
-    type(None): "null",
+    NoneType: "null",
 }
 
 
-class _UnfitError(ValueError):
-    """The message names the expected and the actual type, never the value."""
+class UnfitError(ValueError):
+    """Says for each place what a value should be and is, never the value."""
+
+    def __init__(self, *faults: tuple[str, str]) -> None:
+        super().__init__(*faults)
+        self.faults: Faults = faults
+
+    @classmethod
+    def of(cls, parts: Iterable[tuple[str, Faults]]) -> Self:
+        """Make the error of a whole from the faults of its parts, each with its place in the whole."""
+        return cls(*((place + inner, fault) for place, faults in parts for inner, fault in faults))
 
 
-def typed(event: Event) -> TypedEvent | Event:
-    """Return `event` as an object of its class; an event of an unknown type is returned unchanged.
+@frozen
+class _Field:
+    """A field that a class knows."""
 
-    Raises StreamError, with the place and without the data, if the data does not fit the type.
-    """
-    kind = _EVENTS.get(event.type)
-    if kind is None and event.type != UNNAMED:
-        return event
-    value = event.json()
-    if not isinstance(value, dict):
-        raise _stream_error(event, f"must be {_JSON[dict]}, not {_described(value)} @ $")
-    said = cast("dict[str, Any]", value).get("type")
-    if not isinstance(said, str):
-        raise _stream_error(event, "has no type @ $.type")
-    if kind is None:
-        kind = _EVENTS.get(said)
-        if kind is None:
-            return event
-    elif said != kind.type:
-        raise _stream_error(event, "has the type of another event @ $.type")
-    try:
-        return _converter().structure(value, kind)
-    except Exception as error:  # noqa: BLE001  cattrs raises a different class for each kind of failure
-        raise _stream_error(event, _faults(error)) from None
+    attribute: str
+    read: Read
+    exact: Any
+    """The class of which a value is taken as it is."""
+    required: bool
 
 
-def _stream_error(event: Event, fault: str) -> StreamError:
-    return StreamError(f"the data of event {event.type!r} does not fit: {fault}", request_id=event.request_id or None)
+def structured(value: dict[str, Any], kind: type[TypedEvent]) -> TypedEvent:
+    """Return `value`, which has the ``type`` of `kind`, as an object of it. Raises UnfitError with every fault."""
+    made: TypedEvent = _object(kind)(value)
+    return made
 
 
-def _faults(error: Exception) -> str:
-    from cattrs import transform_error
-
-    return "; ".join(transform_error(error, format_exception=_fault))
-
-
-def _fault(error: BaseException, _: Any) -> str:
-    if isinstance(error, _UnfitError):
-        return str(error)
-    return "is missing" if isinstance(error, KeyError) else f"cannot be read ({type(error).__name__})"
-
-
-def _described(value: Any) -> str:
-    return _JSON.get(type(value), type(value).__name__)
+def described(value: Any) -> str:
+    """Say what `value` is in JSON."""
+    return _JSON[type(value)]
 
 
 @cache
-def _converter() -> "Converter":
-    from cattrs import Converter
+def _object(kind: type[Tagged]) -> Read:
+    """Read the known fields of an object and keep the others in `extra`."""
+    names = json_names(kind)
+    known = {
+        names[each.name]: _Field(each.name, *_reader(each.type), each.required)
+        for each in fields(kind)
+        if each.name in names
+    }
+    required = [name for name, each in known.items() if each.required]
 
-    converter = Converter(detailed_validation=True)
-    for kind in (str, int):
-        converter.register_structure_hook(kind, _exactly)
-    converter.register_structure_hook_func(_has_origin(dict), _exactly)
-    converter.register_structure_hook_factory(_has_origin(tuple), _tuples(converter))
-    converter.register_structure_hook_func(lambda kind: kind == ContentBlock, _one_of(converter, _BLOCKS))
-    converter.register_structure_hook_func(lambda kind: kind == ContentDelta, _one_of(converter, _DELTAS))
-    converter.register_structure_hook_factory(
-        lambda kind: isinstance(kind, type) and issubclass(kind, Tagged), _objects(converter)
-    )
-    return converter
+    def read(given: dict[str, Any]) -> Any:
+        values: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        faults: dict[str, Faults] = {}
+        for name, value in given.items():
+            each = known.get(name)
+            if each is None or (value is None and not each.required):
+                extra[name] = value
+            elif type(value) is each.exact:
+                values[each.attribute] = value
+            else:
+                try:
+                    values[each.attribute] = each.read(value)
+                except UnfitError as error:
+                    faults[name] = error.faults
+        for name in required:
+            if name not in given:
+                faults[name] = (("", "is missing"),)
+        if faults:
+            raise UnfitError.of((f".{name}", faults[name]) for name in known if name in faults)
+        if kind.type:
+            del extra["type"]
+        return kind(extra=extra, **values)
+
+    return read
 
 
-def _has_origin(origin: Any) -> Callable[[Any], bool]:
-    return lambda kind: get_origin(kind) is origin
+def _reader(kind: Any) -> tuple[Read, Any]:
+    """Return how a value of the annotated `kind` is read, and the class of which one is taken as it is.
+
+    Null is looked for before.
+    """
+    if kind in _ONE_OF:
+        return _one_of(_ONE_OF[kind]), None
+    if NoneType in get_args(kind):
+        (kind,) = set(get_args(kind)) - {NoneType}
+    if get_origin(kind) is tuple:
+        return _tuple(_reader(get_args(kind)[0])[0]), None
+    if isinstance(kind, type) and issubclass(kind, Tagged):
+        return _of_type(kind), None
+    exact = cast("Any", get_origin(kind) or kind)
+    return lambda value: _exactly(value, exact), exact
 
 
 def _exactly(value: Any, kind: Any) -> Any:
-    kind = get_origin(kind) or kind
     if type(value) is not kind:  # True is an int
-        raise _UnfitError(f"must be {_JSON[kind]}, not {_described(value)}")
+        raise UnfitError(("", f"must be {_JSON[kind]}, not {described(value)}"))
     return value
 
 
-def _tuples(converter: "Converter") -> Callable[[Any], Structure]:
-    def make(kind: Any) -> Structure:
-        items: Any = GenericAlias(list, get_args(kind)[:1])
-        structured = converter.get_structure_hook(items)
-        return lambda value, _: tuple(structured(_exactly(value, list), items))
+def _of_type(kind: type[Tagged]) -> Read:
+    """Read an object that must have the ``type`` of `kind`, if that has one."""
 
-    return make
+    def read(value: Any) -> Any:
+        given = _exactly(value, dict)
+        if kind.type and given.get("type") != kind.type:
+            raise UnfitError(("", f"must have the type {kind.type!r}"))
+        return _object(kind)(given)
+
+    return read
 
 
-def _one_of(converter: "Converter", kinds: dict[str, type[Tagged]]) -> Structure:
-    """Return a hook that structures an object by its ``type``; one of an unknown type stays as it is."""
+def _one_of(kinds: dict[str, type[Tagged]]) -> Read:
+    """Read an object by its ``type``; one of an unknown type stays as it is."""
 
-    def structure(value: Any, _: Any) -> Any:
+    def read(value: Any) -> Any:
         name = _exactly(value, dict).get("type")
         if not isinstance(name, str):
-            raise _UnfitError("has no type")
+            raise UnfitError(("", "has no type"))
         kind = kinds.get(name)
-        return value if kind is None else converter.structure(value, kind)
+        return value if kind is None else _object(kind)(value)
 
-    return structure
+    return read
 
 
-def _objects(converter: "Converter") -> Callable[[Any], Structure]:
-    """Return a factory of hooks that structure the known fields of an object and keep the others in `extra`."""
-    from cattrs.gen import make_dict_structure_fn, override
+def _tuple(item: Read) -> Read:
+    def read(value: Any) -> Any:
+        values: list[Any] = []
+        faults: list[tuple[str, Faults]] = []
+        for index, each in enumerate(_exactly(value, list)):
+            try:
+                values.append(item(each))
+            except UnfitError as error:
+                faults.append((f"[{index}]", error.faults))
+        if faults:
+            raise UnfitError.of(faults)
+        return tuple(values)
 
-    def make(kind: Any) -> Structure:
-        names = json_names(kind)
-        overrides: dict[str, Any] = {attribute: override(rename=name) for attribute, name in names.items()}
-        derived = {each.name for each in attrs.fields(kind)} - {*names, "extra"}
-        overrides |= {attribute: override(omit=True) for attribute in derived}
-        fields: Structure = make_dict_structure_fn(kind, converter, **overrides)
-        known = frozenset(names.values()) | ({"type"} if kind.type else set[str]())
-
-        def structure(value: Any, _: Any) -> Any:
-            given = _exactly(value, dict)
-            if kind.type and given.get("type") != kind.type:
-                raise _UnfitError(f"must have the type {kind.type!r}")
-            extra = {name: it for name, it in given.items() if it is None or name not in known}
-            return fields({**given, "extra": extra}, kind)
-
-        return structure
-
-    return make
+    return read

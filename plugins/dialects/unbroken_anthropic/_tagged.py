@@ -1,55 +1,54 @@
 """The base of all typed parts of the Messages API: they have a ``type`` and lose no field."""
 
 from functools import cache
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, Final, cast
 
-import attrs
-from attrs import field, frozen
+from msgspec import Meta, Struct
+
+_NEVER: Final = Meta(min_length=1, max_length=0)
+"""No JSON fits this: a field of that name is unknown like others."""
 
 
-@frozen
-class Tagged:
-    """A typed JSON object of the API."""
+# Without gc: they hold JSON, which has no cycles.
+class Tagged(Struct, frozen=True, kw_only=True, gc=False):
+    """A JSON object of the API. Change a copy of it with `msgspec.structs.replace`."""
 
     type: ClassVar[str] = ""
-    """The ``type`` in the JSON, empty for objects that have none."""
-    extra: dict[str, Any] = field(factory=dict[str, Any], kw_only=True)
-    """The fields that this class does not know, as received, and those that it knows but that were null."""
+    """The ``type`` in the JSON, empty for an object that has none."""
+    extra: Annotated[dict[str, Any], _NEVER] = {}
+    """The fields that this class does not know, as they came, and those that it knows and that came as null."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object that this was made from. Untyped values are shared, not copied."""
-        kind: Any = type(self)
-        values = {name: _plain(getattr(self, attribute)) for attribute, name in json_names(kind).items()}
+        """Return the JSON object that this was made of. Values that are not typed are shared, not copied."""
+        values = {name: _plain(getattr(self, attribute)) for attribute, name in json_names(type(self)).items()}
         tag = {"type": self.type} if self.type else {}
         return {**tag, **self.extra, **{name: value for name, value in values.items() if value is not None}}
 
-
-class TypedEvent(Tagged):
-    """The base class of the typed events."""
-
-    __slots__ = ()
+    def __repr__(self) -> str:
+        shown = ("extra", *(name for name in self.__struct_fields__ if name not in {"extra", "raw_usage"}))
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
 
-class Delta(Tagged):
-    """The base class of the typed deltas in a ``content_block_delta``."""
-
-    __slots__ = ()
+class TypedEvent(Tagged, frozen=True):
+    """Base of the typed events."""
 
 
-class Block(Tagged):
-    """The base class of the typed content blocks."""
+class Delta(Tagged, frozen=True, tag_field="type", forbid_unknown_fields=True):
+    """Base of what a ``content_block_delta`` brings."""
 
-    __slots__ = ()
+
+class Block(Tagged, frozen=True):
+    """Base of the typed content blocks."""
 
 
 @cache
-def json_names(kind: type[Any]) -> dict[str, str]:
-    """Return the JSON name of each attribute of `kind` that is a field of its JSON.
+def json_names(kind: type[Tagged]) -> dict[str, str]:
+    """Return the attributes of `kind` that are fields of its JSON, with their names there.
 
-    The metadata ``json`` of an attribute is its JSON name where that differs, or None if it is not a field.
+    The name that a field is given is the one in the JSON, empty if it is no such field.
     """
-    names = {each.name: each.metadata.get("json", each.name) for each in attrs.fields(kind) if each.name != "extra"}
-    return {attribute: name for attribute, name in names.items() if name is not None}
+    names = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
+    return {attribute: name for attribute, name in names if name and attribute != "extra"}
 
 
 def _plain(value: Any) -> Any:

@@ -17,6 +17,24 @@ _CONTENT_USAGE: Final = CONTENT | USAGE
 _PREAMBLE_USAGE: Final = PREAMBLE | USAGE
 
 
+class _Said(msgspec.Struct, gc=False):
+    content: str | None = None
+
+
+class _Answer(msgspec.Struct, gc=False):
+    delta: _Said
+    index: int = 0
+
+
+class _Answers(msgspec.Struct, gc=False):
+    choices: list[_Answer]
+    type: None = None
+
+
+class _TextDelta(msgspec.Struct, gc=False):
+    delta: str
+
+
 class _Delta(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
@@ -37,6 +55,8 @@ class _Chunk(msgspec.Struct, gc=False):
 
 # Faster than searching the bytes for the three deciding names, and never misled by names inside a text.
 _decode = msgspec.json.Decoder(_Chunk).decode
+_decode_answers = msgspec.json.Decoder(_Answers).decode
+_decode_text_delta = msgspec.json.Decoder(_TextDelta).decode
 
 
 def kind_of(event: Event) -> Kind:
@@ -54,7 +74,27 @@ def kind_of(event: Event) -> Kind:
 
 
 def text_of(event: Event) -> str | None:
-    """Return the text of an unnamed event or a `TEXT_DELTA`, None without any. Raises StreamError for invalid JSON."""
+    """Return the text of an event that is unnamed or a `TEXT_DELTA`. Raises StreamError without JSON."""
+    raw = event.raw
+    try:
+        if not raw.isascii():
+            raw.decode()  # a decoder does not look into the texts that it skips
+        if event.type == TEXT_DELTA:
+            return _decode_text_delta(raw).delta
+        for answer in _decode_answers(raw).choices:
+            if answer.index == 0:
+                return answer.delta.content
+    except (ValueError, RecursionError):
+        return _text_by_data(event)
+    return None
+
+
+def is_done(event: Event) -> bool:
+    """Whether this is the ``[DONE]`` at the end, which is no JSON."""
+    return event.raw.strip() == DONE
+
+
+def _text_by_data(event: Event) -> str | None:
     if is_done(event):
         return None
     document = as_object(event.json())
@@ -64,11 +104,6 @@ def text_of(event: Event) -> str | None:
         if choice.get("index", 0) == 0:
             return _text(as_object(choice.get("delta")).get("content"))
     return None
-
-
-def is_done(event: Event) -> bool:
-    """Return whether this is the final ``[DONE]``, which is not JSON."""
-    return event.raw.strip() == DONE
 
 
 def _kind_by_data(event: Event) -> Kind:

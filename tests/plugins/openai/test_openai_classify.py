@@ -11,7 +11,7 @@ from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAG
 from unbroken.errors import StreamError
 from unbroken.messages import Event
 from unbroken_openai import OpenAI
-from unbroken_openai._chunks import _kind_by_data
+from unbroken_openai._chunks import _kind_by_data, _text_by_data
 
 DIALECT = OpenAI()
 
@@ -182,6 +182,7 @@ def test_a_stream_needs_its_terminal_event():
         pytest.param(unnamed({"choices": "x"}), None, id="choices-is-text"),
         pytest.param(unnamed({"choices": [7, {"delta": 7}]}), None, id="choice-is-number"),
         pytest.param(unnamed([1]), None, id="no-object"),
+        pytest.param(unnamed(b'{"choices":[{"delta":{"content":"a"}}],"x":1e999}'), "a", id="huge-number-elsewhere"),
         pytest.param(Event.make("response.output_text.delta", {"delta": "Hello"}), "Hello", id="responses"),
         pytest.param(
             unnamed({"type": "response.output_text.delta", "delta": "Hello"}), "Hello", id="responses-unnamed"
@@ -231,6 +232,30 @@ def test_the_short_way_says_what_the_whole_document_says(data: Any):
     """The typed look at a chunk is only a faster one."""
     raw = msgspec.json.encode(data)
     assert DIALECT.classify(Event("message", raw)) == _kind_by_data(Event("message", raw))
+
+
+def text(read: Any, type: str, raw: bytes) -> str | None:
+    try:
+        return read(Event(type, raw))
+    except StreamError as error:
+        return error.message
+
+
+@given(
+    data=CHUNKS | VALUES,
+    type=st.sampled_from(["message", "response.output_text.delta"]),
+    cut=st.tuples(
+        st.integers(0, 60), st.sampled_from([0, 0, 1, 4]), st.sampled_from([b"", b"\xff", b"\xc3\xbc", b"0"])
+    ),
+)
+@example(data={"choices": [{"delta": {"content": "a"}}], "x": "b"}, type="message", cut=(41, 0, b"\xff"))
+@example(data={"choices": [{"delta": {"content": "a"}, "index": False}]}, type="message", cut=(0, 0, b""))
+def test_the_text_is_that_of_the_whole_document(data: Any, type: str, cut: tuple[int, int, bytes]):
+    """Of whole chunks and of damaged ones; what is skipped is looked at, too."""
+    at, length, other = cut
+    raw = msgspec.json.encode(data)
+    raw = raw[:at] + other + raw[at + length :]
+    assert text(DIALECT.text, type, raw) == text(_text_by_data, type, raw)
 
 
 @given(data=CHUNKS | VALUES, type=st.sampled_from(["message", "response.output_text.delta", "error", "x"]))
