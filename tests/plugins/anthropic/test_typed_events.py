@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 import msgspec
 import pytest
 from hypothesis import example, given, settings
