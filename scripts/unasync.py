@@ -17,6 +17,7 @@ WORDS = (
     (r"\b(_?|Stop)Async(?=[A-Z])", r"\1"),  # AsyncClient, StopAsyncIteration
     (r"\b__a(enter|exit|iter|next)__", r"__\1__"),
     (r"\ba(close|iter|next)\b", r"\1"),
+    (r"\basync_transport\b", "sync_transport"),
     (r"\bwrap_async_transport\b", "wrap_transport"),
     (r"\basyncio or trio tasks\b", "threads"),
     (r",? for asyncio and trio\b", ""),

@@ -347,6 +347,12 @@ def test_a_typed_event_is_what_its_dialect_makes_of_it() -> None:
         assert plain.typed() is plain
 
 
+def test_an_event_equals_events_only() -> None:
+    """Other types decide for themselves."""
+    assert Event("a", b"1") == Event("a", b"1", request_id="call-1") != Event("a", b"2")
+    assert Event("a", b"1") != b"1"
+
+
 @pytest.mark.parametrize("twin", [*TWINS, lambda it: it.replace(raw=b"2")])
 def test_a_copy_of_an_event_keeps_its_dialect(twin: Any) -> None:
     """Pickled, copied or changed: what the event means is still known."""

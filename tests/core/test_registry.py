@@ -582,7 +582,7 @@ def test_defaults_that_are_not_installed_are_left_out_and_named(install: Install
     settings = load_settings({}, environ={}, cwd="/")
     assert (settings.plugins, settings.left_out) == (("timeout", "retry"), ("gone",))
     client = Client(transport=ScriptedTransport([], FakeClock()), config={})
-    assert client.describe().splitlines()[1] == "plugins: timeout, retry"
+    assert client.describe().splitlines()[2] == "plugins: timeout, retry"
     assert client.describe().splitlines()[-1] == "not installed, left out: gone"
     assert load_settings({"plugins": ["-gone"]}, environ={}, cwd="/").left_out == ()
     assert load_settings({"plugins": ["retry"]}, environ={}, cwd="/").left_out == ()

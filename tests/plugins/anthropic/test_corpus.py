@@ -40,7 +40,7 @@ def test_every_event_is_what_it_was() -> None:
     assert len(cases) > 250
     for case in cases:
         raw = case["raw"].encode("latin-1")
-        event = Event(case["name"], raw, request_id="call-1", dialect=DIALECT)
+        event = Event.make(case["name"], raw, request_id="call-1", dialect=DIALECT)
         made = outcome(DIALECT.typed, event)
         expected = case.get("error") or case.get("typed") or "itself"
         assert (made if isinstance(made, str) else repr(made)) == expected, raw

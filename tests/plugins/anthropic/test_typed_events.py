@@ -387,7 +387,7 @@ def test_any_json_is_its_object_or_a_stream_error(name: str, value: Any, data: s
     """Never another error, and never a loss."""
     if isinstance(value, dict):
         value["type"] = data.draw(st.sampled_from([name, *TYPES]))
-    event = Event("message" if data.draw(st.booleans()) else name, msgspec.json.encode(value), dialect=Anthropic())
+    event = Event.make("message" if data.draw(st.booleans()) else name, msgspec.json.encode(value), dialect=Anthropic())
     try:
         typed = event.typed()
     except StreamError:
@@ -399,7 +399,7 @@ def test_any_json_is_its_object_or_a_stream_error(name: str, value: Any, data: s
 def test_any_bytes_are_their_object_or_a_stream_error(raw: bytes, name: str) -> None:
     """As JSON of any shape."""
     with contextlib.suppress(StreamError):
-        Event(name, raw, dialect=Anthropic()).typed()
+        Event.make(name, raw, dialect=Anthropic()).typed()
 
 
 def result(read: Callable[[Event], Any], name: str, raw: bytes) -> Any:
