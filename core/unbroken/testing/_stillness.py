@@ -1,6 +1,5 @@
 """Tells threads that wait forever from threads that are slow, without a limit in real seconds."""
 
-import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from attrs import define
 GLANCE: Final = 0.02
 """Seconds between two observations."""
 _STILL: Final = 50
-"""The number of observations in a row at which no thread has moved and every thread was asleep."""
+"""The number of observations in a row without progress at which every thread was asleep."""
 _STILL_ANYWHERE: Final = 1500
 """The same number for systems that do not tell whether a thread sleeps or waits for a processor."""
 
@@ -22,24 +21,17 @@ _TASKS: Final = Path("/proc/self/task")
 class Stillness:
     """Observes threads repeatedly."""
 
-    _seen: tuple[object, ...] = ()
+    _progress: int = -1
     _still: int = 0
 
-    def lasts(self, threads: Iterable[threading.Thread]) -> bool:
-        """Observe once. Returns whether all `threads` have been waiting at the same places for many observations."""
-        alive = [thread for thread in threads if thread.is_alive()]
-        frames = sys._current_frames()
-        places = tuple(_place(frames.get(thread.ident or 0)) for thread in alive)
-        states = [_state(thread) for thread in alive]
-        if places != self._seen or any(state not in {"S", ""} for state in states):
-            self._seen, self._still = places, 0
+    def lasts(self, threads: Iterable[threading.Thread], progress: int) -> bool:
+        """Observe once. Returns whether `threads` have been asleep, and `progress` the same, for many observations."""
+        states = [_state(thread) for thread in list(threads) if thread.is_alive()]
+        if progress != self._progress or any(state not in {"S", ""} for state in states):
+            self._progress, self._still = progress, 0
         else:
             self._still += 1
         return self._still >= (_STILL_ANYWHERE if "" in states else _STILL)
-
-
-def _place(frame: object) -> object:
-    return None if frame is None else (id(frame), getattr(frame, "f_lasti", 0))
 
 
 def _state(thread: threading.Thread) -> str:

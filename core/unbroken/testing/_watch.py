@@ -75,6 +75,8 @@ class Watch:
 
     problems: list[str] = field(factory=list[str])
     interrupt: Interrupt | None = None
+    progress: int = 0
+    """The number of hooks that have started. Threads that wait forever do not change it."""
     # Plain dicts: a WeakSet that several threads add to at a time may raise.
     _calls: dict[int, weakref.ref[Call]] = field(factory=dict[int, weakref.ref[Call]])
     _errors: dict[int, weakref.ref[Error]] = field(factory=dict[int, weakref.ref[Error]])
@@ -148,6 +150,7 @@ class Watch:
     def _within(self, hook: str) -> Generator[None, None, None]:
         outer: tuple[Watch, str] | None = getattr(_here, "watch", None)  # set if another call was ended inside a hook
         _here.watch = (self, hook)
+        self.progress += 1
         traced = sys.gettrace()
         if self.interrupt is not None and outer is None:
             sys.settrace(self.interrupt.trace)

@@ -39,7 +39,7 @@ def check_plugin(make: Callable[[], object], *, held: Callable[[Any], int] | Non
         worker.start()
         check.workers.append(worker)
         stillness = Stillness()
-        while worker.is_alive() and not stillness.lasts(check.workers):
+        while worker.is_alive() and not stillness.lasts(check.workers, check.watch.progress):
             worker.join(GLANCE)
     if worker.is_alive():
         check.watch.note(f"it does not come to an end in {check.doing}: does a hook wait for a lock, or for ever?")
