@@ -181,6 +181,9 @@ class Event(msgspec.Struct, gc=False, eq=False):  # noqa: PLW1641  # its data ca
             return NotImplemented
         return self.type == other.type and self.raw == other.raw and self.id == other.id
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # the one of a Struct would compare all fields
+
     @property
     def data(self) -> str:
         """The data as text; invalid UTF-8 becomes U+FFFD (WHATWG Encoding, "UTF-8 decode")."""

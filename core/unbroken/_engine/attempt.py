@@ -168,9 +168,8 @@ class AttemptRun:
                 raise
             finally:
                 taken = batch.taken
-                if taken:
-                    call.events += taken
-                    call.last_event_id = batch.events[taken - 1].id
+                call.events += taken
+                call.last_event_id = batch.events[taken - 1].id if taken else call.last_event_id
             if len(batch.events) == _PAUSE_EVERY and not last:
                 yield PAUSE
         return complete
