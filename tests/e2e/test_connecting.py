@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import pytest
 
 import unbroken
@@ -224,6 +225,25 @@ def test_a_kept_connection_that_has_gone_is_replaced_unseen(caller: Any, raw: An
     caller.call(server.url).succeeded()
     seen = caller.call(server.url).succeeded()
     assert (seen.stream.attempts, seen.stream.history) == (1, ())
+    assert server.connections == 2
+
+
+class Unrepeatable:
+    """Marks every request as one with side effects."""
+
+    @unbroken.hookimpl
+    def before_request(self, call: unbroken.Call, request: unbroken.Request) -> unbroken.Request:
+        return attrs.evolve(request, repeatable=False)
+
+
+def test_a_request_that_is_not_repeatable_is_not_sent_on_a_second_connection(connect: Any, raw: Any) -> None:
+    """The server may have acted upon it and then broken off. The next call finds a new connection."""
+    server = stale(raw)
+    caller = connect(plugins=[Unrepeatable()])
+    caller.call(server.url).succeeded()
+    caller.call(server.url).failed(unbroken.NetworkError)
+    assert server.connections == 1
+    caller.call(server.url).succeeded()
     assert server.connections == 2
 
 

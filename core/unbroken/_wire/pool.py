@@ -37,8 +37,9 @@ class Pool:
     async def open(self, request: Outgoing, opening: Opening) -> "Opened":
         """Send `request`, and return when the head of the response has arrived.
 
-        A kept connection that the server has closed in the meantime is replaced by a new one, once, without an error.
-        The other idle connections to the same origin are closed too: most likely the server has dropped them as well.
+        A kept connection that the server has closed in the meantime is replaced by a new one, once, without an error,
+        unless the request is not repeatable: the server may have closed it after acting upon the request. The other
+        idle connections to the same origin are closed too: most likely the server has dropped them as well.
         """
         place = Place(self.places)
         try:
@@ -59,14 +60,16 @@ class Pool:
     async def _send_again(
         self, place: Place, connection: Connection, request: Outgoing, opening: Opening
     ) -> Head | None:
-        """Send on a connection that was kept. Returns None when it was closed before it brought anything."""
+        """Send on a connection that was kept. Returns None when it brought nothing and `request` may be sent again."""
         try:
             return await self._send(place, connection, request, opening)
         except Exception as error:
             if connection.received or self.places.closed or not is_loss(error):
                 raise
+            self.idle.forget(request.key)
+            if not request.repeatable:
+                raise
         connection.close()
-        self.idle.forget(request.key)
         return None
 
     async def _send(self, place: Place, connection: Connection, request: Outgoing, opening: Opening) -> Head:

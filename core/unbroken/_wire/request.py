@@ -23,6 +23,8 @@ class Outgoing:
     """Whether the response has no body whatever its head says."""
     last: bool
     """Whether the request says that the connection is not to be used again."""
+    repeatable: bool
+    """Whether it may be sent again although the server may have it."""
 
 
 def outgoing(request: Request, connections: Connections) -> Outgoing:
@@ -45,6 +47,7 @@ def outgoing(request: Request, connections: Connections) -> Outgoing:
         data=head.encode("latin-1") + request.content,
         bodyless=request.method == "HEAD",
         last=last,
+        repeatable=request.repeatable,
     )
 
 

@@ -55,7 +55,7 @@ class Ticket:
         return left
 
     def stale(self, error: Exception) -> bool:
-        """Whether `error` says no more than that a kept connection was closed by the server meanwhile."""
+        """Whether `error` says no more than that the server has closed a kept connection in the meantime."""
         return self.reused and not self.received and isinstance(unwrapped(error, self.library), self.library.failures)
 
 

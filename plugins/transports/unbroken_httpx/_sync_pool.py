@@ -41,7 +41,7 @@ class PooledTransport(Pools):
         try:
             return self._send(http, request, ticket)
         except Exception as error:
-            if not ticket.stale(error):
+            if not (request.repeatable and ticket.stale(error)):
                 raise translated(error, self._library) from error
         ticket = Ticket(self._library, opening)
         opening.phase = "connect"
