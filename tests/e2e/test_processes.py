@@ -199,9 +199,9 @@ def test_a_dead_name_holds_up_nobody_else(connect: Any, names: Names) -> None:
         quick = Timeouts(connect=0.1, first_event=20, idle=20)
         dead = [caller.start(f"http://a.dead:{port}{PATH}", timeouts=quick) for _ in range(100)]
         for _ in range(3):
-            caller.call(f"http://b.good:{port}{PATH}").succeeded(within=30)
+            caller.call(f"http://b.good:{port}{PATH}").succeeded()
         for each in dead:
-            each.result(60).failed(unbroken.TimeoutError, within=60)
+            each.result(60).failed(unbroken.TimeoutError)
         assert names.asked.count("a.dead") == 1
         assert resolvers() <= 2 < THREADS
 

@@ -203,7 +203,7 @@ def test_a_tunnel_that_does_not_open_is_a_connect_timeout(connect: Any, raw: Any
     seen = connect(proxy=proxy.url, verify=contexts[1]).call(
         "https://127.0.0.1:9/", timeouts=Timeouts(connect=0.25, first_event=5, idle=5)
     )
-    error = seen.failed(unbroken.TimeoutError, within=0.75)
+    error = seen.failed(unbroken.TimeoutError)
     assert (error.timeout, error.phase) == ("connect", "connect")
 
 
@@ -214,7 +214,7 @@ def test_silence_behind_a_tunnel_is_a_first_event_timeout(connect: Any, raw: Any
         seen = connect(proxy=proxy.url, verify=contexts[1]).call(
             server.url + PATH, timeouts=Timeouts(connect=0.3, first_event=0.5, idle=5)
         )
-        error = seen.failed(unbroken.TimeoutError, within=1.4)
+        error = seen.failed(unbroken.TimeoutError)
         assert (error.timeout, error.phase) == ("first_event", "headers")
 
 

