@@ -192,7 +192,10 @@ def caller(connect: Callable[..., Caller]) -> Caller:
 
 
 class RawServer:
-    """Accepts on loopback and hands each socket, with its number from 1, to `serve` in a thread of its own."""
+    """Accepts on loopback and hands each socket, with its number from 1, to `serve` in a thread of its own.
+
+    A server that speaks TLS wraps a duplicate, as `ssl` takes its socket away, and `close` could not end it.
+    """
 
     def __init__(self, serve: Callable[[socket.socket, int], None], backlog: int = 64) -> None:
         self._serve = serve
@@ -221,12 +224,15 @@ class RawServer:
 
     def close(self) -> None:
         self.stop.set()
-        for each in (self._listener, *self._sockets):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join()
+        self._listener.close()
+        for each in self._sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in (self._acceptor, *self._threads):
-            thread.join(5)
+        for thread in self._threads:
+            thread.join(60)
             assert not thread.is_alive()
         for each in self._sockets:
             each.close()

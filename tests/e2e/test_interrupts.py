@@ -75,7 +75,7 @@ def serve(raw: Any, context: ssl.SSLContext | None) -> Any:
 
     def answer(client: Any, number: int) -> None:
         if context is not None:
-            client = context.wrap_socket(client, server_side=True)
+            client = context.wrap_socket(client.dup(), server_side=True)
         with client:
             for count in itertools.count():
                 raw.request(client)

@@ -35,7 +35,7 @@ def echo(raw: Any, context: ssl.SSLContext | None = None) -> Any:
     go = threading.Event()
 
     def serve(client: socket.socket, number: int) -> None:
-        wire = client if context is None else context.wrap_socket(client, server_side=True)
+        wire = client if context is None else context.wrap_socket(client.dup(), server_side=True)
         with wire:
             while True:
                 request = raw.request(wire)

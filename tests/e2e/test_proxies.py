@@ -53,7 +53,7 @@ class Proxy:
         if self._context is None:
             self._forward(client)
             return
-        with self._context.wrap_socket(client, server_side=True) as secure:
+        with self._context.wrap_socket(client.dup(), server_side=True) as secure:
             self._forward(secure)
 
     def _forward(self, client: socket.socket) -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Final, cast
 
@@ -151,16 +151,18 @@ class Watch:
         outer: tuple[Watch, str] | None = getattr(_here, "watch", None)  # set if another call was ended inside a hook
         _here.watch = (self, hook)
         self.progress += 1
+        interrupt = self.interrupt if outer is None else None
         traced = sys.gettrace()
-        if self.interrupt is not None and outer is None:
-            sys.settrace(self.interrupt.trace)
+        if interrupt is not None:
+            _trace(interrupt.trace)
         try:
             yield
         except Exception as error:
             self.note(f"{hook} raised {type(error).__name__}: {error}")
             raise
         finally:
-            sys.settrace(traced)
+            if interrupt is not None:
+                _trace(traced)
             _here.watch = outer
 
     def _judge(self, hook: str, answer: object) -> None:
@@ -194,6 +196,15 @@ def watching() -> Generator[None, None, None]:
         logger.disabled = disabled
         for module, name, original in originals:
             setattr(module, name, original)
+
+
+def _trace(function: Any) -> None:
+    """Install a trace function, once no other thread is about to: before Python 3.12 that is an error."""
+    installed = False
+    while not installed:
+        with suppress(RuntimeError):
+            sys.settrace(function)
+            installed = True
 
 
 class _Forbidden(str):
