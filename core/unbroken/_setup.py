@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar, cast, get_args
 
 from attrs import define, evolve, field
 
+from ._engine.closing import Closing
 from ._engine.commit_buffer import Limits
 from ._engine.engine import Engine
 from ._engine.hook_calls import plugin_error
@@ -35,6 +36,7 @@ class Setup:
     headers: Headers
     hold: bool
     limits: Limits
+    closing: Closing = field(factory=Closing)
 
     @classmethod
     def build(
@@ -88,7 +90,7 @@ class Setup:
             idempotency_key=call_id,
         )
         call = Call(call_id, request, self.dialect, self.clock, self.clock.monotonic())
-        return Engine(call, self.hooks, self.limits, self.hold)
+        return Engine(call, self.hooks, self.limits, self.hold, self.closing)
 
 
 @define

@@ -16,10 +16,11 @@ import httpx
 import pytest
 
 import unbroken
+from unbroken._engine.closing import closed
 from unbroken._httpx import AsyncHTTPTransport, HTTPTransport, _async, _resolve, _sync
 from unbroken._httpx._pool import GuardState, Requests
 from unbroken._httpx._settings import http_arguments, proxy_for
-from unbroken._httpx._shared import PIECE, Ticket, closed, http_request, translated
+from unbroken._httpx._shared import PIECE, Ticket, http_request, translated
 from unbroken.messages import Request
 from unbroken.transport import Connections, Opening
 

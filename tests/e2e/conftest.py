@@ -47,10 +47,10 @@ class Seen:
     def status(self) -> str:
         return str(self.stream.outcome.status)
 
-    def failed(self, kind: type[BaseException], within: float = 5.0) -> Any:
+    def failed(self, kind: type[BaseException], within: float = 5.0, status: str = "failure") -> Any:
         """Return the error, which must be exactly of this class and must have come in time."""
         assert type(self.error) is kind, f"expected {kind.__name__}, got {self.error!r}"
-        assert self.status == "failure"
+        assert self.status == status
         assert self.error.request_id == self.stream.request_id
         assert self.elapsed < within
         return self.error

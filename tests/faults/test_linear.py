@@ -31,9 +31,10 @@ LINEAR, TOO_MUCH = 4, 9
 
 # Of each, as often as fits. They are what the patterns of this library can be made to read again and again.
 UNITS = {
-    "digits": "0", "nines": "9", "letters": "a", "words": "a ", "spaces": " ", "tabs": "\t", "dots": "1.", "commas": "1,",
-    "parts": "1m", "fractions": "1.1h", "signs": "-", "underscores": "1_", "equals": "=", "quotes": '"', "slashes": "\\",
-    "brackets": "[", "braces": '{"a":', "days": "Mon,", "dates": "Sun, 06 Nov 1994 08:49:37 GMT,", "keys": "ask-",
+    "digits": "0", "nines": "9", "letters": "a", "words": "a ", "spaces": " ", "tabs": "\t", "dots": "1.",
+    "commas": "1,", "parts": "1m", "fractions": "1.1h", "signs": "-", "underscores": "1_", "equals": "=",
+    "quotes": '"', "slashes": "\\", "brackets": "[", "braces": '{"a":', "days": "Mon,",
+    "dates": "Sun, 06 Nov 1994 08:49:37 GMT,", "keys": "ask-",
     "underkeys": "ssk_", "tokens": "eyJ", "bearers": "bearer ", "names": "token=", "headers": "authorization: ",
     "urls": "http://a@", "queries": "?a", "pem": "-----BEGIN ", "titles": "<title>", "angles": "<", "xox": "xoxb-",
 }  # fmt: skip
@@ -89,7 +90,7 @@ def response(name: str, text: str, status: int = 429) -> Response:
 
 
 def limits(dialect: Dialect, names: list[str]) -> Callable[[str], object]:
-    return lambda text: dialect.rate_limits(Headers({name: text for name in names}), 0.0)
+    return lambda text: dialect.rate_limits(Headers(dict.fromkeys(names, text)), 0.0)
 
 
 def head(text: str) -> object:

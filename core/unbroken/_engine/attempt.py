@@ -12,6 +12,7 @@ from ..errors import NetworkError, TimeoutError, TimeoutName, TruncatedStreamErr
 from ..messages import Event, Request, Response, Timeouts
 from ..sse import SSEDecoder
 from ..transport import Opening
+from .closing import Closing, closed
 from .commit_buffer import CommitBuffer, Limits
 from .effects import PAUSE, READY, Leave, Open, Read, Steps
 from .head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, error_answer
@@ -33,6 +34,7 @@ class AttemptRun:
     limits: Limits
     hold: bool
     """Whether preamble is held back until the first content event."""
+    closing: Closing
     sent: bool = field(default=False, init=False)
     """Whether the transport was asked to send."""
     ended: bool = field(default=False, init=False)
@@ -46,6 +48,8 @@ class AttemptRun:
 
     def run(self, request: Request) -> Steps[None]:
         """Send `request`, as the plugins change it, and deliver the stream. Raises the failure."""
+        if self.closing.closed:
+            raise closed()
         answer = yield from self.hooks.before_request(request)
         if not isinstance(answer, Request):
             yield from self.replay(answer.events)

@@ -12,11 +12,12 @@ import h11
 import httpcore
 import httpx
 
+from .._engine.closing import closed
 from ..messages import Request, Response
 from ..transport import DRAIN_SECONDS, Connections, Opening
 from ._pool import Counts, GuardState, clean, guard_pool, settle
 from ._settings import http_arguments, proxy_for
-from ._shared import DRAIN_BYTES, PIECE, Ticket, closed, http_request, http_response, now, translated
+from ._shared import DRAIN_BYTES, PIECE, Ticket, http_request, http_response, now, translated
 
 
 def finish_now(closing: Coroutine[Any, Any, None]) -> None:

@@ -3,8 +3,11 @@
 import builtins
 import ssl
 
+from .._engine.closing import closed
 from ..errors import NetworkError, TimeoutError
 from .head import Malformed
+
+__all__ = ("Unusable", "closed", "full", "is_loss", "translated")
 
 
 class Unusable(Exception):
@@ -32,11 +35,6 @@ def translated(error: Exception) -> Exception:
 def is_loss(error: Exception) -> bool:
     """Return whether `error` may mean no more than that a kept connection was closed by the server meanwhile."""
     return isinstance(error, OSError | Malformed) and not isinstance(translated(error), builtins.TimeoutError)
-
-
-def closed() -> NetworkError:
-    """Return the error of a client that was closed."""
-    return NetworkError("the client is closed", retryable=False, is_local=True)
 
 
 def full() -> TimeoutError:
