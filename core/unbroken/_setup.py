@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, TypeVar, cast, get_args
 
 from attrs import define, evolve, field, frozen
 
+from ._engine.closing import Closing
 from ._engine.commit_buffer import Limits
 from ._engine.engine import Engine
 from ._engine.hook_calls import plugin_error
@@ -58,6 +59,7 @@ class Setup:
     limits: Limits
     transport: Any
     """The object that was given, the `NamedTransport` that was asked for, or None for the default one."""
+    closing: Closing = field(factory=Closing)
 
     @classmethod
     def build(
@@ -143,7 +145,7 @@ class Setup:
             idempotency_key=call_id,
         )
         call = Call(call_id, request, self.dialect, self.clock, self.clock.monotonic())
-        return Engine(call, self.hooks, self.limits, self.hold)
+        return Engine(call, self.hooks, self.limits, self.hold, self.closing)
 
 
 @define

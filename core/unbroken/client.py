@@ -76,7 +76,8 @@ class Client:
         return self._setup.describe()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. Calls that wait, connect or read fail at once, in other threads too."""
+        self._setup.closing.close()
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -131,7 +132,8 @@ class AsyncClient:
         return self._setup.describe()
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections. Calls that wait, connect or read fail at once, in other tasks and loops too."""
+        self._setup.closing.close()
         await self._transport.aclose()
 
     async def __aenter__(self) -> Self:

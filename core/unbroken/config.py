@@ -40,6 +40,14 @@ _LIST = "plugins"
 _TRANSPORT = "transport"
 _CHOICE = "use"
 
+# The TOML parser of Python takes time in the square of the parts of a dotted key.
+_MAX_VALUE = 8192
+"""Characters of an environment variable that is read as TOML; a longer one is text."""
+_MAX_FILE = 1024 * 1024
+"""Bytes of a configuration file."""
+_MAX_DOTS = 2048
+"""Points in one line of a configuration file."""
+
 
 @frozen(kw_only=True)
 class Settings:
@@ -239,6 +247,8 @@ def _parsed(text: str) -> Any:
     """Return `text` parsed as a TOML value, or `text` itself when it is not one."""
     import tomllib
 
+    if len(text) > _MAX_VALUE:
+        return text
     try:
         table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
@@ -286,6 +296,11 @@ def _read(path: Path, *, optional: bool = False) -> bytes | None:
 def _toml(data: bytes, path: Path) -> dict[str, Any]:
     import tomllib
 
+    if len(data) > _MAX_FILE:
+        raise ConfigurationError.of(Problem("", f"has more than {_MAX_FILE} bytes", str(path)))
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if line.count(b".") > _MAX_DOTS:
+            raise ConfigurationError.of(Problem("", f"line {number} has more than {_MAX_DOTS} points", str(path)))
     try:
         return tomllib.loads(data.decode())
     except (

@@ -35,9 +35,15 @@ class Headers(Mapping[str, str]):
         self.items_raw: tuple[tuple[str, str], ...] = tuple(_pairs(fields))
         """The fields as given, with repeated fields kept apart."""
         index: dict[str, str] = {}
+        repeated: dict[str, list[str]] = {}
         for name, value in self.items_raw:
             key = name.lower()
-            index[key] = f"{index[key]}, {value}" if key in index else value
+            if key in index:
+                repeated.setdefault(key, [index[key]]).append(value)
+            else:
+                index[key] = value
+        for key, values in repeated.items():
+            index[key] = ", ".join(values)
         self._index = index
 
     @classmethod

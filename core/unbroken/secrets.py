@@ -3,7 +3,8 @@
 `SHAPES` holds the patterns as data: a part that stays, and the part after it that is replaced by ``***``. All patterns
 are tried at each position and the leftmost match wins, so no pattern can replace half of a secret and leave the other
 half unrecognisable. This is repeated until nothing changes. In doubt, the patterns hide too much. None of them can
-backtrack beyond one run of characters.
+backtrack beyond one run of characters, and a part that may occur many times in one run looks only a limited distance
+ahead: a text of n characters takes time in proportion to n.
 """
 
 import re
@@ -57,7 +58,7 @@ SHAPES: Final = (
     Shape("JSON web token", "", rf"eyJ{_WORD}{{8,}}"),
     Shape("key with a prefix", "", rf"(?<![A-Za-z0-9])[spr]k[-_]{_WORD}{{6,}}"),
     Shape("key of an LLM API", "", rf"sk-(?:ant|proj|or|svcacct)-{_WORD}{{6,}}"),
-    Shape("key with a prefix within a word", "", rf"[spr]k[-_](?={_WORD}*[0-9]){_WORD}{{20,}}"),
+    Shape("key with a prefix within a word", "", rf"[spr]k[-_](?={_WORD}{{0,99}}[0-9]){_WORD}{{20,}}"),
     Shape("key of Amazon", "", r"(?:AKIA|ASIA)[A-Z0-9]{12,}"),
     Shape("key of Google", "", rf"(?:AIza|ya29\.){_WORD}{{16,}}"),
     Shape("key of GitHub, GitLab", "", rf"(?:gh[oprsu]_|github_pat_|glpat-){_WORD}{{16,}}"),

@@ -78,7 +78,7 @@ class Stream(_Stream):
     def __init__(self, engine: Engine, transport: Transport, clock: Clock) -> None:
         self._engine = engine
         self._driver: Driver | None = None
-        self._make: Callable[[], Driver] = lambda: Driver(engine.run(), transport, clock)
+        self._make: Callable[[], Driver] = lambda: Driver(engine.run(), transport, clock, engine.closing)
 
     def __enter__(self) -> Self:
         """Send the request, with retries as the plugins decide, and wait for the first content event.
@@ -150,7 +150,7 @@ class AsyncStream(_Stream):
     def __init__(self, engine: Engine, transport: AsyncTransport, clock: Clock) -> None:
         self._engine = engine
         self._driver: AsyncDriver | None = None
-        self._make: Callable[[], AsyncDriver] = lambda: AsyncDriver(engine.run(), transport, clock)
+        self._make: Callable[[], AsyncDriver] = lambda: AsyncDriver(engine.run(), transport, clock, engine.closing)
 
     async def __aenter__(self) -> Self:
         """Send the request, with retries as the plugins decide, and wait for the first content event.

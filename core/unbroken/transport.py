@@ -11,12 +11,17 @@ from typing import Protocol
 
 from attrs import define, field, frozen
 
-from .errors import Phase
+from .errors import NetworkError, Phase
 from .messages import Request, Response
 from .validators import number
 
 DRAIN_SECONDS = 0.05
 """How long `close` may wait for the end of a body whose stream is complete, in order to reuse the connection."""
+
+
+def closed() -> NetworkError:
+    """Return the error of a call whose client is closed."""
+    return NetworkError("the client is closed", retryable=False, is_local=True)
 
 
 @frozen(kw_only=True)

@@ -48,13 +48,13 @@ class Seen:
     def status(self) -> str:
         return str(self.stream.outcome.status)
 
-    def failed(self, kind: type[BaseException]) -> Any:
+    def failed(self, kind: type[BaseException], status: str = "failure") -> Any:
         """Return the error, which must be exactly of this class.
 
         That it came in time is told by the timeout that it names, not by a clock: the other timeouts are longer.
         """
         assert type(self.error) is kind, f"expected {kind.__name__}, got {self.error!r}"
-        assert self.status == "failure"
+        assert self.status == status
         assert self.error.request_id == self.stream.request_id
         return self.error
 

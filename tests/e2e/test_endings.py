@@ -212,7 +212,7 @@ def test_closing_the_client_ends_what_is_open(connect: Any) -> None:
         caller.shut()
         stalled.result(30).failed(unbroken.NetworkError)
         silent.result(30).failed(unbroken.NetworkError)
-        error = caller.call(server.url + PATH).failed(unbroken.NetworkError)
+        error = caller.call(server.url + PATH).failed(unbroken.NetworkError, status="rejected")
         assert (error.retryable, error.is_local) == (False, True)
         server.wait_idle()
 

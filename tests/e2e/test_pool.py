@@ -171,8 +171,8 @@ def full_port() -> Iterator[int]:
         yield port
 
 
-def closed(seen: Any) -> None:
-    error = seen.failed(unbroken.NetworkError)
+def closed(seen: Any, status: str = "failure") -> None:
+    error = seen.failed(unbroken.NetworkError, status=status)
     assert (error.message, error.is_local, error.retryable) == ("the client is closed", True, False)
 
 
@@ -223,7 +223,7 @@ def test_closing_ends_streams_and_waiters_and_says_so(connect: Any) -> None:
         caller.shut()
         for each in calls:
             closed(each.result(30))
-        closed(caller.call(server.url + PATH))
+        closed(caller.call(server.url + PATH), status="rejected")
         server.wait_idle()
 
 

@@ -11,7 +11,8 @@ from ..dialect import Reader
 from ..errors import NetworkError, TimeoutError, TimeoutName, TruncatedStreamError
 from ..messages import Event, Request, Response, Timeouts
 from ..sse import SSEDecoder
-from ..transport import Opening
+from ..transport import Opening, closed
+from .closing import Closing
 from .commit_buffer import CommitBuffer, Limits
 from .effects import PAUSE, READY, Batch, Leave, Open, Read, Steps
 from .head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, error_answer
@@ -33,6 +34,7 @@ class AttemptRun:
     limits: Limits
     hold: bool
     """Whether preamble is held back until the first content event."""
+    closing: Closing
     sent: bool = field(default=False, init=False)
     """Whether the request was handed to the transport."""
     ended: bool = field(default=False, init=False)
@@ -49,6 +51,8 @@ class AttemptRun:
 
         Raises the failure of the attempt.
         """
+        if self.closing.closed:
+            raise closed()
         answer = yield from self.hooks.before_request()
         if not isinstance(answer, Request):
             yield from self.replay(answer.events)

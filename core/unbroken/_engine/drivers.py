@@ -29,8 +29,10 @@ from typing import Any, ClassVar, cast
 import anyio.lowlevel
 
 from ..clock import Clock
+from ..errors import NetworkError
 from ..messages import Event, Response
-from ..transport import AsyncExchange, AsyncTransport, Exchange, Transport
+from ..transport import AsyncExchange, AsyncTransport, Exchange, Transport, closed
+from .closing import Closing
 from .effects import READY, Batch, Close, Effect, Leave, Open, Pause, Read, Sleep, Steps
 
 Step = Effect | Event | None
@@ -49,8 +51,10 @@ class _Runner:
     ready: Iterator[Event] = iter(())
     """Events that the consumer may take without asking the engine."""
 
-    def __init__(self, steps: Steps[None]) -> None:
+    def __init__(self, steps: Steps[None], clock: Clock, closing: Closing) -> None:
         self._generator = steps
+        self._clock = clock
+        self._closing = closing
         self._send: Callable[[object], Effect | Event] = steps.send  # bound once: it is called for every event
 
     def send(self, result: object) -> Step:
@@ -64,6 +68,14 @@ class _Runner:
         running = getattr(self._generator, "gi_running", False)
         return RuntimeError(_TWO_CONSUMERS) if running else error
 
+    def _failed(self, error: BaseException) -> Step:
+        """Tell the engine that an effect has failed: where the client was closed meanwhile, by that."""
+        if self._closing.closed and isinstance(error, Exception):
+            made = closed()
+            made.__cause__ = None if isinstance(error, NetworkError) and error.is_local else error
+            error = made
+        return self.throw(error)
+
     def throw(self, error: BaseException) -> Step:
         try:
             return cast(Step, self._generator.throw(error))
@@ -76,10 +88,9 @@ class Driver(_Runner):
 
     _exchange: Exchange | None = None
 
-    def __init__(self, steps: Steps[None], transport: Transport, clock: Clock) -> None:
-        super().__init__(steps)
+    def __init__(self, steps: Steps[None], transport: Transport, clock: Clock, closing: Closing) -> None:
+        super().__init__(steps, clock, closing)
         self._transport = transport
-        self._clock = clock
 
     def start(self) -> None:
         """Run until the first content event has arrived, or the stream has ended without one."""
@@ -125,7 +136,7 @@ class Driver(_Runner):
             result = self._EFFECTS[step.__class__](self, step)
         except BaseException as error:  # noqa: BLE001  # the engine says what it means, and raises it again
             self._performing = False
-            return self.throw(error)
+            return self._failed(error)
         self._performing = False
         return self.send(result)
 
@@ -134,10 +145,12 @@ class Driver(_Runner):
         return self._exchange.response
 
     def _read(self, effect: Read) -> bytes:
+        if self._closing.closed:
+            raise closed()
         return cast(Exchange, self._exchange).read(effect.deadline)
 
     def _rest(self, effect: Sleep) -> None:
-        self._clock.sleep(effect.seconds)
+        self._closing.sleep(self._clock, effect.seconds)
 
     def _close(self, effect: Close) -> None:
         exchange, self._exchange = self._exchange, None
@@ -174,10 +187,9 @@ class AsyncDriver(_Runner):
 
     _exchange: AsyncExchange | None = None
 
-    def __init__(self, steps: Steps[None], transport: AsyncTransport, clock: Clock) -> None:
-        super().__init__(steps)
+    def __init__(self, steps: Steps[None], transport: AsyncTransport, clock: Clock, closing: Closing) -> None:
+        super().__init__(steps, clock, closing)
         self._transport = transport
-        self._clock = clock
 
     async def start(self) -> None:
         """Run until the first content event has arrived, or the stream has ended without one."""
@@ -222,7 +234,7 @@ class AsyncDriver(_Runner):
             raise
         except BaseException as error:  # noqa: BLE001  # the engine says what it means, and raises it again
             self._performing = False
-            return self.throw(error)
+            return self._failed(error)
         self._performing = False
         return self.send(result)
 
@@ -231,10 +243,12 @@ class AsyncDriver(_Runner):
         return self._exchange.response
 
     async def _read(self, effect: Read) -> bytes:
+        if self._closing.closed:
+            raise closed()
         return await cast(AsyncExchange, self._exchange).read(effect.deadline)
 
     async def _rest(self, effect: Sleep) -> None:
-        await self._clock.asleep(effect.seconds)
+        await self._closing.asleep(self._clock, effect.seconds)
 
     async def _close(self, effect: Close) -> None:
         exchange, self._exchange = self._exchange, None

@@ -11,6 +11,7 @@ from ..decisions import GiveUp, Replay, ShouldRetry, TryAgain
 from ..dialect import Reader
 from ..errors import Attempt, Error, PluginError
 from .attempt import AttemptRun
+from .closing import Closing
 from .commit_buffer import Limits
 from .effects import Close, Sleep, Steps
 from .hook_calls import HookCalls, passes_deadline, passing, use_request
@@ -28,6 +29,7 @@ class Engine:
     _hooks: Hooks
     _limits: Limits
     _hold: bool
+    closing: Closing
     outcome: Outcome | None = field(default=None, init=False)
     """How the call ended; None while it runs."""
     reader: Reader = field(init=False)
@@ -178,7 +180,7 @@ class Engine:
             call.attempt = 0
 
     def _run(self, *, hold: bool) -> AttemptRun:
-        run = AttemptRun(self.call, self._calls, self._limits, hold)
+        run = AttemptRun(self.call, self._calls, self._limits, hold, self.closing)
         self.reader = run.reader
         return run
 

@@ -8,10 +8,9 @@ from typing import Any, final
 from attrs import define, field
 
 from ..messages import Request, Response
-from ..transport import DRAIN_SECONDS, Connections, Opening
+from ..transport import DRAIN_SECONDS, Connections, Opening, closed
 from . import process
 from .common import Transport, head_of, raise_translated
-from .errors import closed
 from .pool import Opened, Pool
 from .request import outgoing
 from .sockets import CLOSED_HERE

@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from ..errors import NetworkError
 from ..headers import Headers
 from ..messages import Response
-from ..transport import Connections
-from .errors import closed, translated
+from ..transport import Connections, closed
+from .errors import translated
 from .pool import Opened, Pool
 from .proxy import parsed
 from .tls import Certificates

@@ -34,11 +34,6 @@ def is_loss(error: Exception) -> bool:
     return isinstance(error, OSError | Malformed) and not isinstance(translated(error), builtins.TimeoutError)
 
 
-def closed() -> NetworkError:
-    """Return the error of a client that was closed."""
-    return NetworkError("the client is closed", retryable=False, is_local=True)
-
-
 def full() -> TimeoutError:
     """Return the error of a call that waited for a connection in vain."""
     return TimeoutError(

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, final
 
-from .errors import closed, full
+from ..transport import closed
+from .errors import full
 
 
 class Gate(Protocol):

@@ -84,10 +84,15 @@ def _read(folder: Path) -> list[Offer]:
         text, head = entry_points.decode(), (folder / metadata).read_text("utf-8").partition("\n\n")[0]
     except (OSError, ValueError):
         return []
-    named = dict(re.findall(r"^(Name|Version): *(.*?)\s*$", head, re.MULTILINE))
-    section = text.partition(_SECTION)[2].partition("\n[")[0]
-    pairs = re.findall(r"^\s*([^#=\s][^=]*?)\s*=\s*(.*?)\s*$", section, re.MULTILINE)
+    named = dict(_split(head, ":"))
+    pairs = _split(text.partition(_SECTION)[2].partition("\n[")[0], "=")
     return [Offer(name, value, named.get("Name", "unknown"), named.get("Version", "")) for name, value in pairs]
+
+
+def _split(text: str, sign: str) -> list[tuple[str, str]]:
+    """Return the name and the value of each line that has a `sign` and is no comment."""
+    parts = [line.partition(sign) for line in text.splitlines() if not line.lstrip().startswith(("#", sign))]
+    return [(name.strip(), value.strip()) for name, found, value in parts if found]
 
 
 def _by_importlib() -> Iterator[list[Offer]]:

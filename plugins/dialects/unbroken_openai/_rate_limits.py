@@ -23,8 +23,11 @@ _UNITS: Final = {
     "m": 60.0,
     "h": 3600.0,
 }
-_PART = re.compile(f"([0-9]+[.]?[0-9]*|[.][0-9]+)({'|'.join(_UNITS)})")
+# Digits may be read in one way only: were the point alone optional, a long number could be split at each of its digits.
+_PART = re.compile(f"([0-9]+(?:[.][0-9]*)?|[.][0-9]+)({'|'.join(_UNITS)})")
 _DURATION = re.compile(f"(?P<sign>[+-]?)(?P<parts>(?:{_PART.pattern})+)")
+_LONGEST_TEXT: Final = 1024
+"""Characters of a value that is read; the longest duration of Go has 24."""
 
 
 def rate_limits(headers: Headers) -> tuple[RateLimitStatus, ...]:
@@ -51,6 +54,8 @@ def _count(value: str) -> int | None:
 
 def _reset_after(value: str) -> float | None:
     text = value.strip(" \t")
+    if len(text) > _LONGEST_TEXT:
+        return None
     if _SECONDS.fullmatch(text):
         return min(float(text), LONGEST)
     return _duration(text)

@@ -14,7 +14,6 @@ _LOOKED_AT = 2 * MAX_LENGTH
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
-_LAST_WORD = re.compile(r"\S*\Z")
 
 
 def one_line(text: str) -> str:
@@ -47,4 +46,8 @@ def clean_id(text: str) -> str:
 
 def _between_words(text: str) -> str:
     """Shorten very long text before it is searched; not inside a word, because half a secret is not recognised."""
-    return text if len(text) <= _LOOKED_AT else _LAST_WORD.sub("", text[:_LOOKED_AT]) + "…"
+    if len(text) <= _LOOKED_AT:
+        return text
+    start = text[:_LOOKED_AT]
+    *_, last = start.rsplit(maxsplit=1) if not start[-1].isspace() else [""]
+    return start.removesuffix(last) + "…"

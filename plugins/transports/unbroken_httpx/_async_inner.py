@@ -10,11 +10,11 @@ from typing import Any
 import anyio
 
 from unbroken.messages import Request, Response
-from unbroken.transport import DRAIN_SECONDS, Opening
+from unbroken.transport import DRAIN_SECONDS, Opening, closed
 
 from ._inner import failure, inner_request, reached_the_server, remaining, shut
 from ._library import Library
-from ._shared import DRAIN_BYTES, closed, http_response
+from ._shared import DRAIN_BYTES, http_response
 
 Work = Callable[[], Awaitable[None]]
 

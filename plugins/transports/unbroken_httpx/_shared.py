@@ -127,8 +127,3 @@ def _tls_reason(error: BaseException | None) -> str | None:
             return getattr(error, "reason", None) or "handshake failed"  # only OpenSSL gives a reason
         error = error.__cause__ or error.__context__
     return None
-
-
-def closed() -> NetworkError:
-    """Make the error of a client that was closed."""
-    return NetworkError("the client is closed", retryable=False, is_local=True)

@@ -13,11 +13,11 @@ from contextlib import suppress
 from typing import Any, Final
 
 from unbroken.messages import Request, Response
-from unbroken.transport import DRAIN_SECONDS, Opening
+from unbroken.transport import DRAIN_SECONDS, Opening, closed
 
 from ._inner import failure, inner_request, reached_the_server, remaining, shut
 from ._library import Library
-from ._shared import DRAIN_BYTES, closed, http_response, now
+from ._shared import DRAIN_BYTES, http_response, now
 
 ENDED: Final = object()
 """The last answer of a thread."""

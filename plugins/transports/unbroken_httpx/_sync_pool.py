@@ -10,14 +10,14 @@ from typing import Any, Self
 import h11
 
 from unbroken.messages import Request, Response
-from unbroken.transport import DRAIN_SECONDS, Connections, Opening
+from unbroken.transport import DRAIN_SECONDS, Connections, Opening, closed
 
 from . import _resolve
 from ._guard import GuardState, Pools, guard_pool, settle
 from ._library import Library
 from ._private import next_event_of, nothing_behind, pool_of
 from ._settings import http_arguments, proxy_for
-from ._shared import DRAIN_BYTES, PIECE, Ticket, closed, http_request, http_response, now, translated
+from ._shared import DRAIN_BYTES, PIECE, Ticket, http_request, http_response, now, translated
 
 
 class PooledTransport(Pools):

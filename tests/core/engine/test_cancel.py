@@ -312,8 +312,9 @@ def test_an_interrupt_between_two_steps_lets_go(make_spy, fake_clock):
 
     spy = make_spy()
     transport = ScriptedTransport([Answer(body=sse("a"))], fake_clock)
-    stream = Client([spy], transport=transport, clock=fake_clock).stream("POST", URL)
-    stream._make = lambda: Interrupted(stream._engine.run(), transport, fake_clock)
+    client = Client([spy], transport=transport, clock=fake_clock)
+    stream = client.stream("POST", URL)
+    stream._make = lambda: Interrupted(stream._engine.run(), transport, fake_clock, client._setup.closing)
     with pytest.raises(KeyboardInterrupt), stream:
         pass
     assert spy.statuses("after_request") == spy.statuses("on_finish") == ["cancelled"]

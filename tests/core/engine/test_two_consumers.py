@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from unbroken import Event
+from unbroken._engine.closing import Closing
 from unbroken._engine.drivers import AsyncDriver, Driver
 
 
@@ -29,7 +30,7 @@ def test_a_consumer_that_finds_the_engine_running_is_told(kind: Any) -> None:
             seen.append(str(error))
         yield Event()
 
-    driver: Any = kind(steps(), None, None)
+    driver: Any = kind(steps(), None, None, Closing())
     assert ask() == Event()
     assert seen == ["another task or thread is reading this stream"]
 
@@ -40,6 +41,6 @@ def test_a_value_error_of_the_engine_stays_what_it_is(kind: Any) -> None:
         yield from ()
         raise ValueError("mine")
 
-    driver: Any = kind(steps(), None, None)
+    driver: Any = kind(steps(), None, None, Closing())
     with pytest.raises(ValueError, match="mine"):
         driver.next_event() if kind is Driver else asyncio.run(driver.next_event())

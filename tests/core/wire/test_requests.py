@@ -16,7 +16,7 @@ import unbroken
 from unbroken._wire import AsyncWireTransport, WireTransport, process
 from unbroken._wire.async_transport import AsyncWireExchange
 from unbroken._wire.connection import Connection
-from unbroken._wire.errors import Unusable, closed, is_loss, translated
+from unbroken._wire.errors import Unusable, is_loss, translated
 from unbroken._wire.head import Malformed
 from unbroken._wire.places import Place, Places
 from unbroken._wire.pool import Opened, Pool
@@ -222,7 +222,6 @@ def test_a_deadline_is_for_the_engine_to_name_and_a_bug_stays_a_bug() -> None:
     assert is_loss(ConnectionResetError())
     assert not is_loss(TimeoutError())
     assert not is_loss(bug)
-    assert (closed().retryable, closed().is_local) == (False, True)
 
 
 # Sockets.

@@ -21,7 +21,7 @@ from unbroken_httpx import AsyncHTTPXTransport, HTTPXTransport, _async_pool, _re
 from unbroken_httpx._guard import GuardState, Requests
 from unbroken_httpx._library import Library
 from unbroken_httpx._settings import http_arguments, proxy_for
-from unbroken_httpx._shared import PIECE, Ticket, closed, http_request, translated
+from unbroken_httpx._shared import PIECE, Ticket, http_request, translated
 
 
 @pytest.fixture
@@ -439,11 +439,11 @@ def test_a_closed_transport_sends_nothing(lib: Any) -> None:
     async def awaiting() -> None:
         transport = AsyncHTTPXTransport(connections, library=lib.name)
         await transport.aclose()
-        with pytest.raises(unbroken.NetworkError, match="the client is closed"):
+        with pytest.raises(unbroken.NetworkError, match="the client is closed") as info:
             await transport.open(request, Opening())
+        assert (info.value.retryable, info.value.is_local) == (False, True)
 
     asyncio.run(awaiting())
-    assert (closed().retryable, closed().is_local) == (False, True)
 
 
 def test_a_cancellation_while_letting_go_is_raised_afterwards(lib: Any, ticket: Any) -> None:
