@@ -16,12 +16,16 @@ used in             `after_request`, `on_finish`, `on_decision`   `before_reques
 Example: thread A is inside ``do(take)`` when the collector ends another stream in A, whose `after_request` calls
 ``put(release)``. The inbox is in use, so `put` stores the change and returns. A finishes `take`, and `do` then runs
 `release` before it returns.
+
+A KeyboardInterrupt can come between any two steps as well. The lock never stays taken: it knows its thread, so
+`_let_go` may be called when it is uncertain whether anything was taken. A stored change that was interrupted is run
+again by the next user of the inbox; any other is left to its caller. Changes must therefore be repeatable.
 """
 
 import logging
 from collections import deque
 from collections.abc import Callable
-from threading import Lock, get_ident
+from threading import RLock, get_ident
 from typing import Any, TypeVar, final
 
 T = TypeVar("T")
@@ -39,23 +43,33 @@ class Inbox:
 
     def __init__(self) -> None:
         self._changes: deque[_Change] = deque()
-        self._lock = Lock()
+        # Also taken by a finaliser that runs between two steps of `put` or `do` in the same thread, which is harmless:
+        # `_holder` keeps it from coming between the steps of a change.
+        self._lock = RLock()
         self._holder: int | None = None
+        """The thread that is running a change."""
 
     def put(self, change: Callable[..., object], *arguments: Any) -> None:
         """Run ``change(*arguments)`` now or, if another change is running, right after it. Never waits.
 
         An exception raised by the change is logged, because the call that runs it may not be the one that put it.
         """
-        if self._changes or not self._lock.acquire(False):
+        this_thread = get_ident()
+        if self._changes or self._holder == this_thread:
             self._changes.append((change, arguments))
         else:  # the ordinary case: the inbox is not in use
-            self._holder = get_ident()
             try:
-                _contained(change, arguments)
-            finally:
-                self._holder = None
-                self._lock.release()
+                try:
+                    if self._lock.acquire(False):
+                        self._holder = this_thread
+                        _contained(change, arguments)
+                    else:
+                        self._changes.append((change, arguments))
+                finally:
+                    self._let_go(this_thread)
+            except BaseException:
+                self._let_go(this_thread)  # the interrupt may have come within it
+                raise
         if self._changes:
             self.drain()
 
@@ -72,27 +86,36 @@ class Inbox:
         if self._holder == this_thread:
             raise RuntimeError("this thread is already changing that state")
         try:
-            with self._lock:
+            try:
+                self._lock.acquire()
                 self._holder = this_thread
-                try:
-                    if self._changes:
-                        self._run()
-                    return change(*arguments)
-                finally:
-                    self._holder = None
+                if self._changes:
+                    self._run()
+                return change(*arguments)
+            finally:
+                self._let_go(this_thread)
+        except BaseException:
+            self._let_go(this_thread)
+            raise
         finally:
             if self._changes:
                 self.drain()
 
     def drain(self) -> None:
         """Run the stored changes. If the inbox is in use, return at once: its current user runs them."""
-        while self._changes and self._lock.acquire(False):
-            self._holder = get_ident()
+        this_thread = get_ident()
+        while self._changes and self._holder != this_thread:
             try:
-                self._run()
-            finally:
-                self._holder = None
-                self._lock.release()
+                try:
+                    if not self._lock.acquire(False):
+                        return
+                    self._holder = this_thread
+                    self._run()
+                finally:
+                    self._let_go(this_thread)
+            except BaseException:
+                self._let_go(this_thread)
+                raise
 
     @property
     def held_here(self) -> bool:
@@ -106,7 +129,17 @@ class Inbox:
     def _run(self) -> None:
         changes = self._changes
         while changes:
-            _contained(*changes.popleft())
+            _contained(*changes[0])
+            changes.popleft()  # not before: what an interrupt prevents is not lost
+
+    def _let_go(self, this_thread: int) -> None:
+        """Release the lock if this thread has it."""
+        if self._holder == this_thread:
+            self._holder = None
+        try:  # noqa: SIM105  # suppress() would take as long as all the rest
+            self._lock.release()
+        except RuntimeError:  # another thread has it, or nobody
+            pass
 
 
 def _contained(change: Callable[..., object], arguments: tuple[Any, ...]) -> None:

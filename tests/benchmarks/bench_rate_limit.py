@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from unbroken import Call, Dialect, Outcome, Request, Response, SystemClock, Usage
 from unbroken_rate_limit import RateLimit, RateLimitConfig
-from unbroken_rate_limit._queue import Queue
+from unbroken_rate_limit._queue import Place, Queue
 
 NUMBER = 1_000
 REPEAT = 100
@@ -34,11 +34,12 @@ def queue_round(busy: int, **limits: float) -> Callable[[], object]:
     used = [1.0 if kind == "requests" else 700.0 for kind in buckets]
     monotonic = SystemClock.monotonic
     for _ in range(busy):
-        queue.enter(list(reserved), 0.0, queue.next_turn(reserved, 0.0))
+        queue.enter(Place(queue, 0.0, queue.next_turn(reserved, 0.0), list(reserved)))
 
     def once() -> None:
         now = monotonic()
-        place = queue.enter(list(reserved), now, queue.next_turn(reserved, now))
+        place = Place(queue, now, queue.next_turn(reserved, now), list(reserved))
+        queue.enter(place)
         now = monotonic()
         queue.settle(place, used, now)
         queue.leave(place)

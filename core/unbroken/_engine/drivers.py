@@ -126,9 +126,20 @@ class Driver(_Runner):
 
     def leave(self) -> None:
         """End the call at once; the consumer has left. Does nothing if the call has ended."""
-        step = self.throw(Leave())
-        while step is not None:
-            step = self._perform(step)
+        try:
+            step = self.throw(Leave())
+            while step is not None:
+                step = self._perform(step)
+        finally:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Close the exchange if it is still open, because an interrupt came before it was closed."""
+        if self._exchange is not None:
+            try:
+                self._close(Close(reusable=False))
+            finally:
+                self._exchange = None
 
     def _perform(self, step: Effect | Event) -> Step:
         self._performing = True
@@ -153,10 +164,10 @@ class Driver(_Runner):
         self._closing.sleep(self._clock, effect.seconds)
 
     def _close(self, effect: Close) -> None:
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
+        if self._exchange is not None:
             with contextlib.suppress(Exception):  # a failure to close must not fail the call
-                exchange.close(reusable=effect.reusable)
+                self._exchange.close(reusable=effect.reusable)
+            self._exchange = None  # not earlier: after an interrupt, `leave` closes it
 
     def _pause(self, effect: Pause) -> None:
         """Do nothing: other threads run anyway."""
@@ -171,8 +182,7 @@ class Driver(_Runner):
 
     def drop(self) -> None:
         """End the call as garbage collection does. The exchange is closed first, as no more effects can run."""
-        if self._exchange is not None:
-            self._close(Close(reusable=False))
+        self._abandon()
         self._generator.close()
 
     def __del__(self) -> None:

@@ -36,6 +36,8 @@ class Engine:
     """The reader of the current attempt."""
     _calls: HookCalls = field(init=False)
     _sent: bool = field(default=False, init=False)
+    _ended: Outcome | None = field(default=None, init=False)
+    """How the present attempt ended."""
 
     def __attrs_post_init__(self) -> None:
         self._calls = HookCalls(self._hooks, self.call)
@@ -48,31 +50,42 @@ class Engine:
         use_request(call, call.base)
         error: Error | None = None
         try:
-            while (failure := (yield from self._attempt())) is not None:
-                answer = self._verdict(failure)
-                if isinstance(answer, TryAgain):
-                    yield from self._back_off(answer)
-                elif isinstance(answer, Replay):
-                    yield from self._run(hold=False).replay(answer.events)
-                    break
-                elif answer is None or answer.error is None:
-                    raise failure
-                else:
-                    raise answer.error from failure
-            call.phase = "complete"
-        except Error as failure:
-            error = self._stamped(failure)
+            try:
+                while (failure := (yield from self._attempt())) is not None:
+                    answer = self._verdict(failure)
+                    if isinstance(answer, TryAgain):
+                        yield from self._back_off(answer)
+                    elif isinstance(answer, Replay):
+                        yield from self._run(hold=False).replay(answer.events)
+                        break
+                    elif answer is None or answer.error is None:
+                        raise failure
+                    else:
+                        raise answer.error from failure
+                call.phase = "complete"
+            except Error as failure:
+                error = self._stamped(failure)
+                raise
+            except Exception as bug:
+                error = self._stamped(self._foreign(bug))
+                raise error from bug
+            finally:
+                self._end(error)
+        except BaseException:
+            self._end(error)  # an interrupt may have come at any line above
             raise
-        except Exception as bug:
-            error = self._stamped(self._foreign(bug))
-            raise error from bug
-        finally:
+
+    def _end(self, error: Error | None) -> None:
+        """Note how the call ended and tell the plugins. Called again after an interrupt, does what that prevented."""
+        call = self.call
+        if self.outcome is None:
             status: Status = "success" if call.phase == "complete" else "cancelled"
             if error is not None:
                 status = "failure" if self._sent else "rejected"
             duration = call.now() - call.started_at
             self.outcome = Outcome(status=status, error=error, attempts=call.attempts, duration=duration)
-            self._calls.on_finish(self.outcome)
+        self._calls.after_request(self._ended or self.outcome)
+        self._calls.on_finish(self.outcome)
 
     def _attempt(self) -> Steps[Error | None]:
         """Make one attempt. Returns its failure, None if the call is complete."""
@@ -81,9 +94,11 @@ class Engine:
         call.attempts += 1
         call.phase = "before"
         call.response = call.usage = None
+        self._ended = None
         use_request(call, call.base)
         run = self._run(hold=self._hold)
         started = call.now()
+        self._calls.begin_attempt()
         status: Status = "cancelled"
         error: Error | None = None
         try:
@@ -97,8 +112,8 @@ class Engine:
             if self.call.phase == "complete":
                 status = "success"
             duration = call.now() - started
-            outcome = Outcome(status=status, error=error, attempts=call.attempts, duration=duration)
-            self._calls.after_request(outcome)
+            self._ended = Outcome(status=status, error=error, attempts=call.attempts, duration=duration)
+            self._calls.after_request(self._ended)
         return error
 
     def _exchange(self, run: AttemptRun) -> Steps[tuple[Error | None, BaseException | None]]:

@@ -25,7 +25,7 @@ _log = logging.getLogger("unbroken")
 class HookCalls:
     """Calls the hooks of a client for one call."""
 
-    __slots__ = ("_hooks", "call", "final", "finishing", "watched")
+    __slots__ = ("_hooks", "_to_finish", "_to_give_back", "call", "final", "finishing", "watched")
 
     def __init__(self, hooks: Hooks, call: Call) -> None:
         self._hooks = hooks
@@ -36,6 +36,12 @@ class HookCalls:
         """Whether a plugin returned FINISH."""
         self.final = ""
         """If not empty, the reason why this failure may not be retried."""
+        self._to_give_back: list[Bound] = []
+        self._to_finish: list[Bound] = list(hooks.on_finish)
+
+    def begin_attempt(self) -> None:
+        """Note that `after_request` is due for an attempt."""
+        self._to_give_back = list(self._hooks.after_request)
 
     def before_request(self) -> Steps[Request | Replay]:
         """Run `before_request`: plugins change, delay, reject or answer `request`.
@@ -147,26 +153,34 @@ class HookCalls:
         return None, "engine"
 
     def after_request(self, outcome: Outcome) -> None:
-        """Run `after_request`, in which plugins release what they took. Bugs are logged."""
-        self._tell(self._hooks.after_request, "after_request", outcome)
+        """Run `after_request`, in which plugins release what they took, for all that have not run it. Bugs are logged.
+
+        May be called again after an interrupt. The plugin that was interrupted is called again.
+        """
+        left = self._to_give_back
+        while left:
+            self._tell(left[0], "after_request", outcome)
+            del left[0]
 
     def on_finish(self, outcome: Outcome) -> None:
-        """Run `on_finish`. Bugs are logged."""
-        self._tell(self._hooks.on_finish, "on_finish", outcome)
+        """Run `on_finish`. May be called again after an interrupt, and calls no plugin twice."""
+        left = self._to_finish
+        while left:
+            self._tell(left.pop(0), "on_finish", outcome)
 
     def on_decision(self, decision: Decision, plugin: str) -> None:
-        """Run `on_decision`. Bugs are logged."""
-        self._tell(self._hooks.on_decision, "on_decision", decision, plugin)
+        """Tell the observers of a decision by `plugin`."""
+        for bound in self._hooks.on_decision:
+            self._tell(bound, "on_decision", decision, plugin)
 
-    def _tell(self, bounds: tuple[Bound, ...], hook: str, *payload: object) -> None:
-        call = self.call
-        for function, plugin in bounds:
-            try:
-                answer = function(call, *payload)
-                if answer is not None:
-                    _checked(answer, plugin, hook, ())
-            except Exception as error:  # noqa: BLE001  # the other plugins must still release what they took
-                _report(plugin, hook, error)
+    def _tell(self, bound: Bound, hook: str, *payload: object) -> None:
+        function, plugin = bound
+        try:
+            answer = function(self.call, *payload)
+            if answer is not None:
+                _checked(answer, plugin, hook, ())
+        except Exception as error:  # noqa: BLE001  # the other plugins must still release what they took
+            _report(plugin, hook, error)
 
     def _ask(self, bound: Bound, hook: str, payload: Any, allowed: tuple[type, ...]) -> Any:
         """Call one hook and return its answer. Raises PluginError if it raises or returns what it may not."""

@@ -18,7 +18,8 @@ probe opens the circuit all the same. An ignored result (a 400, a consumer that 
 place of a probe. `force` leads from any state to the one that an operator chooses.
 
 Every transition begins a new generation, and results of an older generation are dropped: a call that was admitted
-before the circuit opened says nothing about the time after. Each permit is returned exactly once, with `record`.
+before the circuit opened says nothing about the time after. Each permit is returned with `record`; a second time has
+no effect.
 """
 
 from collections.abc import Callable
@@ -41,9 +42,10 @@ _LARGEST_EXPONENT = 60
 class Permit:
     """Held by an admitted attempt until it ends. Times are monotonic seconds."""
 
-    circuit: "Circuit"
-    generation: int
-    started_at: float
+    circuit: "Circuit | None" = None
+    """The circuit that it was asked of; None while it was asked of none."""
+    generation: int = 0
+    started_at: float = 0.0
     probe: bool = False
     lease_until: float = 0.0
     """From when on the place of this probe may go to another call."""
@@ -67,13 +69,14 @@ class Circuit:
     """Called with each transition; it must only queue it for the observers."""
     last_used: float
     state: CircuitState = CLOSED
-    in_flight: int = 0
     recovers_at: float = 0.0
     last_failure: str | None = None
     _generation: int = 0
     _opens: int = 0
     _refused: int = 0
     _successes: int = 0
+    _held: set[Permit] = field(factory=set[Permit])
+    """All permits that are not given back."""
     _probes: set[Permit] = field(factory=set[Permit])
     """Probes that take one of the `half_open_max_probes` places."""
     _proven: set[Permit] = field(factory=set[Permit])
@@ -83,35 +86,47 @@ class Circuit:
     def __attrs_post_init__(self) -> None:
         self._meter = make_meter(self.config)
 
+    @property
+    def in_flight(self) -> int:
+        """How many permits are not given back."""
+        return len(self._held)
+
     def state_at(self, now: float) -> CircuitState:
         """Return the state that a call would find at `now`: an open circuit that may be probed is half-open."""
         return HALF_OPEN if self.state is OPEN and now >= self.recovers_at else self.state
 
-    def admit(self, now: float) -> Permit | Refusal:
-        """Return a `Permit` if an attempt may be sent at `now`, else the `Refusal`."""
+    def admit(self, now: float, permit: Permit | None = None) -> Permit | Refusal:
+        """Admit an attempt at `now` with `permit`, or return the `Refusal`.
+
+        A caller that has stored `permit` beforehand can return it even after an interrupt.
+        """
+        permit = Permit() if permit is None else permit
+        permit.circuit, permit.started_at = self, now
         self.last_used = now
         state = self.state
         if state is CLOSED:
-            self.in_flight += 1
-            return Permit(self, self._generation, now)
+            return self._grant(permit)
         if state is OPEN and now >= self.recovers_at:
             self._move(HALF_OPEN, now)
             state = HALF_OPEN
         if state is HALF_OPEN:
-            return self._probe(now)
+            return self._probe(now, permit)
         if state is OPEN or state is FORCED_OPEN:
             return self._refuse(self.recovers_at if state is OPEN else None)
-        self.in_flight += 1
-        return Permit(self, self._generation, now)
+        return self._grant(permit)
 
-    def _probe(self, now: float) -> Permit | Refusal:
+    def _grant(self, permit: Permit) -> Permit:
+        permit.generation = self._generation
+        self._held.add(permit)
+        return permit
+
+    def _probe(self, now: float, permit: Permit) -> Permit | Refusal:
         self._probes = {probe for probe in self._probes if probe.lease_until > now}
         if len(self._probes) >= self.config.half_open_max_probes:
             return self._refuse(min(probe.lease_until for probe in self._probes))
-        permit = Permit(self, self._generation, now, True, now + self.config.probe_lease)
+        permit.probe, permit.lease_until = True, now + self.config.probe_lease
         self._probes.add(permit)
-        self.in_flight += 1
-        return permit
+        return self._grant(permit)
 
     def _refuse(self, recovers_at: float | None) -> Refusal:
         self._refused += 1
@@ -128,15 +143,17 @@ class Circuit:
 
     def record(self, permit: Permit, result: Result, now: float, random: Callable[[], float]) -> None:
         """Take `permit` back and count how its attempt ended. A probe that has succeeded can only become a failure."""
-        self.in_flight -= 1
+        if permit not in self._held:  # it was refused, or has been returned
+            self._probes.discard(permit)
+            return
         self.last_used = now
+        current = permit.generation == self._generation and result.verdict is not _IGNORED
         if permit.probe:
             self._probes.discard(permit)
             self._proven.discard(permit)
-        if permit.generation != self._generation or result.verdict is _IGNORED:
-            return
-        if not permit.proven or result.verdict is _FAILURE:
+        if current and (not permit.proven or result.verdict is _FAILURE):
             self._count(result, now, random)
+        self._held.discard(permit)
 
     def _count(self, result: Result, now: float, random: Callable[[], float]) -> None:
         verdict = result.verdict

@@ -78,19 +78,21 @@ class CircuitBreaker(Plugin):
         """Admit the attempt, or return `Reject` with a CircuitOpenError."""
         key = request.origin if self._key is None else self._key(call)
         now = call.now()
-        answer = self._inbox.do(self._admit, key, now)
+        permit = Permit()
+        call.set(PERMIT, permit)  # before it is granted, so that an interrupt cannot lose it
+        answer = self._inbox.do(self._admit, key, now, permit)
         refusal = None
-        if isinstance(answer, Permit):
-            call.set(PERMIT, answer)
-        elif answer is not None:
+        if answer is not permit:
+            call.pop(PERMIT)
+        if isinstance(answer, Refusal):
             refusal = Reject(self._refused(key, answer, now))
         if self._untold:
             self._tell()
         return refusal
 
-    def _admit(self, key: str, now: float) -> Permit | Refusal | None:
+    def _admit(self, key: str, now: float, permit: Permit) -> Permit | Refusal | None:
         circuit = self._circuits.get(key, now)
-        return None if circuit is None else circuit.admit(now)
+        return None if circuit is None else circuit.admit(now, permit)
 
     def on_decision(self, call: Call, decision: object, plugin: str) -> None:
         """Exclude a wait that a later policy asks for: the upstream is not to blame for it."""
@@ -101,7 +103,7 @@ class CircuitBreaker(Plugin):
     def on_commit(self, call: Call, event: Event) -> None:
         """Note whether the first content event was slow, and count a probe by it."""
         permit, slow_call = call.get(PERMIT), self._slow_call
-        if permit is None or not (permit.probe or slow_call) or call.response is None:
+        if permit is None or not (permit.probe or slow_call) or call.response is None or permit.circuit is None:
             return
         now = call.now()
         permit.slow = slow_call is not None and now - permit.started_at > slow_call
@@ -111,10 +113,11 @@ class CircuitBreaker(Plugin):
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Return the permit, however the attempt ended, and count its outcome."""
-        permit = call.pop(PERMIT)
-        if permit is not None:
+        permit = call.get(PERMIT)
+        if permit is not None and permit.circuit is not None:
             result = self._judged(call, outcome, permit)
             self._inbox.put(permit.circuit.record, permit, result, call.now(), call.random)
+            call.pop(PERMIT)  # not before: after an interrupt this hook is called again
             if self._untold:
                 self._tell()
 

@@ -79,13 +79,18 @@ class RateLimit(Plugin):
         wait = at - now
         if wait <= _NOTHING:
             if units:
-                call.set(_PLACE, queue.enter(units, now, at, estimated, call.events))
+                self._take(call, queue, units, now, at, estimated)
             return None
         refusal = self._refusal(call, wait, wait)
         if refusal is not None:
             return refusal
-        call.set(_PLACE, queue.enter(units, now, at, estimated, call.events))
+        self._take(call, queue, units, now, at, estimated)
         return Wait(wait, "rate limit")
+
+    def _take(self, call: Call, queue: Queue, units: list[float], now: float, at: float, estimated: Tokens) -> None:
+        place = Place(queue, now, at, units, estimated, call.events)
+        call.set(_PLACE, place)  # before it is taken, so that an interrupt cannot lose it
+        queue.enter(place)
 
     @hookimpl(specname="before_request", trylast=True)
     def look_again(self, call: Call, request: Request) -> Wait | Reject | None:
@@ -126,7 +131,7 @@ class RateLimit(Plugin):
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Settle what the attempt used, and close the gate if the server asks for it."""
-        place = call.pop(_PLACE)
+        place = call.get(_PLACE)
         if place is not None and not was_sent(call):
             self._inbox.put(_cancel, call, place)
         elif place is not None:
@@ -134,6 +139,7 @@ class RateLimit(Plugin):
             if self._costs.in_tokens:
                 units = self._costs.units(spent(call, place.estimated, place.events_before))
             self._inbox.put(_leave, call, place, units)
+        call.pop(_PLACE)  # not before: after an interrupt this hook is called again, and all of it may be repeated
         closed = 0.0 if outcome.error is None else self._asked_to_wait(outcome.error)
         if closed > 0.0:
             self._inbox.put(self._close_gate, call, self._key(call), closed)

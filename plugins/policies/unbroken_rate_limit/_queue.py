@@ -91,12 +91,11 @@ class Queue:
                 at = earliest
         return at
 
-    def enter(
-        self, units: list[float], now: float, at: float, estimated: Tokens = NO_TOKENS, events_before: int = 0
-    ) -> Place:
-        """Return a new place whose turn is `at`, as returned by `next_turn`."""
-        place = Place(self, now, at, units, estimated, events_before)
-        if at > now:
+    def enter(self, place: Place) -> None:
+        """Add `place`, whose turn is the one that `next_turn` returned."""
+        units, at = place.charged, place.at
+        self._places[place] = None
+        if at > place.arrived_at:
             if self._waiting:
                 ends = self._planned()
                 for index, bucket in enumerate(self.buckets):
@@ -106,21 +105,23 @@ class Queue:
             self._waiting[place] = None
         else:
             self._charge(place)
-        self._places[place] = None
-        return place
 
     def cancel(self, place: Place, now: float) -> None:
-        """Remove `place` and give back its charge: nothing was sent."""
+        """Remove `place` and give back its charge: nothing was sent. Does nothing the second time."""
+        if place not in self._places:
+            return
         self._grant(now)
         self._ends = None
-        del self._places[place]
         if place in self._waiting:
             del self._waiting[place]
-        else:
+        elif place.mark:
             self._settle(place, [0.0] * len(self.buckets), now)
+        del self._places[place]
 
     def settle(self, place: Place, units: list[float], now: float) -> None:
         """Correct the charge of `place`, which was sent, to `units` in total."""
+        if place not in self._places:
+            return
         if self._waiting:
             self._grant_sent(place, now)
         if units != place.charged:
@@ -128,8 +129,8 @@ class Queue:
             self._settle(place, units, now)
 
     def leave(self, place: Place) -> None:
-        """Remove `place`; its charge stays."""
-        del self._places[place]
+        """Remove `place`; its charge stays. Does nothing the second time."""
+        self._places.pop(place, None)
 
     def close_gate(self, until: float, now: float) -> None:
         """Close the gate until `until`. Waiting places keep their order and their distances."""

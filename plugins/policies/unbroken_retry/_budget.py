@@ -2,8 +2,9 @@
 
 import itertools
 import math
-import threading
 from typing import Final, final
+
+from unbroken import Inbox
 
 from ._config import RetryBudget
 
@@ -19,7 +20,7 @@ class Allowance:
     The earned part grows with each call and decays to 1/e within one window.
     """
 
-    __slots__ = ("_at", "_calls", "_counted", "_earned", "_lock", "_ratio", "_refill", "_reserve", "_size", "_window")
+    __slots__ = ("_at", "_calls", "_counted", "_earned", "_inbox", "_ratio", "_refill", "_reserve", "_size", "_window")
 
     def __init__(self, budget: RetryBudget) -> None:
         self._ratio = float(budget.ratio)
@@ -33,26 +34,27 @@ class Allowance:
         self._calls = itertools.count()
         self._counted = 0
         self._at = 0.0
-        self._lock = threading.Lock()
+        self._inbox = Inbox()
 
     def deposit(self, now: float) -> None:
         """Count one call."""
         if now - self._at > self._window * _GRAIN:
-            with self._lock:
-                self._advance(now)
+            self._inbox.do(self._advance, now)
         next(self._calls)
 
     def withdraw(self, now: float) -> bool:
         """Take one token for a retry. Return whether there was one."""
-        with self._lock:
-            self._advance(now)
-            if self._earned + self._reserve < 1.0:
-                return False
-            self._earned -= 1.0  # the part that decays is spent first
-            if self._earned < 0.0:
-                self._reserve += self._earned
-                self._earned = 0.0
-            return True
+        return self._inbox.do(self._withdraw, now)
+
+    def _withdraw(self, now: float) -> bool:
+        self._advance(now)
+        if self._earned + self._reserve < 1.0:
+            return False
+        self._earned -= 1.0  # what decays goes first
+        if self._earned < 0.0:
+            self._reserve += self._earned
+            self._earned = 0.0
+        return True
 
     def _advance(self, now: float) -> None:
         """Update the bucket to `now`. Calls since the last update count as made at that time, so never for too much."""

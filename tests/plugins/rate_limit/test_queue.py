@@ -25,7 +25,14 @@ def make_queue(limits: Sequence[tuple[float, float]] = LIMITS) -> Queue:
 
 def arrive(queue: Queue, units: list[float], now: float) -> Place:
     """Take the next place, however far it is."""
-    return queue.enter(units, now, queue.next_turn(units, now))
+    return entered(queue, units, now, queue.next_turn(units, now))
+
+
+def entered(queue: Queue, units: list[float], now: float, at: float) -> Place:
+    """Take the place whose time is `at`."""
+    place = Place(queue, now, at, units)
+    queue.enter(place)
+    return place
 
 
 def assert_bound(grants: list[tuple[float, Sequence[float]]], limits: Sequence[tuple[float, float]]) -> None:
@@ -228,7 +235,7 @@ class QueueMachine(RuleBasedStateMachine):
         if self.exact:
             assert at <= expected + SLACK
         if at - self.now <= patience:
-            place = self.queue.enter(list(units), self.now, at)
+            place = entered(self.queue, list(units), self.now, at)
             self.places.append(place)
             self.charges[place] = units
 
