@@ -69,12 +69,17 @@ def call(client: Client) -> list[str]:
 
 def plays(clock: FakeClock, name: str) -> tuple[Client, ScriptedTransport, CircuitBreaker, RateLimit, list[Answer]]:
     """A client whose next call goes as `name` says."""
-    script = {"success": [], "retry": [DOWN, Answer(failure=unbroken.NetworkError("reset"))], "failure": [DOWN] * 4}
+    script = {"retry": [DOWN], "failure": [Answer(failure=unbroken.NetworkError("reset")), DOWN]}
     answers: list[Answer] = list(script.get(name, []))
     breaker = CircuitBreaker(failure_threshold={"failure": 5, "probe": 1}.get(name, 50), recovery_timeout=10.0)
     limiter = RateLimit(requests=60, tokens=1_000_000, burst=1.0 if name == "limiter" else None)
     transport = ScriptedTransport(lambda _: answers.pop(0) if answers else GOOD, clock)
-    plugins = [Timeout(total=600), Retry(initial_delay=0.5, budget=unbroken_retry.RetryBudget()), breaker, limiter]
+    plugins = [
+        Timeout(total=600),
+        Retry(max_retries=1, initial_delay=0.5, budget=unbroken_retry.RetryBudget()),
+        breaker,
+        limiter,
+    ]
     client = Client(plugins, transport=transport, clock=clock)
     if name == "limiter":
         call(client)
