@@ -1,6 +1,7 @@
 """FAULTS C34, C35, C39 and the pool: getting to a server, and to the head of its response."""
 
 import contextlib
+import itertools
 import socket
 import threading
 import time
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.in_matrix
 PATH = "/v1/messages"
 EAGER = {"initial_delay": 0.0, "jitter": 0.0}
 QUICK = Timeouts(connect=0.2, first_event=5, idle=5)
+_HOLES = itertools.count()
 
 
 def retrying(connect: Any, **arguments: Any) -> Any:
@@ -47,19 +49,23 @@ def full_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def hung_resolver(connect: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Names are looked up for ever; until before the clients are closed, because asyncio waits for its threads."""
+def black_hole(connect: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A host whose name is looked up for ever; until before the clients are closed: asyncio waits for its threads.
+
+    It is another in each test, as calls share the look-up of a name, also one that an earlier test has left behind.
+    """
+    name = f"black-{next(_HOLES)}.hole"
     real, over = socket.getaddrinfo, threading.Event()
 
     def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
         flags = arguments[4] if len(arguments) > 4 else options.get("flags", 0)
-        if host in {"black.hole", b"black.hole"} and not flags & socket.AI_NUMERICHOST:
-            over.wait(20)
+        if host in {name, name.encode()} and not flags & socket.AI_NUMERICHOST:
+            over.wait()
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return real(host, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    yield
+    yield f"http://{name}/"
     over.set()
 
 
@@ -111,19 +117,17 @@ def test_a_full_backlog_is_a_connect_timeout(connect: Any, full_port: int) -> No
     assert (error.timeout, error.seconds, len(error.history)) == ("connect", 0.2, 3)
 
 
-@pytest.mark.usefixtures("hung_resolver")
-def test_a_hung_resolver_is_a_connect_timeout(caller: Any) -> None:
+def test_a_hung_resolver_is_a_connect_timeout(caller: Any, black_hole: str) -> None:
     """C34 DNS black hole: getaddrinfo() knows no timeout, the connect clock does."""
-    error = caller.call("http://black.hole/", timeouts=QUICK).failed(unbroken.TimeoutError)
+    error = caller.call(black_hole, timeouts=QUICK).failed(unbroken.TimeoutError)
     assert error.timeout == "connect"
     assert error.phase == "connect"
 
 
-@pytest.mark.usefixtures("hung_resolver")
-def test_a_hung_resolver_is_a_total_timeout(caller: Any) -> None:
+def test_a_hung_resolver_is_a_total_timeout(caller: Any, black_hole: str) -> None:
     """C34: the total clock counts while connecting."""
     timeouts = Timeouts(connect=5, first_event=5, idle=5, total=0.2)
-    error = caller.call("http://black.hole/", timeouts=timeouts).failed(unbroken.TimeoutError)
+    error = caller.call(black_hole, timeouts=timeouts).failed(unbroken.TimeoutError)
     assert error.timeout == "total"
 
 
