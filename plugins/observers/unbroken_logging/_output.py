@@ -51,8 +51,9 @@ class Output:
         record.context.run(bound.log, record.level, self._line(record, fields))
 
     def close(self) -> None:
-        """Remove the handler that this output has added, if any."""
+        """Remove the handler that this output has added, if any. A second time does nothing."""
         if self._own:
+            self._own = False
             self._logger.remove()
 
 

@@ -5,6 +5,7 @@ queue drops the oldest item instead and counts it. The thread starts with the fi
 none for a while.
 """
 
+import atexit
 import os
 import threading
 import weakref
@@ -89,6 +90,16 @@ class BoundedQueue(Generic[T]):
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 
+    def abandon(self) -> None:
+        """Accept no more items. Returns at once; the thread writes the waiting ones.
+
+        For the garbage collector, which may run in any thread, whatever locks that thread holds: this takes none.
+        Nobody else puts items at this time, and the thread looks at `_closed` after it has set `_thread` to None.
+        """
+        self._closed = True
+        if self._thread is None:
+            self._on_closed()
+
     def _run(self) -> None:
         while self._wait_for_item():
             with self._changed:
@@ -131,5 +142,12 @@ def after_fork() -> None:
         queue.after_fork()
 
 
+def close_all() -> None:
+    """Write what waits in all queues, at the end of the process."""
+    for queue in list(_queues):
+        queue.close()
+
+
+atexit.register(close_all)
 if hasattr(os, "register_at_fork"):  # pragma: no branch - everywhere but on Windows
     os.register_at_fork(after_in_child=after_fork)

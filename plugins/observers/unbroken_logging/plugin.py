@@ -55,8 +55,8 @@ class Logging(Plugin):
         self._clock: Clock = SystemClock()
         output = Output(self.config)
         self._queue = BoundedQueue(output.write, self.config.queue_size, on_closed=output.close)
-        # Runs once: on close(), when the plugin is garbage collected, or at exit.
-        self._finalizer = weakref.finalize(self, self._queue.close)
+        self._finalizer = weakref.finalize(self, self._queue.abandon)
+        self._finalizer.atexit = False  # all queues are closed then
 
     @property
     def dropped(self) -> int:
@@ -74,7 +74,8 @@ class Logging(Plugin):
 
     def close(self) -> None:
         """Write the waiting records, for up to one second, then release the sink. Later records are ignored."""
-        self._finalizer()
+        self._finalizer.detach()
+        self._queue.close()
 
     def bind(self, relay: Any, clock: Clock) -> None:
         """Take the clock of the client."""

@@ -185,12 +185,18 @@ def test_a_coroutine_sink_works_without_the_queue(make_plugin, call):
 
 
 def test_a_plugin_that_nobody_uses_any_more_is_closed(call, tmp_path):
-    """And what it had still to say is written."""
+    """By its thread, after what it had still to say."""
     path = tmp_path / "log"
     plugin = Logging(sink=str(path))
     plugin.on_finish(call, SUCCESS)
+    queue, output = plugin._queue, plugin._queue._on_closed.__self__
+    thread = queue._thread
     del plugin
+    assert queue._closed
+    if thread is not None:
+        thread.join(30)
     assert TEXT in path.read_text()
+    assert not output._own
 
 
 @pytest.mark.parametrize("size", [0, 10])

@@ -1,5 +1,6 @@
 """E67: a sink that fails or blocks leaves the stream alone. Events and joins, never a sleep."""
 
+import gc
 import threading
 
 import pytest
@@ -7,7 +8,7 @@ from loguru import logger
 
 from unbroken.call import Outcome
 from unbroken.errors import ServerError
-from unbroken_logging import _queue
+from unbroken_logging import Logging, _queue
 from unbroken_logging._queue import BoundedQueue
 
 FAILURE = Outcome(status="failure", error=ServerError("down"), attempts=1, duration=1.5)
@@ -120,6 +121,52 @@ def test_closing_an_unused_queue_releases_the_sink():
     closed = []
     make(print, on_closed=lambda: closed.append(True)).close()
     assert closed == [True]
+
+
+def test_a_dropped_plugin_waits_for_nobody_and_loses_nothing(make_call, blocked, monkeypatch):
+    """G78: the collector may run in the thread that its writer waits for, with loguru's lock in its hand."""
+    handler = logger.add(blocked, format="{extra[request_id]}")
+    plugin = Logging(queue_size=3)
+    plugin.on_finish(make_call("first"), FAILURE)
+    assert blocked.entered.wait(30)
+    plugin.on_finish(make_call("second"), FAILURE)
+    queue = plugin._queue
+    thread = queue._thread
+    over = threading.Event()
+    with queue._changed:  # a lock that another thread has
+        # What `weakref.finalize` calls; a thread of its own, as a Condition lets the present one in again.
+        threading.Thread(target=lambda: (queue.abandon(), over.set())).start()
+        assert over.wait(30)
+    monkeypatch.setattr(threading.Thread, "join", lambda *_: pytest.fail("the collector waits"))
+    del plugin
+    gc.collect()
+    assert queue._closed
+    monkeypatch.undo()
+    blocked.released.set()
+    thread.join(30)
+    logger.remove(handler)
+    assert [line.strip() for line in blocked.written] == ["first", "second"]
+
+
+def test_a_dropped_queue_without_a_thread_releases_the_sink():
+    """At once; there is nothing to write."""
+    closed = []
+    make(print, on_closed=lambda: closed.append(True)).abandon()
+    assert closed == [True]
+
+
+def test_the_end_of_the_process_writes_what_waits(blocked):
+    """Also of plugins that were dropped."""
+    queue = make(blocked)
+    queue.put(1)
+    assert blocked.entered.wait(30)
+    queue.put(2)
+    queue.abandon()
+    threading.Thread(target=blocked.released.set).start()
+    _queue.close_all()
+    if (thread := queue._thread) is not None:
+        thread.join(30)
+    assert blocked.written == [1, 2]
 
 
 def test_the_thread_ends_when_there_is_nothing_to_do_and_comes_back():
