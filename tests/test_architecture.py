@@ -13,8 +13,9 @@ ROOTS = [HOUSE / root for root in PROJECT["tool"]["hatch"]["build"]["dev-mode-di
 
 # From the ground up. A room imports from floors below its own, or from its own.
 FLOORS = (
+    ("secrets",),
     ("errors",),
-    ("validators", "clock", "headers", "inbox", "secrets"),
+    ("validators", "clock", "headers", "inbox"),
     ("messages", "retry_after"),
     ("error_bodies", "sse", "transport"),
     ("dialect",),

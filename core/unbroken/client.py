@@ -10,6 +10,7 @@ from .config import ConfigSource
 from .dialect import Dialect
 from .headers import HeaderTypes
 from .messages import Timeouts
+from .secrets import clearing_locals
 from .stream import AsyncStream, Stream
 from .transport import AsyncTransport, Connections, Transport
 
@@ -31,6 +32,7 @@ class Client:
     Raises ConfigurationError that lists everything that is wrong.
     """
 
+    @clearing_locals
     def __init__(
         self,
         plugins: Plugins = None,
@@ -52,6 +54,7 @@ class Client:
             Connections(verify=verify, proxy=proxy, trust_env=trust_env, max_connections=max_connections)
         )
 
+    @clearing_locals
     def stream(
         self,
         method: str,
@@ -91,6 +94,7 @@ class Client:
 class AsyncClient:
     """The async client, for asyncio and trio, with the arguments of `Client`. Close it, or use ``async with``."""
 
+    @clearing_locals
     def __init__(
         self,
         plugins: Plugins = None,
@@ -112,6 +116,7 @@ class AsyncClient:
             Connections(verify=verify, proxy=proxy, trust_env=trust_env, max_connections=max_connections)
         )
 
+    @clearing_locals
     def stream(
         self,
         method: str,

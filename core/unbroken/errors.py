@@ -26,6 +26,8 @@ from typing import ClassVar, Literal, TypedDict, Unpack, get_args
 
 from attrs import field, frozen
 
+from .secrets import redact_keys
+
 Phase = Literal["before", "connect", "headers", "first_event", "streaming", "complete"]
 TimeoutName = Literal["connect", "first_event", "idle", "total"]
 
@@ -259,7 +261,8 @@ class Problem:
 
     path: str
     """The setting, such as ``retry.jitter``."""
-    message: str
+    message: str = field(converter=redact_keys)
+    """What is wrong. It may quote a value, so keys and tokens of a known form are removed."""
     source: str = field(default="arguments")
     """The source of the value: a file, ``UNBROKEN_RETRY__JITTER``, ``arguments``."""
 

@@ -7,10 +7,17 @@ backtrack beyond one run of characters, and a part that may occur many times in 
 ahead: a text of n characters takes time in proportion to n.
 """
 
+import functools
+import inspect
 import re
-from typing import Final, Literal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Final, Literal, ParamSpec, TypeVar
 
 from attrs import frozen
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MASK: Final = "***"
 
@@ -111,3 +118,56 @@ def _redacted(text: str, shapes: re.Pattern[str]) -> str:
 
 def _masked(match: re.Match[str]) -> str:
     return match[match.lastindex or 0] + MASK
+
+
+def clear_locals(error: BaseException) -> None:
+    """Empty the local variables of Unbroken's own functions in the tracebacks of `error` and of what it came from.
+
+    Error trackers send the local variables of every frame, and those of Unbroken hold headers and bodies. Functions
+    that are still running are left alone, and so are generators and coroutines: clearing one that waits would end it.
+    """
+    for each in _chain(error, set()):
+        traceback = each.__traceback__
+        while traceback is not None:
+            frame = traceback.tb_frame
+            ours = frame.f_globals.get("__name__", "").startswith("unbroken")
+            if ours and not frame.f_code.co_flags & _MAY_WAIT:
+                with suppress(RuntimeError):
+                    frame.clear()
+            traceback = traceback.tb_next
+
+
+def drop_tracebacks(error: BaseException) -> None:
+    """Drop the tracebacks of an error of sockets or of an HTTP library, and of what it came from.
+
+    Its frames hold the bytes that were sent.
+    """
+    for each in _chain(error, set()):
+        each.__traceback__ = None
+
+
+def clearing_locals(function: Callable[P, T]) -> Callable[P, T]:
+    """Return `function` so that no error that it raises shows its arguments as local variables."""
+
+    @functools.wraps(function)
+    def cleared(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            del args, kwargs
+            clear_locals(error)
+            raise
+
+    return cleared
+
+
+_MAY_WAIT: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+def _chain(error: BaseException | None, seen: set[int]) -> Iterator[BaseException]:
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    yield error
+    yield from _chain(error.__cause__, seen)
+    yield from _chain(error.__context__, seen)

@@ -4,17 +4,20 @@ import json
 import logging
 import pickle
 import traceback
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from unbroken import Client, Error, GiveUp, NetworkError, Plugin, Reject, ServerError, Wait
+from unbroken import AsyncClient, Client, Error, GiveUp, NetworkError, Plugin, Reject, ServerError, Wait
 from unbroken.messages import Timeouts
-from unbroken.testing import STALL, Answer, ScriptedTransport, sse
+from unbroken.testing import STALL, Answer, FakeClock, ScriptedTransport, sse
 from unbroken_anthropic import Anthropic
 from unbroken_logging import Logging
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout
+
+from ..locals import local_variables
 
 CANARY = "CANARY7f3a9c"
 KEY = f"sk-ant-api03-{CANARY}-0123456789"
@@ -162,6 +165,8 @@ def test_E68_a_canary_is_seen_nowhere(fake_clock, tmp_path, caplog, capfd, failu
     assert log.stat().st_size > 0
     headers = call.current.headers
     assert headers["x-api-key"] == KEY
+    variables = local_variables(caught.value, without=str(Path(__file__).parent))
+    assert [where for where, value in variables if CANARY in value] == []
 
 
 HOSTILE = "<red>{0.__class__} %s %(x)s \x1b[31m\r\nFAKE 2026-01-01 ERROR \u2028 \x00 {"
@@ -206,3 +211,46 @@ def test_E69_hostile_values_are_one_line_and_literal(play, fake_clock, tmp_path,
     assert not any(line.startswith("FAKE") for line in lines)
     if json_lines:
         assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+REFUSED = {
+    "header": {"headers": {"x-api-key": f"{KEY}\n"}},
+    "url": {"url": f"https://user:{KEY}@api.example.org:x/?key={KEY}"},
+    "scheme": {"url": f"ftp://api.example.org/?key={KEY}"},
+    "json": {"json": {"api_key": KEY, "of": object()}},
+    "both": {"json": {"api_key": KEY}, "content": KEY.encode()},
+    "id": {"request_id": f"{KEY}\n", "headers": SECRETS},
+}
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient], ids=["sync", "async"])
+@pytest.mark.parametrize("arguments", [pytest.param(each, id=f"G85-{name}") for name, each in REFUSED.items()])
+def test_G85_a_refused_call_shows_none_of_its_arguments(kind, arguments):
+    """In words or in the local variables of its frames, which error trackers collect."""
+    client = kind([], transport=ScriptedTransport([], FakeClock()), dialect="sse", headers=SECRETS)
+    with pytest.raises((Error, TypeError)) as caught:
+        client.stream("POST", **({"url": URL} | arguments))
+    expect_no_secret(caught.value)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient], ids=["sync", "async"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param({"headers": {"authorization": f"Bearer {KEY}\n"}}, id="G85-header"),
+        pytest.param({"headers": SECRETS, "proxy": f"http://user:{KEY}@proxy.example.org:x"}, id="G85-proxy"),
+        pytest.param({"headers": SECRETS, "max_event_size": -1}, id="G85-another-argument"),
+        pytest.param({"headers": SECRETS, "dialect": KEY}, id="G85-dialect"),
+    ],
+)
+def test_G85_a_refused_client_shows_none_of_its_arguments(kind, arguments):
+    """The user's own frames are the user's."""
+    with pytest.raises(Error) as caught:
+        kind([], **arguments)
+    expect_no_secret(caught.value)
+
+
+def expect_no_secret(error):
+    variables = local_variables(error, without=str(Path(__file__).parent))
+    assert [where for where, value in variables if CANARY in value] == []
+    assert [text for text in (str(error), repr(error), repr(vars(error))) if CANARY in text] == []

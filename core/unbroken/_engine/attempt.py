@@ -62,8 +62,7 @@ class AttemptRun:
         response = yield from self._open(answer, timeouts, started)
         self.hooks.on_response(response)
         if not check_head(response):
-            body = yield from self._error_body()
-            raise error_answer(self.call.dialect, response, body)
+            raise error_answer(self.call.dialect, response, (yield from self._error_body()))
         self.call.phase = "first_event" if self.call.committed_at is None else "streaming"
         yield from self._body(timeouts, started)
         self.ended = True
@@ -116,7 +115,10 @@ class AttemptRun:
             if not chunk:
                 yield from self._end(decoder)
                 return
-            ready, progress = self._take(chunk, decoder, count_keepalives=timeouts.count_keepalives)
+            try:
+                ready, progress = self._take(chunk, decoder, count_keepalives=timeouts.count_keepalives)
+            finally:
+                del chunk  # it would be in the traceback of the next failure
             if ready and (yield from self._deliver(ready, complete=buffer.complete)):
                 return
             self._raise_reported(decoder)

@@ -10,6 +10,7 @@ from ..call import HISTORY, Call, Outcome, Status
 from ..decisions import GiveUp, Replay, ShouldRetry, TryAgain
 from ..dialect import Reader
 from ..errors import Attempt, Error, PluginError
+from ..secrets import clear_locals
 from .attempt import AttemptRun
 from .closing import Closing
 from .commit_buffer import Limits
@@ -213,6 +214,7 @@ class Engine:
         call.history = error.history = (*call.history[1 - HISTORY :], attempt)
 
     def _stamped(self, error: Error) -> Error:
+        clear_locals(error)
         call = self.call
         error.request_id = error.request_id or call.id
         error.phase = error.phase or call.phase

@@ -18,8 +18,7 @@ def check_head(response: Response) -> bool:
     Raises StreamError for a head that is neither: a redirect or another status below 400 that is not 200, contradictory
     framing, too many header fields, a compressed stream.
     """
-    headers = response.headers
-    status = response.status_code
+    headers, status = response.headers, response.status_code
     if len(headers.items_raw) > MAX_HEADER_FIELDS:
         raise StreamError(f"the response has {len(headers.items_raw)} header fields, more than {MAX_HEADER_FIELDS}")
     if "content-length" in headers and "transfer-encoding" in headers:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from ..errors import NetworkError
 from ..headers import Headers
 from ..messages import Response
+from ..secrets import drop_tracebacks
 from ..transport import Connections, closed
 from .errors import translated
 from .pool import Opened, Pool
@@ -60,4 +61,5 @@ def raise_translated(error: Exception, pool: Pool) -> None:
     if pool.places.closed and isinstance(made, NetworkError | builtins.TimeoutError):
         made = closed()
     if made is not error:
+        drop_tracebacks(error)
         raise made from error

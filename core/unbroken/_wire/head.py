@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 MAX_FIELDS: Final = 8192
 """Fields of one head; far more than the engine accepts, whose error is the better one."""
@@ -25,7 +25,7 @@ class Head:
     status: int
     version: str
     reason: str
-    fields: list[tuple[str, str]]
+    fields: list[tuple[str, str]] = field(repr=False)
 
 
 def read_head(text: str) -> Head:

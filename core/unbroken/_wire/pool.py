@@ -114,7 +114,7 @@ class Pool:
 
 
 @final
-@define(eq=False)
+@define(eq=False, repr=False)
 class Opened:
     """An exchange whose head has arrived."""
 

@@ -1,6 +1,6 @@
 """The bytes of a request (RFC 9112 §3)."""
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..errors import ConfigurationError
 from ..headers import Headers
@@ -15,10 +15,10 @@ from .route import Key, Route, route
 class Outgoing:
     """A request, ready to be sent, and where it goes."""
 
-    key: Key
+    key: Key = field(repr=False)
     route: Route
     proxy: Proxy | None
-    data: bytes
+    data: bytes = field(repr=False)
     bodyless: bool
     """Whether the response has no body whatever its head says."""
     last: bool

@@ -5,7 +5,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 import idna
-from attrs import frozen
+from attrs import field, frozen
 
 Key = tuple[str, str, int, str]
 """Scheme, host and port of an origin, and the proxy on the way to it: what connections are kept by."""
@@ -25,7 +25,7 @@ class Route:
     port: int
     authority: str
     """The value of ``Host`` (RFC 9110 §7.2)."""
-    target: str
+    target: str = field(repr=False)
     """Path and query (RFC 9112 §3.2.1)."""
 
     @property

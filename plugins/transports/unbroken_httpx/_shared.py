@@ -10,6 +10,7 @@ from attrs import define, field
 from unbroken.errors import NetworkError, TimeoutError
 from unbroken.headers import Headers
 from unbroken.messages import Request, Response
+from unbroken.secrets import drop_tracebacks, redact_keys
 from unbroken.transport import Opening
 
 from ._library import Library
@@ -99,7 +100,14 @@ def unwrapped(error: BaseException, library: Library) -> BaseException:
 
 
 def translated(error: Exception, library: Library) -> Exception:
-    """Make of an httpx or httpcore error what a transport may raise."""
+    """Make of an httpx or httpcore error what a transport may raise; other errors are returned as they are."""
+    made = _translated(error, library)
+    if made is not error:
+        drop_tracebacks(error)
+    return made
+
+
+def _translated(error: Exception, library: Library) -> Exception:
     cause = unwrapped(error, library)
     if isinstance(cause, library.full):
         return TimeoutError(
@@ -115,7 +123,8 @@ def translated(error: Exception, library: Library) -> Exception:
     if tls is not None:
         return NetworkError(f"TLS: {tls}", retryable=False)
     retryable = False if isinstance(cause, library.unusable) else None
-    return NetworkError(str(cause) or type(cause).__name__, retryable=retryable)
+    # h11 quotes what it cannot read.
+    return NetworkError(redact_keys(str(cause)) or type(cause).__name__, retryable=retryable)
 
 
 def _tls_reason(error: BaseException | None) -> str | None:
