@@ -4,7 +4,6 @@ There is no lock, so that an interrupt and the garbage collector can come betwee
 before it looks whether the client is closed, and `close` says so before it looks for waiters: one sees the other.
 """
 
-import asyncio
 import sys
 import threading
 from collections.abc import Callable
@@ -87,4 +86,6 @@ def _caller() -> Callable[[Callable[[], object]], object]:
     if trio is not None and trio.lowlevel.in_trio_task():
         run_soon: Callable[[Callable[[], object]], object] = trio.lowlevel.current_trio_token().run_sync_soon
         return run_soon
+    import asyncio  # the event loop has imported it already, a program without one never does
+
     return asyncio.get_running_loop().call_soon_threadsafe
