@@ -33,10 +33,14 @@ def tests(session: nox.Session) -> None:
 def matrix(session: nox.Session) -> None:
     """Run the tests over sockets with every transport: wire, httpx, httpx2; sync, asyncio, trio; plain, TLS, proxies.
 
-    The other sessions run all of them over the wire, and those marked `over_httpx` over httpx and httpx2 as well.
+    Then those of asyncio again over uvloop. The other sessions run all of them over the wire, and those marked
+    `over_httpx` over httpx and httpx2 as well.
     """
     _install(session, "test")
-    session.run("pytest", *(session.posargs or ["tests/e2e", "tests/plugins/httpx"]), env={"UNBROKEN_TEST_MATRIX": "1"})
+    session.install("uvloop")
+    what, matrix = session.posargs or ["tests/e2e", "tests/plugins/httpx"], {"UNBROKEN_TEST_MATRIX": "1"}
+    session.run("pytest", *what, env=matrix)
+    session.run("pytest", "-k", "asyncio", *what, env={**matrix, "UNBROKEN_TEST_UVLOOP": "1"})
 
 
 @nox.session(download_python="never")

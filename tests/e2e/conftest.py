@@ -1,7 +1,8 @@
 """One client against real sockets, in each backend: the same test runs blocking, under asyncio and under trio.
 
 Every test runs over the default transport, the wire. Those marked `over_httpx` run over httpx and httpx2 too, and in
-the matrix (`nox -s matrix`, which sets ``UNBROKEN_TEST_MATRIX=1``) so do those marked `in_matrix`.
+the matrix (`nox -s matrix`, which sets ``UNBROKEN_TEST_MATRIX=1``) so do those marked `in_matrix`. With
+``UNBROKEN_TEST_UVLOOP=1`` the event loops of asyncio are those of uvloop.
 """
 
 import contextlib
@@ -29,6 +30,7 @@ from unbroken.transport import Connections
 
 TRANSPORTS = ["wire", "httpx", "httpx2"]
 MATRIX = os.environ.get("UNBROKEN_TEST_MATRIX") == "1"
+UVLOOP = os.environ.get("UNBROKEN_TEST_UVLOOP") == "1"
 PATIENT = Timeouts(connect=10, first_event=10, idle=10, total=20)
 
 
@@ -93,7 +95,8 @@ class Caller:
         if backend == "sync":
             self._threads = self._stack.enter_context(ThreadPoolExecutor(128))
         else:
-            self.portal = self._stack.enter_context(anyio.from_thread.start_blocking_portal(backend))
+            options = {"use_uvloop": True} if UVLOOP and backend == "asyncio" else {}
+            self.portal = self._stack.enter_context(anyio.from_thread.start_blocking_portal(backend, options))
 
     def start(self, url: str, consume: Callable[[unbroken.Event], Any] | None = None, **call: Any) -> "Future[Seen]":
         """Begin a call; `consume` sees each event, and leaves the stream by returning False."""

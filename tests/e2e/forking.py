@@ -14,7 +14,7 @@ import unbroken
 from unbroken.messages import Timeouts
 
 BACKEND, URL, CA = sys.argv[1:4]
-CHILDREN, CALLS = 4, 5
+CHILDREN, CALLS = 4, int(os.environ.get("UNBROKEN_FORKED", "5"))
 SETTINGS: dict[str, Any] = {
     "dialect": "anthropic",
     "verify": ssl.create_default_context(cafile=CA) if CA else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),

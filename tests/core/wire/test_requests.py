@@ -23,6 +23,7 @@ from unbroken._wire.pool import Opened, Pool
 from unbroken._wire.proxy import parsed, proxy_for
 from unbroken._wire.request import Outgoing, outgoing
 from unbroken._wire.route import route
+from unbroken._wire.sockets import BUFFER
 from unbroken._wire.sockets.aio import AsyncioSocket
 from unbroken._wire.sockets.aio_network import AsyncioAttempt, AsyncioGate, AsyncioNetwork
 from unbroken._wire.sockets.layers import TLS, Plain
@@ -359,6 +360,24 @@ async def connected(pair: Any) -> AsyncioSocket:
     made = AsyncioSocket(loop, pair[0])
     await loop.create_connection(lambda: made, sock=pair[0])
     return made
+
+
+def test_an_asyncio_socket_stops_a_loop_that_hands_over_many_pieces_in_one_turn(pair: Any) -> None:
+    """uvloop does, before the task that waits for the first can run: what it has is bounded all the same."""
+
+    async def main() -> None:
+        mine = await connected(pair)
+        reading = asyncio.create_task(mine.read(None))
+        await asyncio.sleep(0)
+        pieces = 0
+        while not mine._paused:
+            mine.data_received(bytes(64 * 1024))
+            pieces += 1
+        assert pieces == BUFFER // (64 * 1024) + 1
+        assert len(await reading) == pieces * 64 * 1024
+        mine.abort()
+
+    asyncio.run(main())
 
 
 def test_an_asyncio_socket_can_be_aborted_by_any_thread(pair: Any) -> None:

@@ -69,13 +69,12 @@ class AsyncioSocket(asyncio.Protocol):
         self._transport = self._plain = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Buffer `data`, and stop reading when there is too much of it."""
+        """Buffer `data`, and stop reading when there is too much of it. uvloop calls this many times in one turn."""
         self._buffer.append(data)
         self._size += len(data)
         waiter = self._waiter
-        if waiter is not None:
-            if not waiter.done():
-                waiter.set_result(None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
         elif self._size > BUFFER and not self._paused:
             self._paused = True
             self._transport.pause_reading()
