@@ -15,8 +15,8 @@ from .harness.contestants import load
 from .harness.payloads import expected, proof, text_of
 from .harness.processes import Server
 
-ROUNDS = 7
-EVENTS, REQUESTS = 1_600, 25
+ROUNDS = 5
+EVENTS, REQUESTS = 1_600, 15
 
 Ask = Callable[[], list[list[Any]]]
 
@@ -24,7 +24,7 @@ Ask = Callable[[], list[list[Any]]]
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """The replay server, a process of its own."""
-    with Server() as found:
+    with Server(pin=False) as found:
         yield found
 
 
@@ -66,12 +66,12 @@ def test_an_event_costs_half_of_what_raw_httpx_takes_for_it(ratio: Callable[...,
 
     With less per write the scheduler decides how much there is at each read, and the ratio is that of its mood.
     """
-    assert ratio("Unbroken events", "httpx raw", f"/burst/{EVENTS}/{per_write}", EVENTS, 2) <= 0.5
+    assert ratio("Unbroken events", "httpx raw", f"/burst/{EVENTS}/{per_write}", EVENTS, 1) <= 0.5
 
 
 def test_the_text_of_an_event_costs_no_more_than_the_event(ratio: Callable[..., float]) -> None:
     """`text()` is at most twice as much as the events alone."""
-    assert ratio("Unbroken text()", "Unbroken events", f"/burst/{EVENTS}/64", EVENTS, 2) <= 2
+    assert ratio("Unbroken text()", "Unbroken events", f"/burst/{EVENTS}/64", EVENTS, 1) <= 2
 
 
 def test_a_request_costs_less_than_with_raw_httpx(ratio: Callable[..., float]) -> None:

@@ -22,7 +22,7 @@ def cores() -> tuple[set[int], set[int]] | None:
 class Process:
     """A module of this package, in any environment, led by lines."""
 
-    def __init__(self, python: Path, module: str, *arguments: str, place: int) -> None:
+    def __init__(self, python: Path, module: str, *arguments: str, place: int | None) -> None:
         # The certificates and the proxies of the machine are nobody's business here.
         environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
         environment |= {"PYTHONPATH": str(HERE.parent), "PYTHONWARNINGS": "ignore"}
@@ -34,8 +34,8 @@ class Process:
             text=True,
             env=environment,
         )
-        pinned = cores()
-        if pinned is not None:
+        pinned = None if place is None else cores()
+        if pinned is not None and place is not None:
             os.sched_setaffinity(self._process.pid, pinned[place])
 
     def hear(self) -> str:
@@ -64,9 +64,9 @@ class Process:
 class Server(Process):
     """The replay server."""
 
-    def __init__(self, certificate: Path | None = None) -> None:
+    def __init__(self, certificate: Path | None = None, *, pin: bool = True) -> None:
         arguments = [] if certificate is None else [str(certificate)]
-        super().__init__(Path(sys.executable), "replay", *arguments, place=0)
+        super().__init__(Path(sys.executable), "replay", *arguments, place=0 if pin else None)
         port, tls_port = self.hear().split()
         self.url, self.tls_url = f"http://127.0.0.1:{port}", f"https://localhost:{tls_port}"
 

@@ -15,6 +15,9 @@ from .payloads import OPENING, expected
 from .processes import Server, Worker
 from .shapes import FLEETS, SDK_LIMIT, SHAPES, Fleet, Shape
 
+SLOW = 4
+"""What is slower than this is measured in every third round only, as the largest shapes are."""
+
 
 class Figure(NamedTuple):
     """A median, and its ratio to raw httpx on the same bytes in the same run."""
@@ -93,7 +96,7 @@ class Run:
                 for shape in self._plan.shapes:
                     order = [each for each in workers if shape.suits(each, backend)]
                     for each in order[number % len(order) :] + order[: number % len(order)] if order else ():
-                        if not shape.rarely or number % 3 == 1:
+                        if number % 3 == 1 or not (shape.rarely or each.slow > SLOW):
                             self._measure(server, shape, workers[each], each, (backend, authority, number > 0))
 
     def _measure(
