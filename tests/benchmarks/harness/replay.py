@@ -1,9 +1,12 @@
 """The server: ``python -m harness.replay [CERTIFICATE]``, led by lines of standard input.
 
-A path says how the answer is sent, and its end which API it is: ``/burst/EVENTS/PER_WRITE/…`` as fast as it goes,
-``/apart/EVENTS/MICROSECONDS/…`` with a pause before each event, ``/held/EVENTS/MILLISECONDS/…`` the first events and,
-when all are told to ``go``, one after each pause. ``count`` prints how many connections were made since it was asked
-last.
+A path says how the answer is sent, and its end which API it is:
+
+``/burst/EVENTS/PER_WRITE/…``: as fast as it goes.
+``/apart/EVENTS/MICROSECONDS/…``: each event after a pause, and when the one before it has been read.
+``/held/EVENTS/MILLISECONDS/…``: the first events and, when all are told to ``go``, one after each pause.
+
+``count`` prints how many connections were made since it was asked last.
 """
 
 import asyncio
@@ -14,6 +17,7 @@ import time
 from typing import cast
 
 from .payloads import APIS, OPENING, writes
+from .unread import unread
 
 
 @functools.cache
@@ -101,13 +105,20 @@ class Connection(asyncio.Protocol):
             for piece in answer(api, int(events), int(number)):
                 self._send(piece)
         elif how == "apart":
-            for piece in answer(api, int(events), 1):
-                self._send(piece)
-                time.sleep(int(number) / 1e6)
+            self._send_apart(answer(api, int(events), 1), int(number) / 1e6)
         else:
             pieces = answer(api, int(events), 1)
             self._send(b"".join(pieces[:OPENING]))
             self._server.held.append((self, pieces[OPENING:][::-1], int(number) / 1e3))
+
+    def _send_apart(self, pieces: list[bytes], pause: float) -> None:
+        """Send each piece when the one before it has been read."""
+        here, there = (self.transport.get_extra_info(name) for name in ("sockname", "peername"))
+        for piece in pieces:
+            while unread(here, there):
+                time.sleep(pause / 10)
+            self._send(piece)
+            time.sleep(pause)
 
     def later(self, seconds: float, pieces: list[bytes], gap: float) -> None:
         """Send the last of `pieces` after `seconds`, the one before it after another `gap`, and so on."""

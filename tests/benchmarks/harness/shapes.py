@@ -35,7 +35,7 @@ class Shape(NamedTuple):
         return {"times": times}, self.per * times // self.options["times"]
 
 
-LONG, APART, PAUSE = 1_600, 500, 500
+LONG, APART, PAUSE = 1_600, 500, 200
 
 
 def _burst(name: str, title: str, per_write: int, *, tls: bool = False) -> Shape:
@@ -71,6 +71,6 @@ class Fleet(NamedTuple):
     rounds: int
 
 
-FLEETS = (Fleet(200, 23, 100, 3), Fleet(1_000, 13, 500, 3), Fleet(5_000, 8, 3_000, 1))
+FLEETS = (Fleet(200, 23, 100, 3), Fleet(1_000, 13, 500, 2), Fleet(5_000, 8, 3_000, 1))
 SDK_LIMIT = 1_000
 """The vendors' SDKs open so many connections."""
