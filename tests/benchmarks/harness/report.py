@@ -93,6 +93,15 @@ def _packages(packages: list[dict[str, Any]], absolute: bool) -> Iterator[str]:
         yield f"| {each['package']} | {each['version']} | {each['import_ratio']:.2f}{value} | {size} |"
 
 
+BEGIN, END = "<!-- the tables of the harness -->", "<!-- the end of the tables -->"
+
+
+def replaced(page: str, tables: str) -> str:
+    """Return a page with these tables in place of those that it has."""
+    before, _, rest = page.partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{tables}\n{END}{rest.partition(END)[2]}"
+
+
 def server(figures: list[Figure]) -> str:
     """Say how the server did against the bare client: its pace, and the pace of the fastest library."""
     lines = []

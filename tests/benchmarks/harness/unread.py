@@ -27,6 +27,6 @@ def unread(here: tuple[str, int], there: tuple[str, int]) -> int:
     body = _REQUEST.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF) + identity
     diagnosis.sendto(_HEADER.pack(_HEADER.size + len(body), _BY_FAMILY, _IS_REQUEST, 0, 0) + body, (0, 0))
     said = diagnosis.recv(4096)
-    return (
-        0 if _HEADER.unpack_from(said)[1] == _IS_ERROR else int.from_bytes(said[_UNREAD_AT : _UNREAD_AT + 4], "little")
-    )
+    if _HEADER.unpack_from(said)[1] == _IS_ERROR:  # the peer has left
+        return 0
+    return int.from_bytes(said[_UNREAD_AT : _UNREAD_AT + 4], "little")
