@@ -15,25 +15,28 @@ def request(base: str) -> bytes:
 
 
 class BareSocket:
-    """One connection."""
+    """As many connections as there are requests at a time."""
 
     kind = "http"
 
     def __init__(self, base: str, authority: str | None) -> None:
-        url = urlsplit(base)
+        self._url = urlsplit(base)
         self._request = request(base)
-        self._socket = socket.create_connection((url.hostname, url.port))
+        self._idle: list[socket.socket] = []
 
     def pull(self) -> list[bytes]:
-        self._socket.sendall(self._request)
-        pieces = [self._socket.recv(65536)]
+        used = self._idle.pop() if self._idle else socket.create_connection((self._url.hostname, self._url.port))
+        used.sendall(self._request)
+        pieces = [used.recv(65536)]
         # The end of the answer is in the last piece, or begins in the one before it.
         while not pieces[-1].endswith(END) and not b"".join(pieces[-2:]).endswith(END):
-            pieces.append(self._socket.recv(65536))
+            pieces.append(used.recv(65536))
+        self._idle.append(used)
         return pieces
 
     def close(self) -> None:
-        self._socket.close()
+        for each in self._idle:
+            each.close()
 
 
 class Answer(asyncio.Protocol):
