@@ -37,14 +37,14 @@ def main() -> None:
         charts(figures, given.page.parent)
     print(report.tables(figures, packages, absolute=True))
     print(report.server(figures))
-    print(report.goals(figures))
+    print(report.goals(figures, packages))
 
 
 def charts(figures: list[Figure], directory: Path) -> None:
     """Write the chart of the commonest shape: one event after the other, under asyncio."""
     ratios = {each.contestant: each.ratio for each in figures if (each.backend, each.shape) == ("asyncio", "burst-1")}
     bars = [(each.name, ratio) for each in CONTESTANTS if (ratio := ratios.get(each.name)) is not None]
-    title = "CPU time of an event, raw httpx = 1"
+    title = "CPU time of an event (asyncio), raw httpx = 1"
     for name, colours in (("light", chart.LIGHT), ("dark", chart.DARK)):
         (directory / f"performance-{name}.svg").write_text(chart.chart(title, bars, colours), "utf-8")
 

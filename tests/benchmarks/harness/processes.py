@@ -30,7 +30,6 @@ class Process:
             [python, "-m", f"harness.{module}", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             text=True,
             env=environment,
         )

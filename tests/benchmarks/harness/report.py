@@ -1,11 +1,12 @@
 """The figures as JSON, and as tables in Markdown."""
 
+import contextlib
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .contestants import BASELINES, CONTESTANTS
 from .run import Figure
@@ -117,29 +118,69 @@ def server(figures: list[Figure]) -> str:
     return "\n".join([*head, *lines, ""])
 
 
-def goals(figures: list[Figure]) -> str:
-    """Return each goal with what was measured."""
-    found = {(each.backend, each.shape, each.contestant): each for each in figures}
-    lines = ["| goal | backend | limit | measured | |", "|---|---|---|---|---|"]
-    for name, shapes, limit in GOALS:
-        for backend in ("asyncio", "sync"):
-            for shape in shapes:
-                each = found.get((backend, shape, name))
-                if each is not None and each.ratio is not None:
-                    met = "met" if each.ratio <= limit else f"{each.ratio / limit - 1:+.0%}"
-                    lines.append(f"| {name}: {TITLES[shape]} | {backend} | {limit:.2f} | {each.ratio:.2f} | {met} |")
-    return "\n".join([*lines, ""])
+class Goal(NamedTuple):
+    """What is to be reached: `measured` gets a function that returns the figure of a shape and a contestant."""
+
+    title: str
+    limit: float
+    measured: Callable[[Callable[[str, str], float]], float]
+    backends: tuple[str, ...] = ("asyncio", "sync")
 
 
-_EACH = ("apart", "burst-1", "burst-64")
-GOALS = (
-    ("Unbroken events", _EACH, 0.25),
-    ("Unbroken text()", _EACH, 0.33),
-    ("Unbroken typed()", _EACH, 0.45),
-    ("Unbroken OpenAI text()", _EACH, 0.40),
+def _against_httpx(name: str, shape: str, limit: float) -> Goal:
+    base = BASELINES[next(each.api for each in CONTESTANTS if each.name == name)]
+    return Goal(f"{name}: {TITLES[shape]}, to raw httpx", limit, lambda of: of(shape, name) / of(shape, base))
+
+
+def _times_cheaper(name: str, other: str, limit: float) -> Goal:
+    return Goal(f"{name}, to {other}", 1 / limit, lambda of: of("burst-1", name) / of("burst-1", other))
+
+
+_LIMITS = (
+    ("Unbroken events", ("burst-1", "burst-64"), 0.25),
+    ("Unbroken text()", ("burst-1", "burst-64"), 0.33),
+    ("Unbroken typed()", ("burst-1", "burst-64"), 0.45),
+    ("Unbroken OpenAI text()", ("burst-1", "burst-64"), 0.40),
     ("Unbroken events", ("tls-1", "tls-64"), 0.15),
     ("Unbroken events", ("short",), 0.33),
     ("Unbroken events", ("paced-200",), 0.45),
 )
-assert all(name in {each.name for each in CONTESTANTS} for name, _, _ in GOALS)
-assert set(BASELINES.values()) <= {each.name for each in CONTESTANTS}
+_PLAIN, _SIX = "Unbroken events", "Unbroken six plugins"
+GOALS = (
+    *(_against_httpx(name, shape, limit) for name, shapes, limit in _LIMITS for shape in shapes),
+    _times_cheaper("Unbroken typed()", "anthropic create()", 6),
+    _times_cheaper("Unbroken builder", "anthropic helper", 7),
+    _times_cheaper("Unbroken OpenAI text()", "openai create()", 20),
+    Goal("six plugins, µs of an event", 0.05, lambda of: (of("burst-64", _SIX) - of("burst-64", _PLAIN)) * 1e6),
+    Goal("six plugins, µs of a call", 15, lambda of: (of("short", _SIX) - of("short", _PLAIN)) * 1e6),
+    Goal("an idle stream, KiB", 18, lambda of: of("memory-5000", _PLAIN) / 1024, ("asyncio",)),
+    Goal(
+        "opening one of 5,000 streams, to one of 1,000",
+        1.3,
+        lambda of: of("opening-5000", _PLAIN) / of("opening-1000", _PLAIN),
+        ("asyncio",),
+    ),
+)
+CONNECTIONS, IMPORT = 501, 1.25
+
+
+def goals(figures: list[Figure], packages: list[dict[str, Any]]) -> str:
+    """Return each goal of this library with what was measured."""
+    found = {(each.backend, each.shape, each.contestant): each for each in figures}
+    lines = ["| goal | backend | limit | measured | |", "|---|---|---|---|---|"]
+    for goal in GOALS:
+        for backend in goal.backends:
+            with contextlib.suppress(KeyError):  # it was not measured in this run
+                value = goal.measured(lambda shape, name, backend=backend: found[backend, shape, name].value)
+                lines.append(_judged(goal.title, backend, goal.limit, value))
+    if ("asyncio", "tasks", _PLAIN) in found:
+        made = found["asyncio", "tasks", _PLAIN].connections
+        lines.append(_judged("connections for 500 tasks", "asyncio", CONNECTIONS, made))
+    imports = [each["import_ratio"] for each in packages if each["package"] == "unbroken"]
+    lines += [_judged("the import, to that of httpx", "", IMPORT, ratio) for ratio in imports]
+    return "\n".join([*lines, ""])
+
+
+def _judged(title: str, backend: str, limit: float, value: float) -> str:
+    verdict = "met" if value <= limit else f"{value / limit - 1:+.0%}"
+    return f"| {title} | {backend} | {limit:.4g} | {value:.3g} | {verdict} |"

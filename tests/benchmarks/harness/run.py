@@ -88,9 +88,9 @@ class Run:
         with contextlib.ExitStack() as stack:
             workers = {}
             for each in self._plan.contestants:
-                if (python := self._environments.python(each.package)) is not None:
-                    with contextlib.suppress(EOFError):  # it has none for this backend
-                        workers[each] = stack.enter_context(Worker(python, each.name, backend))
+                python = self._environments.python(each.package) if backend in each.backends else None
+                if python is not None:
+                    workers[each] = stack.enter_context(Worker(python, each.name, backend))
             for number in range(self._plan.rounds + 1):
                 print(f"{backend}: round {number} of {self._plan.rounds}", file=sys.stderr)
                 for shape in self._plan.shapes:

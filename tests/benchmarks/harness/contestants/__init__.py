@@ -23,13 +23,14 @@ class Contestant(NamedTuple):
     """Whether it is measured over TLS too."""
     many: bool = False
     """Whether it is measured with many streams and with many tasks too."""
+    backends: tuple[str, ...] = ("sync", "asyncio")
 
 
 CONTESTANTS = (
     Contestant("httpx raw", "httpx_raw", "httpx", tls=True, many=True),
     Contestant("httpx raw, OpenAI", "httpx_raw", "httpx", api="openai"),
     Contestant("bare socket", "bare", many=True),
-    Contestant("aiohttp raw", "aiohttp_raw", "aiohttp", tls=True, many=True),
+    Contestant("aiohttp raw", "aiohttp_raw", "aiohttp", tls=True, many=True, backends=("asyncio",)),
     Contestant("Unbroken events", "ours", tls=True, many=True),
     Contestant("Unbroken six plugins", "ours", many=True),
     Contestant("Unbroken text()", "ours", tls=True),
@@ -48,4 +49,4 @@ def load(name: str, backend: str) -> Any:
     """Import the module of a contestant and return what makes its client. Raises KeyError when it has none."""
     module = next(each.module for each in CONTESTANTS if each.name == name)
     found = importlib.import_module(f".{module}", __name__)
-    return {"sync": found.SYNC, "asyncio": found.ASYNC}[backend][name]
+    return getattr(found, {"sync": "SYNC", "asyncio": "ASYNC"}[backend])[name]

@@ -2,7 +2,6 @@
 
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import aiohttp
 
@@ -28,5 +27,4 @@ class AiohttpRaw:
         await self._session.close()
 
 
-SYNC: dict[str, Any] = {}
 ASYNC = {"aiohttp raw": AiohttpRaw}
