@@ -41,8 +41,8 @@ async def answer(scope, send):
     whole = [event(START), event(OPEN), *map(delta, TEXTS), *map(event, ENDING)]
     headers = [(b"content-type", b"text/event-stream"), (b"x-connection", str(scope["client"][1]).encode())]
     status = 200
-    if path == "/slow":
-        await asyncio.sleep(0.5)
+    if path in ("/slow", "/silent"):
+        await asyncio.sleep(0.5 if path == "/slow" else 3600)
     if path == "/refused":
         status, headers[0] = 429, (b"content-type", b"application/json")
         whole = [b'{"type":"error","error":{"type":"rate_limit_error","message":"too fast"}}']

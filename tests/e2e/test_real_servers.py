@@ -19,6 +19,7 @@ import pytest
 import trustme
 
 import unbroken
+from unbroken._wire import async_transport, transport
 from unbroken.messages import Timeouts
 
 from .streaming_app import TEXTS
@@ -27,7 +28,9 @@ HERE = Path(__file__).parent
 PYTHON = ("uvicorn", "granian", "hypercorn")
 PROXIES = ("nginx", "haproxy")
 REQUIRED = "UNBROKEN_REQUIRE_SERVERS"
-"""With this variable of the environment a server that is not installed is a failure."""
+"""This variable of the environment names servers; a test that lacks one of them fails, and is skipped without it."""
+STARTING_SECONDS = 600
+"""A server that is neither listening nor dead after this time hangs. It takes less than a second on an idle machine."""
 
 NGINX = """
 daemon off; master_process off; pid {place}/nginx.pid; error_log {place}/errors.log;
@@ -128,9 +131,9 @@ class Servers:
     def stop(self) -> None:
         """End what was started, the children of the servers with them."""
         for process in self._processes:
-            with contextlib.suppress(ProcessLookupError):
+            if process.poll() is None:  # its id may belong to another process once it was waited for
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.wait()
 
 
 def _binary(name: str) -> str | None:
@@ -146,20 +149,21 @@ def _need(name: str) -> None:
     else:
         return
     reason = f"{name} is not installed: {how}"
-    pytest.fail(reason) if os.environ.get(REQUIRED) else pytest.skip(reason)
+    pytest.fail(reason) if name in os.environ.get(REQUIRED, "").split() else pytest.skip(reason)
 
 
 def _free_port() -> int:
-    """Return a port that is free, below those that the system gives to clients."""
+    """Return a port that is free, below those that the system gives to clients. No two workers of pytest share one."""
+    first = 20_000 + 1_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10)
     while True:
-        port = random.randrange(20_000, 30_000)
+        port = random.randrange(first, first + 1_000)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
 
 
 def _listens(process: "subprocess.Popen[bytes]", port: int) -> bool:
     """Wait until there is an answer at `port`. Return False when the server ended."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + STARTING_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return process.poll() is None
@@ -188,8 +192,10 @@ def either(request: pytest.FixtureRequest, servers: Servers) -> Callable[[str], 
 
 
 @pytest.fixture
-def each(connect: Any, servers: Servers) -> Any:
-    """A client that trusts the servers."""
+def each(connect: Any, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client that trusts the servers, and that waits for the end of a body however slow the machine is."""
+    for module in (transport, async_transport):
+        monkeypatch.setattr(module, "DRAIN_SECONDS", 20)
     return connect(verify=servers.trusting)
 
 
@@ -207,7 +213,7 @@ def test_a_stream_arrives_whole_and_its_connection_is_used_again(
 ) -> None:
     """However the server cuts it into chunks: small events, one of 300 kB, text that is not ASCII."""
     url = either(name)
-    calls = [each.call(f"{url}/v1/messages").succeeded(within=20) for _ in range(3)]
+    calls = [each.call(f"{url}/v1/messages").succeeded() for _ in range(3)]
     assert [text(seen) for seen in calls] == ["".join(TEXTS)] * 3
     assert len({connection(seen) for seen in calls}) == 1
     assert each.transport.open_connections() == each.transport.idle_connections() == 1
@@ -215,14 +221,14 @@ def test_a_stream_arrives_whole_and_its_connection_is_used_again(
 
 def test_a_body_of_a_known_length(each: Any, server: str) -> None:
     """The server sends Content-Length and no chunks; the connection is used again."""
-    calls = [each.call(f"{server}/length").succeeded(within=20) for _ in range(2)]
+    calls = [each.call(f"{server}/length").succeeded() for _ in range(2)]
     assert [text(seen) for seen in calls] == ["".join(TEXTS)] * 2
     assert len({connection(seen) for seen in calls}) == 1
 
 
 def test_a_server_that_closes_after_its_answer(each: Any, server: str) -> None:
     """The answer is whole, the connection is not kept, and the next call has one of its own."""
-    calls = [each.call(f"{server}/close").succeeded(within=20) for _ in range(2)]
+    calls = [each.call(f"{server}/close").succeeded() for _ in range(2)]
     assert [text(seen) for seen in calls] == ["".join(TEXTS)] * 2
     assert len({connection(seen) for seen in calls}) == 2
     assert each.transport.open_connections() == 0
@@ -231,7 +237,7 @@ def test_a_server_that_closes_after_its_answer(each: Any, server: str) -> None:
 def test_an_answer_that_ends_early_and_politely(each: Any, server: str) -> None:
     """A body that ends as HTTP wants it, without the event that proves the message complete."""
     seen = each.call(f"{server}/polite")
-    seen.failed(unbroken.TruncatedStreamError, within=20)
+    seen.failed(unbroken.TruncatedStreamError)
     assert text(seen) == "".join(TEXTS[:2])
 
 
@@ -240,14 +246,14 @@ def test_an_application_that_fails_in_the_middle(each: Any, server: str) -> None
     seen = each.call(f"{server}/rude")
     assert isinstance(seen.error, unbroken.NetworkError), repr(seen.error)
     assert text(seen) == "".join(TEXTS[:2])
-    each.call(f"{server}/v1/messages").succeeded(within=20)
+    each.call(f"{server}/v1/messages").succeeded()
 
 
 def test_a_head_that_comes_late(each: Any, server: str) -> None:
     """It is waited for, and when there is no time for it, the connection is given up and the next call works."""
-    seen = each.call(f"{server}/slow", timeouts=Timeouts(first_event=0.05))
-    seen.failed(unbroken.TimeoutError, within=20)
-    late = each.call(f"{server}/slow").succeeded(within=20)
+    seen = each.call(f"{server}/silent", timeouts=Timeouts(first_event=0.05))
+    seen.failed(unbroken.TimeoutError)
+    late = each.call(f"{server}/slow").succeeded()
     assert text(late) == "".join(TEXTS)
 
 
@@ -255,8 +261,8 @@ def test_a_status_that_is_an_error(each: Any, server: str) -> None:
     """Its body is read, and the connection is used again."""
     seen = [each.call(f"{server}/refused") for _ in range(2)]
     for each_seen in seen:
-        assert "too fast" in str(each_seen.failed(unbroken.RateLimitError, within=20))
-    assert text(each.call(f"{server}/v1/messages").succeeded(within=20)) == "".join(TEXTS)
+        assert "too fast" in str(each_seen.failed(unbroken.RateLimitError))
+    assert text(each.call(f"{server}/v1/messages").succeeded()) == "".join(TEXTS)
     assert each.transport.open_connections() == 1
 
 
@@ -264,6 +270,5 @@ def test_a_consumer_that_leaves(each: Any, server: str) -> None:
     """The stream would never end; its connection is closed at once and the next call has another."""
     left = each.call(f"{server}/endless", consume=lambda event: event.type != "content_block_delta")
     assert left.status == "cancelled"
-    assert left.elapsed < 20
     assert each.transport.open_connections() == 0
-    each.call(f"{server}/v1/messages").succeeded(within=20)
+    each.call(f"{server}/v1/messages").succeeded()
