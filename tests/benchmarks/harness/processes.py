@@ -4,11 +4,20 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 HERE = Path(__file__).parent
+LIMIT = 600.0
+"""A process that says nothing for so many seconds hangs. The longest measurement takes about a minute."""
+KEPT_FROM_CHILDREN = ("COV_CORE_", "COVERAGE_")
+"""Variables that would have coverage trace a contestant: that makes this library look many times as expensive."""
+
+
+class DidNotFinish(Exception):
+    """A contestant hung and was killed, or it ended."""
 
 
 def cores() -> tuple[set[int], set[int]] | None:
@@ -22,9 +31,14 @@ def cores() -> tuple[set[int], set[int]] | None:
 class Process:
     """A module of this package, in any environment, led by lines."""
 
-    def __init__(self, python: Path, module: str, *arguments: str, place: int | None) -> None:
-        # The certificates and the proxies of the machine are nobody's business here.
-        environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    def __init__(self, python: Path, module: str, *arguments: str, place: int | None, limit: float = LIMIT) -> None:
+        self.limit = limit
+        # The proxies of the machine are nobody's business here.
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if "proxy" not in name.lower() and not name.startswith(KEPT_FROM_CHILDREN)
+        }
         environment |= {"PYTHONPATH": str(HERE.parent), "PYTHONWARNINGS": "ignore"}
         self._process = subprocess.Popen(
             [python, "-m", f"harness.{module}", *arguments],
@@ -38,11 +52,16 @@ class Process:
             os.sched_setaffinity(self._process.pid, pinned[place])
 
     def hear(self) -> str:
-        """Return the next line. Raises EOFError when the process has ended."""
+        """Return the next line. Raises EOFError when the process has ended; it is killed when it hangs."""
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        watchdog = threading.Timer(self.limit, self._process.kill)
+        watchdog.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            watchdog.cancel()
         if not line:
-            raise EOFError(f"{self._process.args} ended with {self._process.wait(10)}")
+            raise EOFError(f"{self._process.args} ended with {self._process.wait()}")
         return line
 
     def say(self, line: str) -> None:
@@ -83,18 +102,25 @@ class Server(Process):
 class Worker(Process):
     """A contestant."""
 
-    def __init__(self, python: Path, name: str, backend: str) -> None:
-        super().__init__(python, "worker", name, backend, place=1)
+    def __init__(self, python: Path, name: str, backend: str, *, pin: bool = True, limit: float = LIMIT) -> None:
+        super().__init__(python, "worker", name, backend, place=1 if pin else None, limit=limit)
         self.name = name
         self.hear()
 
+    def hear(self) -> str:
+        """Return the next line. Raises DidNotFinish when the process has ended or was killed because it hung."""
+        try:
+            return super().hear()
+        except EOFError as ended:
+            raise DidNotFinish(f"{self.name}: {ended}") from None
+
     def ask(self, do: str, **options: Any) -> dict[str, Any]:
-        """Have something measured. Raises RuntimeError when the contestant failed."""
+        """Have something measured. Raises RuntimeError when the contestant failed, DidNotFinish when it hung."""
         self.say(json.dumps({"do": do, **options}))
         return self.answer()
 
     def answer(self) -> dict[str, Any]:
-        """Return the next answer. Raises RuntimeError when the contestant failed."""
+        """Return the next answer. Raises RuntimeError when the contestant failed, DidNotFinish when it hung."""
         found: dict[str, Any] = json.loads(self.hear())
         if "error" in found:
             raise RuntimeError(f"{self.name}: {found['error']}")

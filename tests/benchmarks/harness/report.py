@@ -69,6 +69,8 @@ def _table(figures: list[Figure], shapes: list[str], absolute: bool) -> Iterator
 def _cell(figure: Figure | None, absolute: bool) -> str:
     if figure is None:
         return ""
+    if not figure.finished:
+        return "did not finish"
     ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}" if figure.ratio < 10 else f"{figure.ratio:.0f}"
     memory = figure.shape.startswith("memory")
     if absolute or memory:
@@ -82,7 +84,7 @@ def _connections(figures: list[Figure]) -> Iterator[str]:
     yield "|---|---|"
     for each in figures:
         if each.shape == "tasks":
-            yield f"| {each.contestant} | {each.connections} |"
+            yield f"| {each.contestant} | {each.connections if each.finished else 'did not finish'} |"
 
 
 def _packages(packages: list[dict[str, Any]], absolute: bool) -> Iterator[str]:
@@ -108,7 +110,7 @@ def server(figures: list[Figure]) -> str:
     lines = []
     for backend in ("asyncio", "sync"):
         for shape in ("burst-1", "burst-64", "short"):
-            mine = [each for each in figures if (each.backend, each.shape) == (backend, shape)]
+            mine = [each for each in figures if (each.backend, each.shape) == (backend, shape) and each.finished]
             bare = next((each.wall for each in mine if each.contestant == "bare socket"), None)
             walls = {each.contestant: each.wall for each in mine if each.contestant != "bare socket"}
             if bare and walls:
@@ -166,7 +168,7 @@ CONNECTIONS, IMPORT = 501, 1.25
 
 def goals(figures: list[Figure], packages: list[dict[str, Any]]) -> str:
     """Return each goal of this library with what was measured."""
-    found = {(each.backend, each.shape, each.contestant): each for each in figures}
+    found = {(each.backend, each.shape, each.contestant): each for each in figures if each.finished}
     lines = ["| goal | backend | limit | measured | |", "|---|---|---|---|---|"]
     for goal in GOALS:
         for backend in goal.backends:

@@ -12,7 +12,7 @@ import trustme
 from .contestants import BASELINES, CONTESTANTS, Contestant
 from .environments import IMPORTS, Environments, import_times
 from .payloads import OPENING, expected
-from .processes import Server, Worker
+from .processes import DidNotFinish, Server, Worker
 from .shapes import FLEETS, SDK_LIMIT, SHAPES, Fleet, Shape
 
 SLOW = 4
@@ -32,6 +32,8 @@ class Figure(NamedTuple):
     waits: float
     """How often the process waited, per event or request."""
     connections: int
+    finished: bool = True
+    """False when the contestant hung or ended in this shape: the numbers then mean nothing."""
 
 
 class Plan(NamedTuple):
@@ -64,6 +66,8 @@ class Run:
         self._environments = environments
         self._directory = directory
         self._seen: dict[tuple[str, str, str], list[dict[str, float]]] = {}
+        self._unfinished: set[tuple[str, str, str]] = set()
+        self._unusable: set[str] = set()
 
     def figures(self) -> list[Figure]:
         """Measure everything."""
@@ -86,18 +90,45 @@ class Run:
     def _turns(self, server: Server, backend: str, authority: str) -> None:
         """Let the contestants of a backend take turns, in a new order each round; the first round is to warm up."""
         with contextlib.ExitStack() as stack:
-            workers = {}
-            for each in self._plan.contestants:
-                python = self._environments.python(each.package) if backend in each.backends else None
-                if python is not None:
-                    workers[each] = stack.enter_context(Worker(python, each.name, backend))
+            workers = self._started(stack, backend)
             for number in range(self._plan.rounds + 1):
                 print(f"{backend}: round {number} of {self._plan.rounds}", file=sys.stderr)
                 for shape in self._plan.shapes:
                     order = [each for each in workers if shape.suits(each, backend)]
                     for each in order[number % len(order) :] + order[: number % len(order)] if order else ():
                         if number % 3 == 1 or not (shape.rarely or each.slow > SLOW):
-                            self._measure(server, shape, workers[each], each, (backend, authority, number > 0))
+                            how = (backend, authority, number > 0)
+                            if not self._measured(server, shape, workers[each], each, how):
+                                del workers[each]
+
+    def _started(self, stack: contextlib.ExitStack, backend: str) -> dict[Contestant, Worker]:
+        """Return a process for each contestant that can be installed and imported."""
+        workers = {}
+        for each in self._plan.contestants:
+            python = self._environments.python(each.package) if backend in each.backends else None
+            if python is not None:
+                try:
+                    workers[each] = stack.enter_context(Worker(python, each.name, backend))
+                except DidNotFinish as error:
+                    self._unusable.add(each.package)
+                    shapes = (shape.name for shape in self._plan.shapes if shape.suits(each, backend))
+                    self._give_up(error, each, backend, *shapes)
+        return workers
+
+    def _give_up(self, error: DidNotFinish, contestant: Contestant, backend: str, *shapes: str) -> None:
+        print(f"did not finish: {', '.join(shapes)}: {error}", file=sys.stderr)
+        self._unfinished |= {(backend, shape, contestant.name) for shape in shapes}
+
+    def _measured(
+        self, server: Server, shape: Shape, worker: Worker, contestant: Contestant, how: tuple[str, str, bool]
+    ) -> bool:
+        """Measure one shape. Return False when the contestant did not finish: it takes no part in the rest."""
+        try:
+            self._measure(server, shape, worker, contestant, how)
+        except DidNotFinish as error:
+            self._give_up(error, contestant, how[0], shape.name)
+            return False
+        return True
 
     def _measure(
         self, server: Server, shape: Shape, worker: Worker, contestant: Contestant, how: tuple[str, str, bool]
@@ -116,14 +147,21 @@ class Run:
     def _fleet(self, server: Server, fleet: Fleet) -> None:
         """Hold many streams. Each contestant is a new process each time: its memory is measured."""
         members = [each for each in self._plan.contestants if each.many and each.api == "anthropic"]
+        shapes = [f"{what}-{fleet.many}" for what in ("opening", "memory", "paced")]
         for number in range(fleet.rounds):
             for each in members:
                 python = self._environments.python(each.package)
                 if python is None or (each.package == "anthropic" and fleet.many > SDK_LIMIT):
                     continue
+                if ("asyncio", shapes[0], each.name) in self._unfinished:
+                    continue
                 print(f"{fleet.many} streams, {number + 1} of {fleet.rounds}: {each.name}", file=sys.stderr)
-                with Worker(python, each.name, "asyncio") as worker:
-                    self._hold(server, fleet, worker, each)
+                try:
+                    with Worker(python, each.name, "asyncio") as worker:
+                        self._hold(server, fleet, worker, each)
+                except DidNotFinish as error:
+                    self._give_up(error, each, "asyncio", *shapes)
+                    server.go()  # what it left held must not count as the next one's
 
     def _hold(self, server: Server, fleet: Fleet, worker: Worker, contestant: Contestant) -> None:
         base = f"{server.url}/held/{fleet.events}/{fleet.pause}"
@@ -147,7 +185,10 @@ class Run:
 
     def _medians(self) -> Iterator[Figure]:
         api = {each.name: each.api for each in CONTESTANTS}
+        yield from (Figure(*where, 0.0, None, 0.0, 0.0, 0, finished=False) for where in sorted(self._unfinished))
         for (backend, shape, name), rounds in self._seen.items():
+            if (backend, shape, name) in self._unfinished:
+                continue
             middle = {key: statistics.median(each[key] for each in rounds) for key in rounds[0]}
             base = self._seen.get((backend, shape, BASELINES[api[name]]))
             unit = statistics.median(each["cpu"] for each in base) if base else None
@@ -158,7 +199,8 @@ class Run:
     def packages(self) -> list[dict[str, Any]]:
         """Return version, size and import time of this library and of each peer that could be installed."""
         names = dict.fromkeys(each.package or "unbroken" for each in self._plan.contestants)
-        there = [name for name in names if name in IMPORTS and self._environments.python(name) is not None]
+        wanted = [name for name in names if name in IMPORTS and name not in self._unusable]
+        there = [name for name in wanted if self._environments.python(name) is not None]
         times = import_times(self._environments, there, self._plan.rounds)
         return [
             {
