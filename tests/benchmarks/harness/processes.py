@@ -11,7 +11,7 @@ from typing import Any, Self
 
 HERE = Path(__file__).parent
 LIMIT = 600.0
-"""A process that says nothing for so many seconds hangs. The longest measurement takes about a minute."""
+"""A process that says nothing for so many seconds hangs. A whole run takes about twenty minutes."""
 KEPT_FROM_CHILDREN = ("COV_CORE_", "COVERAGE_")
 """Variables that would have coverage trace a contestant: that makes this library look many times as expensive."""
 
