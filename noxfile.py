@@ -81,6 +81,14 @@ def contracts(session: nox.Session) -> None:
 
 
 @nox.session(download_python="never")
+def bench(session: nox.Session) -> None:
+    """Measure this library beside its peers: ``nox -s bench -- DIRECTORY [--quick] [--only WORD …]``."""
+    _install(session, "test")
+    where = session.posargs or ["build/benchmarks"]
+    session.run("python", "-m", "tests.benchmarks.harness", *where)
+
+
+@nox.session(download_python="never")
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     session.install(*nox.project.dependency_groups({"dependency-groups": GROUPS}, "docs"))
