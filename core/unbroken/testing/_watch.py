@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 from attrs import define, field
@@ -180,10 +180,12 @@ def watching() -> Generator[None, None, None]:
     """Note every use of I/O, sleep, system time and system randomness by a watched hook while the context lasts."""
     with _hooked:
         if not _installed:
-            # An audit hook cannot be removed.
+            # An audit hook cannot be removed. It is called for every audit event of the process, also when no other
+            # thread may run: before Python 3.12, two threads cannot start tracing at the same time. A look-up by a
+            # method of dict itself neither runs Python code nor allocates what could start a collection.
             _installed.append(True)
-            auditor: Any = _Auditor.fromkeys(map(_Forbidden, _FORBIDDEN))
-            sys.addaudithook(auditor)
+            auditor: Any = dict.fromkeys(map(_Forbidden, _FORBIDDEN))
+            sys.addaudithook(auditor.get)
     originals = [(module, name, getattr(module, name)) for module, name in _OUTSIDE]
     for module, name, original in originals:
         setattr(module, name, _noting(f"{module.__name__}.{name}", original))
@@ -218,16 +220,6 @@ class _Forbidden(str):
         if same:
             _note(f"{_REACHES}: {self}")
         return same
-
-
-class _Auditor(dict[str, None]):
-    """The audit hook: a dict whose call is its own C-level look-up of the event.
-
-    It is called for every audit event of the process, also at moments when no other thread may run (before Python 3.12,
-    two threads cannot start tracing at the same time). A hook written in Python would let other threads run.
-    """
-
-    __call__: Any = cast("Any", dict).get
 
 
 def _noting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:

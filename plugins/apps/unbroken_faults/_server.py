@@ -148,8 +148,13 @@ class FaultServer:
 
     def _run(self, ready: "Future[asyncio.Event]") -> None:
         # It can watch a listening socket on every platform, like uvloop; the default loop of Windows cannot.
-        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            runner.run(self._live(ready))
+        try:
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(self._live(ready))
+        except Exception as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)  # no event loop to be had: no descriptors are left, say
 
     async def _live(self, ready: "Future[asyncio.Event]") -> None:
         """Start, resolve `ready` with an event, and serve until that event is set."""
