@@ -13,7 +13,7 @@ ROOTS = [HOUSE / root for root in PROJECT["tool"]["hatch"]["build"]["dev-mode-di
 
 # From the ground up. A room imports from floors below its own, or from its own.
 FLOORS = (
-    ("errors",),
+    ("errors", "_version"),
     ("validators", "clock", "headers", "inbox", "secrets"),
     ("messages", "retry_after"),
     ("error_bodies", "sse", "transport"),

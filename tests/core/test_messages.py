@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbroken import ConfigurationError, Dialect, Event, Headers, Request, Response, StreamError, Timeouts, Usage
+from unbroken.headers import user_agent
 
 CANARY = "sk-canary-1234567890"
 URL = "https://api.example.org/v1"
@@ -63,6 +64,7 @@ def test_a_request_asks_for_an_event_stream() -> None:
         "accept-encoding": "identity",
         "cache-control": "no-store",
         "content-type": "application/json",
+        "user-agent": user_agent(),
         "x": "1",
     }
 

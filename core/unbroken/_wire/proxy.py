@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from attrs import field, frozen
 
 from ..errors import ConfigurationError, Problem
+from ..headers import user_agent
 from ..transport import Connections
 from .connection import Connection
 from .head import Malformed
@@ -35,7 +36,9 @@ class Proxy:
     async def tunnel(self, connection: Connection, route: Route, deadline: float | None) -> None:
         """Make `connection` lead to where `route` does. Raises OSError, Malformed, builtin TimeoutError."""
         address = route.address
-        request = f"CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n{self.credentials}\r\n"
+        # The headers of the caller, its User-Agent too, are for the server alone.
+        fields = f"Host: {address}\r\nUser-Agent: {user_agent()}\r\n{self.credentials}"
+        request = f"CONNECT {address} HTTP/1.1\r\n{fields}\r\n"
         head = await connection.send(request.encode("latin-1"), deadline, bodyless=True)
         if not 200 <= head.status < 300:
             raise Malformed(f"{head.status} {head.reason}")

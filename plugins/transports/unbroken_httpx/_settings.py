@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from unbroken.errors import ConfigurationError, Problem
+from unbroken.headers import user_agent
 from unbroken.messages import Request
 from unbroken.transport import Connections
 
@@ -51,7 +52,7 @@ def _verification(connections: Connections) -> ssl.SSLContext | bool:
 def _proxy(library: Library, url: str) -> Any:
     """Return httpx's proxy. Raises ConfigurationError, without the URL, which may hold a password."""
     try:
-        proxy = library.httpx.Proxy(url)
+        proxy = library.httpx.Proxy(url, headers={"User-Agent": user_agent()})  # for CONNECT
     except (ValueError, library.httpx.InvalidURL):
         proxy = None
     if proxy is None or proxy.url.scheme not in {"http", "https", *SOCKS} or not proxy.url.host:
