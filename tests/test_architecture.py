@@ -17,7 +17,7 @@ FLOORS = (
     ("validators", "clock", "headers", "inbox", "secrets"),
     ("messages", "retry_after"),
     ("error_bodies", "sse", "transport"),
-    ("dialect",),
+    ("dialect", "_plain_http"),
     ("call",),
     ("decisions",),
     ("hookspecs",),

@@ -2,7 +2,6 @@
 
 import base64
 import functools
-import urllib.request
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -65,12 +64,5 @@ def parsed(url: str) -> Proxy:
 
 def proxy_for(route: Route, connections: Connections) -> Proxy | None:
     """Return the proxy to use: the configured one, or with `trust_env` the environment's."""
-    if connections.proxy is not None:
-        return parsed(connections.proxy)
-    if not connections.trust_env or urllib.request.proxy_bypass(route.host):
-        return None
-    proxies = urllib.request.getproxies()
-    url = proxies.get(route.scheme) or proxies.get("all")
-    if not url:
-        return None
-    return parsed(url if "://" in url else f"http://{url}")
+    url = connections.proxy_for(route.scheme, route.host)
+    return None if url is None else parsed(url)

@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -66,11 +65,5 @@ def _proxy(library: Library, url: str) -> Any:
 
 def proxy_for(request: Request, connections: Connections) -> str | None:
     """Return the proxy to use: the configured one, or with `trust_env` the environment's."""
-    if connections.proxy is not None or not connections.trust_env:
-        return connections.proxy
     parts = urlsplit(request.url)
-    if urllib.request.proxy_bypass(parts.hostname or ""):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+    return connections.proxy_for(parts.scheme, parts.hostname or "")

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from unbroken import Error
+from unbroken import ConfigurationError, Error
 from unbroken_chat import user_message
 
 from .._console import FAILED, INTERRUPTED
@@ -45,6 +45,8 @@ def once(server: Server, session: Session, screen: Screen, question: str) -> int
     try:
         _show(asked, session, turn, screen)
         return 0
+    except ConfigurationError:
+        raise
     except Error as error:
         screen.failure(error)
         return FAILED
