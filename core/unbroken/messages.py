@@ -313,7 +313,9 @@ def _split(url: str) -> tuple[SplitResult | None, str | None]:
     if port == 0:
         return None, "has port 0"
     if parts.scheme not in _DEFAULT_PORTS:
-        return None, f"must start with http:// or https://, not {parts.scheme!r}"
+        # In user:password@host the scheme would be the user, and in key:value the key.
+        named = parts.scheme.isalpha() and url[len(parts.scheme) :].startswith("://")
+        return None, "must start with http:// or https://" + (f", not {parts.scheme}://" if named else "")
     if parts.username is not None or parts.password is not None:
         return None, "carries credentials; send them in a header"
     return parts, None
