@@ -81,7 +81,8 @@ def _answer(server: Server, session: Session, turn: Turn, screen: Screen) -> Non
         asked = server.ask(session.context(turn), turn.question, session.model)
         _show(asked, session, turn, screen)
     except Error as error:
-        screen.warn(user_message(error))
+        if not isinstance(error, ConfigurationError):  # it says itself what to do, and trying again does not help
+            screen.warn(user_message(error))
         screen.failure(error)
     except KeyboardInterrupt:
         screen.note("cancelled")
