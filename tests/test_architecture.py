@@ -14,11 +14,11 @@ ROOTS = [HOUSE / root for root in PROJECT["tool"]["hatch"]["build"]["dev-mode-di
 # From the ground up. A room imports from floors below its own, or from its own.
 FLOORS = (
     ("secrets",),
-    ("errors",),
+    ("errors", "_version"),
     ("validators", "clock", "headers", "inbox"),
     ("messages", "retry_after"),
     ("error_bodies", "sse", "transport"),
-    ("dialect",),
+    ("dialect", "_plain_http"),
     ("call",),
     ("decisions",),
     ("hookspecs",),

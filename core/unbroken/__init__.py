@@ -1,5 +1,7 @@
 """Consume event streams over HTTP without losing, duplicating or waiting forever for anything."""
 
+import typing
+
 from .call import Call, Key, Outcome
 from .client import AsyncClient, Client
 from .clock import Clock, SystemClock
@@ -86,3 +88,15 @@ __all__ = (
     "Wait",
     "hookimpl",
 )
+
+__version__: str
+"""The version of this distribution, looked up when it is asked for: that takes longer than all imports above."""
+
+if not typing.TYPE_CHECKING:  # pragma: no branch  # a checker would take the function for a type of every name
+
+    def __getattr__(name: str) -> str:
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from ._version import version
+
+        return version()

@@ -11,6 +11,7 @@ from ._engine.commit_buffer import Limits
 from ._engine.engine import Engine
 from ._engine.hook_calls import plugin_error
 from ._engine.hooks import Bound, Hooks, compile_hooks
+from ._plain_http import AsyncGuardedTransport, GuardedTransport
 from .call import Call
 from .clock import Clock, SystemClock
 from .config import ConfigSource, Given
@@ -59,6 +60,8 @@ class Setup:
     limits: Limits
     transport: Any
     """The object that was given, the `NamedTransport` that was asked for, or None for the default one."""
+    insecure: bool
+    """Whether credentials may be sent over ``http://`` to any host."""
     closing: Closing = field(factory=Closing)
 
     @classmethod
@@ -72,6 +75,7 @@ class Setup:
         commit: Commit,
         max_event_size: int,
         transport: Any,
+        insecure: bool | None,
     ) -> "Setup":
         """Check the arguments and resolve names. Raises ConfigurationError that lists everything that is wrong."""
         checks = _Checks()
@@ -85,6 +89,7 @@ class Setup:
             hold=checks.take(lambda: _holds(commit)),
             limits=checks.take(lambda: Limits(max_event_size=max_event_size)),
             transport=checks.take(lambda: _chosen(transport, resolved)),
+            insecure=checks.take(lambda: _allowed(insecure, resolved)),
         )
         if checks.problems:
             raise ConfigurationError.of(*checks.problems)
@@ -92,7 +97,8 @@ class Setup:
 
     def describe(self) -> str:
         """Return a text that shows the dialect, the transport, the plugins in order and the plugins at each hook."""
-        return f"dialect: {self.dialect.name}\ntransport: {self._transport_name()}\n{self.hooks.describe()}"
+        insecure = "insecure: credentials may be sent over http:// to any host\n" if self.insecure else ""
+        return f"dialect: {self.dialect.name}\ntransport: {self._transport_name()}\n{insecure}{self.hooks.describe()}"
 
     def _transport_name(self) -> str:
         if self.transport is None:
@@ -108,6 +114,8 @@ class Setup:
             transport = WireTransport(connections)
         elif isinstance(transport, NamedTransport):
             transport = transport.build(transport.factory.sync_transport, connections)
+        if not self.insecure:
+            transport = GuardedTransport(transport, connections)
         made: Transport = wrapped(self.hooks.wrap_transport, "wrap_transport", transport)
         return made
 
@@ -120,6 +128,8 @@ class Setup:
             transport = AsyncWireTransport(connections)
         elif isinstance(transport, NamedTransport):
             transport = transport.build(transport.factory.async_transport, connections)
+        if not self.insecure:
+            transport = AsyncGuardedTransport(transport, connections)
         made: AsyncTransport = wrapped(self.hooks.wrap_async_transport, "wrap_async_transport", transport)
         return made
 
@@ -174,6 +184,15 @@ def _chosen(transport: Any, resolved: Resolved | None) -> Any:
     if given is None or given.value == DEFAULT_TRANSPORT:
         return None
     return NamedTransport(given.value, *resolve_transport(given))
+
+
+def _allowed(insecure: Any, resolved: Resolved | None) -> bool:
+    """Return the argument, or what another source says in its place."""
+    if insecure is not None and not isinstance(insecure, bool):
+        raise refused("insecure", f"must be True, False or None, not {shown(insecure)}")
+    if insecure is None and resolved is not None and resolved.insecure is not None:
+        return bool(resolved.insecure.value)
+    return bool(insecure)
 
 
 def _compiled(resolved: Resolved | None, clock: Clock) -> Hooks:

@@ -28,6 +28,8 @@ class Client:
     `transport`: how requests are sent: ``wire`` (the default), ``httpx``, another installed name, or an object.
     `clock`: used instead of the system's clock.
     `verify`, `proxy`, `trust_env`, `max_connections`: see `unbroken.transport.Connections`.
+    `insecure`: True allows credentials over ``http://`` to other machines, where they can be read on the way. False
+    refuses them; None too, unless the environment or a file allows them.
 
     Raises ConfigurationError that lists everything that is wrong.
     """
@@ -48,8 +50,9 @@ class Client:
         proxy: str | None = None,
         trust_env: bool = False,
         max_connections: int = 1000,
+        insecure: bool | None = None,
     ) -> None:
-        self._setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size, transport)
+        self._setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size, transport, insecure)
         self._transport: Transport = self._setup.sync_transport(
             Connections(verify=verify, proxy=proxy, trust_env=trust_env, max_connections=max_connections)
         )
@@ -110,8 +113,9 @@ class AsyncClient:
         proxy: str | None = None,
         trust_env: bool = False,
         max_connections: int = 1000,
+        insecure: bool | None = None,
     ) -> None:
-        self._setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size, transport)
+        self._setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size, transport, insecure)
         self._transport: AsyncTransport = self._setup.async_transport(
             Connections(verify=verify, proxy=proxy, trust_env=trust_env, max_connections=max_connections)
         )

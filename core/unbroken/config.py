@@ -4,6 +4,7 @@
 
     plugins = ["timeout", "retry"]      # unbroken.toml, or [tool.unbroken] in pyproject.toml
     transport = "httpx"                 # UNBROKEN_TRANSPORT=httpx
+    insecure = true                     # UNBROKEN_INSECURE=1
     [retry]
     max_retries = 5                     # UNBROKEN_RETRY__MAX_RETRIES=5, config={"retry": {"max_retries": 5}}
 """
@@ -11,14 +12,15 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard, cast
+from typing import Any, Final, TypeGuard, cast
 
 from attrs import define, evolve, field, frozen
 
 from ._settings.discovery import default_names
 from ._settings.refusals import place
+from ._settings.sources import find_file, named_file, parsed
 from ._settings.structure import ARGUMENTS, DEFAULTS, Given, structure
-from .errors import ConfigurationError, Problem
+from .errors import Problem
 from .validators import nearest, shown
 
 __all__ = [
@@ -38,15 +40,19 @@ ConfigSource = Mapping[str, Any] | str | os.PathLike[str] | None
 _PREFIX = "UNBROKEN_"
 _LIST = "plugins"
 _TRANSPORT = "transport"
+_INSECURE = "insecure"
+_SWITCH: Final = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+"""What a variable that is on or off may be set to."""
 _CHOICE = "use"
-
-# The TOML parser of Python takes time in the square of the parts of a dotted key.
-_MAX_VALUE = 8192
-"""Characters of an environment variable that is read as TOML; a longer one is text."""
-_MAX_FILE = 1024 * 1024
-"""Bytes of a configuration file."""
-_MAX_DOTS = 2048
-"""Points in one line of a configuration file."""
 
 
 @frozen(kw_only=True)
@@ -66,8 +72,10 @@ class Settings:
     """For each plugin, its values in ascending order of precedence."""
     transport: Given | None = None
     """The name of the transport; None for the default one."""
+    insecure: Given | None = None
+    """Whether credentials may be sent over ``http://``; None where no source says."""
     problems: tuple[Problem, ...] = ()
-    """Values that should have been a table, a list or a name. The registry raises them with all other problems."""
+    """Values of the wrong kind, such as a list that is none. The registry raises them with all other problems."""
 
     def layers(self, name: str) -> tuple[Given, ...]:
         """Return the values for one plugin, in ascending order of precedence."""
@@ -129,7 +137,7 @@ def load_settings(
     """
     collected = _Collected()
     named = config if isinstance(config, str | os.PathLike) else environ.get("UNBROKEN_CONFIG") or None
-    file = _find(cwd) if named is None else _named(Path(named))
+    file = find_file(cwd) if named is None else named_file(Path(named))
     if file is not None:
         collected.document(*file)
     collected.environment(environ)
@@ -156,6 +164,7 @@ class _Collected:
     use: dict[str, Given] = field(factory=dict[str, Given])
     tables: dict[str, list[Given]] = field(factory=dict[str, list[Given]])
     transport: Given | None = None
+    insecure: Given | None = None
     problems: list[Problem] = field(factory=list[Problem])
 
     def settings(self) -> Settings:
@@ -167,6 +176,7 @@ class _Collected:
             use=self.use,
             tables=tables,
             transport=self.transport,
+            insecure=self.insecure,
             problems=tuple(self.problems),
         )
         for entries, source in self.lists:
@@ -183,13 +193,15 @@ class _Collected:
                 self.names(value, source)
             elif key == _TRANSPORT:
                 self.transport_name(value, source)
+            elif key == _INSECURE:
+                self.switch(value, source)
             elif not isinstance(key, str):
                 self.refuse(shown(key), "is not the name of a plugin", source)
             else:
                 self.table(key, Given(value, source))
 
     def environment(self, environ: Mapping[str, str]) -> None:
-        """Add ``UNBROKEN_PLUGINS``, ``UNBROKEN_TRANSPORT`` and every ``UNBROKEN_<PLUGIN>__<FIELD>``.
+        """Add ``UNBROKEN_PLUGINS``, ``…_TRANSPORT``, ``…_INSECURE`` and every ``UNBROKEN_<PLUGIN>__<FIELD>``.
 
         Other variables with this prefix are ignored: Kubernetes sets ``UNBROKEN_PORT`` for a service named unbroken.
         """
@@ -198,11 +210,13 @@ class _Collected:
             self.lists.append(([name for name in names if name], "UNBROKEN_PLUGINS"))
         if transport := environ.get("UNBROKEN_TRANSPORT", "").strip():
             self.transport_name(transport, "UNBROKEN_TRANSPORT")
+        if insecure := environ.get("UNBROKEN_INSECURE", "").strip():
+            self.switch(_SWITCH.get(insecure.lower(), insecure), "UNBROKEN_INSECURE")
         for variable in sorted(environ):  # so that …__BUDGET__RATIO follows and overrides …__BUDGET
             plugin, *path = variable.removeprefix(_PREFIX).lower().split("__")
             if variable.startswith(_PREFIX) and path:
                 text = environ[variable]
-                self.table(plugin, Given(_parsed(text), variable, text, tuple(path)))
+                self.table(plugin, Given(parsed(text), variable, text, tuple(path)))
 
     def names(self, value: Any, source: str) -> None:
         entries: list[Any] = list(cast("Iterable[Any]", value)) if isinstance(value, list | tuple) else [None]
@@ -217,13 +231,19 @@ class _Collected:
         else:
             self.refuse(_TRANSPORT, f"must be the name of a transport, not {shown(value)}", source)
 
+    def switch(self, value: Any, source: str) -> None:
+        if isinstance(value, bool):
+            self.insecure = Given(value, source)
+        else:
+            self.refuse(_INSECURE, f"must be true or false, not {shown(value)}", source)
+
     def table(self, name: str, given: Given) -> None:
         """Add one source's values for a plugin: a table or, from Python only, a finished config object."""
         name = canonical(name)
         if not given.is_table and (given.source != ARGUMENTS or not hasattr(given.value, "__attrs_attrs__")):
             self.refuse(
                 place(name),
-                f"must be a table, not {shown(given.value)}{nearest(name, [_LIST, _TRANSPORT])}",
+                f"must be a table, not {shown(given.value)}{nearest(name, [_LIST, _TRANSPORT, _INSECURE])}",
                 given.source,
             )
             return
@@ -241,78 +261,3 @@ class _Collected:
         if not given.path:
             return evolve(given, value={key: entry.value for key, entry in entries if key != _CHOICE})
         return evolve(given, value={}, path=()) if given.path[0] == _CHOICE else given
-
-
-def _parsed(text: str) -> Any:
-    """Return `text` parsed as a TOML value, or `text` itself when it is not one."""
-    import tomllib
-
-    if len(text) > _MAX_VALUE:
-        return text
-    try:
-        table = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        return text
-    return table["value"] if list(table) == ["value"] else text
-
-
-def _find(cwd: str | os.PathLike[str] | None) -> tuple[Mapping[str, Any], str] | None:
-    try:
-        directory = Path(cwd or Path.cwd()).absolute()
-    except FileNotFoundError:  # the working directory has been deleted
-        return None
-    for folder in (directory, *directory.parents):
-        own = _read(folder / "unbroken.toml", optional=True)
-        if own is not None:
-            return _toml(own, folder / "unbroken.toml"), str(folder / "unbroken.toml")
-        shared = _read(folder / "pyproject.toml", optional=True)
-        # A pyproject.toml that cannot contain [tool.unbroken] is not parsed, so its mistakes raise no error here.
-        table = _project_table(shared, folder / "pyproject.toml") if shared and b"unbroken" in shared else None
-        if table is not None:
-            return table, str(folder / "pyproject.toml")
-    return None
-
-
-def _named(path: Path) -> tuple[Mapping[str, Any], str]:
-    data = _read(path) or b""
-    if path.name != "pyproject.toml":
-        return _toml(data, path), str(path)
-    table = _project_table(data, path)
-    if table is None:
-        raise ConfigurationError.of(Problem("", "has no table [tool.unbroken]", str(path)))
-    return table, str(path)
-
-
-def _read(path: Path, *, optional: bool = False) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        if optional and isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
-            return None
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigurationError.of(Problem("", f"cannot be read: {reason}", str(path))) from error
-
-
-def _toml(data: bytes, path: Path) -> dict[str, Any]:
-    import tomllib
-
-    if len(data) > _MAX_FILE:
-        raise ConfigurationError.of(Problem("", f"has more than {_MAX_FILE} bytes", str(path)))
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if line.count(b".") > _MAX_DOTS:
-            raise ConfigurationError.of(Problem("", f"line {number} has more than {_MAX_DOTS} points", str(path)))
-    try:
-        return tomllib.loads(data.decode())
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # invalid TOML, invalid UTF-8, a number with too many digits, nesting that is too deep
-        raise ConfigurationError.of(Problem("", f"is not valid TOML: {error}", str(path))) from None
-
-
-def _project_table(data: bytes, path: Path) -> Mapping[str, Any] | None:
-    tool: Any = _toml(data, path).get("tool")
-    table: Any = cast("dict[str, Any]", tool).get("unbroken") if isinstance(tool, dict) else None
-    if table is None or isinstance(table, dict):
-        return cast("dict[str, Any] | None", table)
-    raise ConfigurationError.of(Problem("tool.unbroken", f"must be a table, not {shown(table)}", str(path)))

@@ -1,9 +1,12 @@
 """HTTP header fields: case-insensitive, ordered, validated, and without secrets in their repr."""
 
+import functools
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import cast, final
 
+from ._version import version
 from .errors import ConfigurationError, Problem
 
 # RFC 9110 §5.6.2 token; §5.5 field values, restricted to ASCII because implementations disagree about anything else.
@@ -17,7 +20,7 @@ SAFE_NAMES = frozenset(
     {
         "accept", "accept-encoding", "age", "anthropic-beta", "anthropic-version", "cache-control", "cf-ray",
         "connection", "content-encoding", "content-length", "content-type", "date", "idempotency-key", "request-id",
-        "retry-after", "retry-after-ms", "server", "transfer-encoding", "x-request-id", "x-should-retry",
+        "retry-after", "retry-after-ms", "server", "transfer-encoding", "user-agent", "x-request-id", "x-should-retry",
     }
 )  # fmt: skip
 
@@ -96,6 +99,13 @@ class Headers(Mapping[str, str]):
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}: {value if _is_safe(name) else '***'}" for name, value in self._index.items())
         return f"<Headers {shown}>"
+
+
+@functools.cache
+def user_agent() -> str:
+    """Return the ``User-Agent`` of this library: ``unbroken/x.y.z python/a.b.c`` (RFC 9110 §10.1.5)."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"unbroken/{version()} python/{python}"
 
 
 def _pairs(fields: HeaderTypes) -> Iterable[tuple[str, str]]:

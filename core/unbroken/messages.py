@@ -9,7 +9,7 @@ import msgspec
 from attrs import field, frozen
 
 from .errors import ConfigurationError, Problem, StreamError
-from .headers import TOKEN, Headers, HeaderTypes
+from .headers import TOKEN, Headers, HeaderTypes, user_agent
 from .validators import flag, optional_seconds
 
 
@@ -30,8 +30,6 @@ class _Json(Enum):
 _UNREAD: Final[Any] = _Json.UNREAD
 _decode_json = msgspec.json.decode
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
-_STREAM = Headers.validated({"Accept": "text/event-stream", "Accept-Encoding": "identity", "Cache-Control": "no-store"})
-_JSON_STREAM = _STREAM.merged(Headers.validated({"Content-Type": "application/json"}))
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -84,18 +82,17 @@ class Request:
     ) -> "Request":
         """Return a request for an event stream. `json` is encoded and sent as ``application/json``.
 
+        The ``User-Agent`` and the other default headers give way to those in `headers`.
         `idempotency_key` is sent as ``Idempotency-Key`` with every method except GET and HEAD, unless `headers` has
         one. Raises ConfigurationError for an invalid method, URL or header, for `json` that cannot be encoded, and for
         `json` together with `content`.
         """
         if json is not None and content:
             raise ConfigurationError.of(Problem("content", "cannot be sent together with json"))
-        defaults = _STREAM
         if json is not None:
             content = _encode(json)
-            defaults = _JSON_STREAM
         method = method.upper()
-        fields = defaults.merged(Headers.validated(headers))
+        fields = _defaults(json=json is not None).merged(Headers.validated(headers))
         if idempotency_key is not None and method not in _SAFE_METHODS and "idempotency-key" not in fields:
             fields = fields.merged(Headers.validated([("Idempotency-Key", idempotency_key)]))
         return cls(method=method, url=url, headers=fields, content=content, timeouts=timeouts)
@@ -261,6 +258,18 @@ class Usage:
         )
 
 
+@functools.cache
+def _defaults(*, json: bool) -> Headers:
+    """Return the headers of a request for which the caller gives none."""
+    fields = {
+        "Accept": "text/event-stream",
+        "Accept-Encoding": "identity",
+        "Cache-Control": "no-store",
+        "User-Agent": user_agent(),
+    }
+    return Headers.validated({**fields, "Content-Type": "application/json"} if json else fields)
+
+
 def _later(new: int | None, old: int | None) -> int | None:
     return old if new is None else new
 
@@ -304,7 +313,9 @@ def _split(url: str) -> tuple[SplitResult | None, str | None]:
     if port == 0:
         return None, "has port 0"
     if parts.scheme not in _DEFAULT_PORTS:
-        return None, f"must start with http:// or https://, not {parts.scheme!r}"
+        # In user:password@host the scheme would be the user, and in key:value the key.
+        named = parts.scheme.isalpha() and url[len(parts.scheme) :].startswith("://")
+        return None, "must start with http:// or https://" + (f", not {parts.scheme}://" if named else "")
     if parts.username is not None or parts.password is not None:
         return None, "carries credentials; send them in a header"
     return parts, None

@@ -69,6 +69,8 @@ class Resolved:
     """Plugins of the default list that are not installed."""
     transport: Given | None = None
     """The name of the transport, where a file, the environment or `config` has one."""
+    insecure: Given | None = None
+    """Whether credentials may be sent over ``http://``, where one of them says so."""
 
 
 def resolve(
@@ -78,7 +80,7 @@ def resolve(
     environ: Mapping[str, str] = os.environ,
     cwd: str | os.PathLike[str] | None = None,
 ) -> Resolved:
-    """Return the plugins for a client, the names in the default list that are not installed, and the transport.
+    """Return the plugins for a client, the default ones that are not installed, and the client's own settings.
 
     `plugins` are names, ``distribution:name``, objects or a mixture of them. None takes the names from `config`, the
     environment, a file or the default list. If all are objects, no settings are read and nothing is looked up. Raises
@@ -91,7 +93,7 @@ def resolve(
     else:
         settings = load_settings(config, environ=environ, cwd=cwd)
         settings = settings if plugins is None else settings.with_list(plugins)
-        resolved = Resolved(_Resolution(settings).built(), settings.left_out, settings.transport)
+        resolved = Resolved(_Resolution(settings).built(), settings.left_out, settings.transport, settings.insecure)
     for problem in order_problems(resolved.plugins):
         warnings.warn(problem, PluginOrderWarning, _frames_to_the_user())
     return resolved

@@ -37,6 +37,18 @@ class Connections:
     max_connections: int = field(default=1000, validator=number(at_least=1, whole=True))
     """The most streams at a time. A call waits for a free connection for at most its connect timeout."""
 
+    def proxy_for(self, scheme: str, host: str) -> str | None:
+        """Return the URL of the proxy for a request: the configured one, or with `trust_env` the environment's."""
+        if self.proxy is not None or not self.trust_env:
+            return self.proxy
+        from urllib.request import getproxies, proxy_bypass  # it imports the HTTP client of the standard library
+
+        if proxy_bypass(host):
+            return None
+        proxies = getproxies()
+        proxy = proxies.get(scheme) or proxies.get("all")
+        return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
+
 
 @define(eq=False, kw_only=True)
 class Opening:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbroken import ConfigurationError, Dialect, Event, Headers, Request, Response, StreamError, Timeouts, Usage
+from unbroken.headers import user_agent
 
 CANARY = "sk-canary-1234567890"
 URL = "https://api.example.org/v1"
@@ -63,6 +64,7 @@ def test_a_request_asks_for_an_event_stream() -> None:
         "accept-encoding": "identity",
         "cache-control": "no-store",
         "content-type": "application/json",
+        "user-agent": user_agent(),
         "x": "1",
     }
 
@@ -135,8 +137,11 @@ def test_the_origin_is_scheme_host_and_port(url: str, origin: str) -> None:
         pytest.param("", "must start with", id="empty"),
         pytest.param("/v1", "must start with", id="relative"),
         pytest.param("//example.org", "must start with", id="no-scheme"),
-        pytest.param("ftp://example.org", "must start with", id="other-scheme"),
+        pytest.param("ftp://example.org", "must start with .*, not ftp://", id="other-scheme"),
         pytest.param("file:///etc/passwd", "must start with", id="file"),
+        pytest.param(f"{CANARY}:password@example.org", "must start with", id="E85-user-for-scheme"),
+        pytest.param(f"{CANARY}://example.org", "must start with", id="E85-key-for-scheme"),
+        pytest.param(f"ftp://user:{CANARY}@example.org", "must start with", id="E85-userinfo-of-other-scheme"),
         pytest.param("https://", "has no host", id="no-host"),
         pytest.param("https:///path", "has no host", id="no-host-but-path"),
         pytest.param("https://:443/", "has no host", id="no-host-but-port"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import unbroken
+from unbroken.headers import user_agent
 from unbroken.messages import Timeouts
 from unbroken_faults import Fault, FaultServer, faults
 
@@ -142,6 +143,13 @@ def test_the_request_arrives_as_it_was_given(connect: Any) -> None:
             "x-two": "a, b",
             "content-length": str(len(body)),
         }
+
+
+def test_the_library_names_itself_once(caller: Any) -> None:
+    """Whatever name the HTTP library below has."""
+    with FaultServer(default=Fault(events=[{"type": "message_stop"}])) as server:
+        caller.call(server.url + PATH).succeeded()
+        assert server.requests[0].headers["user-agent"] == user_agent()
 
 
 def test_no_body_is_a_length_of_zero(caller: Any) -> None:

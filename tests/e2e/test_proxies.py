@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 import unbroken
+from unbroken.headers import user_agent
 from unbroken.messages import Timeouts
 from unbroken_faults import FaultServer, faults
 
@@ -165,6 +166,29 @@ def test_a_tunnel_is_used_again(connect: Any, raw: Any, contexts: Any) -> None:
         for _ in range(3):
             caller.call(server.url + PATH).succeeded()
         assert proxy.lines == [f"CONNECT {server.url.removeprefix('https://')} HTTP/1.1".encode()]
+
+
+def test_a_proxy_learns_the_library_and_nothing_of_the_caller(connect: Any, raw: Any, contexts: Any) -> None:
+    """What the caller sends is for the server, behind TLS."""
+    proxy = Proxy(raw)
+    with FaultServer(ssl_context=contexts[0]) as server:
+        own = {"User-Agent": "tests", "Authorization": "Bearer hidden", "X-Api-Key": "hidden", "Cookie": "hidden"}
+        connect(proxy=proxy.url, verify=contexts[1], headers=own).call(server.url + PATH).succeeded()
+        assert server.requests[0].headers["user-agent"] == "tests"
+    (head,) = proxy.heads
+    assert head.count(b"user-agent:") == 1
+    assert f"user-agent: {user_agent()}".encode() in head
+    assert b"hidden" not in head
+
+
+def test_a_proxy_for_http_passes_the_one_user_agent_on(connect: Any, raw: Any) -> None:
+    """There the head is the request's own, with that of the caller where there is one."""
+    proxy = Proxy(raw)
+    with FaultServer() as server:
+        connect(proxy=proxy.url).call(server.url + PATH).succeeded()
+        connect(proxy=proxy.url, headers={"User-Agent": "tests"}).call(server.url + PATH).succeeded()
+        assert [request.headers["user-agent"] for request in server.requests] == [user_agent(), "tests"]
+    assert [head.count(b"user-agent:") for head in proxy.heads] == [1, 1]
 
 
 @pytest.mark.wire_only

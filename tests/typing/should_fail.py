@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import unbroken
 import unbroken_circuit_breaker
 import unbroken_logging
 import unbroken_metrics
@@ -62,9 +63,15 @@ def arguments(client: Client) -> None:
     Client([], dialect=5)  # error
     Client([], commit="never")  # error
     Client([], retries=3)  # error
+    Client([], insecure="yes")  # error
     Timeouts(5)  # error
     Timeouts(read=5)  # error
     Timeouts(idle="5")  # error
+
+
+def misspelt() -> None:
+    _ = unbroken.__verison__  # error
+    unbroken.Cleint([])  # error
 
 
 def wrong_colour(client: Client, other: AsyncClient) -> None:

@@ -115,7 +115,9 @@ def failing(client: Client) -> float | None:
 
 
 def configured_by_a_file() -> Client:
-    return Client(config=Path("unbroken.toml"), verify=False, proxy="http://localhost:8080", max_connections=10)
+    assert_type(unbroken.__version__, str)
+    proxy = "http://localhost:8080"
+    return Client(config=Path("unbroken.toml"), verify=False, proxy=proxy, max_connections=10, insecure=True)
 
 
 # Writing plugins

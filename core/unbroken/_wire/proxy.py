@@ -2,13 +2,13 @@
 
 import base64
 import functools
-import urllib.request
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
 
 from ..errors import ConfigurationError, Problem
+from ..headers import user_agent
 from ..transport import Connections
 from .connection import Connection
 from .head import Malformed
@@ -35,7 +35,9 @@ class Proxy:
     async def tunnel(self, connection: Connection, route: Route, deadline: float | None) -> None:
         """Make `connection` lead to where `route` does. Raises OSError, Malformed, builtin TimeoutError."""
         address = route.address
-        request = f"CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n{self.credentials}\r\n"
+        # The headers of the caller, its User-Agent too, are for the server alone.
+        fields = f"Host: {address}\r\nUser-Agent: {user_agent()}\r\n{self.credentials}"
+        request = f"CONNECT {address} HTTP/1.1\r\n{fields}\r\n"
         head = await connection.send(request.encode("latin-1"), deadline, bodyless=True)
         if not 200 <= head.status < 300:
             raise Malformed(f"{head.status} {head.reason}")
@@ -62,12 +64,5 @@ def parsed(url: str) -> Proxy:
 
 def proxy_for(route: Route, connections: Connections) -> Proxy | None:
     """Return the proxy to use: the configured one, or with `trust_env` the environment's."""
-    if connections.proxy is not None:
-        return parsed(connections.proxy)
-    if not connections.trust_env or urllib.request.proxy_bypass(route.host):
-        return None
-    proxies = urllib.request.getproxies()
-    url = proxies.get(route.scheme) or proxies.get("all")
-    if not url:
-        return None
-    return parsed(url if "://" in url else f"http://{url}")
+    url = connections.proxy_for(route.scheme, route.host)
+    return None if url is None else parsed(url)

@@ -99,11 +99,14 @@ class ChatCompletions:
         plugins: Sequence[str | object] | None = None,
         transport: Transport | None = None,
         clock: Clock | None = None,
+        insecure: bool | None = None,
     ) -> None:
         self.url = f"{base_url.rstrip('/')}/chat/completions"
         self._dialect = OpenAI()
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-        self._client = Client(plugins, dialect=self._dialect, headers=headers, transport=transport, clock=clock)
+        self._client = Client(
+            plugins, dialect=self._dialect, headers=headers, transport=transport, clock=clock, insecure=insecure
+        )
 
     def stream_request(
         self,

@@ -23,6 +23,7 @@ class ClientOptions(TypedDict, total=False):
     proxy: str | None
     trust_env: bool
     max_connections: int
+    insecure: bool | None
 
 
 class Mode:

@@ -98,9 +98,9 @@ def run() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from unbroken import __version__
 
-        typer.echo(f"unbroken {version(HOME)}")
+        typer.echo(f"unbroken {__version__}")
         raise typer.Exit
 
 

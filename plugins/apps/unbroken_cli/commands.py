@@ -19,6 +19,9 @@ PluginsOption = Annotated[
 ConfigOption = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="A TOML file instead of the one that would be found.")
 ]
+InsecureOption = Annotated[
+    bool, typer.Option("--insecure", help="Send credentials over http:// to other machines too.")
+]
 DialectOption = Annotated[str, typer.Option(metavar="NAME", help="What the events mean, such as anthropic.")]
 
 
@@ -87,6 +90,7 @@ def stream(
     method: Annotated[str | None, typer.Option(help="POST with a body and GET without, unless given.")] = None,
     plugins: PluginsOption = None,
     config: ConfigOption = None,
+    insecure: InsecureOption = False,
     raw: Annotated[bool, typer.Option("--raw", help="Print the events as they came.")] = False,
     text: Annotated[bool, typer.Option("--text", help="Print the text alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per event.")] = False,
@@ -107,6 +111,7 @@ def stream(
         dialect=dialect,
         plugins=_names(plugins),
         config=config,
+        insecure=insecure,
         form=parse_form(raw=raw, text=text, as_json=as_json),
     )
     with _configuration_errors():
@@ -137,6 +142,7 @@ def chat(
     ] = None,
     plugins: PluginsOption = None,
     config: ConfigOption = None,
+    insecure: InsecureOption = False,
 ) -> None:
     """Talk to a model: one question, or a conversation in the terminal.
 
@@ -160,6 +166,7 @@ def chat(
         base_url=base_url,
         plugins=_names(plugins),
         config=config,
+        insecure=insecure,
     )
     with _configuration_errors():
         raise typer.Exit(chat_it(request))

@@ -29,12 +29,15 @@ def explain(plugins: Sequence[str] | None, config: str | None, dialect: str) -> 
         warnings.simplefilter("always", PluginOrderWarning)
         built = resolve_plugins(plugins, config)
         transport = None if settings.transport is None else settings.transport.value
-        with Client(built, dialect=resolve_dialect(dialect), transport=transport) as client:
+        insecure = None if settings.insecure is None else settings.insecure.value
+        with Client(built, dialect=resolve_dialect(dialect), transport=transport, insecure=insecure) as client:
             pipeline = client.describe()
     out.print(Text(pipeline), soft_wrap=True)
     out.print(Text(f"list: from {settings.plugins_source}", "dim"), soft_wrap=True)
     if settings.transport is not None:
         out.print(Text(f"transport: from {settings.transport.source}", "dim"), soft_wrap=True)
+    if settings.insecure is not None:
+        out.print(Text(f"insecure: from {settings.insecure.source}", "dim"), soft_wrap=True)
     for message in dict.fromkeys(str(each.message) for each in caught):
         out.print(Text(f"! {message}", "yellow"), soft_wrap=True)
     _show(out, built, settings)

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import typer
 from attrs import frozen
 
-from unbroken import Client, Dialect, Error, Event, StreamError
+from unbroken import Client, ConfigurationError, Dialect, Error, Event, StreamError
 from unbroken.registry import resolve_dialect
 
 from ._console import FAILED, INTERRUPTED, printable, say
@@ -31,6 +31,7 @@ class StreamRequest:
     dialect: str = "sse"
     plugins: Sequence[str] | None = None
     config: str | None = None
+    insecure: bool = False
     form: Form = "auto"
 
     def secrets(self) -> list[str]:
@@ -80,13 +81,16 @@ def stream(request: StreamRequest) -> int:
     headers = [*request.headers]
     if request.content is not None and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))
-    with Client(request.plugins, config=request.config, dialect=dialect) as client:
+    insecure = request.insecure or None  # without the option, the environment and the file decide
+    with Client(request.plugins, config=request.config, dialect=dialect, insecure=insecure) as client:
         call = client.stream(request.method, request.url, headers=headers, content=request.content or b"")
         try:
             with call:
                 for event in call:
                     write(event)
             return _ended(0)
+        except ConfigurationError:
+            raise
         except Error as error:
             _ended(FAILED)
             say(failure_block(error, request.secrets()))

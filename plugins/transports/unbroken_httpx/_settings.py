@@ -2,13 +2,13 @@
 
 import socket
 import ssl
-import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from unbroken.errors import ConfigurationError, Problem
+from unbroken.headers import user_agent
 from unbroken.messages import Request
 from unbroken.transport import Connections
 
@@ -51,7 +51,7 @@ def _verification(connections: Connections) -> ssl.SSLContext | bool:
 def _proxy(library: Library, url: str) -> Any:
     """Return httpx's proxy. Raises ConfigurationError, without the URL, which may hold a password."""
     try:
-        proxy = library.httpx.Proxy(url)
+        proxy = library.httpx.Proxy(url, headers={"User-Agent": user_agent()})  # for CONNECT
     except (ValueError, library.httpx.InvalidURL):
         proxy = None
     if proxy is None or proxy.url.scheme not in {"http", "https", *SOCKS} or not proxy.url.host:
@@ -65,11 +65,5 @@ def _proxy(library: Library, url: str) -> Any:
 
 def proxy_for(request: Request, connections: Connections) -> str | None:
     """Return the proxy to use: the configured one, or with `trust_env` the environment's."""
-    if connections.proxy is not None or not connections.trust_env:
-        return connections.proxy
     parts = urlsplit(request.url)
-    if urllib.request.proxy_bypass(parts.hostname or ""):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+    return connections.proxy_for(parts.scheme, parts.hostname or "")

@@ -157,7 +157,7 @@ def test_the_defaults_of_a_client(make, installed, monkeypatch, tmp_path):
     client = make(["timeout"])
     assert client.describe().startswith("dialect: sse\ntransport: wire\nplugins: timeout")
     assert isinstance(client._setup.clock, SystemClock)
-    assert isinstance(client._transport, WireTransport if make is Client else AsyncWireTransport)
+    assert isinstance(client._transport.inner, WireTransport if make is Client else AsyncWireTransport)
     client.close() if make is Client else run(client.aclose)
 
 

@@ -82,7 +82,7 @@ def test_a_transport_can_be_named(make: Any) -> None:
     client = make([], transport="pigeon", max_connections=7)
     assert transport_of(client) == "transport: pigeon"
     assert Pigeon.seen.max_connections == 7
-    assert isinstance(client._transport, ScriptedTransport | AsyncScriptedTransport)
+    assert isinstance(client._transport.inner, ScriptedTransport | AsyncScriptedTransport)
 
 
 @BOTH
@@ -90,7 +90,7 @@ def test_a_transport_can_be_named(make: Any) -> None:
 def test_the_default_is_the_wire(make: Any, given: Any) -> None:
     """Whatever else is installed."""
     client = make([], transport=given)
-    assert isinstance(client._transport, WireTransport | AsyncWireTransport)
+    assert isinstance(client._transport.inner, WireTransport | AsyncWireTransport)
     assert transport_of(client) == "transport: wire"
 
 

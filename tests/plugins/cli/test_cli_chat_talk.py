@@ -230,3 +230,13 @@ def test_a_bad_address_ends_before_it_begins(converse):
     """A conversation that cannot work is not begun."""
     with pytest.raises(ConfigurationError, match="must start with http"):
         converse("one", endpoint="ftp://127.0.0.1/x")
+
+
+def test_a_token_that_cannot_be_sent_is_answered_with_the_remedy(converse):
+    """Not with advice to try again."""
+    code, _, err = converse("one", endpoint="http://backend.example/v1/messages", token="canary-4711-secret")
+    assert code == 0
+    assert "headers.authorization: would be sent unencrypted to http://backend.example:80" in err
+    assert "--insecure" in err
+    assert "try again" not in err
+    assert "canary" not in err

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 import unbroken
+from unbroken.headers import user_agent
 from unbroken.messages import Timeouts
 from unbroken.testing import sse
 from unbroken.testing.playing import Backend
@@ -155,6 +156,19 @@ def test_a_client_brings_its_mounts_auth_and_hooks(lib: Library, call: Any, back
     assert call(client)[1] == ALL
     assert seen[0].headers["authorization"].startswith("Basic ")
     assert client.is_closed
+
+
+def test_the_name_of_the_library_is_ours(lib: Library, call: Any, backend: Backend) -> None:
+    """Not that of a client of httpx, which sends its own with the requests that it makes."""
+    seen: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        seen.append(request)
+        return lib.httpx.Response(200, headers=HEAD, content=BODY)
+
+    make = lib.httpx.Client if backend == "sync" else lib.httpx.AsyncClient
+    call(make(transport=lib.httpx.MockTransport(answer)))
+    assert seen[0].headers.get_list("user-agent") == [user_agent()]
 
 
 def test_a_redirect_is_not_followed(lib: Library, call: Any, backend: Backend) -> None:

@@ -15,8 +15,8 @@ def test_both_names_are_installed(name: str) -> None:
     """Both kinds of client can be built with them."""
     assert f"unbroken:{name}" in {found.id for found in discover(TRANSPORTS)}
     client, aclient = (make([], transport=name, verify=False) for make in (Client, AsyncClient))
-    assert isinstance(client._transport, HTTPXTransport)
-    assert isinstance(aclient._transport, AsyncHTTPXTransport)
+    assert isinstance(client._transport.inner, HTTPXTransport)
+    assert isinstance(aclient._transport.inner, AsyncHTTPXTransport)
     assert f"transport: {name}\n" in client.describe()
     client.close()
 

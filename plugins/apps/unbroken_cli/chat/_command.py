@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from unbroken import Error
+from unbroken import ConfigurationError, Error
 from unbroken_chat import user_message
 
 from .._console import FAILED, INTERRUPTED
@@ -45,6 +45,8 @@ def once(server: Server, session: Session, screen: Screen, question: str) -> int
     try:
         _show(asked, session, turn, screen)
         return 0
+    except ConfigurationError:
+        raise
     except Error as error:
         screen.failure(error)
         return FAILED
@@ -79,7 +81,8 @@ def _answer(server: Server, session: Session, turn: Turn, screen: Screen) -> Non
         asked = server.ask(session.context(turn), turn.question, session.model)
         _show(asked, session, turn, screen)
     except Error as error:
-        screen.warn(user_message(error))
+        if not isinstance(error, ConfigurationError):  # it says itself what to do, and trying again does not help
+            screen.warn(user_message(error))
         screen.failure(error)
     except KeyboardInterrupt:
         screen.note("cancelled")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import typer
 from attrs import evolve, field, frozen
 
-from unbroken.registry import PluginOrderWarning, resolve_plugins
+from unbroken.registry import PluginOrderWarning, resolve
 from unbroken_chat import (
     AnthropicConfig,
     ChatCompletions,
@@ -53,6 +53,7 @@ class ChatRequest:
     base_url: str | None = None
     plugins: Sequence[str] | None = None
     config: str | None = None
+    insecure: bool = False
 
     def __attrs_post_init__(self) -> None:
         wires = get_args(Wire)
@@ -109,14 +110,17 @@ class Server:
 def connected(request: ChatRequest, environ: Mapping[str, str], observers: Sequence[object] = ()) -> Generator[Server]:
     """Yield the server that `request` asks for. Raises BadParameter and ConfigurationError; nothing is sent yet."""
     way = request.way(environ)
-    policies = [*observers, *resolve_plugins(request.plugins, request.config)]
+    resolved = resolve(request.plugins, request.config)
+    if resolved.insecure is not None and resolved.insecure.value:
+        request = evolve(request, insecure=True)
+    policies = [*observers, *resolved.plugins]
     with ExitStack() as stack:
         if way == "embedded":
             from unbroken_faults import FaultServer
 
             request = evolve(request, endpoint=f"{stack.enter_context(FaultServer()).url}/v1/messages")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PluginOrderWarning)  # resolve_plugins has warned already
+            warnings.simplefilter("ignore", PluginOrderWarning)  # resolve has warned already
             server = _MAKERS[way](request, environ, policies)
         stack.enter_context(closing(server.generator))
         yield server
@@ -131,14 +135,18 @@ def _direct(request: ChatRequest, environ: Mapping[str, str], policies: Sequence
     model = request.model or DEFAULT_MODEL
     config = AnthropicConfig() if request.max_tokens is None else AnthropicConfig(max_tokens=request.max_tokens)
     key = environ[ANTHROPIC_KEY]
-    generator = ContentGenerator(api_key=key, model=model, config=config, base_url=base_url, plugins=policies)
+    generator = ContentGenerator(
+        api_key=key, model=model, config=config, base_url=base_url, plugins=policies, insecure=request.insecure
+    )
     return Server(generator=generator, where=_place(base_url), model=model, secrets=_secrets(key))
 
 
 def _proxy(request: ChatRequest, environ: Mapping[str, str], policies: Sequence[object]) -> Server:
     endpoint = request.endpoint or ""
     token = environ.get(TOKEN) or None if request.token is None else request.token
-    generator = ContentGenerator.proxy(endpoint, auth_token=token, config=_WHOLE_HISTORY, plugins=policies)
+    generator = ContentGenerator.proxy(
+        endpoint, auth_token=token, config=_WHOLE_HISTORY, plugins=policies, insecure=request.insecure
+    )
     return _server(generator, endpoint, request, token)
 
 
@@ -148,7 +156,7 @@ def _embedded(request: ChatRequest, environ: Mapping[str, str], policies: Sequen
 
 def _compatible(request: ChatRequest, environ: Mapping[str, str], policies: Sequence[object]) -> Server:
     key = environ.get(OPENAI_KEY) or None
-    generator = ChatCompletions(request.base_url or "", api_key=key, plugins=policies)
+    generator = ChatCompletions(request.base_url or "", api_key=key, plugins=policies, insecure=request.insecure)
     return _server(generator, generator.url, request, key)
 
 
