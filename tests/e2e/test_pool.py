@@ -351,7 +351,7 @@ def mutated(chance: random.Random, raw: Any) -> tuple[bytes, bool]:
 def test_whatever_bytes_come_a_call_ends_with_a_typed_error_or_success(caller: Any, raw: Any) -> None:
     """B, C36: with a pool that is whole afterwards, and with no answer that belongs to another request."""
     chance = random.Random(int(os.environ.get("UNBROKEN_SEED", "11")))
-    times = int(os.environ.get("UNBROKEN_FUZZ", "1000"))
+    times = int(os.environ.get("UNBROKEN_FUZZ", "7000"))
 
     def serve(client: socket.socket, number: int) -> None:
         damaged = False
@@ -432,7 +432,7 @@ def test_thousands_of_failures_leave_nothing(caller: Any, raw: Any) -> None:
     url = raw.server(serve).url
     caller.call(url, timeouts=PATIENT)
     before = len(list(Path("/dev/fd").iterdir()))
-    for _ in range(int(os.environ.get("UNBROKEN_FUZZ", "200"))):
+    for _ in range(int(os.environ.get("UNBROKEN_FAILURES", "200"))):
         caller.call(url, timeouts=PATIENT)
     assert caller.transport.open_connections() <= 1
     assert len(list(Path("/dev/fd").iterdir())) <= before + 20
