@@ -123,7 +123,8 @@ def chat(
         str | None, typer.Argument(metavar="QUESTION", help="Without it: a conversation, or standard input.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Anthropic: claude-sonnet-4-5 unless given; others choose.")
+        str | None,
+        typer.Option(metavar="NAME", help="Anthropic: claude-sonnet-4-5; OpenAI: gpt-5.4-mini."),
     ] = None,
     max_tokens: Annotated[
         int | None, typer.Option(min=1, help="The longest answer; Anthropic: 4096 unless given.")
@@ -136,18 +137,22 @@ def chat(
         str | None,
         typer.Option(metavar="TOKEN", help="For the backend; UNBROKEN_TOKEN is safer, as other users see options."),
     ] = None,
-    dialect: Annotated[str, typer.Option(metavar="NAME", help="anthropic, or openai with --base-url.")] = "anthropic",
+    dialect: Annotated[
+        str | None, typer.Option(metavar="NAME", help="anthropic or openai: whose API --base-url speaks.")
+    ] = None,
     base_url: Annotated[
         str | None, typer.Option(metavar="URL", help="The API, such as http://127.0.0.1:11434/v1 for openai.")
     ] = None,
     plugins: PluginsOption = None,
     config: ConfigOption = None,
     insecure: InsecureOption = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Ask an embedded server that makes its answers up.")] = False,
 ) -> None:
     """Talk to a model: one question, or a conversation in the terminal.
 
     Asks the --endpoint or --base-url that is given; without one, Anthropic when
-    ANTHROPIC_API_KEY is set; else an embedded server that makes its answers up.
+    ANTHROPIC_API_KEY is set, OpenAI when OPENAI_API_KEY is; else, with --demo or
+    in a conversation, an embedded server that makes its answers up.
 
     Exits with 0, with 1 when an answer failed, 2 for bad usage or
     configuration, 130 after Ctrl-C.
@@ -167,6 +172,7 @@ def chat(
         plugins=_names(plugins),
         config=config,
         insecure=insecure,
+        demo=demo,
     )
     with _configuration_errors():
         raise typer.Exit(chat_it(request))

@@ -192,6 +192,8 @@ def test_interrupting_before_the_question_is_exit_code_130(monkeypatch):
     [
         ["Hi", "--dialect", "klingon"],
         ["Hi", "--dialect", "openai"],
+        ["Hi", "--demo", "--dialect", "openai"],
+        ["Hi", "--demo", "--endpoint", "http://127.0.0.1:1/x"],
         ["Hi", "--endpoint", "http://127.0.0.1:1/x", "--base-url", "http://127.0.0.1:1"],
         ["Hi", "--endpoint", "http://127.0.0.1:1/x", "--dialect", "openai"],
         ["Hi", "--token", SECRET],
@@ -208,8 +210,9 @@ def test_interrupting_before_the_question_is_exit_code_130(monkeypatch):
         [],
     ],
     ids=[
-        "dialect", "no-base-url", "two-servers", "two-wires", "token-alone", "no-key", "scheme", "bad-token",
-        "empty-token", "bad-base-url", "plugin", "config", "max-tokens", "surrogate", "blank", "nothing",
+        "dialect", "no-base-url", "demo-of-what", "demo-where", "two-servers", "two-wires", "token-alone", "no-key",
+        "scheme", "bad-token", "empty-token", "bad-base-url", "plugin", "config", "max-tokens", "surrogate",
+        "blank", "nothing",
     ],
 )  # fmt: skip
 def test_bad_usage_is_exit_code_2(invoke, arguments):
@@ -233,9 +236,13 @@ def test_standard_input_must_be_text(monkeypatch):
 @pytest.mark.parametrize(
     ("environ", "options", "way"),
     [
-        ({}, {}, "embedded"),
-        ({"ANTHROPIC_API_KEY": ""}, {}, "embedded"),
-        ({"OPENAI_API_KEY": "k", "UNBROKEN_TOKEN": "t"}, {}, "embedded"),
+        ({}, {"demo": True}, "embedded"),
+        ({"ANTHROPIC_API_KEY": "k", "OPENAI_API_KEY": "k"}, {"demo": True}, "embedded"),
+        ({"OPENAI_API_KEY": "k", "UNBROKEN_TOKEN": "t"}, {}, "compatible"),
+        ({"OPENAI_API_KEY": "k"}, {"dialect": "openai"}, "compatible"),
+        ({"ANTHROPIC_API_KEY": "k", "OPENAI_API_KEY": "k"}, {}, "direct"),
+        ({"ANTHROPIC_API_KEY": "k", "OPENAI_API_KEY": "k"}, {"dialect": "openai"}, "compatible"),
+        ({"ANTHROPIC_API_KEY": "k"}, {"dialect": "anthropic"}, "direct"),
         ({"ANTHROPIC_API_KEY": "k"}, {}, "direct"),
         ({"ANTHROPIC_API_KEY": "k"}, {"base_url": "http://127.0.0.1:1"}, "direct"),
         ({"ANTHROPIC_API_KEY": "k"}, {"endpoint": "http://127.0.0.1:1/x"}, "proxy"),
@@ -245,7 +252,7 @@ def test_standard_input_must_be_text(monkeypatch):
     ],
 )
 def test_options_go_before_the_environment(environ, options, way):
-    """What is given on the command line is meant; without anything the embedded server answers."""
+    """What is given on the command line is meant; of two keys Anthropic's is used."""
     request = ChatRequest(**options)
     assert request.way(environ) == way
     with connected(request, environ) as server:
@@ -253,9 +260,35 @@ def test_options_go_before_the_environment(environ, options, way):
         assert server.is_embedded == (way == "embedded")
 
 
+@pytest.mark.parametrize("environ", [{}, {"ANTHROPIC_API_KEY": "", "OPENAI_API_KEY": "", "UNBROKEN_TOKEN": "t"}])
+def test_without_a_key_nothing_is_made_up(invoke, monkeypatch, environ):
+    """A script would take it for the answer of a model. What would help is said."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    result = invoke("chat", "Hi")
+    assert (result.exit_code, result.stdout) == (2, "")
+    words = " ".join(result.stderr.replace("│", "").split())
+    assert "nobody to ask" in words
+    assert all(each in words for each in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "--endpoint", "--demo"))
+
+
+def test_only_a_conversation_without_a_key_is_with_the_embedded_server():
+    """Unless another API is asked for."""
+    assert ChatRequest().way({}, conversation=True) == "embedded"
+    with pytest.raises(typer.BadParameter, match="nobody to ask"):
+        ChatRequest(dialect="anthropic").way({"OPENAI_API_KEY": "k"}, conversation=True)
+
+
+def test_openai_itself_is_asked_for_a_model():
+    """It chooses none, as servers of your own do."""
+    for request, model in ((ChatRequest(), "gpt-5.4-mini"), (ChatRequest(model="m"), "m")):
+        with connected(request, {"OPENAI_API_KEY": "k"}) as server:
+            assert (server.where, server.model) == ("https://api.openai.com/v1/chat/completions", model)
+
+
 def test_the_embedded_server_answers_and_says_so(invoke):
     """One line on standard error, so that its words are not taken for those of a model."""
-    result = invoke("chat", "Hi")
+    result = invoke("chat", "--demo", "Hi")
     assert result.exit_code == 0
     assert result.stdout.strip()
     assert result.stderr.count("\n") == 1

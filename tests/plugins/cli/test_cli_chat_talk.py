@@ -38,13 +38,19 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def converse(server, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+def prompts() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def converse(server, monkeypatch, capsys, prompts) -> Callable[..., tuple[int, str, str]]:
     """Hold a conversation with typed lines; an exception among them is raised at the prompt."""
 
     def call(*lines: Any, **options: Any) -> tuple[int, str, str]:
         typed = iter(lines)
 
         def type_line(prompt: str) -> str:
+            prompts.append(prompt)
             line = next(typed, None)
             if line is None:
                 raise EOFError
@@ -219,11 +225,15 @@ def test_an_open_circuit_is_explained(converse, server, monkeypatch):
     assert "CircuitOpenError: circuit 'x' is open" in err
 
 
-def test_who_answers_is_introduced(converse, server):
-    """Model and address, and the embedded server once only."""
+def test_who_answers_is_introduced(converse, server, prompts):
+    """Model and address, and the embedded server once only, and with each prompt."""
     assert f"m-1 at {server.url}/v1/messages. /help" in converse(model="m-1")[2].replace("\n", " ")
     assert converse()[2].startswith(f"{server.url}/v1/messages. /help")
+    assert set(prompts) == {"> "}
+    prompts.clear()
     assert converse(endpoint=None)[2].count("embedded") == 1
+    assert prompts == ["demo> "]
+    assert converse(endpoint=None, demo=True)[2].startswith("the embedded fault server makes the answers up.")
 
 
 def test_a_bad_address_ends_before_it_begins(converse):

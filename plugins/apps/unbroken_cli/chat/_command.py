@@ -9,8 +9,8 @@ from unbroken import ConfigurationError, Error
 from unbroken_chat import user_message
 
 from .._console import FAILED, INTERRUPTED
-from ._screen import Screen, Waiting
-from ._server import ANTHROPIC_KEY, AnswerStream, ChatRequest, Server, connected
+from ._screen import DEMO_PROMPT, Screen, Waiting
+from ._server import ANTHROPIC_KEY, OPENAI_KEY, AnswerStream, ChatRequest, Server, connected
 from ._session import Session, Turn
 from ._slash import interpret
 
@@ -26,11 +26,13 @@ def chat(request: ChatRequest) -> int:
         question = _question(request)
         screen = Screen()
         observers = [Waiting(screen.note)] if sys.stderr.isatty() else []
-        with connected(request, os.environ, observers) as server:
+        with connected(request, os.environ, observers, conversation=question is None) as server:
             screen.secrets = server.secrets
             session = Session(model=server.model, system=request.system)
             if server.is_embedded:
-                screen.note(f"No {ANTHROPIC_KEY}, --endpoint or --base-url: {server.where} makes the answers up.")
+                why = "" if request.demo else f"No {ANTHROPIC_KEY}, {OPENAI_KEY}, --endpoint or --base-url: "
+                screen.note(f"{why}{server.where} makes the answers up.")
+                screen.prompt = DEMO_PROMPT
             if question is None:
                 return converse(server, session, screen)
             return once(server, session, screen, question)

@@ -30,6 +30,8 @@ except ImportError:  # a Python without it
     readline = None  # type: ignore[assignment]
 
 PROMPT: Final = "> "
+DEMO_PROMPT: Final = "demo> "
+"""Where the embedded server makes the answers up."""
 
 _HINTS: Final[Hints] = (
     (TruncatedStreamError, "what was printed is incomplete"),
@@ -47,6 +49,7 @@ class Screen:
 
     secrets: Sequence[str] = ()
     """Texts that are removed from errors before they are shown."""
+    prompt: str = PROMPT
     _line_is_open: bool = field(default=False, init=False)
 
     def write(self, piece: str) -> None:
@@ -78,7 +81,7 @@ class Screen:
         """Return the next line typed, or None to leave: after Ctrl-D, or Ctrl-C at an empty prompt."""
         while True:
             try:
-                return input(PROMPT)
+                return input(self.prompt)
             except EOFError:
                 _write("\n")
                 return None

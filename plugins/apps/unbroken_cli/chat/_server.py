@@ -1,7 +1,7 @@
 """What the command line asks for, and the server that answers it.
 
-There are four: Anthropic's API, a backend that speaks the Messages API, a server that speaks Chat Completions, and the
-fault server that comes with Unbroken.
+There are four: Anthropic's API, a backend that speaks the Messages API, a server that speaks Chat Completions, OpenAI's
+for one, and the fault server that comes with Unbroken.
 """
 
 import warnings
@@ -26,12 +26,15 @@ from unbroken_chat import (
 
 DEFAULT_MODEL: Final = "claude-sonnet-4-5"
 """The model that Anthropic is asked for without ``--model``."""
+OPENAI_MODEL: Final = "gpt-5.4-mini"
+"""The model that OpenAI is asked for without ``--model``."""
 
 ANTHROPIC_KEY: Final = "ANTHROPIC_API_KEY"
 OPENAI_KEY: Final = "OPENAI_API_KEY"
 TOKEN: Final = "UNBROKEN_TOKEN"  # noqa: S105 - the name of a variable
 
 _ANTHROPIC: Final = "https://api.anthropic.com"
+_OPENAI: Final = "https://api.openai.com/v1"
 _SHORTEST_SECRET: Final = 6
 
 Wire = Literal["anthropic", "openai"]
@@ -49,39 +52,55 @@ class ChatRequest:
     system: str | None = None
     endpoint: str | None = None
     token: str | None = field(default=None, repr=False)
-    dialect: str = "anthropic"
+    dialect: str | None = None
     base_url: str | None = None
+    demo: bool = False
     plugins: Sequence[str] | None = None
     config: str | None = None
     insecure: bool = False
 
     def __attrs_post_init__(self) -> None:
         wires = get_args(Wire)
-        if self.dialect not in wires:
+        if self.dialect is not None and self.dialect not in wires:
             raise _bad("--dialect", f"{self.dialect!r} is not {' or '.join(wires)}")
+        if self.demo and (self.endpoint, self.base_url, self.dialect) != (None, None, None):
+            raise _bad("--demo", "asks the embedded server; leave out --endpoint, --base-url and --dialect")
         if self.endpoint is not None and self.base_url is not None:
             raise _bad("--endpoint", "is a backend of your own, --base-url an API; choose one")
-        if self.endpoint is not None and self.dialect != "anthropic":
+        if self.endpoint is not None and self.dialect == "openai":
             raise _bad("--endpoint", "speaks the Messages API; for others use --base-url")
         if self.endpoint is None and self.token is not None:
             raise _bad("--token", "is for --endpoint; the API keys are read from the environment")
-        if self.dialect == "openai" and self.base_url is None:
-            raise _bad("--dialect", "openai needs --base-url, such as http://127.0.0.1:8080/v1")
 
-    def way(self, environ: Mapping[str, str]) -> Way:
+    def way(self, environ: Mapping[str, str], *, conversation: bool = False) -> Way:
         """Return which kind of server is asked. An empty variable counts as unset.
 
-        Raises BadParameter when a key is missing.
+        Without a key, the embedded server answers only in a `conversation`, whose prompt says so, or with ``--demo``: a
+        made-up answer must not end up in a script. Raises BadParameter when a key is missing.
         """
+        if self.demo:
+            return "embedded"
         if self.endpoint is not None:
             return "proxy"
         if self.dialect == "openai":
-            return "compatible"
+            return self._openai(environ)
         if environ.get(ANTHROPIC_KEY):
             return "direct"
         if self.base_url is not None:
             raise _bad("--base-url", f"needs a key in {ANTHROPIC_KEY}, or --dialect openai")
-        return "embedded"
+        if self.dialect is None and environ.get(OPENAI_KEY):
+            return "compatible"
+        if conversation and self.dialect is None:
+            return "embedded"
+        raise typer.BadParameter(
+            f"nobody to ask: set {ANTHROPIC_KEY} or {OPENAI_KEY}, or give --endpoint or --base-url; --demo asks the"
+            " embedded server, which makes its answers up"
+        )
+
+    def _openai(self, environ: Mapping[str, str]) -> Way:
+        if self.base_url is None and not environ.get(OPENAI_KEY):
+            raise _bad("--dialect", f"openai needs a key in {OPENAI_KEY}, or --base-url http://127.0.0.1:8080/v1")
+        return "compatible"
 
 
 @frozen(kw_only=True)
@@ -107,9 +126,15 @@ class Server:
 
 
 @contextmanager
-def connected(request: ChatRequest, environ: Mapping[str, str], observers: Sequence[object] = ()) -> Generator[Server]:
+def connected(
+    request: ChatRequest,
+    environ: Mapping[str, str],
+    observers: Sequence[object] = (),
+    *,
+    conversation: bool = False,
+) -> Generator[Server]:
     """Yield the server that `request` asks for. Raises BadParameter and ConfigurationError; nothing is sent yet."""
-    way = request.way(environ)
+    way = request.way(environ, conversation=conversation)
     resolved = resolve(request.plugins, request.config)
     if resolved.insecure is not None and resolved.insecure.value:
         request = evolve(request, insecure=True)
@@ -118,7 +143,8 @@ def connected(request: ChatRequest, environ: Mapping[str, str], observers: Seque
         if way == "embedded":
             from unbroken_faults import FaultServer
 
-            request = evolve(request, endpoint=f"{stack.enter_context(FaultServer()).url}/v1/messages")
+            endpoint = f"{stack.enter_context(FaultServer()).url}/v1/messages"
+            request = evolve(request, endpoint=endpoint, demo=False)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PluginOrderWarning)  # resolve has warned already
             server = _MAKERS[way](request, environ, policies)
@@ -156,6 +182,8 @@ def _embedded(request: ChatRequest, environ: Mapping[str, str], policies: Sequen
 
 def _compatible(request: ChatRequest, environ: Mapping[str, str], policies: Sequence[object]) -> Server:
     key = environ.get(OPENAI_KEY) or None
+    if request.base_url is None:
+        request = evolve(request, base_url=_OPENAI, model=request.model or OPENAI_MODEL)
     generator = ChatCompletions(request.base_url or "", api_key=key, plugins=policies, insecure=request.insecure)
     return _server(generator, generator.url, request, key)
 
