@@ -17,7 +17,7 @@ from attrs import define, field
 
 from .._engine.hooks import HOOKS, Bound, Hooks
 from ..call import Call
-from ..decisions import Reject
+from ..decisions import Reject, TryAgain
 from ..errors import Error
 
 # Audit events (PEP 578) of operations that block or do I/O.
@@ -42,6 +42,9 @@ NEIGHBOUR: Final = "contract-neighbour"
 
 # Hooks whose result is not used. The engine only logs one, so the watch notes it.
 _ANSWERLESS: Final = ("on_commit", "after_request", "on_finish", "on_decision")
+
+_MOST_ATTEMPTS: Final = 100
+"""Attempts of one call after which trying again without a delay is a breach."""
 
 _REACHES: Final = "does I/O or sleeps"
 
@@ -125,7 +128,7 @@ class Watch:
             with self._within(hook):
                 answer = function(*payload)
             self._judge(hook, answer)
-            return answer
+            return self._bounded(payload[0], answer)
 
         return watched, name
 
@@ -141,10 +144,17 @@ class Watch:
                 try:
                     yielded = wrapper.send(answer)
                 except StopIteration as end:
-                    return end.value
+                    return self._bounded(payload[0], end.value)
             yield yielded
 
         return watched, name
+
+    def _bounded(self, call: Call, answer: Any) -> Any:
+        """Return `answer`, but None for one that would try again for ever."""
+        if isinstance(answer, TryAgain) and not answer.delay and call.attempts >= _MOST_ATTEMPTS:
+            self.note(f"should_retry tries again at once after {_MOST_ATTEMPTS} attempts: an endless retry")
+            return None
+        return answer
 
     @contextmanager
     def _within(self, hook: str) -> Generator[None, None, None]:

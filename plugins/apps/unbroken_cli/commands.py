@@ -94,6 +94,14 @@ def stream(
     raw: Annotated[bool, typer.Option("--raw", help="Print the events as they came.")] = False,
     text: Annotated[bool, typer.Option("--text", help="Print the text alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per event.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say on standard error what it waits for.")] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0.001, help="The longest wait for the first event, and between two."),
+    ] = None,
+    total: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=0.001, help="The longest time for the whole call.")
+    ] = None,
 ) -> None:
     """Print a stream of events as they arrive: the text where the dialect knows it, else the events.
 
@@ -113,8 +121,11 @@ def stream(
         config=config,
         insecure=insecure,
         form=parse_form(raw=raw, text=text, as_json=as_json),
+        verbose=verbose,
+        timeout=timeout,
+        total=total,
     )
-    with _configuration_errors():
+    with _configuration_errors(typed=url):
         raise typer.Exit(stream_it(request))
 
 
@@ -226,11 +237,16 @@ def _names(text: str | None) -> list[str] | None:
 
 
 @contextmanager
-def _configuration_errors() -> Generator[None]:
+def _configuration_errors(typed: str | None = None) -> Generator[None]:
+    """Print a ConfigurationError and exit with 2. A wrong URL is quoted as it was `typed`, without secrets."""
     from unbroken import ConfigurationError
+    from unbroken.secrets import redact
 
     try:
         yield
     except ConfigurationError as error:
+        if typed is not None and [problem.path for problem in error.problems] == ["url"]:
+            shown = redact(typed.rpartition("@")[2].partition("?")[0])
+            raise typer.BadParameter(f"{shown!r} {error.problems[0].message}", param_hint="URL") from None
         complain(error)
         raise typer.Exit(2) from None

@@ -2,19 +2,21 @@
 
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import typer
-from attrs import frozen
+from attrs import fields, frozen
 
-from unbroken import Client, ConfigurationError, Dialect, Error, Event, StreamError
-from unbroken.registry import resolve_dialect
+from unbroken import Client, ConfigurationError, ContentTypeError, Dialect, Error, Event, StreamError, Timeouts
+from unbroken.registry import PluginOrderWarning, resolve, resolve_dialect
 
 from ._console import FAILED, INTERRUPTED, printable, say
-from ._failure import failure_block
+from ._failure import Hints, failure_block
 from ._fields import is_secret
+from ._progress import Progress
 
 Form = Literal["auto", "raw", "text", "json"]
 _SHORTEST_SECRET: Final = 6
@@ -33,6 +35,11 @@ class StreamRequest:
     config: str | None = None
     insecure: bool = False
     form: Form = "auto"
+    verbose: bool = False
+    timeout: float | None = None
+    """Seconds until the first event, and between two, unless the settings are to decide."""
+    total: float | None = None
+    """Seconds for the whole call."""
 
     def secrets(self) -> list[str]:
         """Return the texts that may not be printed: the credentials, whole and without ``Bearer``."""
@@ -81,9 +88,21 @@ def stream(request: StreamRequest) -> int:
     headers = [*request.headers]
     if request.content is not None and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))
-    insecure = request.insecure or None  # without the option, the environment and the file decide
-    with Client(request.plugins, config=request.config, dialect=dialect, insecure=insecure) as client:
-        call = client.stream(request.method, request.url, headers=headers, content=request.content or b"")
+    resolved = resolve(request.plugins, request.config)
+    insecure = request.insecure or (resolved.insecure is not None and bool(resolved.insecure.value))
+    transport = None if resolved.transport is None else resolved.transport.value
+    plugins = [*([Progress(say)] if request.verbose else []), *resolved.plugins]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PluginOrderWarning)  # resolve has warned already
+        client = Client(plugins, dialect=dialect, insecure=insecure, transport=transport)
+    with client:
+        call = client.stream(
+            request.method,
+            request.url,
+            headers=headers,
+            content=request.content or b"",
+            timeouts=_timeouts(request, plugins),
+        )
         try:
             with call:
                 for event in call:
@@ -93,12 +112,35 @@ def stream(request: StreamRequest) -> int:
             raise
         except Error as error:
             _ended(FAILED)
-            say(failure_block(error, request.secrets()))
+            say(failure_block(error, request.secrets(), _hints(request)))
             return FAILED
         except KeyboardInterrupt:
             _ended(INTERRUPTED)
             say("cancelled\n")
             return INTERRUPTED
+
+
+def _timeouts(request: StreamRequest, plugins: Sequence[object]) -> Timeouts | None:
+    """Return the timeouts of the timeout plugin, changed by the options; None without options."""
+    given = {"first_event": request.timeout, "idle": request.timeout, "total": request.total}
+    wanted = {name: seconds for name, seconds in given.items() if seconds is not None}
+    if not wanted:
+        return None
+    config: Any = next((each for each in plugins if getattr(each, "name", "") == "timeout"), None)
+    names = [each.name for each in fields(Timeouts)]
+    set_there = {} if config is None else {name: getattr(config.config, name) for name in names}
+    return Timeouts(**{**set_there, **wanted})
+
+
+def _hints(request: StreamRequest) -> Hints:
+    """Return what only this command knows about failures."""
+    try:
+        body = json.loads(request.content or b"null")
+    except ValueError:
+        body = None
+    if isinstance(body, dict) and body.get("stream") is not True:
+        return ((ContentTypeError, 'the body does not ask for a stream: it has no "stream": true'),)
+    return ()
 
 
 def _ended(code: int) -> int:

@@ -250,6 +250,32 @@ def test_what_is_not_repeatable_is_caught() -> None:
     assert "two runs of server error on the same clock and seed differ" in found
 
 
+@pytest.mark.parametrize("wrapping", [False, True], ids=["hook", "wrapper"])
+def test_an_endless_retry_is_caught(wrapping: bool) -> None:
+    """Virtual time does not pass, so no deadline would end it. With a delay the deadline does."""
+
+    class Stubborn(Plugin):
+        name = "stubborn"
+        delay = 0.0
+
+        def should_retry(self, call: Call, error: Error) -> TryAgain | None:
+            return TryAgain(self.delay)
+
+    class Wrapping(Plugin):
+        name = "wrapping"
+
+        @hookimpl(wrapper=True)
+        def should_retry(self, call: Call, error: Error) -> Any:
+            yield
+            return TryAgain(0)
+
+    found = breaches(Wrapping if wrapping else Stubborn)
+    assert found.count("an endless retry") == 1
+    assert "should_retry tries again at once after 100 attempts" in found
+    Stubborn.delay = 60.0
+    check_plugin(Stubborn)
+
+
 # Bugs
 
 

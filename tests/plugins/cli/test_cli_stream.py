@@ -1,14 +1,17 @@
 import io
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 import unbroken_cli.stream as cli_stream
-from unbroken import Attempt, RateLimitError
+from unbroken import Attempt, GiveUp, RateLimitError, Timeouts, Wait
 from unbroken_cli._failure import failure_block
+from unbroken_cli._progress import Progress
 from unbroken_cli.stream import StreamRequest, stream
 from unbroken_faults import Fault, faults
+from unbroken_timeout import Timeout
 
 BODY = '{"model": "m", "stream": true, "messages": []}'
 TEXT = "Water runs downhill."
@@ -191,3 +194,82 @@ def test_an_error_of_no_known_class_has_no_hint():
     from unbroken import Error
 
     assert failure_block(Error("odd")) == "Error: odd\n"
+
+
+def test_verbose_says_what_is_waited_for(ask, server):
+    """On standard error, a line for each step with the time since the beginning; the answer is as without."""
+    server.push(faults.status(503), faults.ok(TEXT))
+    result = ask("-v", "--plugins", "retry")
+    assert (result.exit_code, result.stdout) == (0, TEXT)
+    told = [line.partition(" s  ")[2] for line in result.stderr.splitlines()]
+    assert [line for line in told if not line.startswith("ServerError, retry tries again in")] == [
+        f"attempt 1: POST {server.url}, waiting for the head",
+        "HTTP 503, waiting for the first event",
+        f"attempt 2: POST {server.url}, waiting for the head",
+        "HTTP 200, waiting for the first event",
+        "first event: content_block_delta",
+        next(line for line in told if line.startswith("success: ")),
+    ]
+    assert len(told) == 7
+
+
+def test_verbose_says_why_a_policy_waits(invoke, url, server, nowhere):
+    """As the limiter does before the second call of its second."""
+    told = []
+    progress = Progress(told.append)
+    call = SimpleNamespace(now=lambda: 3.5, started_at=1.0)
+    progress.on_decision(call, Wait(2.0, "rate limit"), "rate-limit")
+    progress.on_decision(call, GiveUp(), "retry")
+    assert told == ["   2.50 s  waiting 2.0 s, as rate-limit asks\n"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "option", "timeout"),
+    [
+        pytest.param(faults.silence(), "--timeout", "first_event", id="first-event"),
+        pytest.param(faults.stall(after=5), "--timeout", "idle", id="idle"),
+        pytest.param(faults.stall(after=5), "--total", "total", id="total"),
+    ],
+)
+@pytest.mark.parametrize("plugins", ["", "timeout"], ids=["bare", "plugin"])
+def test_timeouts_are_options(ask, server, fault, option, timeout, plugins):
+    """They go before the settings of the plugin, whose other timeouts stay."""
+    server.push(fault)
+    result = ask(option, "0.2", "--plugins", plugins)
+    assert result.exit_code == 1
+    assert f"({timeout} timeout)" in result.stderr
+
+
+def test_the_other_timeouts_stay_as_they_are_set(monkeypatch):
+    """Those of the plugin, or the default ones."""
+    request = StreamRequest(method="GET", url="http://127.0.0.1/", total=9.0)
+    assert cli_stream._timeouts(request, [Timeout(connect=1.5, idle=7.0)]) == Timeouts(connect=1.5, idle=7.0, total=9.0)
+    assert cli_stream._timeouts(request, []) == Timeouts(total=9.0)
+    assert cli_stream._timeouts(StreamRequest(method="GET", url=""), [Timeout()]) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("localhost:8000/x", "'localhost:8000/x' must start with http:// or https://"),
+        ("ftp://example.org/x?key=canary-4711", "'ftp://example.org/x' must start with http:// or https://"),
+        ("http://me:canary-4711@example.org:x/", "'example.org:x/'"),
+    ],
+)
+def test_a_wrong_url_is_quoted_as_it_was_typed(invoke, typed, shown):
+    """But for what may be secret in it."""
+    result = invoke("stream", typed)
+    words = " ".join(result.stderr.replace("│", "").split())
+    assert result.exit_code == 2
+    assert shown in words
+    assert "canary" not in words
+
+
+@pytest.mark.parametrize(("body", "hinted"), [('{"model": "m"}', True), ('{"stream": true}', False), ("[]", False)])
+def test_a_json_answer_to_a_request_for_none_is_explained(invoke, url, server, body, hinted):
+    """The commonest cause of one: the request did not ask for a stream."""
+    answer = Fault(content_type="application/json", events=(b'{"id": 1}',))
+    server.push(answer)
+    result = invoke("stream", url, "--json-body", body, "--plugins", "")
+    assert result.stderr.startswith("ContentTypeError")
+    assert ('it has no "stream": true' in result.stderr) == hinted
