@@ -19,7 +19,7 @@ from .clock import FakeClock
 from .playing import play
 from .transport import ScriptedTransport
 
-_COLLECTIONS = 100
+_COLLECTIONS = 20
 # The number of lines of a plugin's hooks at which another call is ended, for each scenario.
 _INTERRUPTIONS = 40
 
