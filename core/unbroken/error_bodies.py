@@ -164,5 +164,5 @@ def as_object(value: Any) -> dict[str, Any]:
 
 
 def _first_object(value: Any) -> dict[str, Any]:
-    items = cast("list[Any]", value) if isinstance(value, list) else [value]
+    items: list[Any] = value if isinstance(value, list) else [value]
     return next((each for each in map(as_object, items) if each), {})

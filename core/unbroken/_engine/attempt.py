@@ -144,8 +144,8 @@ class AttemptRun:
             if ready and (yield from self._deliver(ready, complete=buffer.complete)):
                 return
             self._raise_reported(decoder)
-            if buffer.first_content is not None and (progress or timeout.name == "first_event"):
-                timeout.renew()
+            if buffer.first_content is not None:
+                timeout.progressed(quiet=self.reader.quiet, progress=progress)
 
     def _take(self, chunk: bytes, decoder: SSEDecoder, *, count_keepalives: bool) -> tuple[list[Event], bool]:
         """Decode and sort a chunk. Returns the events to deliver now and whether there was progress."""

@@ -138,7 +138,7 @@ class Driver(_Runner):
 
         Raises the Error of a call that fails by `failure`.
         """
-        traceback = failure and failure.__traceback__
+        traceback = None if failure is None else failure.__traceback__
         try:
             step = self.throw(failure or Leave())
             while step is not None:
@@ -249,7 +249,7 @@ class AsyncDriver(_Runner):
 
         Raises the Error of a call that fails by `failure`.
         """
-        traceback = failure and failure.__traceback__
+        traceback = None if failure is None else failure.__traceback__
         try:
             step = self.throw(failure or Leave())
             while step is not None:
