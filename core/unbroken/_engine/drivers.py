@@ -81,7 +81,7 @@ class _Runner:
 
     def _left(self, raised: Error, failure: Error | None, traceback: TracebackType | None) -> None:
         """Raise what the engine has raised, unless it is the failure that the consumer sees anyway."""
-        if raised is not failure:
+        if failure is None or raised is not failure:
             raise raised
         failure.__traceback__ = traceback  # without the frames of the engine
 
