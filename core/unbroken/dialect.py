@@ -4,8 +4,9 @@ from typing import Any, ClassVar, Final, Protocol, Self
 
 from attrs import frozen
 
-from .error_bodies import error_for, error_message, stamped
-from .errors import Error, ServerError
+from .error_bodies import error_document, error_for, error_message, stamped
+from .error_report import ErrorReport, reports_error
+from .errors import Error, QuotaExceededError
 from .headers import Headers
 from .messages import Event, Request, Response, Usage
 
@@ -18,13 +19,18 @@ class Kind(int):
     KEEPALIVE: ClassVar["Kind"]
     """No progress: it is delivered, but it neither restarts a timeout nor commits."""
     PREAMBLE: ClassVar["Kind"]
-    """Comes before the first content. Held back until the commit, so that a failure can still be retried invisibly."""
+    """Comes before the first content. Held back until the commit, so that a failure can still be retried invisibly.
+
+    It is no progress: a server may repeat it for as long as it has nothing to say.
+    """
     CONTENT: ClassVar["Kind"]
     """Part of the answer. The first content event commits."""
     TERMINAL: ClassVar["Kind"]
     """Proves that the stream is complete."""
     ERROR: ClassVar["Kind"]
     """The server reports a failure within the stream."""
+    STRUCTURE: ClassVar["Kind"]
+    """A part of the answer begins or ends. Held back until the commit like PREAMBLE, but progress."""
     USAGE: ClassVar["Kind"]
     """Has token counts. It is combined with one of the other kinds."""
 
@@ -41,12 +47,14 @@ CONTENT: Final = Kind(4)
 TERMINAL: Final = Kind(8)
 ERROR: Final = Kind(16)
 USAGE: Final = Kind(32)
+STRUCTURE: Final = Kind(64)
 _NAMES: Final = {
     KEEPALIVE: "KEEPALIVE",
     PREAMBLE: "PREAMBLE",
     CONTENT: "CONTENT",
     TERMINAL: "TERMINAL",
     ERROR: "ERROR",
+    STRUCTURE: "STRUCTURE",
     USAGE: "USAGE",
 }
 for _kind, _name in _NAMES.items():
@@ -92,7 +100,10 @@ class Reader(Protocol):
 
     @property
     def quiet(self) -> bool:
-        """Whether silence is normal at this point of the stream: the model is thinking, or a tool is running."""
+        """Whether silence is normal at this point of the stream: the model is thinking, or a tool is running.
+
+        The `quiet` timeout then replaces `idle`. It is read after each chunk of the body.
+        """
         ...
 
     def classify(self, event: Event) -> Kind:
@@ -120,10 +131,8 @@ class Dialect:
     """Whether a stream that ends without a terminal event is truncated."""
     response_id_header: ClassVar[str] = "x-request-id"
 
-    @property
-    def quiet(self) -> bool:
-        """Return False (see `Reader.quiet`): without state, no silence is known to be normal."""
-        return False
+    quiet: bool = False
+    """See `Reader.quiet`. Without state, no silence is known to be normal."""
 
     def reader(self, call: AttemptView) -> Reader:
         """Return the reader of one attempt of `call`. Called before its request is sent."""
@@ -140,20 +149,28 @@ class Dialect:
     def error_from_event(self, event: Event) -> Error:
         """Return the error that an event of kind ERROR reports, of the same class as the matching HTTP error.
 
-        Its `status_code` stays None, because the status of the response was 200.
+        Its `status_code` is the one that the event itself gives, usually None: the status of the response was 200.
         """
         said = error_message(event.raw)
-        return ServerError(f"the server reported an error: {said}" if said else "the server reported an error")
+        message = "the server reported an error"
+        return _reported(event.raw, 500, f"{message}: {said}" if said else message)
 
     def error_from_response(self, response: Response, body: bytes) -> Error:
         """Return the error for an error status. `body` is the part of the body that was read, at most 64 KiB."""
         status, said = response.status_code, error_message(body)
-        error = error_for(status, f"HTTP {status}: {said}" if said else f"HTTP {status}")
+        error = _reported(body, status, f"HTTP {status}: {said}" if said else f"HTTP {status}")
         return stamped(error, response, self.response_id_header)
 
     def error_from_body(self, response: Response, body: bytes) -> Error | None:
-        """Return the error that a JSON body with status 200 reports, None if it reports none."""
-        return None
+        """Return the error that a body with status 200 reports, None if it reports none.
+
+        The default finds an error in JSON, in whichever shape (`unbroken.error_report.reports_error`), and makes of it
+        what `error_from_event` makes of an event with that data.
+        """
+        document = error_document(body)
+        if document is None or not reports_error(document):
+            return None
+        return stamped(self.error_from_event(Event("error", body)), response, self.response_id_header)
 
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
         """Return the limits reported by the rate-limit headers. `received_at` is in Unix seconds."""
@@ -177,3 +194,9 @@ class Dialect:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         # Every event refers to its dialect, which may hold objects that cannot be copied.
         return self
+
+
+def _reported(body: bytes, status: int, message: str) -> Error:
+    report = ErrorReport.of(body)
+    made = QuotaExceededError(message) if report.is_spent else error_for(report.status_code or status, message)
+    return report.on(made)

@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from .errors import ConfigurationError, Problem, StreamError
 from .headers import TOKEN, Headers, HeaderTypes, user_agent
+from .json_text import mended
 from .validators import flag, optional_seconds
 
 
@@ -39,14 +40,25 @@ class Timeouts:
 
     connect: float | None = field(default=5.0, validator=optional_seconds)
     """Per attempt: until the connection is established, with the wait for a free one, DNS, TCP and TLS."""
-    first_event: float | None = field(default=60.0, validator=optional_seconds)
-    """Per attempt: from sending until the first content event. Keep-alives and preamble do not end it."""
+    first_event: float | None = field(default=600.0, validator=optional_seconds)
+    """Per attempt: from sending until the first content event. Keep-alives and preamble do not end it.
+
+    Reasoning models may be silent for minutes.
+    """
     idle: float | None = field(default=60.0, validator=optional_seconds)
-    """After the first content event: without progress in the stream. It runs only while the client waits for bytes."""
+    """After the first content event: without progress in the stream. It runs only while the client waits for bytes.
+
+    Progress is content and the beginning or end of a part of it; keep-alives and preamble are none.
+    """
+    quiet: float | None = field(default=600.0, validator=optional_seconds)
+    """In place of `idle` while the dialect says that silence is normal: the model thinks, or a tool works.
+
+    If it is shorter than `idle`, `idle` stays in force.
+    """
     total: float | None = field(default=None, validator=optional_seconds)
     """The whole call, with all attempts and all waits."""
     count_keepalives: bool = field(default=False, validator=flag)
-    """Whether keep-alives (pings, comments) count as progress for `idle`."""
+    """Whether keep-alives (pings, comments) count as progress for `idle` and `quiet`."""
 
 
 @final
@@ -187,19 +199,24 @@ class Event(msgspec.Struct, gc=False, eq=False):  # noqa: PLW1641  # its data ca
         return self.raw.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Return the data decoded as JSON, the same object each time.
+        """Return the data decoded as JSON, the same object each time; invalid UTF-8 becomes U+FFFD.
 
-        Raises StreamError, with the position, for invalid JSON.
+        Raises StreamError, with the position, for invalid JSON and for empty data.
         """
         if self._json is _UNREAD:
             try:
                 self._json = _decode_json(self.raw)
-            except (ValueError, RecursionError) as error:
-                raise StreamError(
-                    f"the data of event {self.type[:60]!r} is not JSON: {error}",
-                    request_id=self.request_id or None,
-                ) from None
+            except (ValueError, RecursionError):
+                self._json = self._mended_json()
         return self._json
+
+    def _mended_json(self) -> Any:
+        try:
+            return _decode_json(mended(self.raw))
+        except (ValueError, RecursionError) as error:
+            raise StreamError(
+                f"the data of event {self.type[:60]!r} is not JSON: {error}", request_id=self.request_id or None
+            ) from None
 
     def typed(self) -> Any:
         """Return the event as a new instance of its dialect's own class.

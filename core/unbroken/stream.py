@@ -91,9 +91,10 @@ class Stream(_Stream):
         self._driver.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *exception: object) -> None:
+        """End the call if it has not ended. An Error of this call that leaves the block is then its failure."""
         if self._driver is not None:
-            self._driver.leave()
+            self._driver.leave(self._engine.found(exception))
             self._ready = iter(())
 
     def __iter__(self) -> Iterator[Event]:
@@ -163,9 +164,10 @@ class AsyncStream(_Stream):
         await self._driver.start()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *exception: object) -> None:
+        """End the call if it has not ended. An Error of this call that leaves the block is then its failure."""
         if self._driver is not None:
-            await self._driver.leave()
+            await self._driver.leave(self._engine.found(exception))
             self._ready = iter(())
 
     def __aiter__(self) -> AsyncIterator[Event]:

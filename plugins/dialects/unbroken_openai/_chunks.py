@@ -7,6 +7,7 @@ import msgspec
 
 from unbroken.dialect import CONTENT, ERROR, PREAMBLE, TERMINAL, USAGE, Kind
 from unbroken.error_bodies import as_object
+from unbroken.error_report import reports_error
 from unbroken.errors import StreamError
 from unbroken.messages import Event
 
@@ -117,7 +118,7 @@ def _kind_by_data(event: Event) -> Kind:
     if isinstance(kind, str) and kind in KINDS:
         return KINDS[kind]
     # As in the vendor's SDK: any `error` that is not null or empty, an object or a text, alone or inside a chunk.
-    if document.get("error"):
+    if reports_error(document):
         return ERROR
     counted = isinstance(document.get("usage"), dict)
     if _is_preamble(document):

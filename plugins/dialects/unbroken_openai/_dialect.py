@@ -6,7 +6,7 @@ According to https://developers.openai.com/api/docs/guides/streaming-responses a
 from typing import ClassVar, Final
 
 from unbroken.dialect import CONTENT, Dialect, Kind, RateLimitStatus
-from unbroken.error_bodies import load_json_object, stamped
+from unbroken.error_bodies import stamped
 from unbroken.errors import Error, StreamError
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response, Usage
@@ -53,13 +53,6 @@ class OpenAI(Dialect):
     def error_from_response(self, response: Response, body: bytes) -> Error:
         """Return the error for an HTTP error status. A known code or type takes precedence over the status."""
         return stamped(error_of(body, response.status_code), response, self.response_id_header)
-
-    def error_from_body(self, response: Response, body: bytes) -> Error | None:
-        """Return the error in a JSON body with status 200, None if its ``error`` is null, empty or missing."""
-        document = load_json_object(body)
-        if document is None or not document.get("error"):
-            return None
-        return stamped(error_of(body), response, self.response_id_header)
 
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
         """Return one status for each limit that ``x-ratelimit-*`` gives any valid value for.

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from unbroken.error_bodies import as_object, error_for, error_message, load_json_object, one_line
+from unbroken.error_bodies import error_for, error_message, one_line, safe_line
+from unbroken.error_report import ErrorReport
 from unbroken.errors import Error, QuotaExceededError
-from unbroken.messages import Event
 
 # The HTTP status that belongs to each ``error.code`` and ``error.type``; 529 stands for "overloaded".
 _TWINS: Final[dict[str, int]] = {
@@ -41,19 +41,6 @@ _TWINS: Final[dict[str, int]] = {
 _GENERIC: Final = frozenset(
     {"invalid_request_error", "server_error", "api_error", "internal_error", "service_unavailable_error"}
 )
-_SPENT: Final = frozenset(
-    {
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "credit_balance_exhausted",
-        "organization_spend_limit_exceeded",
-        "organization_usage_limit_exceeded",
-        "project_spend_limit_exceeded",
-    }
-)
-# The values of ``type`` that name the event, not the error in it.
-_EVENTS: Final = frozenset({"error", "response.failed"})
 _PAYMENT_REQUIRED: Final = 402
 _TOO_LARGE: Final = 413
 
@@ -61,34 +48,20 @@ _TOO_LARGE: Final = 413
 def error_of(body: bytes, status: int | None = None) -> Error:
     """Return the error that `body` describes. `status` is None if the response had status 200. Never raises.
 
-    The code takes precedence over the type, and a known one over the status: a gateway may answer 500 for
-    ``rate_limit_exceeded``. In a stream, a number as the code, which compatible servers send, is the status.
+    The code takes precedence over the type, a known one over the status, and a status in the body over that of the
+    response: a gateway may answer 500 for ``rate_limit_exceeded``.
     """
-    error, said = _described(body)
-    names = [name for name in (_name(error.get("code")), _name(error.get("type"))) if name not in _EVENTS]
+    report = ErrorReport.of(body)
+    names = [_name(report.described.get("code")), _name(report.described.get("type"))]
     kind = next((name for name in names if name is not None), None)
+    # Without words in the error, never fall back to a body that is JSON: that may be the model's text.
+    said = safe_line(report.words or "") if report.words or report.described else error_message(body)
     message = _wording(status, kind, said)
-    twin = _effective(names, status or _number(error.get("code")))
-    spent = twin == _PAYMENT_REQUIRED or any(name in _SPENT for name in names)
-    made = QuotaExceededError(message) if spent else error_for(twin, message)
+    twin = _effective(names, report.status_code or status)
+    spent = twin == _PAYMENT_REQUIRED or report.is_spent
+    made = report.on(QuotaExceededError(message) if spent else error_for(twin, message))
     made.kind = kind
     return made
-
-
-def _described(body: bytes) -> tuple[dict[str, Any], str]:
-    """Return the object with code and type, and the message: of ``error``, of the response's, or of the whole body."""
-    document = load_json_object(body) or {}
-    error = document.get("error") or as_object(document.get("response")).get("error")
-    if isinstance(error, dict):
-        # Without a message in the error, never fall back to the body: that may be the model's text.
-        return as_object(error), _words(as_object(error).get("message"))
-    if _name(document.get("type")) in _EVENTS and error is None:
-        return document, _words(document.get("message"))
-    return document, error_message(body)
-
-
-def _words(message: Any) -> str:
-    return error_message(Event.make("", {"message": message}).raw) if isinstance(message, str) and message else ""
 
 
 def _effective(names: list[str | None], status: int | None) -> int:
@@ -110,10 +83,3 @@ def _wording(status: int | None, kind: str | None, said: str) -> str:
 def _name(value: Any) -> str | None:
     """Return a code or type if it is a name, not a number (also not a number written as text); else None."""
     return one_line(value, 100) or None if isinstance(value, str) and not value.isdecimal() else None
-
-
-def _number(value: Any) -> int | None:
-    """Return a code if it is an HTTP error status, as a number or as text; else None."""
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) == 3:
-        value = int(value)
-    return value if type(value) is int and 400 <= value <= 599 else None
