@@ -27,6 +27,8 @@ class Kind(int):
     """The server reports a failure within the stream."""
     USAGE: ClassVar["Kind"]
     """Has token counts. It is combined with one of the other kinds."""
+    HIDDEN: ClassVar["Kind"]
+    """Is not delivered, such as a mark that is no JSON. It is combined with TERMINAL."""
 
     def __or__(self, other: int) -> "Kind":
         return Kind(int(self) | int(other))
@@ -41,6 +43,7 @@ CONTENT: Final = Kind(4)
 TERMINAL: Final = Kind(8)
 ERROR: Final = Kind(16)
 USAGE: Final = Kind(32)
+HIDDEN: Final = Kind(64)
 _NAMES: Final = {
     KEEPALIVE: "KEEPALIVE",
     PREAMBLE: "PREAMBLE",
@@ -48,6 +51,7 @@ _NAMES: Final = {
     TERMINAL: "TERMINAL",
     ERROR: "ERROR",
     USAGE: "USAGE",
+    HIDDEN: "HIDDEN",
 }
 for _kind, _name in _NAMES.items():
     setattr(Kind, _name, _kind)
