@@ -2,9 +2,12 @@
 
 from typing import Any, Final
 
-from unbroken.error_bodies import as_object, error_for, error_message, load_json_object, one_line
-from unbroken.errors import Error, QuotaExceededError
+from unbroken.error_bodies import as_object, error_for, error_message, one_line
+from unbroken.errors import Error, QuotaExceededError, StreamError
 from unbroken.messages import Event
+
+from ._failures import EVENTS, Failure, failure_in, unwrapped
+from ._responses import CANCELLED
 
 # The HTTP status that belongs to each ``error.code`` and ``error.type``; 529 stands for "overloaded".
 _TWINS: Final[dict[str, int]] = {
@@ -41,9 +44,16 @@ _TWINS: Final[dict[str, int]] = {
 _GENERIC: Final = frozenset(
     {"invalid_request_error", "server_error", "api_error", "internal_error", "service_unavailable_error"}
 )
+# The names of a spent account, with the numbers that some servers (1113: Zhipu) use for names.
 _SPENT: Final = frozenset(
     {
+        "1113",
+        "Arrearage",
+        "contract_spend_limit_reached",
+        "enforced_spend_limit_reached",
+        "exceeded_current_quota_error",
         "insufficient_quota",
+        "linked_organization_spend_limit_reached",
         "billing_hard_limit_reached",
         "billing_not_active",
         "credit_balance_exhausted",
@@ -52,54 +62,85 @@ _SPENT: Final = frozenset(
         "project_spend_limit_exceeded",
     }
 )
-# The values of ``type`` that name the event, not the error in it.
-_EVENTS: Final = frozenset({"error", "response.failed"})
+_NUMBERS: Final = ("http_status_code", "status_code", "code", "status")
 _PAYMENT_REQUIRED: Final = 402
 _TOO_LARGE: Final = 413
 
 
-def error_of(body: bytes, status: int | None = None) -> Error:
-    """Return the error that `body` describes. `status` is None if the response had status 200. Never raises.
+def document_of(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in `body`, or that in its list; an empty one for anything else."""
+    try:
+        return unwrapped(Event("", body).json())
+    except StreamError:
+        return {}
 
-    The code takes precedence over the type, and a known one over the status: a gateway may answer 500 for
-    ``rate_limit_exceeded``. In a stream, a number as the code, which compatible servers send, is the status.
+
+def error_of(body: bytes, status: int | None = None, name: str = "") -> Error:
+    """Return the error that `body` describes. Never raises.
+
+    `status` is None if the response had status 200, and `name` is that of an event.
+
+    The code takes precedence over the type, and a known one over a number in the error, which compatible servers send,
+    and over the status: a gateway may answer 500 for ``rate_limit_exceeded``. The `status_code` of the error is that
+    number if it decided, otherwise None.
     """
-    error, said = _described(body)
-    names = [name for name in (_name(error.get("code")), _name(error.get("type"))) if name not in _EVENTS]
-    kind = next((name for name in names if name is not None), None)
-    message = _wording(status, kind, said)
-    twin = _effective(names, status or _number(error.get("code")))
-    spent = twin == _PAYMENT_REQUIRED or any(name in _SPENT for name in names)
+    document = document_of(body)
+    if name in EVENTS and (document or name in CANCELLED):
+        document = {"type": name, **document}
+    failure = failure_in(document) or Failure(error=document, around={}, message=error_message(body))
+    names = [name for name in map(_name, _named(failure)) if name is not None and name not in EVENTS]
+    if not names and failure.reason is not None:
+        names = [failure.reason]
+    kind = next(iter(names), None)
+    message = _wording(status, kind, _said(failure))
+    number = _number(failure)
+    twin = _effective(names, number, status)
+    spent = twin == _PAYMENT_REQUIRED or any(name in _SPENT for name in _all_named(failure))
     made = QuotaExceededError(message) if spent else error_for(twin, message)
     made.kind = kind
+    made.status_code = number if number == twin else None
+    if kind == "cancelled":
+        made.retryable = False
     return made
 
 
-def _described(body: bytes) -> tuple[dict[str, Any], str]:
-    """Return the object with code and type, and the message: of ``error``, of the response's, or of the whole body."""
-    document = load_json_object(body) or {}
-    error = document.get("error") or as_object(document.get("response")).get("error")
-    if isinstance(error, dict):
-        # Without a message in the error, never fall back to the body: that may be the model's text.
-        return as_object(error), _words(as_object(error).get("message"))
-    if _name(document.get("type")) in _EVENTS and error is None:
-        return document, _words(document.get("message"))
-    return document, error_message(body)
+def _named(failure: Failure) -> list[Any]:
+    error, around = failure.error, failure.around
+    # The whole error may be a text, and that a name.
+    word = failure.message if failure.message in _TWINS or failure.message in _SPENT else None
+    return [error.get("code"), error.get("type"), around.get("code"), word]
 
 
-def _words(message: Any) -> str:
-    return error_message(Event.make("", {"message": message}).raw) if isinstance(message, str) and message else ""
+def _all_named(failure: Failure) -> set[str]:
+    """Return all codes and types, as text."""
+    details = as_object(failure.error.get("details"))
+    others = (details.get("error_code"), failure.error.get("reason"), failure.around.get("type"), failure.reason)
+    values = [*_named(failure), *others]
+    return {str(value) for value in values if type(value) in {str, int}}
 
 
-def _effective(names: list[str | None], status: int | None) -> int:
-    if status == _TOO_LARGE:  # some servers call this a rate limit, but the same request will never fit
-        return status
+def _said(failure: Failure) -> str:
+    # Without a message in the error, never fall back to the body: that may be the model's text.
+    places = [failure.error.get(name) for name in ("message", "msg", "detail", "details")]
+    message = next((text for text in (*places, failure.message) if isinstance(text, str) and text), "")
+    return _words(message)
+
+
+def _words(message: str) -> str:
+    return error_message(Event.make("", {"message": message}).raw) if message else ""
+
+
+def _effective(names: list[str], number: int | None, status: int | None) -> int:
+    """Return the status that decides: that of the most precise name, else `number`, else `status`."""
+    if _TOO_LARGE in {number, status}:  # some servers call this a rate limit, but the same request will never fit
+        return _TOO_LARGE
+    given = number or status
     twins = [(name, _TWINS[name]) for name in names if name in _TWINS]
     # A code is usually more precise than its type, but a generic name of either comes after one that is not.
     for name, twin in sorted(twins, key=lambda pair: pair[0] in _GENERIC):
-        if status is None or name not in _GENERIC or status // 100 != twin // 100:
+        if given is None or name not in _GENERIC or given // 100 != twin // 100:
             return twin
-    return status or 500
+    return given or 500
 
 
 def _wording(status: int | None, kind: str | None, said: str) -> str:
@@ -112,8 +153,13 @@ def _name(value: Any) -> str | None:
     return one_line(value, 100) or None if isinstance(value, str) and not value.isdecimal() else None
 
 
-def _number(value: Any) -> int | None:
-    """Return a code if it is an HTTP error status, as a number or as text; else None."""
+def _number(failure: Failure) -> int | None:
+    """Return the HTTP error status that stands in the error or beside it, as a number or as text; else None."""
+    values = [place.get(name) for place in (failure.error, failure.around) for name in _NUMBERS]
+    return next((number for number in map(_status, values) if number is not None), None)
+
+
+def _status(value: Any) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) == 3:
         value = int(value)
     return value if type(value) is int and 400 <= value <= 599 else None

@@ -108,7 +108,6 @@ def test_an_error_in_the_stream_is_the_class_of_its_http_twin(
         pytest.param(403, None, "brand_new", AuthenticationError, False, id="unknown-403"),
         pytest.param(503, None, None, ServerError, True, id="no-code-503"),
         pytest.param(429, ["invalid_api_key"], {"a": 1}, RateLimitError, True, id="code-is-list"),
-        pytest.param(429, 400, None, RateLimitError, True, id="status-before-number"),
         pytest.param(429, "429", None, RateLimitError, True, id="azure-429"),
         pytest.param(401, "401", None, AuthenticationError, False, id="azure-401"),
     ],
