@@ -3,9 +3,10 @@
 According to https://developers.openai.com/api/docs/guides/streaming-responses and to what compatible servers send.
 """
 
-from typing import ClassVar, Final
+from collections.abc import Callable
+from typing import Any, ClassVar, get_args
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from unbroken.dialect import AttemptView, Dialect, Kind, RateLimitStatus
 from unbroken.error_bodies import stamped
@@ -22,7 +23,7 @@ from ._rate_limits import rate_limits
 from ._reader import OpenAIReader, Proof
 from ._usage import counts_of, usage_of
 
-_PROOF: Final[Proof] = "finish_reason"
+_PROOF: Callable[[Any, "Attribute[Proof]", Proof], None] = one_of(*get_args(Proof))
 
 
 @frozen(eq=False, kw_only=True)
@@ -39,7 +40,7 @@ class OpenAI(Dialect):
     name: ClassVar[str] = "openai"
     has_terminal_event: ClassVar[bool] = True
     response_id_header: ClassVar[str] = "x-request-id"
-    proof: Proof = field(default=_PROOF, validator=one_of("finish_reason", "done"))
+    proof: Proof = field(default="finish_reason", validator=_PROOF)
     """``done``: ``[DONE]`` proves a stream of chunks complete, and nothing else; for servers without finish reasons."""
 
     def reader(self, call: AttemptView) -> OpenAIReader:

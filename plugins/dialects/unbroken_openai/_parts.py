@@ -37,9 +37,9 @@ decode_delta: Final = msgspec.json.Decoder(TextDelta).decode
 class Parts:
     """The parts of the output whose text the consumer has had.
 
-    A part is known by the id of its item and by its place in that. An item whose id was never seen is known by its place
-    in the output, because some servers give the same item a new id in each event. Of text that came without id and place
-    only the number of the part is known, if that.
+    A part is known by the id of its item and by its place in that. An item whose id was never seen is known by its
+    place in the output, because some servers give the same item a new id in each event. Of text that came without id
+    and place only the number of the part is known, if that.
     """
 
     empty: bool = field(default=True, init=False)
