@@ -43,7 +43,7 @@ CONTENT: Final = Kind(4)
 TERMINAL: Final = Kind(8)
 ERROR: Final = Kind(16)
 USAGE: Final = Kind(32)
-HIDDEN: Final = Kind(64)
+HIDDEN: Final = Kind(128)
 _NAMES: Final = {
     KEEPALIVE: "KEEPALIVE",
     PREAMBLE: "PREAMBLE",
