@@ -15,9 +15,10 @@ ROOTS = [HOUSE / root for root in PROJECT["tool"]["hatch"]["build"]["dev-mode-di
 FLOORS = (
     ("secrets",),
     ("errors",),
-    ("validators", "clock", "headers", "inbox"),
+    ("validators", "clock", "headers", "inbox", "json_text"),
     ("messages", "retry_after"),
     ("error_bodies", "sse", "transport"),
+    ("error_report",),
     ("dialect",),
     ("call",),
     ("decisions",),

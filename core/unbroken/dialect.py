@@ -4,8 +4,9 @@ from typing import Any, ClassVar, Final, Protocol, Self
 
 from attrs import frozen
 
-from .error_bodies import error_for, error_message, stamped
-from .errors import Error, ServerError
+from .error_bodies import error_document, error_for, error_message, stamped
+from .error_report import ErrorReport, reports_error
+from .errors import Error, QuotaExceededError
 from .headers import Headers
 from .messages import Event, Request, Response, Usage
 
@@ -144,20 +145,28 @@ class Dialect:
     def error_from_event(self, event: Event) -> Error:
         """Return the error that an event of kind ERROR reports, of the same class as the matching HTTP error.
 
-        Its `status_code` stays None, because the status of the response was 200.
+        Its `status_code` is the one that the event itself gives, usually None: the status of the response was 200.
         """
         said = error_message(event.raw)
-        return ServerError(f"the server reported an error: {said}" if said else "the server reported an error")
+        message = "the server reported an error"
+        return _reported(event.raw, 500, f"{message}: {said}" if said else message)
 
     def error_from_response(self, response: Response, body: bytes) -> Error:
         """Return the error for an error status. `body` is the part of the body that was read, at most 64 KiB."""
         status, said = response.status_code, error_message(body)
-        error = error_for(status, f"HTTP {status}: {said}" if said else f"HTTP {status}")
+        error = _reported(body, status, f"HTTP {status}: {said}" if said else f"HTTP {status}")
         return stamped(error, response, self.response_id_header)
 
     def error_from_body(self, response: Response, body: bytes) -> Error | None:
-        """Return the error that a JSON body with status 200 reports, None if it reports none."""
-        return None
+        """Return the error that a body with status 200 reports, None if it reports none.
+
+        The default finds an error in JSON, in whichever shape (`unbroken.error_report.reports_error`), and makes of it
+        what `error_from_event` makes of an event with that data.
+        """
+        document = error_document(body)
+        if document is None or not reports_error(document):
+            return None
+        return stamped(self.error_from_event(Event("error", body)), response, self.response_id_header)
 
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
         """Return the limits reported by the rate-limit headers. `received_at` is in Unix seconds."""
@@ -181,3 +190,9 @@ class Dialect:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         # Every event refers to its dialect, which may hold objects that cannot be copied.
         return self
+
+
+def _reported(body: bytes, status: int, message: str) -> Error:
+    report = ErrorReport.of(body)
+    made = QuotaExceededError(message) if report.is_spent else error_for(report.status_code or status, message)
+    return report.on(made)

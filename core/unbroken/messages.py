@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from .errors import ConfigurationError, Problem, StreamError
 from .headers import TOKEN, Headers, HeaderTypes
+from .json_text import mended
 from .validators import flag, optional_seconds
 
 
@@ -190,19 +191,24 @@ class Event(msgspec.Struct, gc=False, eq=False):  # noqa: PLW1641  # its data ca
         return self.raw.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Return the data decoded as JSON, the same object each time.
+        """Return the data decoded as JSON, the same object each time; invalid UTF-8 becomes U+FFFD.
 
-        Raises StreamError, with the position, for invalid JSON.
+        Raises StreamError, with the position, for invalid JSON and for empty data.
         """
         if self._json is _UNREAD:
             try:
                 self._json = _decode_json(self.raw)
-            except (ValueError, RecursionError) as error:
-                raise StreamError(
-                    f"the data of event {self.type[:60]!r} is not JSON: {error}",
-                    request_id=self.request_id or None,
-                ) from None
+            except (ValueError, RecursionError):
+                self._json = self._mended_json()
         return self._json
+
+    def _mended_json(self) -> Any:
+        try:
+            return _decode_json(mended(self.raw))
+        except (ValueError, RecursionError) as error:
+            raise StreamError(
+                f"the data of event {self.type[:60]!r} is not JSON: {error}", request_id=self.request_id or None
+            ) from None
 
     def typed(self) -> Any:
         """Return the event as a new instance of its dialect's own class.

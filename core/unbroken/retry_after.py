@@ -1,4 +1,4 @@
-"""A strict parser of the headers in which a server says whether and when to retry.
+"""A strict parser of what a server says about whether and when to retry: in headers, or in the words of an error.
 
 ==================================================  =======================================================
 ``retry-after-ms``, ``Retry-After``                 `retry_after`
@@ -18,7 +18,7 @@ empty, ``-10``, ``+5``, ``.5``, ``1e308``, ``inf``  None
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Final
+from typing import Any, Final, cast
 
 from .headers import Headers
 
@@ -29,6 +29,16 @@ LONGEST: Final = 10 * 365 * 86_400.0
 _NUMBER = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
 _DIGITS = 12
 _YEAR = 365.2425 * 86_400
+_NANOS = 1_000_000_000
+
+# A duration in words: "6.5s", "1m2s", "120ms", "2 minutes and 5 seconds".
+_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_UNIT = "milliseconds?|msecs?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d"
+_AMOUNT = "[0-9]{1,12}(?:[.][0-9]{1,12})?"
+_PART = re.compile(f"({_AMOUNT}) ?({_UNIT})")
+_DURATION = re.compile(f"(?:{_AMOUNT} ?(?:{_UNIT})(?:, and |, | and | )?)+(?![a-z0-9])")
+_AGAIN = re.compile("(?:try|trying|retry|retrying)(?: again)? (?:in|after) (?:about |approximately )?(?=[0-9])")
+_WORDS_LOOKED_AT: Final = 4096
 
 # RFC 9110 §5.6.7: HTTP-date = IMF-fixdate / rfc850-date / asctime-date, case-sensitive, always GMT.
 _SHORT_DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
@@ -64,6 +74,48 @@ def retry_after(headers: Headers, received_at: float) -> float | None:
 def should_retry(headers: Headers) -> bool | None:
     """Return the value of ``x-should-retry`` (``true`` or ``false`` in any case), None if there is no valid one."""
     return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip(" \t").lower())
+
+
+def seconds_in(duration: object) -> float | None:
+    """Return the seconds, in [0, `LONGEST`], of a duration in JSON, None if it is none.
+
+    It is a number of seconds (``39``, ``39.5``), that number as text, a text with units (``39.5s``, ``1m2s``, as in
+    protobuf's JSON and in Go), or protobuf's object (``{"seconds": 39, "nanos": 500000000}``).
+    """
+    if isinstance(duration, dict):
+        fields = cast("dict[str, Any]", duration)
+        seconds, nanos = seconds_in(fields.get("seconds")), fields.get("nanos")
+        exact = type(nanos) is int and 0 <= nanos < _NANOS
+        return None if seconds is None else min(seconds + (nanos / _NANOS if exact else 0.0), LONGEST)
+    if isinstance(duration, str):
+        number = _number(duration.strip())
+        text = duration.strip().lower()
+        return number if number is not None else _sum(text) if _DURATION.fullmatch(text) else None
+    if isinstance(duration, int | float) and not isinstance(duration, bool):
+        return float(min(duration, LONGEST)) if duration >= 0 else None
+    return None
+
+
+def seconds_in_words(text: str) -> float | None:
+    """Return the seconds after which `text` says to try again (``Please try again in 1m2s.``), None if it does not.
+
+    Only the first 4096 characters are looked at.
+    """
+    words = " ".join(text[:_WORDS_LOOKED_AT].lower().split())
+    for again in _AGAIN.finditer(words):
+        duration = _DURATION.match(words, again.end())
+        if duration is not None:
+            return _sum(duration[0])
+    return None
+
+
+def _sum(duration: str) -> float:
+    parts = _PART.findall(duration)
+    return min(sum(float(amount) * _unit_seconds(unit) for amount, unit in parts), LONGEST)
+
+
+def _unit_seconds(unit: str) -> float:
+    return 0.001 if unit.startswith(("ms", "mil")) else _SECONDS[unit[0]]
 
 
 def _longest(value: str | None, parse: Callable[[str], float | None]) -> float | None:

@@ -5,6 +5,7 @@ Lines and fields are split as bytes, and text is decoded on request. That is saf
 names are ASCII, and a UTF-8 decoder never makes an ASCII byte part of another character, even in invalid input.
 """
 
+import re
 from typing import Final, final
 
 from attrs import define, field
@@ -19,12 +20,29 @@ _BOM: Final = b"\xef\xbb\xbf"
 _LF, _CR, _NUL = b"\n\r\0"  # as ints: `10 in data` takes an eighth of the time of `b"\n" in data`
 _NAMES: Final = frozenset({b"data", b"event", b"id", b"retry"})
 _KNOWN: Final = tuple(name + b":" for name in _NAMES)
+_FIRST_FIELD: Final = re.compile(rb"(?:data|event|id|retry)?:|(?:data|event|id|retry)[\r\n]")
 _TELLING: Final = max(map(len, _KNOWN))  # so many bytes of a line tell whether its field is a known one
 _MAX_TYPES: Final = 256
+_MAX_BARE: Final = 64 * 1024
+_JSON: Final = (b"{", b"[")
 _MAX_TYPE_LENGTH: Final = 64
 
 # What stands before ``data:`` in an ordinary block, and the event type that it stands for: learned by all decoders.
 _TYPES: Final[dict[bytes, str]] = {b"": "message"}
+
+
+def begins_stream(start: bytes) -> bool | None:
+    """Return whether a body that begins with `start` is an event stream, None if more bytes are needed to tell.
+
+    It is one if its first line that is not blank is a comment or has a known field.
+    """
+    line = start.removeprefix(_BOM).lstrip(b"\r\n")
+    if not line or _BOM.startswith(line):
+        return None
+    match = _FIRST_FIELD.match(line)
+    if match is not None:
+        return True
+    return None if any(known.startswith(line) for known in _KNOWN) else False
 
 
 @final
@@ -48,6 +66,10 @@ class SSEDecoder:
     error: EventTooLargeError | None = field(default=None, init=False)
     """The error that ended decoding for good; None while it goes on."""
 
+    has_bare_json: bool = field(default=False, init=False)
+    """Whether a line that begins like JSON has stood outside of any field since the last event (see `bare_json`)."""
+
+    _bare: bytearray = field(factory=bytearray, init=False)  # the finished lines of it
     _start: bytes | None = field(default=b"", init=False)  # the first bytes: a BOM or not; None once that is known
     _after_cr: bool = field(default=False, init=False)
     _line: bytearray = field(factory=bytearray, init=False)  # the unfinished line
@@ -94,8 +116,16 @@ class SSEDecoder:
         if self.error is not None:
             raise self.error.with_traceback(None)
 
+    def bare_json(self) -> bytes:
+        """Return the lines from one that begins like JSON on, at most 64 KiB, without those of an event.
+
+        A decoder ignores them, as the standard says; a gateway that fails may send its JSON error so.
+        """
+        return bytes(self._bare + self._line)[:_MAX_BARE]
+
     def _discard(self) -> None:
         self._line.clear()
+        self._bare.clear()
         self._data.clear()
 
     def _without_bom(self, start: bytes) -> bytes:
@@ -151,15 +181,21 @@ class SSEDecoder:
                 self._dispatch(events)  # "If the line is empty (a blank line)"
             elif not name:
                 self.comments += 1  # "If the line starts with a U+003A COLON character (:) Ignore the line."
+            elif self._is_bare(name):
+                self._bare += (line + b"\n")[: _MAX_BARE - len(self._bare)]
         if rest:
             self._keep(rest)
 
     def _keep(self, rest: bytes) -> None:
         self._line += rest
         if not self._line.startswith(_KNOWN):
-            del self._line[_TELLING:]
+            del self._line[_MAX_BARE if self._is_bare(self._line[:_TELLING]) else _TELLING :]
         elif self._size + len(self._line) > self.max_event_size:
             raise self._too_large()
+
+    def _is_bare(self, start: bytes | bytearray) -> bool:
+        self.has_bare_json = self.has_bare_json or start.lstrip()[:1] in _JSON
+        return self.has_bare_json
 
     def _read_field(self, line: bytes, name: bytes, value: bytes) -> None:
         if name == b"data":
@@ -197,6 +233,8 @@ class SSEDecoder:
             # 3. "If the data buffer's last character is a U+000A LINE FEED (LF) character, then remove" it.
             self._data.pop()
             events.append(Event(self._type, bytes(self._data), self._id, self.request_id, self.dialect))
+            self.has_bare_json = False
+            self._bare.clear()
         # 7. "Set the data buffer and the event type buffer to the empty string."
         self._data.clear()
         self._type = "message"

@@ -1,6 +1,7 @@
 """The stream that a client returns: one call, iterated once."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from types import TracebackType
 from typing import Self, final
 
 from ._engine.drivers import AsyncDriver, Driver
@@ -95,9 +96,12 @@ class Stream(_Stream):
         self._driver.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the call if it has not ended. An Error of this call that leaves the block is then its failure."""
         if self._driver is not None:
-            self._driver.leave()
+            self._driver.leave(error and self._engine.found(error))
             self._ready = iter(())
 
     def __iter__(self) -> Iterator[Event]:
@@ -167,9 +171,12 @@ class AsyncStream(_Stream):
         await self._driver.start()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the call if it has not ended. An Error of this call that leaves the block is then its failure."""
         if self._driver is not None:
-            await self._driver.leave()
+            await self._driver.leave(error and self._engine.found(error))
             self._ready = iter(())
 
     def __aiter__(self) -> AsyncIterator[Event]:

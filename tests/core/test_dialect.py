@@ -39,10 +39,9 @@ def test_every_event_of_plain_sse_is_content_and_its_text():
     assert not Dialect.has_terminal_event
 
 
-def test_plain_sse_knows_no_limits_and_no_errors_under_200():
+def test_plain_sse_knows_no_limits():
     """What it cannot read it does not guess."""
     assert Dialect().rate_limits(Headers({"x-ratelimit-limit": "1"}), 0.0) == ()
-    assert Dialect().error_from_body(answer(200), b'{"error":{"message":"no"}}') is None
 
 
 KINDS = {"KEEPALIVE": KEEPALIVE, "PREAMBLE": PREAMBLE, "CONTENT": CONTENT, "TERMINAL": TERMINAL, "ERROR": ERROR}

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbroken import ConfigurationError, Dialect, Event, Headers, Request, Response, StreamError, Timeouts, Usage
+from unbroken.json_text import mended
 
 CANARY = "sk-canary-1234567890"
 URL = "https://api.example.org/v1"
@@ -229,11 +230,34 @@ def test_an_event_has_defaults() -> None:
 
 
 def test_data_is_text_whatever_the_bytes() -> None:
-    """Invalid UTF-8 becomes U+FFFD, and is an error only to those who want JSON."""
+    """Invalid UTF-8 becomes U+FFFD, in JSON too."""
     event = Event("a", b'"\xff"')
     assert event.data == '"�"'
-    with pytest.raises(StreamError):
-        event.json()
+    assert event.json() == "�"
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        pytest.param(b'{"\xff":"Gr\xe4\xc3"}', {"�": "Gr��"}, id="bytes"),
+        pytest.param(b'"\xed\xa0\x80"', "���", id="a-surrogate-as-bytes"),
+        pytest.param(rb'["\ud83d", "\uDE00x", "\ud83d\ud83d\ude00"]', ["�", "�x", "�😀"], id="half-a-pair"),
+        pytest.param(rb'"\\ud83d \n \u00e9 \ud83d"', "\\ud83d \n é �", id="other-escapes-stay"),
+        pytest.param(b'\xef\xbb\xbf{"a":1}', {"a": 1}, id="byte-order-mark"),
+    ],
+)
+def test_json_is_read_whatever_the_encoding(raw: bytes, value: Any) -> None:
+    """Servers cut at a byte, or between the halves of an emoji; the rest of the data is as good as ever."""
+    assert Event("a", raw).json() == value
+    assert Event("a", raw).json() == Event("a", mended(raw)).json()
+
+
+@pytest.mark.parametrize("raw", [b"", b" \n", b"keepalive", b"[DONE]", b"\xff", rb'"\ud8', b"{"])
+def test_what_is_no_json_raises_a_stream_error(raw: bytes) -> None:
+    """Empty data too, and bytes that no repair makes JSON of."""
+    with pytest.raises(StreamError, match="the data of event 'a' is not JSON") as caught:
+        Event("a", raw, request_id="req_1").json()
+    assert caught.value.request_id == "req_1"
 
 
 def test_json_is_decoded_once_and_on_demand() -> None:

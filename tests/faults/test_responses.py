@@ -78,16 +78,16 @@ def test_B17_an_api_error_under_200_is_that_error(ask, content_type):
     expect(ask(lambda _: reply, [Retry(max_retries=1)]), OverloadedError, requests=2)
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[1]", b"nonsense", b'{"error": 5}', b""])
+@pytest.mark.parametrize("body", [b"{}", b"[1]", b"nonsense", b'{"error": 0}', b""])
 def test_B17_json_that_reports_nothing_is_no_stream(ask, body):
     """ContentTypeError with what it is."""
     error = expect(ask([Answer(headers={"content-type": "application/json"}, body=body)]), ContentTypeError)
     assert error.body == body.decode()
 
 
-def test_B18_without_a_content_type_there_is_no_stream(ask):
-    """Guessing is how a login page becomes an empty answer."""
-    error = expect(ask([Answer(headers={}, body=sse(DELTA, STOP))]), ContentTypeError)
+def test_B18_without_a_content_type_a_page_is_no_stream(ask):
+    """Guessing is how a login page becomes an empty answer; only a field of SSE or a comment makes a stream."""
+    error = expect(ask([Answer(headers={}, body=b"<html>")]), ContentTypeError)
     assert error.content_type is None
     assert "no content type" in str(error)
 
@@ -98,7 +98,7 @@ def test_B18_the_charset_of_a_stream_is_utf_8_whatever_it_says(ask):
     assert ask([reply]).data[0] == "ü"
 
 
-@pytest.mark.parametrize("status", [pytest.param(status, id=f"B19-{status}") for status in (201, 202, 204, 205, 206)])
+@pytest.mark.parametrize("status", [pytest.param(status, id=f"B19-{status}") for status in (202, 204, 205, 206)])
 def test_B19_a_success_without_a_stream_says_so(ask, status):
     """It is an error, and not an empty answer."""
     error = expect(ask([Answer(status=status)]), StreamError)

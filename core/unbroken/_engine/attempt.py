@@ -10,7 +10,7 @@ from ..call import Call
 from ..dialect import HIDDEN, Reader
 from ..errors import NetworkError, TimeoutError, TimeoutName, TruncatedStreamError
 from ..messages import Event, Request, Response, Timeouts
-from ..sse import SSEDecoder
+from ..sse import SSEDecoder, begins_stream
 from ..transport import Opening, closed
 from .closing import Closing
 from .commit_buffer import CommitBuffer, Limits
@@ -41,6 +41,7 @@ class AttemptRun:
     """Whether the body was read to its end or the stream is complete."""
     reader: Reader = field(init=False)
     _buffer: CommitBuffer = field(init=False)
+    _bare_tries: int = field(default=16, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.reader = self.call.dialect.reader(self.call)
@@ -61,10 +62,16 @@ class AttemptRun:
         started = self.call.now()
         response = yield from self._open(answer, timeouts, started)
         self.hooks.on_response(response)
-        if not check_head(response):
-            raise error_answer(self.call.dialect, response, (yield from self._error_body()))
+        is_stream, start = check_head(response), b""
+        left = None if timeouts.first_event is None else started + timeouts.first_event - self.call.now()
+        timeout = ReadTimeout(timeouts, left, self.call.deadline)
+        if is_stream is None:
+            start = yield from self._first_bytes(timeout)
+            is_stream = begins_stream(start)
+        if not is_stream:
+            raise error_answer(self.call.dialect, response, (yield from self._error_body(start)))
         self.call.phase = "first_event" if self.call.committed_at is None else "streaming"
-        yield from self._body(timeouts, started)
+        yield from self._body(timeouts, timeout, start)
         self.ended = True
 
     def replay(self, events: Sequence[Event]) -> Steps[None]:
@@ -95,23 +102,38 @@ class AttemptRun:
         call.response = response
         return response
 
-    def _body(self, timeouts: Timeouts, started: float) -> Steps[None]:
-        """Read and deliver until the stream is complete.
+    def _first_bytes(self, timeout: ReadTimeout) -> Steps[bytes]:
+        """Read until the bytes tell whether this is a stream, as no content type does. Returns them."""
+        start, read = b"", Read()
+        while begins_stream(start) is None and len(start) < ERROR_BODY_BYTES:
+            read.deadline = timeout.begin(self.call.now())
+            try:
+                chunk: bytes = yield read
+            except builtins.TimeoutError as error:
+                raise timeout.error() from error
+            timeout.end(self.call.now())
+            if not chunk:
+                self.ended = True
+                break
+            start += chunk
+        return start
+
+    def _body(self, timeouts: Timeouts, timeout: ReadTimeout, start: bytes) -> Steps[None]:
+        """Read and deliver until the stream is complete. The body goes on after `start`.
 
         Raises the error that the server reports, TimeoutError, and TruncatedStreamError if the body ends too early.
         """
         call, buffer = self.call, self._buffer
         decoder = SSEDecoder(self.limits.max_event_size, request_id=call.id, dialect=call.dialect)
-        left = None if timeouts.first_event is None else started + timeouts.first_event - call.now()
-        timeout = ReadTimeout(timeouts, left, call.deadline)
         read = Read()
         while True:
             read.deadline = timeout.begin(call.now())
             try:
-                chunk: bytes = yield read
+                chunk: bytes = start or (yield read)
             except builtins.TimeoutError as error:
                 raise timeout.error() from error
             timeout.end(call.now())
+            start = b""
             if not chunk:
                 yield from self._end(decoder)
                 return
@@ -147,6 +169,17 @@ class AttemptRun:
             self.call.last_event_id = decoder.last_event_id  # a block with only an id changes it too
         if decoder.error is not None:
             raise decoder.error
+        if decoder.has_bare_json and self._bare_tries:
+            self._raise_bare(decoder)
+
+    def _raise_bare(self, decoder: SSEDecoder) -> None:
+        """Raise the failure that the server reports in JSON without the framing of SSE."""
+        body, response = decoder.bare_json(), self.call.response
+        if response is not None and body.rstrip().endswith((b"}", b"]")):
+            self._bare_tries -= 1  # bounded, as each try reads the whole again
+            error = self.call.dialect.error_from_body(response, body)
+            if error is not None:
+                raise error
 
     def _deliver(self, events: list[Event], *, complete: bool) -> Steps[bool]:
         """Hand `events` to the consumer. Returns whether that is the end: `complete` with the last one, or FINISH."""
@@ -207,6 +240,8 @@ class AttemptRun:
         Raises TruncatedStreamError if the stream is not complete.
         """
         self.ended = True
+        if decoder.has_bare_json:
+            self._raise_bare(decoder)
         unfinished = decoder.unfinished()
         decoder.close()
         if not self.reader.complete_at_end() and not self._is_mark(unfinished):
@@ -219,21 +254,21 @@ class AttemptRun:
         """Return whether this is a hidden terminal event: a mark that carries nothing may lack its line end."""
         return event is not None and bool(self.reader.classify(event) & HIDDEN)
 
-    def _error_body(self) -> Steps[bytes]:
+    def _error_body(self, start: bytes) -> Steps[bytes]:
         """Return the body of an answer that is not a stream, read within ERROR_BODY_BYTES and ERROR_BODY_SECONDS.
+
+        It goes on after `start`.
 
         A timeout or a network failure only ends the body: the status is the error that matters.
         """
-        body = bytearray()
+        body = bytearray(start)
         read = Read()
         read.deadline = earliest(self.call.now() + ERROR_BODY_SECONDS, self.call.deadline)
-        while len(body) < ERROR_BODY_BYTES:
+        while not self.ended and len(body) < ERROR_BODY_BYTES:
             try:
                 chunk: bytes = yield read
             except (builtins.TimeoutError, NetworkError):
                 break
-            if not chunk:
-                self.ended = True
-                break
+            self.ended = not chunk
             body += chunk
         return bytes(body[:ERROR_BODY_BYTES])

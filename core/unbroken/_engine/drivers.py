@@ -10,6 +10,8 @@ the consumer has the last event   None or, if it leaves         ``Close(reusable
                                   `Leave`
 the consumer leaves earlier       `Leave`                       ``Close(reusable=False)``
 a cancellation, Ctrl-C            that exception                ``Close(reusable=False)``, then it is raised again
+an Error of the call leaves       that error                    ``Close(reusable=False)``
+the block before its end
 the coroutine itself is closed    `Leave`                       ``Close(reusable=False)``: a coroutine that is
                                                                 being closed may not await
 the stream is garbage-collected   GeneratorExit                 the driver, beforehand: a generator that is being
@@ -24,12 +26,13 @@ interrupted by a second cancellation. The engine runs `after_request` and `on_fi
 import contextlib
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
+from types import TracebackType
 from typing import Any, ClassVar, cast
 
 import anyio.lowlevel
 
 from ..clock import Clock
-from ..errors import NetworkError
+from ..errors import Error, NetworkError
 from ..messages import Event, Response
 from ..transport import AsyncExchange, AsyncTransport, Exchange, Transport, closed
 from .closing import Closing
@@ -75,6 +78,12 @@ class _Runner:
             made.__cause__ = None if isinstance(error, NetworkError) and error.is_local else error
             error = made
         return self.throw(error)
+
+    def _left(self, raised: Error, failure: Error | None, traceback: TracebackType | None) -> None:
+        """Raise what the engine has raised, unless it is the failure that the consumer sees anyway."""
+        if raised is not failure:
+            raise raised
+        failure.__traceback__ = traceback  # without the frames of the engine
 
     def throw(self, error: BaseException) -> Step:
         try:
@@ -124,12 +133,18 @@ class Driver(_Runner):
             step = self._perform(step)
         return None
 
-    def leave(self) -> None:
-        """End the call at once; the consumer has left. Does nothing if the call has ended."""
+    def leave(self, failure: Error | None = None) -> None:
+        """End the call at once; the consumer has left, with `failure` if there is one. Does nothing if it has ended.
+
+        Raises the Error of a call that fails by `failure`.
+        """
+        traceback = failure and failure.__traceback__
         try:
-            step = self.throw(Leave())
+            step = self.throw(failure or Leave())
             while step is not None:
                 step = self._perform(step)
+        except Error as raised:
+            self._left(raised, failure, traceback)
         finally:
             self._abandon()
 
@@ -229,11 +244,18 @@ class AsyncDriver(_Runner):
             step = await self._perform(step)
         return None
 
-    async def leave(self) -> None:
-        """End the call at once; the consumer has left. Does nothing if the call has ended."""
-        step = self.throw(Leave())
-        while step is not None:
-            step = await self._perform(step)
+    async def leave(self, failure: Error | None = None) -> None:
+        """End the call at once; the consumer has left, with `failure` if there is one. Does nothing if it has ended.
+
+        Raises the Error of a call that fails by `failure`.
+        """
+        traceback = failure and failure.__traceback__
+        try:
+            step = self.throw(failure or Leave())
+            while step is not None:
+                step = await self._perform(step)
+        except Error as raised:
+            self._left(raised, failure, traceback)
 
     async def _perform(self, step: Effect | Event) -> Step:
         self._performing = True

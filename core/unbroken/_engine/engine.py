@@ -9,7 +9,7 @@ from attrs import define, field
 from ..call import HISTORY, Call, Outcome, Status
 from ..decisions import GiveUp, Replay, ShouldRetry, TryAgain
 from ..dialect import Reader
-from ..errors import Attempt, Error, PluginError
+from ..errors import Attempt, Error, PluginError, StreamError, TruncatedStreamError
 from ..secrets import clear_locals
 from .attempt import AttemptRun
 from .closing import Closing
@@ -75,6 +75,19 @@ class Engine:
         except BaseException:
             self._end(error)  # an interrupt may have come at any line above
             raise
+
+    def found(self, error: BaseException) -> Error | None:
+        """Return `error` if it is a failure of this call that the consumer found: in the text, or by assembling.
+
+        It has the id of the call, or none and says that a stream is wrong. No policy may retry it.
+        """
+        if self.outcome is not None or not isinstance(error, Error):
+            return None
+        own = error.request_id is None and isinstance(error, StreamError | TruncatedStreamError)
+        if not own and error.request_id != self.call.id:
+            return None
+        self._calls.final = "the consumer found the failure and has left"
+        return error
 
     def _end(self, error: Error | None) -> None:
         """Note how the call ended and tell the plugins. Called again after an interrupt, does what that prevented."""

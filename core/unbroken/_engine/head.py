@@ -1,5 +1,7 @@
 """Checks of the head of a response, made before the first byte of the stream is parsed."""
 
+import re
+
 from ..dialect import Dialect
 from ..errors import ContentTypeError, Error, StreamError
 from ..messages import Response
@@ -10,13 +12,19 @@ ERROR_BODY_BYTES = 64 * 1024
 ERROR_BODY_SECONDS = 5.0
 _SHOWN = 200
 _LOOKED_AT = 4096
+_STREAM = "text/event-stream"
+_STREAM_STATUSES = frozenset({200, 201})
+# RFC 9110 §8.4.1; the others are no content codings, but servers send them for "none".
+_UNENCODED = frozenset({"identity", "none", "utf-8", "utf8", ""})
+# RFC 9110 §8.3.1: a token, a slash, a token.
+_MEDIA_TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")
 
 
-def check_head(response: Response) -> bool:
-    """Return True for a stream, False for an answer whose body says what is wrong.
+def check_head(response: Response) -> bool | None:
+    """Return True for a stream, False for an answer whose body says what is wrong, None if the first bytes tell.
 
-    Raises StreamError for a head that is neither: a redirect or another status below 400 that is not 200, contradictory
-    framing, too many header fields, a compressed stream.
+    Raises StreamError for a head that is neither: a redirect or another status below 400 that is not 200 or 201,
+    contradictory framing, too many header fields, a compressed stream.
     """
     headers, status = response.headers, response.status_code
     if len(headers.items_raw) > MAX_HEADER_FIELDS:
@@ -29,22 +37,23 @@ def check_head(response: Response) -> bool:
     if 300 <= status < 400:
         # Following it would send the credentials and the prompt to the host in Location.
         raise StreamError(f"HTTP {status}: a redirect, which is never followed for a stream")
-    if status != 200:
+    if status not in _STREAM_STATUSES:
         raise StreamError(f"HTTP {status}: there is no stream in this answer")
-    if media_type(response) != "text/event-stream":
+    kind = media_type(response)
+    if kind not in {_STREAM, ""}:
         return False
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in {"identity", ""}:
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if not _UNENCODED.issuperset(map(str.strip, encoding.split(","))):
         # A few kilobytes of gzip can expand to gigabytes of text.
         raise StreamError(f"the stream is encoded ({printable(encoding)[:40]}) though identity was asked for")
-    return True
+    return True if kind else None
 
 
 def error_answer(dialect: Dialect, response: Response, body: bytes) -> Error:
     """Return the error for an answer that is not a stream."""
     if response.status_code >= 400:
         return dialect.error_from_response(response, body)
-    error = dialect.error_from_body(response, body) if is_json(response) else None
+    error = dialect.error_from_body(response, body)
     if error is not None:
         return error
     given = response.headers.get("content-type")
@@ -57,15 +66,14 @@ def error_answer(dialect: Dialect, response: Response, body: bytes) -> Error:
     return wrong
 
 
-def is_json(response: Response) -> bool:
-    """Return whether the content type is JSON (RFC 8259, RFC 6839 §3.1)."""
-    kind = media_type(response)
-    return kind == "application/json" or kind.endswith("+json")
-
-
 def media_type(response: Response) -> str:
-    """Return the media type without parameters, in lower case (RFC 9110 §8.3.1)."""
-    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    """Return the media type without parameters, in lower case (RFC 9110 §8.3.1); empty if there is no valid one.
+
+    Of several fields, the last valid one counts, as in the Fetch standard ("extract a MIME type").
+    """
+    fields = response.headers.get("content-type", "").lower().split(",")
+    kinds = (field.partition(";")[0].strip() for field in reversed(fields))
+    return next(filter(_MEDIA_TYPE.fullmatch, kinds), "")
 
 
 def printable(text: str) -> str:

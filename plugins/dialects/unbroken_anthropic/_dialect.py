@@ -3,7 +3,8 @@
 from typing import Any, ClassVar, Final
 
 from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Dialect, Kind, RateLimitStatus
-from unbroken.error_bodies import as_object, load_json_object, stamped
+from unbroken.error_bodies import as_object, stamped
+from unbroken.error_report import reports_error
 from unbroken.errors import Error, StreamError
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response, Usage
@@ -57,13 +58,6 @@ class Anthropic(Dialect):
         """Return the error for an HTTP error status. A known type in the body takes precedence over the status."""
         return stamped(error_of(body, response.status_code), response, self.response_id_header)
 
-    def error_from_body(self, response: Response, body: bytes) -> Error | None:
-        """Return the error in a JSON body with status 200, None if it has no error object."""
-        document = load_json_object(body)
-        if document is None or not isinstance(document.get("error"), dict):
-            return None
-        return stamped(error_of(body), response, self.response_id_header)
-
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
         """Return one status for each limit that ``anthropic-ratelimit-*`` gives any valid value for."""
         return rate_limits(headers, received_at)
@@ -98,10 +92,10 @@ def _kind_by_data(event: Event) -> Kind:
         kind = event.get("type")
     except StreamError:
         return CONTENT
-    if isinstance(kind, str):
-        return _KINDS.get(kind, CONTENT)
+    if isinstance(kind, str) and kind in _KINDS:
+        return _KINDS[kind]
     # A failure of a gateway itself: data: {"error": {...}}
-    return ERROR if isinstance(event.get("error"), dict) else CONTENT
+    return ERROR if reports_error(as_object(event.json())) else CONTENT
 
 
 def _usage(event: Event) -> tuple[Any, dict[str, Any]]:

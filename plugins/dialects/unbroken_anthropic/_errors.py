@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from unbroken.error_bodies import as_object, error_for, error_message, load_json_object, one_line
+from unbroken.error_bodies import as_object, error_document, error_for, error_message, one_line
+from unbroken.error_report import ErrorReport
 from unbroken.errors import Error, QuotaExceededError
 
 _TWINS: Final = {
@@ -25,14 +26,6 @@ _TWINS: Final = {
 # "We may also use this error type for other 4XX status codes": then the status is more precise.
 _GENERIC: Final = frozenset({"invalid_request_error", "api_error"})
 
-# Without ramp_limit_exceeded: it limits how fast usage may grow, so waiting helps.
-_SPENT_CODES: Final = frozenset(
-    {
-        "contract_spend_limit_reached",
-        "enforced_spend_limit_reached",
-        "linked_organization_spend_limit_reached",
-    }
-)
 # A limit set by the user and an empty account are reported as a plain 400 without a code.
 _SPENT_WORDS: Final = (
     "You have reached your specified API usage limits",
@@ -43,18 +36,21 @@ _SPENT_WORDS: Final = (
 def error_of(body: bytes, status: int | None = None) -> Error:
     """Return the error that `body` describes. `status` is None if the response had status 200. Never raises.
 
-    A known type takes precedence over the status: a gateway may answer 500 for ``overloaded_error``.
+    A known type takes precedence over the status, and a status in the body over that of the response: a gateway may
+    answer 500 for ``overloaded_error``.
     """
-    document = load_json_object(body) or {}
-    error = as_object(document.get("error"))
+    report = ErrorReport.of(body)
+    error = report.described
     kind = _word(error.get("type"))
     code = _word(as_object(error.get("details")).get("error_code"))
     said = error_message(body)
     message = _wording(status, kind, code, said)
-    spent = code in _SPENT_CODES or said.startswith(_SPENT_WORDS)
-    made = QuotaExceededError(message) if spent else error_for(_effective(kind, status), message)
+    # ramp_limit_exceeded is not among the spent: it limits how fast usage may grow, so waiting helps.
+    spent = report.is_spent or said.startswith(_SPENT_WORDS)
+    twin = _effective(kind, report.status_code or status)
+    made = report.on(QuotaExceededError(message) if spent else error_for(twin, message))
     made.kind = kind
-    made.response_id = _word(document.get("request_id"))
+    made.response_id = _word((error_document(body) or {}).get("request_id"))
     return made
 
 

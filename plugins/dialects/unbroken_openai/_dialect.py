@@ -9,14 +9,14 @@ from typing import Any, ClassVar, get_args
 from attrs import Attribute, field, frozen
 
 from unbroken.dialect import AttemptView, Dialect, Kind, RateLimitStatus
-from unbroken.error_bodies import stamped
+from unbroken.error_bodies import error_document, stamped
 from unbroken.errors import Error, StreamError, TruncatedStreamError
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response, Usage
 from unbroken.validators import one_of
 
 from ._chunks import is_done
-from ._errors import document_of, error_of
+from ._errors import error_of
 from ._failures import failure_in, unwrapped
 from ._parts import REPEATS
 from ._rate_limits import rate_limits
@@ -66,17 +66,14 @@ class OpenAI(Dialect):
 
         A known code or type takes precedence over a number in the body, and that over the status.
         """
-        return self._stamped(error_of(body, response.status_code), response)
+        return stamped(error_of(body, response.status_code), response, self.response_id_header)
 
     def error_from_body(self, response: Response, body: bytes) -> Error | None:
-        """Return the error in a JSON body with status 200, None if it reports none."""
-        return None if failure_in(document_of(body)) is None else self._stamped(error_of(body), response)
-
-    def _stamped(self, error: Error, response: Response) -> Error:
-        decided = error.status_code
-        stamped(error, response, self.response_id_header)
-        error.status_code = decided or error.status_code
-        return error
+        """Return the error in a body with status 200, None if it reports none."""
+        document = error_document(body)
+        if document is None or failure_in(document) is None:
+            return None
+        return stamped(error_of(body), response, self.response_id_header)
 
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
         """Return one status for each limit that ``x-ratelimit-*`` gives any valid value for.

@@ -2,103 +2,70 @@
 
 from typing import Any, Final
 
-from attrs import frozen
-
 from unbroken.error_bodies import as_object
+from unbroken.error_report import reports_error
 
 from ._choices import as_list, objects_of
-from ._responses import KINDS
+from ._responses import CANCELLED
 
 # The values of ``finish_reason`` that say that the server failed; all others are passed on.
 _FAILING: Final = frozenset(
     {"error", "abort", "aborted", "network_error", "insufficient_system_resource", "server_error"}
 )
-# The values of ``type`` that name the event, not the error in it.
-EVENTS: Final = frozenset({"error", *(type for type in KINDS if type.startswith("response."))})
-
-
-@frozen(kw_only=True)
-class Failure:
-    """A failure that a document reports."""
-
-    error: dict[str, Any]
-    """The object with code, type and message."""
-    around: dict[str, Any]
-    """The object that `error` is in. It may have the code too."""
-    message: str | None = None
-    """The words of the server, if they are not in `error`."""
-    reason: str | None = None
-    """The name of the failure if the error has none."""
 
 
 def unwrapped(value: Any) -> dict[str, Any]:
     """Return the JSON object that `value` is, or that a list contains first; otherwise an empty one."""
-    if isinstance(value, list):
-        return as_object(next(iter(as_list(value)), None))
-    return as_object(value)
+    return as_object(next(iter(as_list(value)), None)) if isinstance(value, list) else as_object(value)
 
 
-def failure_in(document: dict[str, Any]) -> Failure | None:
-    """Return the failure that `document` reports, in a stream or under status 200; None if it reports none."""
+def failure_in(document: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the failure that `document` reports, in a stream or under status 200; None if it reports none.
+
+    It is `document` itself, or in the form ``{"error": {...}}`` if only this API says it in that way.
+    """
     # As in the vendor's SDK: any `error` that is not null or empty, an object or a text, alone or inside a chunk.
     if document.get("error"):
-        return _wrapped(document)
-    found = _in_response(document) or _unwrapped_error(document) or _in_choices(document)
-    return found or _beside_choices(document) or _problem(document)
+        return _named(document)
+    told = _in_response(document) or _in_choices(document) or _beside_choices(document)
+    return told or (document if reports_error(document) else None)
 
 
-def _wrapped(document: dict[str, Any], reason: str | None = None) -> Failure:
-    error = document.get("error")
-    if isinstance(error, dict):
-        return Failure(error=as_object(error), around=document, reason=reason)
-    said = document.get("message")
-    if isinstance(error, str) and isinstance(said, str) and said:
-        return Failure(error={"type": error, "message": said}, around=document, reason=reason)
-    message = error if isinstance(error, str) else None
-    return Failure(error={}, around=document, message=message, reason=reason)
+def _named(document: dict[str, Any]) -> dict[str, Any]:
+    """Return `document`, or the same with its error as an object if that is a name and its words stand beside it."""
+    name, said = document["error"], document.get("message")
+    both = isinstance(name, str) and isinstance(said, str) and said
+    return {**document, "error": {"type": name, "message": said}} if both else document
 
 
-def _unwrapped_error(document: dict[str, Any]) -> Failure | None:
-    told = document.get("object") == "error" or document.get("type") in ("error", "response.error", "response.failed")
-    return Failure(error=document, around={}) if told else None
-
-
-def _in_response(document: dict[str, Any]) -> Failure | None:
+def _in_response(document: dict[str, Any]) -> dict[str, Any] | None:
     response = as_object(document.get("response"))
     status = response.get("status")
-    if status in ("cancelled", "canceled") or document.get("type") in ("response.cancelled", "response.canceled"):
-        return Failure(error={}, around={}, message="the response was cancelled", reason="cancelled")
-    if response.get("error"):
-        return _wrapped(response)
-    told = as_object(response.get("status_details"))
-    if told.get("error"):
-        return _wrapped(told)
-    return Failure(error={}, around=response) if status == "failed" else None
+    if status in ("cancelled", "canceled") or document.get("type") in CANCELLED:
+        return {"error": {"code": "cancelled", "message": "the response was cancelled"}}
+    told = as_object(response.get("status_details")).get("error")
+    if told and not response.get("error"):
+        return {"error": told}
+    return {"error": {"message": None}} if status == "failed" and not response.get("error") else None
 
 
-def _in_choices(document: dict[str, Any]) -> Failure | None:
+def _in_choices(document: dict[str, Any]) -> dict[str, Any] | None:
     for choice in objects_of(document.get("choices")):
         reason = choice.get("finish_reason")
         failing = reason if isinstance(reason, str) and reason in _FAILING else None
-        if choice.get("error"):
-            return _wrapped(choice, failing)
-        if failing is not None:
-            return Failure(error={}, around={}, message="the finish_reason of the answer", reason=failing)
+        error = choice.get("error")
+        if isinstance(error, dict) and error:
+            return {"error": {"type": failing, **as_object(error)}}
+        if error or failing:
+            words = error if isinstance(error, str) else "the finish_reason of the answer"
+            return {"error": {"type": failing, "message": words}}
     return None
 
 
-def _beside_choices(document: dict[str, Any]) -> Failure | None:
+def _beside_choices(document: dict[str, Any]) -> dict[str, Any] | None:
     names = ("error_type", "error_code", "error_message", "error_msg")
     kind, code, *words = (document.get(name) for name in names)
     if document.get("choices") or not any((kind, code, *words)):
         return None
     message = next((each for each in words if isinstance(each, str)), None)
-    return Failure(error={"type": kind, "code": code, "message": message}, around=document)
-
-
-def _problem(document: dict[str, Any]) -> Failure | None:
-    """Return the failure of a problem document (RFC 9457)."""
-    status, words = document.get("status"), document.get("detail") or document.get("title")
-    if type(status) is not int or not 400 <= status <= 599 or not isinstance(words, str):
-        return None
-    return Failure(error={"code": status, "message": words}, around={})
+    return {"error": {"type": kind, "code": code, "message": message}}

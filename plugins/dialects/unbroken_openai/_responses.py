@@ -33,7 +33,7 @@ KINDS: Final[dict[str, Kind]] = {
     "keepalive": KEEPALIVE,
     "ping": KEEPALIVE,
 }
-CANCELLED: Final = frozenset({"response.cancelled", "response.canceled"})
+CANCELLED: Final = ("response.cancelled", "response.canceled")
 _FAILED: Final = frozenset({"failed", "cancelled", "canceled"})
 _DELIVERED: Final = frozenset({"completed", "incomplete"})
 

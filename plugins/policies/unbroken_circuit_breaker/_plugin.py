@@ -8,6 +8,7 @@ from unbroken import (
     Clock,
     Error,
     Event,
+    EventTooLargeError,
     Inbox,
     Key,
     NetworkError,
@@ -18,6 +19,7 @@ from unbroken import (
     Reject,
     Request,
     ServerError,
+    StreamError,
     SystemClock,
     TimeoutError,
     Wait,
@@ -143,6 +145,9 @@ class CircuitBreaker(Plugin):
         if isinstance(error, TimeoutError):
             # The total timeout also ends a long but healthy stream. Without a first event there is no sign of health.
             return error.timeout != "total" or call.committed_at is None
+        if isinstance(error, StreamError):
+            # An answer that began well and then breaks its format. The limit that an event exceeds is this client's.
+            return call.committed_at is not None and not isinstance(error, EventTooLargeError)
         return isinstance(error, NetworkError | ServerError) or (error.status_code or 0) >= 500
 
     def _refused(self, key: str, refusal: Refusal, now: float) -> CircuitOpenError:

@@ -46,7 +46,7 @@ def test_an_event_without_a_name_is_what_its_data_says(type: str, kind: Kind):
     [
         pytest.param({"error": {"message": "no"}}, ERROR, id="D47-gateway-error"),
         pytest.param({"error": None}, CONTENT, id="D49-null-error"),
-        pytest.param({"error": "no"}, CONTENT, id="D49-error-text"),
+        pytest.param({"error": "no"}, ERROR, id="D47-gateway-error-text"),
         pytest.param({"type": "message"}, CONTENT, id="D46-type-message"),
         pytest.param({"type": ["message_stop"]}, CONTENT, id="D49-type-list"),
         pytest.param({}, CONTENT, id="D49-no-type"),

@@ -566,3 +566,20 @@ def test_one_breaker_serves_many_threads() -> None:
         thread.join()
     (circuit,) = breaker.snapshot().values()
     assert (circuit.failure_count, circuit.in_flight) == (120, 0)
+
+
+def test_a_stream_that_breaks_its_format_after_the_commit_counts(play: Play) -> None:
+    """The consumer finds it; an event over the limit of this client does not count, nor what no stream begins with."""
+    breaker = CircuitBreaker(failure_threshold=2)
+    broken = Answer(body=sse(("delta", "{"), ("delta", "{"), ("stop", "")))
+    page = Answer(headers={"content-type": "text/html"}, body=b"<html>")
+    large = Answer(body=[PART, sse(("delta", "x" * 2000))])
+    for answer, failures in ((page, 0), (large, 0), (broken, 1), (broken, 2)):
+        play([answer], [breaker], dialect=Story(), consume=_no_json, client={"max_event_size": 1000})
+        assert breaker.failure_count == failures
+    assert breaker.state is CircuitState.OPEN
+
+
+def _no_json(event: Event) -> None:
+    if event.data == "{":
+        event.json()
