@@ -46,8 +46,9 @@ class Choices:
     def add(self, choices: Sequence[Any]) -> None:
         """Take note of the choices of one chunk."""
         objects = objects_of(choices)
-        if not self.seen:
+        if not self.seen and objects:
             self._asked = self.several = self.call is not None and _asks_for_several(self.call)
+            self.seen[index_of(objects[0])] = False
         indices = {index_of(choice) for choice in objects}
         if len(indices) > 1 and not self._asked:
             self.lowest = min(indices) if not self.several else min(self.lowest, *indices)
@@ -56,8 +57,15 @@ class Choices:
             finished = bool(choice.get("finish_reason"))
             self._finished = self._finished or finished
             index = index_of(choice)
-            if index in self.seen or len(self.seen) < _MOST_INDICES:
-                self.seen[index] = finished or self.seen.get(index, False)
+            self.see(index)
+            if finished and index in self.seen:
+                self.seen[index] = True
+
+    def see(self, index: int) -> bool:
+        """Keep an index, within bounds. Returns False before the first call of `add`, which looks at the request."""
+        if self.seen and len(self.seen) < _MOST_INDICES:
+            self.seen.setdefault(index, False)
+        return bool(self.seen)
 
 
 def objects_of(choices: Any) -> list[dict[str, Any]]:

@@ -26,7 +26,8 @@ class _Delta(msgspec.Struct, gc=False):
 
 
 class _Choice(msgspec.Struct, gc=False):
-    delta: _Delta
+    delta: _Delta | None = None
+    text: str | None = None
     index: int | None = 0
     finish_reason: Literal["", None] = None
     error: None = None
@@ -34,12 +35,12 @@ class _Choice(msgspec.Struct, gc=False):
 
 
 class _Chunk(msgspec.Struct, gc=False):
-    """A chunk that says nothing about errors, tokens and the end."""
+    """A chunk that says nothing about errors and the end."""
 
     choices: list[_Choice]
     type: None = None
     error: None = None
-    usage: None = None
+    usage: Any = None
     x_groq: None = None
 
 
@@ -53,16 +54,26 @@ def is_done(raw: bytes) -> bool:
 
 
 def plain_kind(event: Event, choices: Choices) -> Kind | None:
-    """Return the kind of a chunk of the ordinary form, of a choice that was seen before; None for any other data."""
+    """Return the kind of a chunk of the ordinary form that is not the first; None for any other data."""
     try:
-        answers = _decode(event.raw).choices
+        chunk = _decode(event.raw)
     except (ValueError, RecursionError):
         return None
-    if len(answers) != 1 or answers[0].index not in choices.seen:
+    if len(chunk.choices) != 1:
         return None
-    delta = answers[0].delta
-    if delta.content or delta.reasoning_content or delta.tool_calls or delta.reasoning:
-        return CONTENT
+    choice = chunk.choices[0]
+    index = choice.index or 0
+    if index not in choices.seen and not choices.see(index):
+        return None
+    delta = choice.delta
+    if delta is None:
+        said: Any = choice.text
+    else:
+        said = delta.content or delta.reasoning_content or delta.tool_calls or delta.reasoning
+    if said:
+        return _CONTENT_USAGE if chunk.usage and isinstance(chunk.usage, dict) else CONTENT
+    if chunk.usage is not None:
+        return None
     try:
         return CONTENT if any(map(_says_something, event["choices"])) else KEEPALIVE
     except StreamError:  # it has a number that is too large for a float

@@ -63,6 +63,10 @@ def _in_choices(document: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _beside_choices(document: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the failure that Groq reports in a field of its own, or other servers in place of the choices."""
+    groq = as_object(document.get("x_groq")).get("error")
+    if groq:
+        return {"error": groq}
     names = ("error_type", "error_code", "error_message", "error_msg")
     kind, code, *words = (document.get(name) for name in names)
     if document.get("choices") or not any((kind, code, *words)):

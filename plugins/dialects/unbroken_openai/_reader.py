@@ -80,7 +80,9 @@ class OpenAIReader:
                     choice = said[0]
                     if self._choices.several and (choice.index or 0) != self._choices.lowest:
                         return None
-                    return choice.text if choice.delta.content is None else choice.delta.content
+                    delta, text = choice.delta, choice.text
+                    if delta is not None or text is not None:
+                        return text if delta is None or delta.content is None else delta.content
         except (ValueError, RecursionError):
             pass
         return self._text_by_data(event)

@@ -14,7 +14,7 @@ class _Said(msgspec.Struct, gc=False):
 
 
 class _Choice(msgspec.Struct, gc=False):
-    delta: _Said
+    delta: _Said | None = None
     index: int | None = 0
     text: str | None = None
 

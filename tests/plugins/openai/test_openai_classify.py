@@ -228,7 +228,17 @@ VALUES = st.recursive(
 DELTAS = st.fixed_dictionaries(
     {}, optional={"content": WORDS, "role": WORDS, "reasoning": VALUES, "tool_calls": VALUES, "x": VALUES}
 )
-CHOICES = st.fixed_dictionaries({"delta": DELTAS | VALUES}, optional={"finish_reason": VALUES, "index": VALUES})
+CHOICES = st.fixed_dictionaries(
+    {},
+    optional={
+        "delta": DELTAS | VALUES,
+        "text": WORDS | VALUES,
+        "message": DELTAS,
+        "finish_reason": VALUES,
+        "index": VALUES,
+        "error": VALUES,
+    },
+)
 CHUNKS = st.fixed_dictionaries(
     {"choices": st.lists(CHOICES, max_size=2) | VALUES}, optional={"error": VALUES, "usage": VALUES, "type": VALUES}
 )
@@ -244,6 +254,10 @@ def begun() -> OpenAIReader:
 @given(data=CHUNKS | VALUES)
 @example(data={"choices": [{"delta": {"content": "a"}}], "type": "error"})
 @example(data={"choices": [{"delta": {"content": "a"}, "finish_reason": ""}]})
+@example(data={"choices": [{"delta": {"content": "a"}}], "usage": 5})
+@example(data={"choices": [{"delta": {"content": "a"}}], "usage": {}})
+@example(data={"choices": [{"text": "a"}], "usage": {"total_tokens": 5}})
+@example(data={"choices": [{"text": "a", "message": {"content": "b"}}]})
 def test_the_short_way_says_what_the_whole_document_says(data: Any):
     """The typed look at a chunk is only a faster one."""
     event = unnamed(data)
