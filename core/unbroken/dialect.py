@@ -19,13 +19,18 @@ class Kind(int):
     KEEPALIVE: ClassVar["Kind"]
     """No progress: it is delivered, but it neither restarts a timeout nor commits."""
     PREAMBLE: ClassVar["Kind"]
-    """Comes before the first content. Held back until the commit, so that a failure can still be retried invisibly."""
+    """Comes before the first content. Held back until the commit, so that a failure can still be retried invisibly.
+
+    It is no progress: a server may repeat it for as long as it has nothing to say.
+    """
     CONTENT: ClassVar["Kind"]
     """Part of the answer. The first content event commits."""
     TERMINAL: ClassVar["Kind"]
     """Proves that the stream is complete."""
     ERROR: ClassVar["Kind"]
     """The server reports a failure within the stream."""
+    STRUCTURE: ClassVar["Kind"]
+    """A part of the answer begins or ends. Held back until the commit like PREAMBLE, but progress."""
     USAGE: ClassVar["Kind"]
     """Has token counts. It is combined with one of the other kinds."""
     HIDDEN: ClassVar["Kind"]
@@ -44,6 +49,7 @@ CONTENT: Final = Kind(4)
 TERMINAL: Final = Kind(8)
 ERROR: Final = Kind(16)
 USAGE: Final = Kind(32)
+STRUCTURE: Final = Kind(64)
 HIDDEN: Final = Kind(128)
 _NAMES: Final = {
     KEEPALIVE: "KEEPALIVE",
@@ -51,6 +57,7 @@ _NAMES: Final = {
     CONTENT: "CONTENT",
     TERMINAL: "TERMINAL",
     ERROR: "ERROR",
+    STRUCTURE: "STRUCTURE",
     USAGE: "USAGE",
     HIDDEN: "HIDDEN",
 }
@@ -97,7 +104,10 @@ class Reader(Protocol):
 
     @property
     def quiet(self) -> bool:
-        """Whether silence is normal at this point of the stream: the model is thinking, or a tool is running."""
+        """Whether silence is normal at this point of the stream: the model is thinking, or a tool is running.
+
+        The `quiet` timeout then replaces `idle`. It is read after each chunk of the body.
+        """
         ...
 
     def classify(self, event: Event) -> Kind:
@@ -125,10 +135,8 @@ class Dialect:
     """Whether a stream that ends without a terminal event is truncated."""
     response_id_header: ClassVar[str] = "x-request-id"
 
-    @property
-    def quiet(self) -> bool:
-        """Return False (see `Reader.quiet`): without state, no silence is known to be normal."""
-        return False
+    quiet: bool = False
+    """See `Reader.quiet`. Without state, no silence is known to be normal."""
 
     def reader(self, call: AttemptView) -> Reader:
         """Return the reader of one attempt of `call`. Called before its request is sent."""

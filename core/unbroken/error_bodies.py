@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from .errors import (
@@ -38,6 +39,7 @@ _LOOKED_AT: Final = 4096
 # Where errors have their words, and how deep one may be within another.
 _WORDS: Final = ("message", "detail", "details", "error_message", "error_description", "msg", "title")
 _DEPTH: Final = 4
+_NOTHING: Final[dict[str, Any]] = {}
 _TITLE = re.compile(r"<title>([^<]{1,200})", re.IGNORECASE)
 
 
@@ -122,7 +124,7 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
     """
     response = as_object(document.get("response"))
     found = (document.get("error"), response.get("error"), document.get("errors"), document.get("detail"))
-    inner = next((each for each in map(_first_object, found) if each), {})
+    inner = next((each for each in map(_first_object, found) if each), _NOTHING)
     for _ in range(_DEPTH):
         inner = as_object(inner.get("error")) or inner
     return inner
@@ -163,6 +165,10 @@ def as_object(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
+def as_list(value: Any) -> Sequence[Any]:
+    """Return `value` if it is a JSON list, otherwise a list with nothing but it."""
+    return cast("Sequence[Any]", value) if isinstance(value, list) else [value]
+
+
 def _first_object(value: Any) -> dict[str, Any]:
-    items = cast("list[Any]", value) if isinstance(value, list) else [value]
-    return next((each for each in map(as_object, items) if each), {})
+    return next((each for each in map(as_object, as_list(value)) if each), _NOTHING)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from .error_bodies import as_object, described, error_document, words_of
+from .error_bodies import as_list, as_object, described, error_document, words_of
 from .errors import Error
 from .retry_after import seconds_in, seconds_in_words
 
@@ -107,8 +107,7 @@ def _hint(inner: dict[str, Any], document: dict[str, Any], words: str) -> float 
 
 def _delays(fields: dict[str, Any]) -> Iterator[Any]:
     # https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto
-    details = fields.get("details")
-    for detail in map(as_object, details if isinstance(details, list) else [details]):
+    for detail in map(as_object, as_list(fields.get("details"))):
         yield detail.get("retryDelay")
         yield detail.get("retry_delay")
     yield fields.get("resets_in_seconds")

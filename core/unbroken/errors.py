@@ -29,7 +29,7 @@ from attrs import field, frozen
 from .secrets import redact_keys
 
 Phase = Literal["before", "connect", "headers", "first_event", "streaming", "complete"]
-TimeoutName = Literal["connect", "first_event", "idle", "total"]
+TimeoutName = Literal["connect", "first_event", "idle", "quiet", "total"]
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 

@@ -42,14 +42,25 @@ class Timeouts:
 
     connect: float | None = field(default=5.0, validator=optional_seconds)
     """Per attempt: until the connection is established, with the wait for a free one, DNS, TCP and TLS."""
-    first_event: float | None = field(default=60.0, validator=optional_seconds)
-    """Per attempt: from sending until the first content event. Keep-alives and preamble do not end it."""
+    first_event: float | None = field(default=600.0, validator=optional_seconds)
+    """Per attempt: from sending until the first content event. Keep-alives and preamble do not end it.
+
+    Reasoning models may be silent for minutes.
+    """
     idle: float | None = field(default=60.0, validator=optional_seconds)
-    """After the first content event: without progress in the stream. It runs only while the client waits for bytes."""
+    """After the first content event: without progress in the stream. It runs only while the client waits for bytes.
+
+    Progress is content and the beginning or end of a part of it; keep-alives and preamble are none.
+    """
+    quiet: float | None = field(default=600.0, validator=optional_seconds)
+    """In place of `idle` while the dialect says that silence is normal: the model thinks, or a tool works.
+
+    If it is shorter than `idle`, `idle` stays in force.
+    """
     total: float | None = field(default=None, validator=optional_seconds)
     """The whole call, with all attempts and all waits."""
     count_keepalives: bool = field(default=False, validator=flag)
-    """Whether keep-alives (pings, comments) count as progress for `idle`."""
+    """Whether keep-alives (pings, comments) count as progress for `idle` and `quiet`."""
 
 
 @final

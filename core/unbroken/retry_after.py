@@ -85,8 +85,8 @@ def seconds_in(duration: object) -> float | None:
     if isinstance(duration, dict):
         fields = cast("dict[str, Any]", duration)
         seconds, nanos = seconds_in(fields.get("seconds")), fields.get("nanos")
-        exact = type(nanos) is int and 0 <= nanos < _NANOS
-        return None if seconds is None else min(seconds + (nanos / _NANOS if exact else 0.0), LONGEST)
+        part = nanos / _NANOS if isinstance(nanos, int) and 0 <= nanos < _NANOS else 0.0
+        return None if seconds is None else min(seconds + part, LONGEST)
     if isinstance(duration, str):
         number = _number(duration.strip())
         text = duration.strip().lower()

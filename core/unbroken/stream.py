@@ -1,7 +1,6 @@
 """The stream that a client returns: one call, iterated once."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from types import TracebackType
 from typing import Self, final
 
 from ._engine.drivers import AsyncDriver, Driver
@@ -96,12 +95,10 @@ class Stream(_Stream):
         self._driver.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """End the call if it has not ended. An Error of this call that leaves the block is then its failure."""
         if self._driver is not None:
-            self._driver.leave(error and self._engine.found(error))
+            self._driver.leave(self._engine.found(exception))
             self._ready = iter(())
 
     def __iter__(self) -> Iterator[Event]:
@@ -171,12 +168,10 @@ class AsyncStream(_Stream):
         await self._driver.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         """End the call if it has not ended. An Error of this call that leaves the block is then its failure."""
         if self._driver is not None:
-            await self._driver.leave(error and self._engine.found(error))
+            await self._driver.leave(self._engine.found(exception))
             self._ready = iter(())
 
     def __aiter__(self) -> AsyncIterator[Event]:

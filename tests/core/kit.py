@@ -8,17 +8,17 @@ from typing import Any, ClassVar, Final
 from attrs import field, frozen
 
 from unbroken import Error, GiveUp, OverloadedError, Plugin, ServerError, TryAgain, Usage
-from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Dialect, Kind
+from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE, Dialect, Kind
 from unbroken.error_bodies import as_object, load_json_object
 from unbroken.messages import Event, Request, Timeouts
 from unbroken.validators import number, seconds
 
 KINDS: Final = {
     "message_start": PREAMBLE | USAGE,
-    "content_block_start": PREAMBLE,
+    "content_block_start": STRUCTURE,
     "ping": KEEPALIVE,
     "content_block_delta": CONTENT,
-    "content_block_stop": PREAMBLE,
+    "content_block_stop": STRUCTURE,
     "message_delta": CONTENT | USAGE,
     "message_stop": TERMINAL,
     "error": ERROR,

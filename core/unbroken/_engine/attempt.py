@@ -104,8 +104,8 @@ class AttemptRun:
 
     def _first_bytes(self, timeout: ReadTimeout) -> Steps[bytes]:
         """Read until the bytes tell whether this is a stream, as no content type does. Returns them."""
-        start, read = b"", Read()
-        while begins_stream(start) is None and len(start) < ERROR_BODY_BYTES:
+        start, seen, read = b"", 0, Read()
+        while begins_stream(start) is None and seen < ERROR_BODY_BYTES:
             read.deadline = timeout.begin(self.call.now())
             try:
                 chunk: bytes = yield read
@@ -115,7 +115,8 @@ class AttemptRun:
             if not chunk:
                 self.ended = True
                 break
-            start += chunk
+            seen += len(chunk)
+            start = (start + chunk).lstrip(b"\r\n")  # blank lines say nothing, and would be copied each time
         return start
 
     def _body(self, timeouts: Timeouts, timeout: ReadTimeout, start: bytes) -> Steps[None]:
@@ -144,8 +145,8 @@ class AttemptRun:
             if (ready or buffer.complete) and (yield from self._deliver(ready, complete=buffer.complete)):
                 return
             self._raise_reported(decoder)
-            if buffer.first_content is not None and (progress or timeout.name == "first_event"):
-                timeout.renew()
+            if buffer.first_content is not None:
+                timeout.progressed(quiet=self.reader.quiet, progress=progress)
 
     def _take(self, chunk: bytes, decoder: SSEDecoder, *, count_keepalives: bool) -> tuple[list[Event], bool]:
         """Decode and sort a chunk. Returns the events to deliver now and whether there was progress."""

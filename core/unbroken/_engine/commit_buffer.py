@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from attrs import define, field, frozen
 
-from ..dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, TERMINAL, USAGE, Dialect, Reader
+from ..dialect import CONTENT, ERROR, HIDDEN, STRUCTURE, TERMINAL, USAGE, Dialect, Reader
 from ..messages import Event, Usage
 from ..validators import number
 
 MAX_EVENT_SIZE = 1024 * 1024
 
-_CONTENT, _KEEPALIVE, _TERMINAL, _ERROR, _USAGE = map(int, (CONTENT, KEEPALIVE, TERMINAL, ERROR, USAGE))
-_HIDDEN = int(HIDDEN)
-_COMMITS = _CONTENT | _TERMINAL
+_TERMINAL, _ERROR, _USAGE, _HIDDEN = map(int, (TERMINAL, ERROR, USAGE, HIDDEN))
+_COMMITS = int(CONTENT | TERMINAL)
+_PROGRESS = int(CONTENT | STRUCTURE | TERMINAL)
 
 
 @frozen(kw_only=True)
@@ -33,8 +33,8 @@ class CommitBuffer:
     ========  ======================================  ==========================================  ========
     state     the next event                          is                                          state
     ========  ======================================  ==========================================  ========
-    holding   keep-alive or preamble, there is room   held back                                   holding
-    holding   keep-alive or preamble, no room         ready to deliver, after the held events     released
+    holding   any other kind, there is room           held back                                   holding
+    holding   any other kind, no room                 ready to deliver, after the held events     released
     holding   content or terminal                     ready to deliver, after the held events     released
     released  any except an error                     ready to deliver                            released
     either    error                                   not delivered; it is `failed_by`            the same
@@ -56,7 +56,7 @@ class CommitBuffer:
     first_content: Event | None = field(default=None, init=False)
     """The first content or terminal event."""
     progress: bool = field(default=False, init=False)
-    """Whether the last call of `sort` saw an event other than a keep-alive."""
+    """Whether the last call of `sort` saw content, structure or the terminal event."""
     complete: bool = field(default=False, init=False)
     """Whether the terminal event has arrived."""
     failed_by: Event | None = field(default=None, init=False)
@@ -77,7 +77,7 @@ class CommitBuffer:
             if kind & _ERROR:
                 self.failed_by = event
                 break
-            if not kind & _KEEPALIVE:
+            if kind & _PROGRESS:
                 self.progress = True
             if kind & _COMMITS and self.first_content is None:
                 self.first_content = event

@@ -81,7 +81,7 @@ class _Runner:
 
     def _left(self, raised: Error, failure: Error | None, traceback: TracebackType | None) -> None:
         """Raise what the engine has raised, unless it is the failure that the consumer sees anyway."""
-        if raised is not failure:
+        if failure is None or raised is not failure:
             raise raised
         failure.__traceback__ = traceback  # without the frames of the engine
 
@@ -138,7 +138,7 @@ class Driver(_Runner):
 
         Raises the Error of a call that fails by `failure`.
         """
-        traceback = failure and failure.__traceback__
+        traceback = None if failure is None else failure.__traceback__
         try:
             step = self.throw(failure or Leave())
             while step is not None:
@@ -249,7 +249,7 @@ class AsyncDriver(_Runner):
 
         Raises the Error of a call that fails by `failure`.
         """
-        traceback = failure and failure.__traceback__
+        traceback = None if failure is None else failure.__traceback__
         try:
             step = self.throw(failure or Leave())
             while step is not None:

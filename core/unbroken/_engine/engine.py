@@ -76,11 +76,12 @@ class Engine:
             self._end(error)  # an interrupt may have come at any line above
             raise
 
-    def found(self, error: BaseException) -> Error | None:
-        """Return `error` if it is a failure of this call that the consumer found: in the text, or by assembling.
+    def found(self, exception: tuple[object, ...]) -> Error | None:
+        """Return the exception that leaves the `with` block if it is a failure of this call that the consumer found.
 
         It has the id of the call, or none and says that a stream is wrong. No policy may retry it.
         """
+        error = exception[1] if len(exception) > 1 else None
         if self.outcome is not None or not isinstance(error, Error):
             return None
         own = error.request_id is None and isinstance(error, StreamError | TruncatedStreamError)

@@ -9,13 +9,16 @@ _WORDING: dict[TimeoutName, str] = {
     "connect": "no connection",
     "first_event": "no content event",
     "idle": "no progress in the stream",
+    "quiet": "no progress in the stream while silence is normal",
     "total": "the call was not complete",
 }
 
 
 @define(eq=False)
 class ReadTimeout:
-    """The timeout in force while a stream is read: `first_event`, then `idle`. It runs only while the client waits.
+    """The timeout in force while a stream is read: `first_event`, then `idle` or `quiet`.
+
+    It runs only while the client waits. Progress starts it again, and so does a change between `idle` and `quiet`.
 
     Example with ``idle=60``: a read takes 20 s and brings only a ping. That is no progress, so 40 s are left for the
     next read. Time that the consumer spends between two reads does not count.
@@ -27,6 +30,8 @@ class ReadTimeout:
     total: float | None
     """When the total timeout expires."""
     name: TimeoutName = field(default="first_event", init=False)
+    quiet: bool = field(default=False, init=False)
+    """Whether silence is normal at present."""
     deadline: float | None = field(default=None, init=False)
     """The deadline of the current read."""
     _began: float = field(default=0.0, init=False)
@@ -42,9 +47,13 @@ class ReadTimeout:
         if self.left is not None:
             self.left -= now - self._began
 
-    def renew(self) -> None:
-        """Start the idle timeout again, because there was progress."""
-        self.name, self.left = "idle", self.timeouts.idle
+    def progressed(self, *, quiet: bool, progress: bool) -> None:
+        """Start `idle` or `quiet` again if there was progress, or if the other one was in force."""
+        if progress or quiet != self.quiet or self.name == "first_event":
+            idle, longer = self.timeouts.idle, self.timeouts.quiet
+            self.quiet, self.name, self.left = quiet, "idle", idle
+            if quiet and idle is not None and (longer is None or longer > idle):
+                self.name, self.left = "quiet", longer
 
     def error(self) -> TimeoutError:
         """Return the error of a read that has reached its deadline."""

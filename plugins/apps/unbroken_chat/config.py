@@ -56,7 +56,7 @@ class AnthropicConfig:
     """
 
     max_tokens: int = field(default=4096, validator=number(at_least=1, whole=True))
-    timeout: float = field(default=60.0, validator=_DURATION)
+    timeout: float = field(default=600.0, validator=_DURATION)
     """Seconds until the first content of each attempt. From then on the stream inactivity timeout applies."""
     retry_attempts: int = field(default=3, validator=_WHOLE)
     """Retries after the first attempt. Has no effect if a `retry_config` is given."""
@@ -97,7 +97,7 @@ class AnthropicConfig:
 class ProxyConfig:
     """The settings of proxy mode. Raises ConfigurationError that names a bad field."""
 
-    timeout: float = field(default=120.0, validator=_DURATION)
+    timeout: float = field(default=600.0, validator=_DURATION)
     """Seconds until the first content of each attempt. From then on the stream inactivity timeout applies."""
     retry_attempts: int = field(default=3, validator=_WHOLE)
     """Retries after the first attempt. Has no effect if a `retry_config` is given."""

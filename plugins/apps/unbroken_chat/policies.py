@@ -128,5 +128,7 @@ def policies(
         retry_config = RetryConfig(max_attempts=config.retry_attempts)
     retry = retry_config.policy() if isinstance(retry_config, RetryConfig) else retry_config
     timeout = Timeout(first_event=config.timeout, idle=stream_inactivity_timeout)
+    if stream_inactivity_timeout != INACTIVITY_TIMEOUT:  # who sets it means every silence
+        timeout = Timeout(first_event=config.timeout, idle=stream_inactivity_timeout, quiet=stream_inactivity_timeout)
     breaker = [] if circuit_breaker is None else [circuit_breaker]
     return [timeout, unbroken_retry.Retry(retry), *breaker, RateLimit()]

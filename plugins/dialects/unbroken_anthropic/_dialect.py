@@ -2,7 +2,18 @@
 
 from typing import Any, ClassVar, Final
 
-from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Dialect, Kind, RateLimitStatus
+from unbroken.dialect import (
+    CONTENT,
+    ERROR,
+    KEEPALIVE,
+    PREAMBLE,
+    STRUCTURE,
+    TERMINAL,
+    USAGE,
+    Dialect,
+    Kind,
+    RateLimitStatus,
+)
 from unbroken.error_bodies import as_object, stamped
 from unbroken.error_report import reports_error
 from unbroken.errors import Error, StreamError
@@ -17,11 +28,11 @@ from ._usage import usage_of
 
 _KINDS: Final[dict[str, Kind]] = {
     "message_start": PREAMBLE | USAGE,
-    "content_block_start": PREAMBLE,
+    "content_block_start": STRUCTURE,
     "ping": KEEPALIVE,
     "content_block_delta": CONTENT,
     # Blocks without deltas (fallback, redacted_thinking) come before there is anything to show, so they do not commit.
-    "content_block_stop": PREAMBLE,
+    "content_block_stop": STRUCTURE,
     "message_delta": CONTENT | USAGE,
     "message_stop": TERMINAL,
     "error": ERROR,

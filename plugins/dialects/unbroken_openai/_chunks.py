@@ -4,7 +4,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from unbroken.dialect import CONTENT, KEEPALIVE, PREAMBLE, USAGE, Kind
+from unbroken.dialect import CONTENT, KEEPALIVE, STRUCTURE, USAGE, Kind
 from unbroken.error_bodies import as_object
 from unbroken.errors import StreamError
 from unbroken.messages import Event
@@ -15,7 +15,7 @@ from ._usage import counts_of
 DONE: Final = b"[DONE]"
 _CONTENT_USAGE: Final = CONTENT | USAGE
 _KEEPALIVE_USAGE: Final = KEEPALIVE | USAGE
-_PREAMBLE_USAGE: Final = PREAMBLE | USAGE
+_STRUCTURE_USAGE: Final = STRUCTURE | USAGE
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -92,7 +92,7 @@ def kind_of(document: dict[str, Any], choices: Choices) -> Kind:
         return _CONTENT_USAGE if counted else CONTENT
     if not counted:
         return KEEPALIVE
-    return _KEEPALIVE_USAGE if given else _PREAMBLE_USAGE
+    return _KEEPALIVE_USAGE if given else _STRUCTURE_USAGE
 
 
 def _says_something(value: Any) -> bool:

@@ -4,7 +4,7 @@ from typing import Final, Literal, final
 
 from attrs import define, field
 
-from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, AttemptView, Kind
+from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, TERMINAL, USAGE, AttemptView, Kind
 from unbroken.errors import StreamError
 from unbroken.messages import Event
 
@@ -21,7 +21,6 @@ Proof = Literal["finish_reason", "done"]
 _UNNAMED: Final = "message"
 _DONE: Final = TERMINAL | HIDDEN
 _ERROR_USAGE: Final = ERROR | USAGE
-_CONTENT_USAGE: Final = CONTENT | USAGE
 
 
 @final
@@ -37,7 +36,6 @@ class OpenAIReader:
     call: AttemptView | None = None
     _choices: Choices = field(init=False)
     _parts: Parts = field(factory=Parts, init=False)
-    _begun: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._choices = Choices(self.call)
@@ -56,15 +54,10 @@ class OpenAIReader:
         type, raw = event.type, event.raw
         json = raw[:1] == b"{"
         if type == TEXT_DELTA and json:
-            kind = CONTENT
-        elif type == _UNNAMED or not is_response(type):
-            kind = plain_kind(event, self._choices) or self._kind_by_data(event)
-        else:
-            kind = self._done() if not json and is_done(raw) else _responses.kind_of(type, raw)
-        if kind is CONTENT:
-            self._begun = True
-            return kind
-        return self._in_its_place(kind)
+            return CONTENT
+        if type == _UNNAMED or not is_response(type):
+            return plain_kind(event, self._choices) or self._kind_by_data(event)
+        return self._done() if not json and is_done(raw) else _responses.kind_of(type, raw)
 
     def text(self, event: Event) -> str | None:
         """Return the text of the answer in `event`, None without any. Raises StreamError for a chunk cut in two."""
@@ -86,14 +79,6 @@ class OpenAIReader:
         except (ValueError, RecursionError):
             pass
         return self._text_by_data(event)
-
-    def _in_its_place(self, kind: Kind) -> Kind:
-        """Behind the first content a preamble is nothing new; counts are."""
-        if kind & CONTENT:
-            self._begun = True
-        if self._begun and kind & PREAMBLE:
-            return _CONTENT_USAGE if kind & USAGE else KEEPALIVE
-        return kind
 
     def _done(self) -> Kind:
         """``[DONE]`` before the end of every choice reports that the server gave up."""

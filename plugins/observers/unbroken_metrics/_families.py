@@ -57,7 +57,7 @@ COUNTERS: Final = (
     Family("retry_delay_seconds", "Seconds that retries waited.", lambda it: _single(it.retry_delay)),
     Family("waits", "Waits before an attempt, by plugin.", lambda it: _each(it.waits), ("plugin",)),
     Family("wait_seconds", "Seconds of these waits.", lambda it: _each(it.wait_time), ("plugin",)),
-    Family("stalls", "Attempts that the idle timeout ended.", lambda it: _single(it.stalls)),
+    Family("stalls", "Attempts that the idle or quiet timeout ended.", lambda it: _single(it.stalls)),
     Family("truncations", "Attempts whose stream was incomplete.", lambda it: _single(it.truncations)),
     Family("events", "Events delivered.", lambda it: _single(it.events)),
     Family("received_bytes", "Bytes of stream received.", lambda it: _single(it.bytes)),

@@ -85,7 +85,7 @@ class Metrics(Plugin):
         put(names, Series.attempt_ended, outcome.status, call.usage, call.dialect, call.response)
         if error is not None:
             name = error_name(error)
-            stalled = isinstance(error, TimeoutError) and error.timeout == "idle"
+            stalled = isinstance(error, TimeoutError) and error.timeout in {"idle", "quiet"}
             put(names, Series.attempt_failed, name, stalled, isinstance(error, TruncatedStreamError))
 
     def on_finish(self, call: Call, outcome: Outcome) -> None:

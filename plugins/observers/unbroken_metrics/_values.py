@@ -50,7 +50,7 @@ class Totals:
     wait_time: Mapping[str, float]
     """Seconds of these waits in total, by plugin."""
     stalls: int
-    """Attempts that the idle timeout ended."""
+    """Attempts that the idle or quiet timeout ended."""
     truncations: int
     """Attempts whose stream ended before it was complete."""
     events: int

@@ -4,7 +4,8 @@ from typing import Any, ClassVar, Unpack
 
 from unbroken import decisions
 from unbroken.call import Call, Key
-from unbroken.errors import Error, QuotaExceededError
+from unbroken.error_bodies import error_class
+from unbroken.errors import Error, QuotaExceededError, TimeoutError
 from unbroken.messages import Event
 from unbroken.plugin import Order, Plugin
 
@@ -13,6 +14,7 @@ from ._budget import Allowance
 from ._config import RetryConfig, RetryOptions
 
 BACKOFF: Key[Backoff] = Key("retry.backoff")
+SILENT: Key[int] = Key("retry.silent")
 _UNSENT = ("before", "connect")
 
 
@@ -20,7 +22,8 @@ class Retry(Plugin):
     """Retries failures before the commit that another attempt can cure: ``Retry(max_retries=5)``.
 
     It returns None for all other failures, so that other policies can decide about them. It waits as long as the
-    server asks, never less. It gives up at once, with the original error, when the retries are used up, when the wait
+    server asks, never less. A first_event timeout is retried at most once per target, as each takes minutes. It gives
+    up at once, with the original error, when the retries are used up, when the wait
     would exceed `max_retry_after` or the deadline, or when the budget that all calls of this object share is spent.
     ``Retry-After: 0`` is no hint, so the back-off applies; after any other hint the back-off starts again from the
     first delay.
@@ -60,6 +63,8 @@ class Retry(Plugin):
             return decisions.GiveUp(reason="x-should-retry: false")
         if not call.current.repeatable and call.phase not in _UNSENT:
             return decisions.GiveUp(reason="the server may have the request, which must not be sent twice")
+        if _waited_in_vain(call, error):
+            return decisions.GiveUp(reason="no content within first_event, twice")
         if call.attempt > self.config.max_retries:
             return decisions.GiveUp(reason=f"max_retries {self.config.max_retries} reached")
         hint = error.retry_after
@@ -106,10 +111,26 @@ class Retry(Plugin):
         return decisions.TryAgain(seconds, reason=f"retry {call.attempt} of {self.config.max_retries}, {how}")
 
 
+def _waited_in_vain(call: Call, error: Error) -> bool:
+    """Return whether this is the second first_event timeout of the call at this target; note the first.
+
+    It is minutes long, so more of them would make the user wait for half an hour.
+    """
+    if not isinstance(error, TimeoutError) or error.timeout != "first_event":
+        return False
+    target = call.attempts - call.attempt  # the attempts before `TryAgain(fresh=True)` changed the target
+    if call.get(SILENT) == target:
+        return True
+    call.set(SILENT, target)
+    return False
+
+
 def _is_http(call: Call, error: Error) -> bool:
-    """Return whether `error` is an HTTP error status. An error event may have the status of its HTTP twin."""
+    """Return whether the HTTP status decided about `error`: not a number or a name in its body, nor an event."""
     status = error.status_code
-    return status is not None and status >= 400 and (call.response is None or call.response.status_code == status)
+    if status is None or status < 400 or not isinstance(error, error_class(status)):
+        return False
+    return call.response is None or call.response.status_code == status
 
 
 def _too_late(seconds: float, remaining: float) -> decisions.GiveUp:

@@ -23,6 +23,7 @@ class _TimeoutOptions(TypedDict, total=False):
     connect: float | None
     first_event: float | None
     idle: float | None
+    quiet: float | None
     total: float | None
     count_keepalives: bool
 

@@ -3,16 +3,19 @@
 import pytest
 
 from unbroken import TimeoutError
+from unbroken.dialect import KEEPALIVE
 from unbroken.messages import Timeouts
 from unbroken.testing import STALL, Answer, sse
 
-from ..kit import Retry, Timeout
+from ..kit import Retry, Talk, Timeout
 
 START = ("message_start", {"type": "message_start"})
 DELTA = ("content_block_delta", {"delta": {"type": "text_delta", "text": "a"}})
 PING = ("ping", {"type": "ping"})
 STOP = ("message_stop", {"type": "message_stop"})
 UNKNOWN = ("something_new", {})
+BLOCK = ("content_block_start", {})
+THINK, THOUGHT = ("think", {}), ("thought", {})
 CLOCKS = Timeouts(connect=3, first_event=10, idle=20, total=None)
 
 
@@ -198,12 +201,57 @@ def test_keepalives_are_progress_when_that_is_asked_for(talk, keepalive):
     assert (unseen.failure.timeout, unseen.elapsed) == ("first_event", 10.0)
 
 
-@pytest.mark.parametrize("event", [START, UNKNOWN, DELTA], ids=["preamble", "unknown", "content"])
-def test_every_event_that_is_no_keepalive_is_progress(talk, event):
-    """After the commit also preamble."""
+@pytest.mark.parametrize("event", [BLOCK, UNKNOWN, DELTA], ids=["structure", "unknown", "content"])
+def test_content_and_structure_are_progress(talk, event):
+    """What an event of an unknown name is, the dialect says."""
     played = talk([Answer(body=[sse(DELTA), *[19.0, sse(event)] * 5, sse(STOP)])], timeouts=CLOCKS)
     assert played.error is None
     assert played.elapsed == 95.0
+
+
+@pytest.mark.parametrize("event", [START, PING], ids=["preamble", "keep-alive"])
+def test_preamble_and_keepalives_are_no_progress(talk, event):
+    """A server can repeat them for ever; they are delivered all the same."""
+    played = talk([Answer(body=[sse(DELTA), *[7.0, sse(event)] * 9])], timeouts=CLOCKS)
+    assert (played.failure.timeout, played.elapsed) == ("idle", 20.0)
+    assert played.types == ["content_block_delta", event[0], event[0]]
+
+
+class Thinking(Talk):
+    """Silence is normal between ``think`` and ``thought``, neither of which is progress."""
+
+    def reader(self, call):
+        return Thinker()
+
+
+class Thinker(Talk):
+    def classify(self, event):
+        self.quiet = {"think": True, "thought": False}.get(event.type, self.quiet)
+        return KEEPALIVE if event.type in {"think", "thought"} else super().classify(event)
+
+
+@pytest.mark.parametrize(
+    ("body", "timeout", "after"),
+    [
+        pytest.param([sse(DELTA, "think"), STALL], "idle", 20, id="unnamed"),
+        pytest.param([sse(DELTA, THINK), STALL], "quiet", 90, id="silence"),
+        pytest.param([sse(DELTA), 15.0, sse(THINK), STALL], "quiet", 105, id="from-the-event-on"),
+        pytest.param([sse(DELTA, THINK), *[40.0, sse(PING)] * 9], "quiet", 90, id="pings-are-no-progress"),
+        pytest.param([sse(DELTA, THINK), 80.0, sse(DELTA), STALL], "quiet", 170, id="progress-renews-it"),
+        pytest.param([sse(DELTA, THINK), 80.0, sse(THOUGHT), STALL], "idle", 100, id="until-it-ends"),
+        pytest.param([sse(DELTA, THINK, THOUGHT), STALL], "idle", 20, id="over-at-once"),
+        pytest.param([sse(THINK), STALL], "first_event", 10, id="before-content"),
+    ],
+)
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "in-pieces"])
+def test_quiet_replaces_idle_while_silence_is_normal(play, body, timeout, after, cut):
+    """The reader says when: the model thinks, or a tool works."""
+    if cut:
+        body = [piece for part in body for piece in (map(bytes, zip(part)) if isinstance(part, bytes) else [part])]
+    clocks = Timeouts(connect=3, first_event=10, idle=20, quiet=90, total=None)
+    played = play([Answer(body=body)], dialect=Thinking(), timeouts=clocks)
+    assert (played.failure.timeout, played.elapsed) == (timeout, after)
+    assert played.failure.seconds == getattr(clocks, timeout)
 
 
 def test_D45_pings_are_seen_by_hooks_and_feed_no_clock(talk, spy):
@@ -255,7 +303,7 @@ def test_the_clocks_of_the_call_beat_those_of_the_plugin(talk):
 
 
 @pytest.mark.parametrize(
-    ("plugins", "expected"), [([Timeout(first_event=50)], 50.0), ([], 60.0)], ids=["plugin", "defaults"]
+    ("plugins", "expected"), [([Timeout(first_event=50)], 50.0), ([], 600.0)], ids=["plugin", "defaults"]
 )
 def test_without_clocks_the_plugins_count_and_then_the_defaults(talk, plugins, expected):
     """Nothing waits for ever, with or without the timeout plugin."""

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from unbroken import Dialect, Event, Kind, Usage
 from unbroken._engine.commit_buffer import CommitBuffer, Limits
-from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, PREAMBLE, TERMINAL, USAGE
+from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE
 
-KINDS = {"k": KEEPALIVE, "p": PREAMBLE, "c": CONTENT, "t": TERMINAL, "h": TERMINAL | HIDDEN, "e": ERROR}
+KINDS = {"k": KEEPALIVE, "p": PREAMBLE, "s": STRUCTURE, "c": CONTENT, "t": TERMINAL, "h": TERMINAL | HIDDEN, "e": ERROR}
 
 
 class Letters(Dialect):
@@ -94,8 +94,10 @@ def test_how_the_stream_ended_is_kept() -> None:
     assert (failed.complete, failed.failed_by) == (False, sent[1])
 
 
-@pytest.mark.parametrize(("piece", "progress"), [("k", False), ("kp", True), ("c", True), ("t", True), ("e", False)])
-def test_keepalives_are_no_progress(piece: str, progress: bool) -> None:
+@pytest.mark.parametrize(
+    ("piece", "progress"), [("k", False), ("kp", False), ("ks", True), ("c", True), ("t", True), ("e", False)]
+)
+def test_keepalives_and_preamble_are_no_progress(piece: str, progress: bool) -> None:
     """Of the events that were sorted last."""
     held = buffer()
     held.sort(events("c"))

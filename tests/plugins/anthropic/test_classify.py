@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Kind
+from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE, Kind
 from unbroken.errors import StreamError
 from unbroken.messages import Event
 from unbroken_anthropic import Anthropic
@@ -16,10 +16,10 @@ DIALECT = Anthropic()
 
 KINDS = [
     pytest.param("message_start", PREAMBLE | USAGE, id="message_start"),
-    pytest.param("content_block_start", PREAMBLE, id="content_block_start"),
+    pytest.param("content_block_start", STRUCTURE, id="content_block_start"),
     pytest.param("ping", KEEPALIVE, id="D45-ping"),
     pytest.param("content_block_delta", CONTENT, id="content_block_delta"),
-    pytest.param("content_block_stop", PREAMBLE, id="content_block_stop"),
+    pytest.param("content_block_stop", STRUCTURE, id="content_block_stop"),
     pytest.param("message_delta", CONTENT | USAGE, id="message_delta"),
     pytest.param("message_stop", TERMINAL, id="message_stop"),
     pytest.param("error", ERROR, id="D47-error"),

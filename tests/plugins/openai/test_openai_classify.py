@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Kind
+from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE, Kind
 from unbroken.errors import StreamError
 from unbroken.messages import Event
 from unbroken_openai import OpenAI
@@ -100,7 +100,7 @@ AZURE = {"prompt_filter_results": [{"prompt_index": 0, "content_filter_results":
         pytest.param(chunk(choice("content_filter", content="")), CONTENT, id="filtered"),
         pytest.param(chunk(choice("stop"), usage=COUNTS), CONTENT | USAGE, id="finish-reason-with-usage"),
         pytest.param(chunk(choice(content="a"), usage=COUNTS), CONTENT | USAGE, id="continuous-usage"),
-        pytest.param(chunk(usage=COUNTS), PREAMBLE | USAGE, id="usage-alone"),
+        pytest.param(chunk(usage=COUNTS), STRUCTURE | USAGE, id="usage-alone"),
         pytest.param(chunk(choice(role="assistant", content=""), usage=COUNTS), KEEPALIVE | USAGE, id="role-and-usage"),
         pytest.param({"choices": [{"index": 0, "text": "a"}]}, CONTENT, id="completions-of-old"),
         pytest.param({"choices": ["x"]}, CONTENT, id="choice-is-text"),
@@ -262,7 +262,7 @@ def test_the_short_way_says_what_the_whole_document_says(data: Any):
     """The typed look at a chunk is only a faster one."""
     event = unnamed(data)
     whole = begun()
-    assert begun().classify(event) == whole._in_its_place(whole._kind_by_data(event))
+    assert begun().classify(event) == whole._kind_by_data(event)
 
 
 def text(read: Any, type: str, raw: bytes) -> str | None:

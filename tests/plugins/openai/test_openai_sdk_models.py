@@ -7,7 +7,7 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Kind
+from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE, Kind
 from unbroken.messages import Event, Usage
 from unbroken_openai import OpenAI
 
@@ -45,7 +45,7 @@ COUNTS = {
         pytest.param(chunk(choice(tool_calls=[CALL])), CONTENT, None, id="tool-call"),
         pytest.param(chunk(choice(audio={"transcript": "Hi"})), CONTENT, None, id="audio"),
         pytest.param(chunk(choice("length")), CONTENT, None, id="finish-reason"),
-        pytest.param(chunk(usage=COUNTS), PREAMBLE | USAGE, None, id="usage"),
+        pytest.param(chunk(usage=COUNTS), STRUCTURE | USAGE, None, id="usage"),
     ],
 )
 def test_a_chunk_of_the_sdk_is_read_as_it_means(

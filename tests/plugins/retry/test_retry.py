@@ -311,3 +311,37 @@ def test_what_must_not_be_sent_twice_is_tried_again_only_if_it_was_not_sent(
     assert verdict(answer) == kind
     call.current = call.request
     assert verdict(Retry().should_retry(call, NetworkError("reset"))) == "retry"
+
+
+def test_silence_before_the_first_event_is_retried_once_per_target(make_call: MakeCall) -> None:
+    """Each such timeout takes minutes; other failures between two of them change nothing."""
+    call, retry = make_call(), Retry()
+    silent = TimeoutError("x", timeout="first_event", seconds=600)
+    asked = [(1, 1, silent), (2, 2, NetworkError("x")), (3, 3, silent), (1, 4, silent), (2, 5, silent)]
+    said = []
+    for call.attempt, call.attempts, error in asked:  # the fourth is the first attempt at another target
+        said.append(verdict(retry.should_retry(call, error)))
+    assert said == ["retry", "retry", "give up", "retry", "give up"]
+    assert "first_event, twice" in retry.should_retry(call, silent).reason  # type: ignore[union-attr]
+    idle = TimeoutError("x", timeout="idle", seconds=60)
+    assert [verdict(retry.should_retry(call, idle)) for _ in range(3)] == ["retry"] * 3
+
+
+@pytest.mark.parametrize(
+    ("http", "error", "expected"),
+    [
+        pytest.param(500, ValidationError("x", status_code=400), "no opinion", id="number-inside"),
+        pytest.param(500, RateLimitError("x", status_code=429), "retry", id="a-limit-inside"),
+        pytest.param(500, ValidationError("x", status_code=500), "no opinion", id="name-inside"),
+        pytest.param(400, RateLimitError("x", status_code=400), "retry", id="a-limit-by-name"),
+        pytest.param(200, RateLimitError("x", status_code=429), "retry", id="event"),
+        pytest.param(501, ServerError("x", status_code=501), "no opinion", id="status-that-is-not-listed"),
+    ],
+)
+def test_what_decided_the_class_decides_whether_it_is_retried(
+    make_call: MakeCall, http: int, error: Error, expected: str
+) -> None:
+    """The statuses are those of HTTP; where the body says more, the error itself tells."""
+    call = make_call()
+    call.response = Response(status_code=http)
+    assert verdict(Retry().should_retry(call, error)) == expected

@@ -35,9 +35,10 @@ def make_call(timeouts: Timeouts | None = None) -> Call:
 @pytest.mark.parametrize(
     ("settings", "clocks"),
     [
-        pytest.param({}, Timeouts(connect=5.0, first_event=60.0, idle=60.0, total=None), id="default"),
+        pytest.param({}, Timeouts(connect=5.0, first_event=600.0, idle=60.0, quiet=600.0, total=None), id="default"),
         pytest.param({"total": 2.0}, Timeouts(total=2.0), id="E56-total"),
         pytest.param({"idle": None, "first_event": None}, Timeouts(idle=None, first_event=None), id="no-limit"),
+        pytest.param({"quiet": 90}, Timeouts(quiet=90), id="quiet"),
         pytest.param({"count_keepalives": True}, Timeouts(count_keepalives=True), id="keepalives-count"),
     ],
 )
