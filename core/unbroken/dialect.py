@@ -33,6 +33,8 @@ class Kind(int):
     """A part of the answer begins or ends. Held back until the commit like PREAMBLE, but progress."""
     USAGE: ClassVar["Kind"]
     """Has token counts. It is combined with one of the other kinds."""
+    HIDDEN: ClassVar["Kind"]
+    """Is not delivered, such as a mark that is no JSON. It is combined with TERMINAL."""
 
     def __or__(self, other: int) -> "Kind":
         return Kind(int(self) | int(other))
@@ -48,6 +50,7 @@ TERMINAL: Final = Kind(8)
 ERROR: Final = Kind(16)
 USAGE: Final = Kind(32)
 STRUCTURE: Final = Kind(64)
+HIDDEN: Final = Kind(128)
 _NAMES: Final = {
     KEEPALIVE: "KEEPALIVE",
     PREAMBLE: "PREAMBLE",
@@ -56,6 +59,7 @@ _NAMES: Final = {
     ERROR: "ERROR",
     STRUCTURE: "STRUCTURE",
     USAGE: "USAGE",
+    HIDDEN: "HIDDEN",
 }
 for _kind, _name in _NAMES.items():
     setattr(Kind, _name, _kind)

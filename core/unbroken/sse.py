@@ -100,6 +100,15 @@ class SSEDecoder:
                 raise self.error from None
         return events
 
+    def unfinished(self) -> Event | None:
+        """Return the event that a line end and a blank line would complete, None if there is none.
+
+        It may be only the start of what the server meant to send, so no stream is given it.
+        """
+        name, _, value = bytes(self._line).partition(b":")
+        data = bytes(self._data) + (value.removeprefix(b" ") if name == b"data" else b"")
+        return Event(self._type, data.removesuffix(b"\n"), self._id, self.request_id, self.dialect) if data else None
+
     def close(self) -> None:
         """End the stream and discard incomplete data. Raises the EventTooLargeError that ended decoding, if any."""
         # "Once the end of the file is reached, any pending data must be discarded."

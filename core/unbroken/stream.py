@@ -64,7 +64,11 @@ class _Stream:
         if self._delivered:
             raise RuntimeError("the events of this stream have been delivered; a stream can be iterated once")
 
-    def _text(self, event: Event) -> str | None:
+    def text_of(self, event: Event) -> str | None:
+        """Return the text in `event`, None if it has none: one piece of `text`, for a consumer that iterates events.
+
+        Call it once for each event, in order. Raises StreamError as `text` does.
+        """
         return self._engine.reader.text(event)
 
     def __repr__(self) -> str:
@@ -126,7 +130,7 @@ class Stream(_Stream):
 
     def text(self) -> Iterator[str]:
         """Return an iterator over the text in the events, piece by piece, as the dialect extracts it."""
-        pieces = map(self._text, self)
+        pieces = map(self.text_of, self)
         return (piece for piece in pieces if piece is not None)
 
     def batches(self) -> Iterator[list[Event]]:
@@ -228,7 +232,7 @@ class _AsyncText:
 
     async def __anext__(self) -> str:
         while True:
-            piece = self._stream._text(await self._stream.__anext__())
+            piece = self._stream.text_of(await self._stream.__anext__())
             if piece is not None:
                 return piece
 

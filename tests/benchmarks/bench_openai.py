@@ -7,8 +7,7 @@ import timeit
 
 from unbroken.messages import Event
 from unbroken_anthropic import Anthropic
-from unbroken_openai import OpenAI
-from unbroken_openai._chunks import _kind_by_data
+from unbroken_openai._reader import OpenAIReader
 
 ROUNDS = 50_000
 HEAD = (
@@ -19,6 +18,10 @@ HEAD = (
 TAIL = b',"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"aB3dE6g"}'
 TEXT = HEAD + b'{"content":" Hello"}' + TAIL
 ROLE = HEAD + b'{"role":"assistant","content":"","refusal":null}' + TAIL
+DELTA = (
+    b'{"type":"response.output_text.delta","sequence_number":7,"item_id":"msg_68a1b2c3d4e5f60718293a4b5c6d7e8f",'
+    b'"output_index":0,"content_index":0,"delta":" Hello","logprobs":[],"obfuscation":"aB3dE6g"}'
+)
 NEEDLE = b'"delta":{"content":"'
 
 
@@ -38,16 +41,18 @@ def show(title: str, statement: object, less: float = 0.0) -> float:
 
 
 def main() -> None:
-    openai, anthropic = OpenAI(), Anthropic()
+    openai, anthropic = OpenAIReader("finish_reason"), Anthropic()
+    openai.classify(Event("message", TEXT))
     print(f"a chunk of {len(TEXT)} bytes")
     made = show("make the event (taken off below)", lambda: Event("message", TEXT))
     show("search the bytes", lambda: (Event("message", TEXT), searched(TEXT)), made)
     show("decode all of it", lambda: Event("message", TEXT).json(), made)
-    show("classify by the whole document", lambda: _kind_by_data(Event("message", TEXT)), made)
+    show("classify by the whole document", lambda: openai._kind_by_data(Event("message", TEXT)), made)
     show("OpenAI.classify, text", lambda: openai.classify(Event("message", TEXT)), made)
     show("OpenAI.classify, role", lambda: openai.classify(Event("message", ROLE)), made)
     show("OpenAI.classify, [DONE]", lambda: openai.classify(Event("message", b"[DONE]")), made)
-    show("OpenAI.classify, named", lambda: openai.classify(Event("response.output_text.delta", TEXT)), made)
+    show("OpenAI.classify, named", lambda: openai.classify(Event("response.output_text.delta", DELTA)), made)
+    show("OpenAI.text, named", lambda: openai.text(Event("response.output_text.delta", DELTA)), made)
     show("Anthropic.classify, named", lambda: anthropic.classify(Event("content_block_delta", TEXT)), made)
 
     def read() -> None:
@@ -57,7 +62,7 @@ def main() -> None:
 
     def read_decoded() -> None:
         event = Event("message", TEXT)
-        _kind_by_data(event)
+        openai._kind_by_data(event)
         openai.text(event)
 
     show("OpenAI.classify and text", read, made)

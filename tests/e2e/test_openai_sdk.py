@@ -123,7 +123,6 @@ FAULTS = [
     pytest.param(faults.error_first(), id="error-first"),
     pytest.param(faults.error_after(), id="error-after"),
     pytest.param(faults.error_after("rate_limit_error"), id="rate-limited-after"),
-    pytest.param(faults.omit_terminal(), id="omit-terminal"),
     pytest.param(faults.cut(), id="cut"),
     pytest.param(faults.truncate(), id="truncate"),
     pytest.param(faults.reset(after=5), id="reset"),
@@ -149,3 +148,11 @@ def test_a_fault_is_the_same_in_both_apis(connect, fault):
             if error is None:
                 assert said == server.replies[0].text
     assert seen[0] == seen[1]
+
+
+def test_the_finish_reason_and_a_clean_end_are_proof(connect):
+    """Some servers send no [DONE]. Without the finish reason it would be a truncation."""
+    for fault, status in ((faults.omit_terminal(), "success"), (faults.truncate(), "failure")):
+        with FaultServer([fault]) as server:
+            call = connect(dialect=OpenAI()).start(server.url + PATHS["openai"]).result(10)
+            assert call.status == status

@@ -7,7 +7,7 @@ from typing import Final
 from attrs import define, field
 
 from ..call import Call
-from ..dialect import Reader
+from ..dialect import HIDDEN, Reader
 from ..errors import NetworkError, TimeoutError, TimeoutName, TruncatedStreamError
 from ..messages import Event, Request, Response, Timeouts
 from ..sse import SSEDecoder, begins_stream
@@ -142,7 +142,7 @@ class AttemptRun:
                 ready, progress = self._take(chunk, decoder, count_keepalives=timeouts.count_keepalives)
             finally:
                 del chunk  # it would be in the traceback of the next failure
-            if ready and (yield from self._deliver(ready, complete=buffer.complete)):
+            if (ready or buffer.complete) and (yield from self._deliver(ready, complete=buffer.complete)):
                 return
             self._raise_reported(decoder)
             if buffer.first_content is not None:
@@ -243,12 +243,17 @@ class AttemptRun:
         self.ended = True
         if decoder.has_bare_json:
             self._raise_bare(decoder)
+        unfinished = decoder.unfinished()
         decoder.close()
-        if not self.reader.complete_at_end():
+        if not self.reader.complete_at_end() and not self._is_mark(unfinished):
             raise TruncatedStreamError("the connection ended before the stream was complete")
         held = self._buffer.release()
         if held:
             yield from self._deliver(held, complete=True)
+
+    def _is_mark(self, event: Event | None) -> bool:
+        """Return whether this is a hidden terminal event: a mark that carries nothing may lack its line end."""
+        return event is not None and bool(self.reader.classify(event) & HIDDEN)
 
     def _error_body(self, start: bytes) -> Steps[bytes]:
         """Return the body of an answer that is not a stream, read within ERROR_BODY_BYTES and ERROR_BODY_SECONDS.

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from attrs import define, field, frozen
 
-from ..dialect import CONTENT, ERROR, STRUCTURE, TERMINAL, USAGE, Dialect, Reader
+from ..dialect import CONTENT, ERROR, HIDDEN, STRUCTURE, TERMINAL, USAGE, Dialect, Reader
 from ..messages import Event, Usage
 from ..validators import number
 
 MAX_EVENT_SIZE = 1024 * 1024
 
-_TERMINAL, _ERROR, _USAGE = map(int, (TERMINAL, ERROR, USAGE))
+_TERMINAL, _ERROR, _USAGE, _HIDDEN = map(int, (TERMINAL, ERROR, USAGE, HIDDEN))
 _COMMITS = int(CONTENT | TERMINAL)
 _PROGRESS = int(CONTENT | STRUCTURE | TERMINAL)
 
@@ -40,7 +40,8 @@ class CommitBuffer:
     either    error                                   not delivered; it is `failed_by`            the same
     ========  ======================================  ==========================================  ========
 
-    A terminal event also sets `complete`. No event after a terminal event or an error is looked at.
+    A terminal event also sets `complete`; a hidden one is never ready. No event after a terminal event or an error is
+    looked at.
     """
 
     dialect: Dialect
@@ -87,6 +88,8 @@ class CommitBuffer:
                 ready.append(event)
             if kind & _TERMINAL:
                 self.complete = True
+                if kind & _HIDDEN:
+                    ready.pop()
                 break
         return ready
 
@@ -107,4 +110,4 @@ class CommitBuffer:
     def _count(self, event: Event) -> None:
         usage = self.dialect.usage(event)
         if usage is not None:
-            self.usage = usage if self.usage is None else self.usage.updated(usage)
+            self.usage = usage if self.usage is None else self.usage.advanced(usage)

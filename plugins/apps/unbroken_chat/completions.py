@@ -39,9 +39,8 @@ class CompletionStream:
     `reply` continues where the iterator of `text` stopped. Both raise the Error of a call that failed.
     """
 
-    def __init__(self, stream: Stream, dialect: OpenAI) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._dialect = dialect
         self._pieces: list[str] = []
         self._stop_reason: str | None = None
 
@@ -70,7 +69,7 @@ class CompletionStream:
 
     def _take(self, event: Event) -> str | None:
         self._stop_reason = _finish_reason(event) or self._stop_reason
-        piece = self._dialect.text(event)
+        piece = self._stream.text_of(event)
         if piece is not None:
             self._pieces.append(piece)
         return piece
@@ -102,10 +101,9 @@ class ChatCompletions:
         insecure: bool | None = None,
     ) -> None:
         self.url = f"{base_url.rstrip('/')}/chat/completions"
-        self._dialect = OpenAI()
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         self._client = Client(
-            plugins, dialect=self._dialect, headers=headers, transport=transport, clock=clock, insecure=insecure
+            plugins, dialect=OpenAI(), headers=headers, transport=transport, clock=clock, insecure=insecure
         )
 
     def stream_request(
@@ -130,7 +128,7 @@ class ChatCompletions:
             "stream_options": {"include_usage": True},
             **parameters,
         }
-        return CompletionStream(self._client.stream("POST", self.url, json=body, request_id=request_id), self._dialect)
+        return CompletionStream(self._client.stream("POST", self.url, json=body, request_id=request_id))
 
     def send_request(
         self,

@@ -84,7 +84,6 @@ def parse_form(*, raw: bool, text: bool, as_json: bool) -> Form:
 def stream(request: StreamRequest) -> int:
     """Print the events as they arrive and return the exit code. Raises ConfigurationError before anything is sent."""
     dialect = resolve_dialect(request.dialect)
-    write = _printer(request.form, dialect)
     headers = [*request.headers]
     if request.content is not None and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))
@@ -103,6 +102,7 @@ def stream(request: StreamRequest) -> int:
             content=request.content or b"",
             timeouts=_timeouts(request, plugins),
         )
+        write = _printer(request.form, dialect, call.text_of)
         try:
             with call:
                 for event in call:
@@ -151,7 +151,7 @@ def _ended(code: int) -> int:
     return code
 
 
-def _printer(form: Form, dialect: Dialect) -> Callable[[Event], None]:
+def _printer(form: Form, dialect: Dialect, text_of: Callable[[Event], str | None]) -> Callable[[Event], None]:
     own_text = type(dialect).text is not Dialect.text
     if form == "auto":
         form = "text" if own_text else "raw"
@@ -163,7 +163,7 @@ def _printer(form: Form, dialect: Dialect) -> Callable[[Event], None]:
     end = "" if own_text else "\n"
 
     def write_text(event: Event) -> None:
-        piece = dialect.text(event)
+        piece = text_of(event)
         if piece is not None:
             _write(piece + end)
 

@@ -1,39 +1,21 @@
-"""The meaning of the chunks of Chat Completions, which are events without a name."""
+"""The meaning of the chunks of Chat Completions, under any event name."""
 
-from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, Literal
 
 import msgspec
 
-from unbroken.dialect import CONTENT, ERROR, PREAMBLE, TERMINAL, USAGE, Kind
+from unbroken.dialect import CONTENT, KEEPALIVE, STRUCTURE, USAGE, Kind
 from unbroken.error_bodies import as_object
-from unbroken.error_report import reports_error
 from unbroken.errors import StreamError
 from unbroken.messages import Event
 
-from ._responses import KINDS, TEXT_DELTA
+from ._choices import Choices, as_list
+from ._usage import counts_of
 
 DONE: Final = b"[DONE]"
 _CONTENT_USAGE: Final = CONTENT | USAGE
-_PREAMBLE_USAGE: Final = PREAMBLE | USAGE
-
-
-class _Said(msgspec.Struct, gc=False):
-    content: str | None = None
-
-
-class _Answer(msgspec.Struct, gc=False):
-    delta: _Said
-    index: int = 0
-
-
-class _Answers(msgspec.Struct, gc=False):
-    choices: list[_Answer]
-    type: None = None
-
-
-class _TextDelta(msgspec.Struct, gc=False):
-    delta: str
+_KEEPALIVE_USAGE: Final = KEEPALIVE | USAGE
+_STRUCTURE_USAGE: Final = STRUCTURE | USAGE
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -44,105 +26,95 @@ class _Delta(msgspec.Struct, gc=False):
 
 
 class _Choice(msgspec.Struct, gc=False):
-    delta: _Delta
+    delta: _Delta | None = None
+    text: str | None = None
+    index: int | None = 0
+    finish_reason: Literal["", None] = None
+    error: None = None
+    usage: None = None
 
 
 class _Chunk(msgspec.Struct, gc=False):
+    """A chunk that says nothing about errors and the end."""
+
     choices: list[_Choice]
-    type: Any = None
-    error: Any = None
+    type: None = None
+    error: None = None
     usage: Any = None
+    x_groq: None = None
 
 
-# Faster than searching the bytes for the three deciding names, and never misled by names inside a text.
+# Faster than searching the bytes for the deciding names, and never misled by names inside a text.
 _decode = msgspec.json.Decoder(_Chunk).decode
-_decode_answers = msgspec.json.Decoder(_Answers).decode
-_decode_text_delta = msgspec.json.Decoder(_TextDelta).decode
 
 
-def kind_of(event: Event) -> Kind:
-    """Return the kind of an unnamed event, by its data. Never raises: invalid JSON counts as content."""
+def is_done(raw: bytes) -> bool:
+    """Return whether this is the ``[DONE]`` at the end, which is no JSON."""
+    return raw.strip() == DONE
+
+
+def plain_kind(event: Event, choices: Choices) -> Kind | None:
+    """Return the kind of a chunk of the ordinary form that is not the first; None for any other data."""
     try:
         chunk = _decode(event.raw)
     except (ValueError, RecursionError):
-        return _kind_by_data(event)
-    if chunk.error is None and chunk.usage is None and chunk.type is None:
-        for choice in chunk.choices:
-            delta = choice.delta
-            if delta.content or delta.reasoning_content or delta.tool_calls or delta.reasoning:
-                return CONTENT
-    return _kind_by_data(event)
-
-
-def text_of(event: Event) -> str | None:
-    """Return the text of an event that is unnamed or a `TEXT_DELTA`. Raises StreamError without JSON."""
-    raw = event.raw
-    try:
-        if not raw.isascii():
-            raw.decode()  # a decoder does not look into the texts that it skips
-        if event.type == TEXT_DELTA:
-            return _decode_text_delta(raw).delta
-        for answer in _decode_answers(raw).choices:
-            if answer.index == 0:
-                return answer.delta.content
-    except (ValueError, RecursionError):
-        return _text_by_data(event)
-    return None
-
-
-def is_done(event: Event) -> bool:
-    """Whether this is the ``[DONE]`` at the end, which is no JSON."""
-    return event.raw.strip() == DONE
-
-
-def _text_by_data(event: Event) -> str | None:
-    if is_done(event):
         return None
-    document = as_object(event.json())
-    if event.type == TEXT_DELTA or document.get("type") == TEXT_DELTA:
-        return _text(document.get("delta"))
-    for choice in map(as_object, _choices(document) or ()):
-        if choice.get("index", 0) == 0:
-            return _text(as_object(choice.get("delta")).get("content"))
-    return None
-
-
-def _kind_by_data(event: Event) -> Kind:
-    if is_done(event):
-        return TERMINAL
+    if len(chunk.choices) != 1:
+        return None
+    choice = chunk.choices[0]
+    index = choice.index or 0
+    if index not in choices.seen and not choices.see(index):
+        return None
+    delta = choice.delta
+    if delta is None:
+        said: Any = choice.text
+    else:
+        said = delta.content or delta.reasoning_content or delta.tool_calls or delta.reasoning
+    if said:
+        return _CONTENT_USAGE if chunk.usage and isinstance(chunk.usage, dict) else CONTENT
+    if chunk.usage is not None:
+        return None
     try:
-        document = as_object(event.json())
-    except StreamError:
-        return CONTENT
-    kind = document.get("type")
-    if isinstance(kind, str) and kind in KINDS:
-        return KINDS[kind]
-    # As in the vendor's SDK: any `error` that is not null or empty, an object or a text, alone or inside a chunk.
-    if reports_error(document):
-        return ERROR
-    counted = isinstance(document.get("usage"), dict)
-    if _is_preamble(document):
-        return _PREAMBLE_USAGE if counted else PREAMBLE
-    return _CONTENT_USAGE if counted else CONTENT
+        return CONTENT if any(map(_says_something, event["choices"])) else KEEPALIVE
+    except StreamError:  # it has a number that is too large for a float
+        return KEEPALIVE
 
 
-def _is_preamble(document: dict[str, Any]) -> bool:
-    """Return whether this is a chunk without content: it has no choices, or none with more than a role."""
-    choices = _choices(document)
-    return choices is not None and not any(map(_says_something, choices))
+def kind_of(document: dict[str, Any], choices: Choices) -> Kind:
+    """Return the kind of a JSON object that reports no failure, and take note of its choices.
+
+    What has no choices is a keep-alive in some form.
+    """
+    counted = bool(counts_of(document))
+    given = as_list(document.get("choices"))
+    choices.add(given)
+    if any(map(_says_something, given)):
+        return _CONTENT_USAGE if counted else CONTENT
+    if not counted:
+        return KEEPALIVE
+    return _KEEPALIVE_USAGE if given else _STRUCTURE_USAGE
 
 
-def _says_something(choice: Any) -> bool:
-    delta = as_object(choice).get("delta")
-    if not isinstance(delta, dict) or choice.get("finish_reason"):
+def _says_something(value: Any) -> bool:
+    """Return whether a choice has more than a role."""
+    if not isinstance(value, dict):
+        return bool(value)
+    choice = as_object(value)
+    if choice.get("finish_reason") or choice.get("text"):
         return True
-    return any(value for name, value in as_object(delta).items() if name != "role")
+    return any(map(_is_content, (choice.get("delta"), choice.get("message"))))
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def _is_content(said: Any) -> bool:
+    if not isinstance(said, dict):
+        return bool(said)
+    fields = as_object(said).items()
+    return any(value and not _is_blank(value) for name, value in fields if name != "role")
 
 
-def _choices(document: dict[str, Any]) -> Sequence[Any] | None:
-    choices: Any = document.get("choices")
-    return cast("Sequence[Any]", choices) if isinstance(choices, list) else None
+def _is_blank(value: Any) -> bool:
+    """Return whether this is a list of parts that are all empty texts."""
+    if not isinstance(value, list):
+        return False
+    parts = map(as_object, as_list(value))
+    return all(part.get("type") == "text" and not part.get("text") for part in parts)

@@ -3,56 +3,77 @@
 According to https://developers.openai.com/api/docs/guides/streaming-responses and to what compatible servers send.
 """
 
-from typing import ClassVar, Final
+from collections.abc import Callable
+from typing import Any, ClassVar, get_args
 
-from unbroken.dialect import CONTENT, Dialect, Kind, RateLimitStatus
-from unbroken.error_bodies import stamped
-from unbroken.errors import Error, StreamError
+from attrs import Attribute, field, frozen
+
+from unbroken.dialect import AttemptView, Dialect, Kind, RateLimitStatus
+from unbroken.error_bodies import error_document, stamped
+from unbroken.errors import Error, StreamError, TruncatedStreamError
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response, Usage
+from unbroken.validators import one_of
 
-from ._chunks import kind_of, text_of
+from ._chunks import is_done
 from ._errors import error_of
+from ._failures import failure_in, unwrapped
+from ._parts import REPEATS
 from ._rate_limits import rate_limits
-from ._responses import KINDS, TEXT_DELTA
+from ._reader import OpenAIReader, Proof
 from ._usage import counts_of, usage_of
 
-# The type of an event without a name (WHATWG HTML §9.2.6).
-_UNNAMED: Final = "message"
+_PROOF: Callable[[Any, "Attribute[Proof]", Proof], None] = one_of(*get_args(Proof))
 
 
+@frozen(eq=False, kw_only=True)
 class OpenAI(Dialect):
     """The events, errors and headers of Chat Completions, the Responses API and compatible servers.
 
-    The name of an event of the Responses API decides its kind. For an event without a name the data decides: it is a
-    chunk of Chat Completions, or an event whose name a proxy has dropped. Unknown events are content and are passed
-    through.
+    The name of an event of the Responses API decides its kind. Under any other name the data decides: it is a chunk of
+    Chat Completions, or an event whose name a proxy has dropped. Unknown events are passed through.
 
-    A stream of chunks is complete with ``[DONE]``; with only a ``finish_reason`` it is truncated.
+    A stream of chunks is complete when each choice has a ``finish_reason`` and then ``[DONE]`` or the end of the body
+    comes. ``[DONE]`` itself is never delivered.
     """
 
     name: ClassVar[str] = "openai"
     has_terminal_event: ClassVar[bool] = True
     response_id_header: ClassVar[str] = "x-request-id"
+    proof: Proof = field(default="finish_reason", validator=_PROOF)
+    """``done``: ``[DONE]`` proves a stream of chunks complete, and nothing else; for servers without finish reasons."""
+
+    def reader(self, call: AttemptView) -> OpenAIReader:
+        """Return the reader of one attempt of `call`."""
+        return OpenAIReader(self.proof, call)
 
     def classify(self, event: Event) -> Kind:
-        """Return the kind of `event`. Never raises: invalid JSON counts as content here."""
-        kind = KINDS.get(event.type)
-        if kind is not None:
-            return kind
-        return kind_of(event) if event.type == _UNNAMED else CONTENT
+        """Return the kind of `event` by itself, as if every choice were finished. Never raises."""
+        return OpenAIReader("done").classify(event)
 
     def error_from_event(self, event: Event) -> Error:
         """Return the error that `event` reports, of the same class as its HTTP twin. Never raises.
 
-        Its `status_code` is None, because the response had status 200. An unknown code or an event that cannot be
-        decoded is a ServerError.
+        Its `status_code` is the number in the event that decided its class, None without one. An unknown code or an
+        event that cannot be decoded is a ServerError. ``[DONE]`` is a TruncatedStreamError.
         """
-        return error_of(event.raw)
+        if is_done(event.raw):
+            return TruncatedStreamError("the stream ended with [DONE] before every choice had a finish_reason")
+        return error_of(event.raw, name=event.type)
 
     def error_from_response(self, response: Response, body: bytes) -> Error:
-        """Return the error for an HTTP error status. A known code or type takes precedence over the status."""
+        """Return the error for an HTTP error status.
+
+        A known code or type takes precedence over a number in the body, and that over the status.
+        """
         return stamped(error_of(body, response.status_code), response, self.response_id_header)
+
+    def error_from_body(self, response: Response, body: bytes) -> Error | None:
+        """Return the error in a body with status 200, None if it reports none."""
+        document = error_document(body)
+        if document is None or failure_in(document) is None:
+            return None
+        return stamped(error_of(body), response, self.response_id_header)
 
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
         """Return one status for each limit that ``x-ratelimit-*`` gives any valid value for.
@@ -67,14 +88,14 @@ class OpenAI(Dialect):
         ``input_tokens`` excludes the tokens read from and written to the cache, which the API includes.
         """
         try:
-            return usage_of(counts_of(event))
+            return usage_of(counts_of(unwrapped(event.json())))
         except StreamError:
             return None
 
     def text(self, event: Event) -> str | None:
-        """Return the text of the answer in `event`, None without any. Raises StreamError for invalid JSON.
+        """Return the text of the answer in `event` by itself, None without any. Raises StreamError for a cut chunk.
 
-        The text is ``delta.content`` of the choice with index 0, or the ``delta`` of ``response.output_text.delta``.
-        Refusals, reasoning and tool calls do not count as text.
+        Refusals, reasoning and tool calls do not count as text, nor does what other events of the Responses API repeat
+        of the deltas: only a `reader` knows which deltas there were.
         """
-        return text_of(event) if event.type in {_UNNAMED, TEXT_DELTA} else None
+        return OpenAIReader(self.proof).text(event) if event.type not in REPEATS else None

@@ -2,9 +2,13 @@
 
 from typing import Any, Final
 
-from unbroken.error_bodies import error_for, error_message, one_line, safe_line
+from unbroken.error_bodies import error_document, error_for, error_message, one_line, safe_line
 from unbroken.error_report import ErrorReport
 from unbroken.errors import Error, QuotaExceededError
+from unbroken.messages import Event
+
+from ._failures import failure_in
+from ._responses import CANCELLED, KINDS
 
 # The HTTP status that belongs to each ``error.code`` and ``error.type``; 529 stands for "overloaded".
 _TWINS: Final[dict[str, int]] = {
@@ -45,34 +49,47 @@ _PAYMENT_REQUIRED: Final = 402
 _TOO_LARGE: Final = 413
 
 
-def error_of(body: bytes, status: int | None = None) -> Error:
-    """Return the error that `body` describes. `status` is None if the response had status 200. Never raises.
+def error_of(body: bytes, status: int | None = None, name: str = "") -> Error:
+    """Return the error that `body` describes. Never raises.
 
-    The code takes precedence over the type, a known one over the status, and a status in the body over that of the
-    response: a gateway may answer 500 for ``rate_limit_exceeded``.
+    `status` is None if the response had status 200, and `name` is that of an event. The code takes precedence over the
+    type, a known one over the status, and a status in the body over that of the response: a gateway may answer 500 for
+    ``rate_limit_exceeded``.
     """
-    report = ErrorReport.of(body)
+    report = ErrorReport.of(_told(body, name))
     names = [_name(report.described.get("code")), _name(report.described.get("type"))]
     kind = next((name for name in names if name is not None), None)
     # Without words in the error, never fall back to a body that is JSON: that may be the model's text.
     said = safe_line(report.words or "") if report.words or report.described else error_message(body)
     message = _wording(status, kind, said)
-    twin = _effective(names, report.status_code or status)
+    twin = _effective(names, report.status_code, status)
     spent = twin == _PAYMENT_REQUIRED or report.is_spent
     made = report.on(QuotaExceededError(message) if spent else error_for(twin, message))
     made.kind = kind
+    if kind == "cancelled":
+        made.retryable = False
     return made
 
 
-def _effective(names: list[str | None], status: int | None) -> int:
-    if status == _TOO_LARGE:  # some servers call this a rate limit, but the same request will never fit
-        return status
+def _told(body: bytes, name: str) -> bytes:
+    """Return `body`, or the failure in it in the form that every API uses."""
+    document = error_document(body) or {}
+    named = {"type": name, **document} if name in KINDS and (document or name in CANCELLED) else document
+    failure = failure_in(named)
+    return body if failure is None or failure is named else Event.make("", failure).raw
+
+
+def _effective(names: list[str | None], number: int | None, status: int | None) -> int:
+    """Return the status that decides: that of the most precise name, else `number`, else `status`."""
+    if _TOO_LARGE in {number, status}:  # some servers call this a rate limit, but the same request will never fit
+        return _TOO_LARGE
+    given = number or status
     twins = [(name, _TWINS[name]) for name in names if name in _TWINS]
     # A code is usually more precise than its type, but a generic name of either comes after one that is not.
     for name, twin in sorted(twins, key=lambda pair: pair[0] in _GENERIC):
-        if status is None or name not in _GENERIC or status // 100 != twin // 100:
+        if given is None or name not in _GENERIC or given // 100 != twin // 100:
             return twin
-    return status or 500
+    return given or 500
 
 
 def _wording(status: int | None, kind: str | None, said: str) -> str:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from unbroken import Dialect, Event, Kind, Usage
 from unbroken._engine.commit_buffer import CommitBuffer, Limits
-from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE
+from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE
 
-KINDS = {"k": KEEPALIVE, "p": PREAMBLE, "s": STRUCTURE, "c": CONTENT, "t": TERMINAL, "e": ERROR}
+KINDS = {"k": KEEPALIVE, "p": PREAMBLE, "s": STRUCTURE, "c": CONTENT, "t": TERMINAL, "h": TERMINAL | HIDDEN, "e": ERROR}
 
 
 class Letters(Dialect):
@@ -48,6 +48,9 @@ def letters(some: list[Event]) -> str:
         (["pe", ""], ["", ""]),
         (["ce", ""], ["c", ""]),
         (["ctc", ""], ["ct", ""]),
+        (["pch", ""], ["pc", ""]),
+        (["c", "h"], ["c", ""]),
+        (["p", "h"], ["", "p"]),
     ],
     ids=lambda value: "-".join(value),
 )
@@ -82,11 +85,12 @@ def test_the_first_content_is_kept_for_the_commit() -> None:
 
 def test_how_the_stream_ended_is_kept() -> None:
     """Complete with its terminal event, failed by an error event."""
-    complete, failed = buffer(), buffer()
+    complete, failed, hidden = buffer(), buffer(), buffer()
     complete.sort(events("ct"))
+    hidden.sort(events("h"))
     sent = events("ce")
     failed.sort(sent)
-    assert (complete.complete, complete.failed_by) == (True, None)
+    assert (complete.complete, complete.failed_by) == (hidden.complete, hidden.failed_by) == (True, None)
     assert (failed.complete, failed.failed_by) == (False, sent[1])
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from unbroken import DROP, FINISH, Dialect, NetworkError, StreamError, TruncatedStreamError
-from unbroken.dialect import CONTENT, PREAMBLE
+from unbroken.dialect import CONTENT, HIDDEN, PREAMBLE, TERMINAL
 from unbroken.messages import Timeouts
 from unbroken.testing import STALL, Answer, sse
 
@@ -42,6 +42,42 @@ def test_C44_nor_what_is_in_the_same_piece(talk, spy, garbage):
     assert played.error is None
     assert played.types == ["content_block_delta", "message_stop"]
     assert len(spy.payloads("on_event")) == 2
+
+
+class Marked(Dialect):
+    """The end is a mark that is not delivered."""
+
+    has_terminal_event = True
+
+    def classify(self, event):
+        return TERMINAL | HIDDEN if event.data == "END" else PREAMBLE if event.data == "wait" else CONTENT
+
+
+@pytest.mark.parametrize("rest", [[], [STALL], [sse("more")]], ids=["end", "kept-open", "more-events"])
+@pytest.mark.parametrize(
+    ("body", "data"),
+    [
+        pytest.param([sse("wait", "a", "END")], ["wait", "a"], id="together"),
+        pytest.param([sse("a"), sse("END")], ["a"], id="apart"),
+        pytest.param([sse("wait"), sse("END")], ["wait"], id="without-content"),
+        pytest.param([sse("END")], [], id="alone"),
+        pytest.param([sse("a"), b"data: END\n"], ["a"], id="without-blank-line"),
+        pytest.param([sse("a"), b"data: END"], ["a"], id="without-line-end"),
+    ],
+)
+def test_a_hidden_mark_ends_the_stream(play, spy, body, data, rest):
+    """It is proof like any terminal event, and no consumer and no plugin sees it as an event."""
+    if body[-1].endswith(b"\n\n") or not rest:
+        played = play([Answer(body=[*body, *rest])], [spy], dialect=Marked())
+        assert (played.error, played.data, played.outcome.status) == (None, data, "success")
+        assert len(spy.payloads("on_event")) == len(data)
+
+
+def test_only_a_hidden_mark_may_lack_its_line_end(play):
+    """Of any other event nobody knows whether it is whole (WHATWG HTML §9.2.6)."""
+    for rest in (b"data: EN", b"data: more", b"data: END\ndata: more", b"id: 3", b": END"):
+        played = play([Answer(body=[sse("a"), rest])], dialect=Marked())
+        assert isinstance(played.error, TruncatedStreamError)
 
 
 def test_C37_a_polite_end_without_the_terminal_event_is_truncation(talk):

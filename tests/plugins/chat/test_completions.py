@@ -111,3 +111,11 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(message, problem):
     with pytest.raises(ConfigurationError, match=problem):
         model.stream_request(message)
     assert transport.requests == []
+
+
+def test_of_several_choices_the_first_is_the_reply():
+    """Also if another one speaks first."""
+    pieces = [(1, "B", None), (0, "A", None), (1, "b", "stop"), (0, "a", "stop")]
+    documents = [{"choices": [{"index": at, "delta": {"content": t}, "finish_reason": end}]} for at, t, end in pieces]
+    model, _ = scripted(chunks(*documents))
+    assert model.send_request(QUESTION, n=2).text == "Aa"

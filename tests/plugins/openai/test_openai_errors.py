@@ -229,6 +229,7 @@ def test_an_answer_carries_what_its_head_says():
         pytest.param({"error": {"message": ["x"], "code": "new"}}, "new", id="message-is-list"),
         pytest.param({"error": {"message": "a\nb", "code": "x\x1b[31m"}}, "x [31m: a b", id="one-literal-line"),
         pytest.param({"type": "error", "message": "why"}, "the server reported an error: why", id="flat-without-code"),
+        pytest.param({"error": "odd_grant", "message": "why"}, "odd_grant: why", id="error-is-its-name"),
         pytest.param(
             {"error": {"code": "new"}, "choices": [{"delta": {"content": "private"}}]}, "new", id="no-content-in-it"
         ),

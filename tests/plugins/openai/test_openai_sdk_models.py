@@ -7,7 +7,7 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from unbroken.dialect import CONTENT, ERROR, PREAMBLE, TERMINAL, USAGE, Kind
+from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE, Kind
 from unbroken.messages import Event, Usage
 from unbroken_openai import OpenAI
 
@@ -38,14 +38,14 @@ COUNTS = {
 @pytest.mark.parametrize(
     ("model", "kind", "text"),
     [
-        pytest.param(chunk(choice(role="assistant", content="")), PREAMBLE, "", id="role"),
+        pytest.param(chunk(choice(role="assistant", content="")), KEEPALIVE, "", id="role"),
         pytest.param(chunk(choice(content="Hello"), obfuscation="x7"), CONTENT, "Hello", id="content"),
         pytest.param(chunk(choice(content='"error": [DONE]')), CONTENT, '"error": [DONE]', id="content-of-words"),
         pytest.param(chunk(choice(refusal="No")), CONTENT, None, id="refusal"),
         pytest.param(chunk(choice(tool_calls=[CALL])), CONTENT, None, id="tool-call"),
         pytest.param(chunk(choice(audio={"transcript": "Hi"})), CONTENT, None, id="audio"),
         pytest.param(chunk(choice("length")), CONTENT, None, id="finish-reason"),
-        pytest.param(chunk(usage=COUNTS), PREAMBLE | USAGE, None, id="usage"),
+        pytest.param(chunk(usage=COUNTS), STRUCTURE | USAGE, None, id="usage"),
     ],
 )
 def test_a_chunk_of_the_sdk_is_read_as_it_means(
@@ -77,7 +77,7 @@ def type_of(model: Any) -> str:
 def test_every_event_that_the_sdk_knows_has_its_place(type: str):
     """What carries a piece of the answer is content; only two events are an end, and only two are errors."""
     kind = DIALECT.classify(Event(type, b"{}"))
-    expected = {"error": ERROR, "response.failed": ERROR, "response.completed": TERMINAL | USAGE}
+    expected = {"error": ERROR | USAGE, "response.failed": ERROR | USAGE, "response.completed": TERMINAL | USAGE}
     expected["response.incomplete"] = TERMINAL | USAGE
     if type in expected:
         assert kind == expected[type]

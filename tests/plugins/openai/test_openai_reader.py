@@ -1,0 +1,103 @@
+"""The state of one attempt: what a reader keeps of the events before."""
+
+from typing import Any
+
+import pytest
+from attrs import define
+
+from unbroken import ConfigurationError, Event, Request, Response
+from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, TERMINAL
+from unbroken_openai import OpenAI
+from unbroken_openai._choices import _MOST_INDICES
+
+DONE = Event("message", b"[DONE]")
+
+
+@define
+class View:
+    """What a reader may see of its call."""
+
+    current: Request
+    id: str = "req_1"
+    response: Response | None = None
+
+
+def reader(body: Any = None, **settings: Any) -> Any:
+    request = Request.build("POST", "https://api.example.org/v1/chat/completions", json=body or {"stream": True})
+    return OpenAI(**settings).reader(View(request))
+
+
+def chunk(content: str = "", finish_reason: str | None = None, index: Any = 0, **fields: Any) -> Event:
+    choice = {"index": index, "delta": {"content": content}, "finish_reason": finish_reason}
+    return Event.make("message", {"choices": [choice], **fields})
+
+
+def test_each_attempt_begins_anew():
+    """The finish_reason of one attempt proves nothing for the next."""
+    dialect = OpenAI()
+    view = View(Request.build("POST", "https://api.example.org/"))
+    first, second = dialect.reader(view), dialect.reader(view)
+    first.classify(chunk("a", "stop"))
+    assert (first.complete_at_end(), second.complete_at_end()) == (True, False)
+    assert (first.classify(DONE), second.classify(DONE)) == (TERMINAL | HIDDEN, ERROR)
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [(2, None), (1, "B"), (None, "B"), ("2", "B"), ([2], "B")],
+    ids=repr,
+)
+def test_the_request_says_whether_there_are_several_choices(n: Any, text: str | None):
+    """Then a choice with another index is not the first one; an odd `n` says nothing."""
+    several = reader({"n": n})
+    event = chunk("B", index=1)
+    several.classify(event)
+    assert several.text(event) == text
+
+
+def test_the_word_n_in_a_message_says_nothing():
+    """Only the field of the request counts."""
+    one = reader({"messages": [{"content": '"n": 2'}, {"n": 2}]})
+    event = chunk("B", index=1)
+    one.classify(event)
+    assert one.text(event) == "B"
+
+
+def test_indices_without_end_are_not_all_kept():
+    """Some servers count the tokens in it."""
+    counting = reader()
+    for index in range(2 * _MOST_INDICES):
+        assert counting.classify(chunk("a", index=index)) == CONTENT
+    assert len(counting._choices.seen) == _MOST_INDICES
+    counting.classify(chunk(finish_reason="stop", index=2 * _MOST_INDICES))
+    assert counting.complete_at_end()
+
+
+def test_a_number_that_is_too_large_for_a_float_breaks_nothing():
+    """In a field that nobody asks for."""
+    seen = reader()
+    raw = b'{"choices":[{"index":0,"delta":{"content":"%s"},"logprobs":1e999}]}'
+    seen.classify(chunk("a"))
+    assert seen.classify(Event("message", raw % b"b")) == CONTENT
+    assert seen.text(Event("message", raw % b"b")) == "b"
+    assert seen.classify(Event("message", raw % b"")) == KEEPALIVE
+
+
+def test_silence_is_never_normal():
+    """There is no event that announces it."""
+    assert reader().quiet is False
+
+
+@pytest.mark.parametrize("error", [True, 7, ["x"]], ids=repr)
+def test_an_error_of_an_odd_form_is_an_error(error: Any):
+    """Whatever it is, it is not null."""
+    event = Event.make("message", {"error": error})
+    assert reader().classify(event) & ERROR
+    assert OpenAI().error_from_event(event).message == "the server reported an error"
+
+
+def test_the_proof_is_one_of_two():
+    """A misspelt setting is refused."""
+    assert (OpenAI().proof, OpenAI(proof="done").proof) == ("finish_reason", "done")
+    with pytest.raises(ConfigurationError, match="proof"):
+        OpenAI(proof="DONE")  # type: ignore[arg-type]
