@@ -277,9 +277,40 @@ class Usage:
             final=self.final or later.final,
         )
 
+    def advanced(self, later: "Usage") -> "Usage":
+        """Return these counts overwritten by those that `later` has, unless they are smaller.
+
+        Within an attempt counts only grow; a smaller one, such as a zero at the end, is a mistake of the server. The
+        input counts are compared as a sum, because part of the input can turn out to come from the cache.
+        """
+        kept = self.updated(later)
+        output = _larger(self.output_tokens, later.output_tokens)
+        if kept._input() >= self._input():
+            return Usage(
+                input_tokens=kept.input_tokens,
+                output_tokens=output,
+                cache_read_tokens=kept.cache_read_tokens,
+                cache_write_tokens=kept.cache_write_tokens,
+                final=kept.final,
+            )
+        return Usage(
+            input_tokens=_larger(self.input_tokens, later.input_tokens),
+            output_tokens=output,
+            cache_read_tokens=_larger(self.cache_read_tokens, later.cache_read_tokens),
+            cache_write_tokens=_larger(self.cache_write_tokens, later.cache_write_tokens),
+            final=kept.final,
+        )
+
+    def _input(self) -> int:
+        return (self.input_tokens or 0) + (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0)
+
 
 def _later(new: int | None, old: int | None) -> int | None:
     return old if new is None else new
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return one if other is None else other if one is None else max(one, other)
 
 
 def _encode(json: Any) -> bytes:

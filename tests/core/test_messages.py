@@ -445,3 +445,34 @@ def test_E68_no_repr_shows_a_secret() -> None:
     assert "authorization: ***" in repr(request)
     assert "content-type: text/plain" in repr(response)
     assert f"{len(CANARY)} bytes" in repr(event)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "expected"),
+    [
+        pytest.param((12, 2, None), (0, 0, None), (12, 2, None), id="zeros"),
+        pytest.param((12, 5, None), (12, 4, None), (12, 5, None), id="smaller"),
+        pytest.param((12, None, None), (20, 4, None), (20, 4, None), id="grows"),
+        pytest.param((12, 1, None), (4, None, 8), (4, 1, 8), id="part-of-it-was-cached"),
+        pytest.param((10, 1, 5), (0, 3, 5), (10, 3, 5), id="zero-beside-the-cache"),
+        pytest.param((10, 1, None), (0, 3, 4), (10, 3, 4), id="zero-and-first-word-of-the-cache"),
+    ],
+)
+def test_within_an_attempt_a_smaller_count_changes_nothing(
+    earlier: tuple[Any, ...], later: tuple[Any, ...], expected: tuple[Any, ...]
+) -> None:
+    """Some servers end with zeros. The input is compared as a whole, because its cached part is subtracted."""
+    names = ("input_tokens", "output_tokens", "cache_read_tokens")
+    first, second, result = (Usage(**dict(zip(names, counts, strict=True))) for counts in (earlier, later, expected))
+    assert first.advanced(second) == result
+
+
+@given(usages, usages)
+def test_counts_of_an_attempt_never_shrink(one: Usage, later: Usage) -> None:
+    """Each count is that of one report or of the other; reporting twice changes nothing."""
+    result = one.advanced(later)
+    for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"):
+        assert getattr(result, name) in {getattr(one, name), getattr(later, name)}
+    assert result._input() >= one._input()
+    assert (result.output_tokens or 0) >= max(one.output_tokens or 0, later.output_tokens or 0)
+    assert result.advanced(later) == result

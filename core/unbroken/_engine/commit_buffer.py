@@ -107,4 +107,4 @@ class CommitBuffer:
     def _count(self, event: Event) -> None:
         usage = self.dialect.usage(event)
         if usage is not None:
-            self.usage = usage if self.usage is None else self.usage.updated(usage)
+            self.usage = usage if self.usage is None else self.usage.advanced(usage)
