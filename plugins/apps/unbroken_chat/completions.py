@@ -1,15 +1,16 @@
 """A client for Chat Completions, which many servers speak (https://platform.openai.com/docs/api-reference/chat)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, cast, final
 
 from attrs import frozen
 
 from unbroken import Client, Clock, Event, Stream, StreamError, Transport, Usage
 from unbroken.error_bodies import as_object
-from unbroken.validators import must_be, refused
+from unbroken.validators import refused
 from unbroken_openai import OpenAI
 
+from .history import in_history
 from .messages import ChatMessage
 from .parts import TextPart
 
@@ -108,8 +109,8 @@ class ChatCompletions:
 
     def stream_request(
         self,
-        message: str | ChatMessage,
-        history: Iterable[ChatMessage | Completion] = (),
+        message: str | ChatMessage | Mapping[str, Any],
+        history: Iterable[ChatMessage | Completion | Mapping[str, Any]] = (),
         *,
         request_id: str | None = None,
         **parameters: Any,
@@ -119,9 +120,8 @@ class ChatCompletions:
         `parameters` are further fields of the request, sent as they are (``model``, ``max_tokens`` …). Raises
         ConfigurationError for messages that contain anything but text.
         """
-        said = [each.message if isinstance(each, Completion) else each for each in history]
-        asked = ChatMessage.user(message) if isinstance(message, str) else message
-        must_be("message", asked, ChatMessage, "a ChatMessage or text")
+        said = [each.message if isinstance(each, Completion) else in_history(each) for each in history]
+        asked = ChatMessage.user(message) if isinstance(message, str) else in_history(message, "message")
         body = {
             "messages": [_as_text(number, each) for number, each in enumerate((*said, asked), 1)],
             "stream": True,
@@ -132,8 +132,8 @@ class ChatCompletions:
 
     def send_request(
         self,
-        message: str | ChatMessage,
-        history: Iterable[ChatMessage | Completion] = (),
+        message: str | ChatMessage | Mapping[str, Any],
+        history: Iterable[ChatMessage | Completion | Mapping[str, Any]] = (),
         *,
         request_id: str | None = None,
         **parameters: Any,

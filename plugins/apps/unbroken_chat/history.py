@@ -4,7 +4,7 @@ The API requires that a user message comes first, that roles alternate and that 
 tool call (https://platform.claude.com/docs/en/api/messages, "How to implement tool use"). Trimming must keep that true.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from unbroken.validators import must_be, refused
@@ -51,13 +51,21 @@ def written(messages: Iterable[ChatMessage]) -> list[dict[str, Any]]:
     return merged
 
 
-def as_message(message: str | ChatMessage) -> ChatMessage:
+def as_message(message: str | ChatMessage | Mapping[str, Any]) -> ChatMessage:
     """Return `message` as a ChatMessage. Raises ConfigurationError for a system message and for any other type."""
     if isinstance(message, str):
         return ChatMessage.user(message)
-    must_be("message", message, ChatMessage, "a ChatMessage or text")
-    if message.role == "system":
+    made = in_history(message, "message")
+    if made.role == "system":
         raise refused("message", "is a system message; put it into the history, or give `system`")
+    return made
+
+
+def in_history(message: ChatMessage | Mapping[str, Any], name: str = "history") -> ChatMessage:
+    """Return `message`, a plain dict in the format of the API, as a ChatMessage."""
+    if isinstance(message, Mapping):
+        return ChatMessage.from_dict(message)
+    must_be(name, message, ChatMessage, "a ChatMessage, a dict or text" if name == "message" else "messages")
     return message
 
 

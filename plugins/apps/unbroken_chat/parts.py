@@ -2,8 +2,11 @@
 
 import base64
 import binascii
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+from pathlib import Path
 from typing import Any, Final, Self
 
 from attrs import field, frozen
@@ -45,6 +48,15 @@ class TextPart(Part):
         return cls(block["text"], citations=block.get("citations") or ())
 
 
+_IMAGES: Final = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
+    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
+    (re.compile(rb"GIF8[79]a"), "image/gif"),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
+)
+"""How the files of each type that the API takes begin."""
+
+
 @frozen(kw_only=True)
 class ImagePart(Part):
     """An image: either `data` with its `media_type`, or a `url`.
@@ -72,6 +84,18 @@ class ImagePart(Part):
         return {"type": "image", "source": {"type": "base64", "media_type": self.media_type, "data": data}}
 
     @classmethod
+    def from_file(cls, path: str | PathLike[str], media_type: str | None = None) -> Self:
+        """Read an image from a file. Its first bytes tell the type, unless `media_type` is given.
+
+        Raises OSError for a file that cannot be read, and ConfigurationError for one of another type.
+        """
+        data = Path(path).read_bytes()
+        found = media_type or next((kind for begins, kind in _IMAGES if begins.match(data)), None)
+        if found is None:
+            raise refused("media_type", f"{Path(path).name!r} is no PNG, JPEG, GIF or WebP image")
+        return cls(data=data, media_type=found)
+
+    @classmethod
     def of(cls, block: Mapping[str, Any]) -> Self:
         """Make the part from a content block of the API."""
         source = block["source"]
@@ -80,13 +104,20 @@ class ImagePart(Part):
         return cls(data=base64.b64decode(source["data"], validate=True), media_type=source["media_type"])
 
 
+_mapping = instance_of(Mapping, "a mapping")
+
+
+def _arguments(given: Any) -> Any:
+    return {} if given is None else given
+
+
 @frozen
 class ToolCallPart(Part):
     """A tool call of the model (``tool_use``). Answer it with a `ToolResultPart` that has the same id."""
 
     id: str = field(validator=text)
     name: str = field(validator=text)
-    arguments: Mapping[str, Any] = field(factory=dict[str, Any])
+    arguments: Mapping[str, Any] = field(factory=dict[str, Any], converter=_arguments, validator=_mapping)
 
     def to_block(self) -> Block:
         """Return the content block for the API."""
@@ -95,7 +126,7 @@ class ToolCallPart(Part):
     @classmethod
     def of(cls, block: Mapping[str, Any]) -> Self:
         """Make the part from a content block of the API."""
-        return cls(block["id"], block["name"], block["input"])
+        return cls(block["id"], block["name"], block.get("input"))
 
 
 def _result(content: "str | Iterable[str | Part]") -> "str | tuple[Part, ...]":
@@ -159,17 +190,23 @@ _READERS: Final[dict[str, Callable[[Mapping[str, Any]], Part]]] = {
     "tool_result": ToolResultPart.of,
     "thinking": ThinkingPart.of,
 }
+_IMPLIED: Final[dict[Any, Block]] = {"tool_use": {"input": {}}}
+"""What a content block of the type has that does not have it."""
 _UNREADABLE: Final = (KeyError, TypeError, AttributeError, ValueError, binascii.Error)
 
 
 def part_of(block: Mapping[str, Any]) -> Part:
-    """Return the part for a content block: an `OtherPart` if any other class would lose a field of the block."""
+    """Return the part for a content block: an `OtherPart` if any other class would lose a field of the block.
+
+    A field that is null counts as missing, and a tool call without input as one with an empty input.
+    """
     kind = block.get("type")
     reader = _READERS.get(kind) if isinstance(kind, str) else None
     if reader is not None:
         try:
             part = reader(block)
-            if part.to_block() == block:
+            given = {name: value for name, value in block.items() if value is not None}
+            if part.to_block() == _IMPLIED.get(kind, {}) | given:
                 return part
         except _UNREADABLE:
             pass

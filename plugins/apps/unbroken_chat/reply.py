@@ -6,7 +6,17 @@ from typing import Any, TypeVar
 from attrs import field, frozen
 
 from unbroken import AsyncStream, Error, Event, Outcome, Stream, Usage
-from unbroken_anthropic import Anthropic, ContentBlockDelta, Message, MessageBuilder, TextDelta
+from unbroken_anthropic import (
+    Anthropic,
+    ContentBlockDelta,
+    ContentBlockStart,
+    Message,
+    MessageBuilder,
+    MessageStart,
+    MessageStop,
+    TextBlock,
+    TextDelta,
+)
 
 from .messages import ChatMessage
 from .parts import ToolCallPart, part_of
@@ -44,6 +54,10 @@ class Reply:
         """The tool calls of the model. Answer each with `ChatMessage.tool_result`."""
         return self.message.tool_calls
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the reply as the JSON object of the API. It can be stored, and be part of a history as it is."""
+        return self.raw.to_dict()
+
 
 class Assembly:
     """Assemble the events of a stream into a `Reply`. The base of `ReplyStream` and `AsyncReplyStream`."""
@@ -51,6 +65,7 @@ class Assembly:
     def __init__(self, stream: Stream | AsyncStream) -> None:
         self._stream = stream
         self._builder = MessageBuilder()
+        self._message: Message | None = None
         self._reply: Reply | None = None
 
     @property
@@ -78,24 +93,36 @@ class Assembly:
         return self._builder.snapshot()
 
     def _take(self, event: Event) -> Any:
-        """Add `event` to the message and return it typed. Raises StreamError if it contradicts earlier events."""
+        """Add `event` to the message and return it typed.
+
+        Raises StreamError if it contradicts earlier events, and at the end what is missing from the message: then the
+        call has not ended, and that is its failure.
+        """
         try:
-            return self._builder.add(event)
+            it = self._builder.add(event)
+            if type(it) is MessageStop:
+                self._message = self._builder.message()
         except Error as error:
             raise self._annotated(error) from None
+        return it
 
     def _take_raw(self, event: Event) -> Event:
         self._take(event)
         return event
 
     def _take_text(self, event: Event) -> str | None:
+        first = not self._builder.started
         it = self._take(event)
-        return it.delta.text if isinstance(it, ContentBlockDelta) and isinstance(it.delta, TextDelta) else None
+        if isinstance(it, ContentBlockDelta):
+            return it.delta.text if isinstance(it.delta, TextDelta) else None
+        if isinstance(it, ContentBlockStart):
+            return it.content_block.text or None if isinstance(it.content_block, TextBlock) else None
+        return it.message.text or None if first and isinstance(it, MessageStart) else None
 
     def _finished(self) -> Reply:
         if self._reply is None:
             try:
-                message = self._builder.message()
+                message = self._message or self._builder.message()
             except Error as error:
                 raise self._annotated(error) from None
             self._reply = self._made(message)

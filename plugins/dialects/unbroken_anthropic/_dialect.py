@@ -1,61 +1,41 @@
 """The dialect of the Messages API (https://platform.claude.com/docs/en/build-with-claude/streaming)."""
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
-from unbroken.dialect import (
-    CONTENT,
-    ERROR,
-    KEEPALIVE,
-    PREAMBLE,
-    STRUCTURE,
-    TERMINAL,
-    USAGE,
-    Dialect,
-    Kind,
-    RateLimitStatus,
-)
-from unbroken.error_bodies import as_object, stamped
-from unbroken.error_report import reports_error
+from unbroken.dialect import AttemptView, Dialect, Kind, RateLimitStatus, Reader
+from unbroken.error_bodies import as_object, load_json_object, stamped
 from unbroken.errors import Error, StreamError
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response, Usage
 
+from ._documents import UNNAMED
 from ._errors import error_of
+from ._kinds import failed_reason, kind_of
 from ._rate_limits import rate_limits
+from ._reader import AnthropicReader
 from ._tagged import TypedEvent
-from ._typed import UNNAMED, text_of, typed
+from ._typed import text_of, typed
 from ._usage import usage_of
-
-_KINDS: Final[dict[str, Kind]] = {
-    "message_start": PREAMBLE | USAGE,
-    "content_block_start": STRUCTURE,
-    "ping": KEEPALIVE,
-    "content_block_delta": CONTENT,
-    # Blocks without deltas (fallback, redacted_thinking) come before there is anything to show, so they do not commit.
-    "content_block_stop": STRUCTURE,
-    "message_delta": CONTENT | USAGE,
-    "message_stop": TERMINAL,
-    "error": ERROR,
-}
 
 
 class Anthropic(Dialect):
     """The events, errors and headers of the Messages API.
 
-    Events of unknown types are content and are passed through. The name of an event decides its kind; some proxies drop
-    the names, and then the ``type`` in the data decides.
+    Events of unknown types are keep-alives and are passed through. The name of an event decides its type; some proxies
+    drop the names, and then the ``type`` in the data decides.
     """
 
     name: ClassVar[str] = "anthropic"
     has_terminal_event: ClassVar[bool] = True
     response_id_header: ClassVar[str] = "request-id"
 
+    def reader(self, call: AttemptView) -> Reader:
+        """Return a new reader."""
+        return AnthropicReader()
+
     def classify(self, event: Event) -> Kind:
-        """Return the kind of `event`. Never raises: invalid JSON counts as content here."""
-        try:
-            return _KINDS[event.type]
-        except KeyError:
-            return _kind_by_data(event) if event.type == UNNAMED else CONTENT
+        """Return the kind of `event`. Never raises: invalid JSON in an event of the API counts as content here."""
+        return kind_of(event)
 
     def error_from_event(self, event: Event) -> Error:
         """Return the error that an ``error`` event reports, of the same class as its HTTP twin. Never raises.
@@ -63,7 +43,7 @@ class Anthropic(Dialect):
         Its `status_code` is None, because the response had status 200. An unknown type or an event that cannot be
         decoded is a ServerError.
         """
-        return error_of(event.raw)
+        return error_of(event.raw, reason=failed_reason(load_json_object(event.raw) or {}))
 
     def error_from_response(self, response: Response, body: bytes) -> Error:
         """Return the error for an HTTP error status. A known type in the body takes precedence over the status."""
@@ -86,7 +66,10 @@ class Anthropic(Dialect):
         return None if usage == Usage() else usage
 
     def text(self, event: Event) -> str | None:
-        """Return the text of a ``text_delta``, None for all else. Raises StreamError if that is not JSON."""
+        """Return the text of a ``text_delta`` and of the blocks that a start brings, None for all else.
+
+        Raises StreamError if that is not JSON.
+        """
         return text_of(event)
 
     def typed(self, event: Event) -> TypedEvent | Event:
@@ -96,17 +79,6 @@ class Anthropic(Dialect):
         the data, if the data does not fit the type.
         """
         return typed(event)
-
-
-def _kind_by_data(event: Event) -> Kind:
-    try:
-        kind = event.get("type")
-    except StreamError:
-        return CONTENT
-    if isinstance(kind, str) and kind in _KINDS:
-        return _KINDS[kind]
-    # A failure of a gateway itself: data: {"error": {...}}
-    return ERROR if reports_error(as_object(event.json())) else CONTENT
 
 
 def _usage(event: Event) -> tuple[Any, dict[str, Any]]:

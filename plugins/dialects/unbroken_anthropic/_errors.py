@@ -33,24 +33,27 @@ _SPENT_WORDS: Final = (
 )
 
 
-def error_of(body: bytes, status: int | None = None) -> Error:
+def error_of(body: bytes, status: int | None = None, *, reason: str | None = None) -> Error:
     """Return the error that `body` describes. `status` is None if the response had status 200. Never raises.
+
+    `reason` is the stop reason by which the stream reports the failure; the words are then those of an error beside it.
 
     A known type takes precedence over the status, and a status in the body over that of the response: a gateway may
     answer 500 for ``overloaded_error``.
     """
-    report = ErrorReport.of(body)
-    error = report.described
+    report, document = ErrorReport.of(body), error_document(body) or {}
+    told = reason is None or bool(document.get("error"))
+    error = report.described if told else {}
     kind = _word(error.get("type"))
     code = _word(as_object(error.get("details")).get("error_code"))
-    said = error_message(body)
+    said = error_message(body) if told else f"the model stopped with {reason!r}"
     message = _wording(status, kind, code, said)
     # ramp_limit_exceeded is not among the spent: it limits how fast usage may grow, so waiting helps.
     spent = report.is_spent or said.startswith(_SPENT_WORDS)
     twin = _effective(kind, report.status_code or status)
     made = report.on(QuotaExceededError(message) if spent else error_for(twin, message))
     made.kind = kind
-    made.response_id = _word((error_document(body) or {}).get("request_id"))
+    made.response_id = _word(document.get("request_id"))
     return made
 
 

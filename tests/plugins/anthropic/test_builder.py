@@ -209,7 +209,9 @@ def test_the_deltas_of_an_unknown_block_are_kept_aside() -> None:
     [
         pytest.param([TEXT], "event 1 (content_block_start): comes before message_start", id="D50-no-start"),
         pytest.param([made("message_stop")], "event 1 (message_stop): comes before message_start", id="D50-only-stop"),
-        pytest.param([begin(), begin()], "event 2 (message_start): a second message_start", id="D50-two-starts"),
+        pytest.param(
+            [begin(), begin(id="msg_2")], "event 2 (message_start): a second message_start", id="D50-two-starts"
+        ),
         pytest.param(
             [begin(), text(1, CANARY)], "event 2 (content_block_delta): block 1 is not open", id="D50-unopened-delta"
         ),
@@ -226,11 +228,6 @@ def test_the_deltas_of_an_unknown_block_are_kept_aside() -> None:
         ),
         pytest.param(
             [begin(), TEXT, TEXT], "event 3 (content_block_start): block 0 has started before", id="D50-started-twice"
-        ),
-        pytest.param(
-            [begin(), start(1, type="text", text="")],
-            "event 2 (content_block_start): block 1 starts where block 0 should",
-            id="D50-a-block-is-missing",
         ),
         pytest.param(
             [begin(), TOOL, text(0, CANARY)],
@@ -297,6 +294,145 @@ def test_without_strictness_an_event_does_what_it_can(events: list[Event], conte
     assert len(builder.unused) == unused
 
 
+WEATHER = {"type": "server_tool_use", "id": "t", "name": "weather"}
+CUT = [change("max_tokens"), made("message_stop")]
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(
+    ("events", "content"),
+    [
+        pytest.param([TEXT, text(0, "a"), begin(), stop(0), begin()], [TextBlock("a")], id="started-twice"),
+        pytest.param(
+            [TEXT, text(0, "a"), stop(0), start(2, type="text", text="b"), stop(2)],
+            [TextBlock("a"), TextBlock("b")],
+            id="a-gap",
+        ),
+        pytest.param([start(1, type="text", text=""), text(1, "a"), stop(1)], [TextBlock("a")], id="from-one"),
+        pytest.param([TEXT, text(0, "a")], [TextBlock("a")], id="not-stopped"),
+        pytest.param([start(0, type="hologram")], [{"type": "hologram"}], id="unknown-not-stopped"),
+        pytest.param(
+            [TOOL, part(0, '{"a": 1}')],
+            [ToolUseBlock(id="toolu_1", name="measure", input={"a": 1})],
+            id="tool-not-stopped",
+        ),
+        pytest.param([TOOL], [ToolUseBlock(id="toolu_1", name="measure", input={})], id="tool-not-stopped-no-input"),
+        pytest.param(
+            [start(0, type="tool_use", id="t", name="f"), part(0, '{"a": 1}'), stop(0)],
+            [ToolUseBlock(id="t", name="f", input={"a": 1})],
+            id="no-input",
+        ),
+        pytest.param(
+            [start(0, type="tool_use", id="t", name="f", input=None), stop(0)],
+            [ToolUseBlock(id="t", name="f", input={})],
+            id="null-input",
+        ),
+        pytest.param(
+            [start(0, **WEATHER), part(0, '{"a": 1}'), stop(0)], [{**WEATHER, "input": {"a": 1}}], id="servers-no-input"
+        ),
+        pytest.param([start(0, **WEATHER, input=None), stop(0)], [{**WEATHER, "input": {}}], id="servers-null-input"),
+        pytest.param(
+            [start(0, **WEATHER, input={"a": 1}), stop(0)], [{**WEATHER, "input": {"a": 1}}], id="servers-whole"
+        ),
+        pytest.param(
+            [start(0, type="compaction", content=None), delta(0, type="compaction_delta", content="a"), stop(0)],
+            [{"type": "compaction", "content": "a"}],
+            id="compaction",
+        ),
+        pytest.param(
+            [
+                start(0, type="compaction", content=None),
+                delta(0, type="compaction_delta", content="a", encrypted_content="b"),
+                delta(0, type="compaction_delta", content=None, encrypted_content=None),
+                stop(0),
+            ],
+            [{"type": "compaction", "content": "a", "encrypted_content": "b"}],
+            id="compaction-encrypted",
+        ),
+    ],
+)
+def test_what_servers_do_is_tolerated_and_nothing_is_lost(
+    events: list[Event], content: list[Any], strict: bool
+) -> None:
+    """Wherever it leaves no doubt about the message; it goes back with the next request."""
+    builder = fold([begin(), *events, *END], strict)
+    message = builder.message()
+    assert (list(message.content), builder.unused) == (content, ())
+    assert message.to_param()["content"] == message.to_dict()["content"]
+
+
+PARTIAL = PartialToolUseBlock(ToolUseBlock(id="toolu_1", name="measure", input={}), '{"a": [')
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(
+    ("events", "content"),
+    [
+        pytest.param([TOOL, part(0, '{"a": ['), stop(0)], [PARTIAL], id="stopped"),
+        pytest.param([TOOL, part(0, '{"a": [')], [PARTIAL], id="open"),
+        pytest.param(
+            [TOOL, part(0, '{"a": 1}')], [ToolUseBlock(id="toolu_1", name="measure", input={"a": 1})], id="whole"
+        ),
+        pytest.param([TOOL, part(0, ""), stop(0)], [PartialToolUseBlock(PARTIAL.start, "")], id="nothing-yet"),
+        pytest.param(
+            [TOOL, stop(0), start(1, type="text", text="a")],
+            [ToolUseBlock(id="toolu_1", name="measure", input={}), TextBlock("a")],
+            id="without-input-before-text",
+        ),
+        pytest.param([start(0, **WEATHER), part(0, "{")], [PartialToolUseBlock(WEATHER, "{")], id="servers"),
+        pytest.param(
+            [start(0, type="tool_use", id="t", name="f", input={"a": 1}), stop(0)],
+            [ToolUseBlock(id="t", name="f", input={"a": 1})],
+            id="whole-at-start",
+        ),
+        pytest.param([TEXT, text(0, "a")], [TextBlock("a")], id="text"),
+        pytest.param([], [], id="nothing"),
+    ],
+)
+def test_max_tokens_may_cut_a_tool_off(events: list[Event], content: list[Any], strict: bool) -> None:
+    """Then the call is partial, and it is none of the tool calls."""
+    message = fold([begin(), *events, *CUT], strict).message()
+    assert (list(message.content), message.stop_reason) == (content, "max_tokens")
+    assert message.tool_calls == tuple(it for it in content if isinstance(it, ToolUseBlock))
+
+
+@pytest.mark.parametrize("reason", ["end_turn", "tool_use", "refusal"])
+def test_an_open_tool_with_broken_input_is_an_error_under_another_reason(reason: str) -> None:
+    """The end of the message is where that shows."""
+    builder = fold([begin(), TOOL, part(0, '{"a": ['), change(reason)])
+    with pytest.raises(StreamError, match=r"event 5 \(message_stop\): block 0: the input is not JSON"):
+        builder.add(END[1])
+
+
+def switch(index: int, **fields: Any) -> list[Event]:
+    return [start(index, type="fallback", **fields), stop(index)]
+
+
+@pytest.mark.parametrize(
+    ("events", "model"),
+    [
+        pytest.param([begin(), *switch(0, to={"model": "n"})], "n", id="one"),
+        pytest.param([begin(), *switch(0, to={"model": "n"}), *switch(1, to={"model": "o"})], "o", id="last"),
+        pytest.param([begin(content=[{"type": "fallback", "to": {"model": "n"}}])], "n", id="at-the-start"),
+        pytest.param([begin(), *switch(0, to={"model": "n"}), begin()], "n", id="started-twice"),
+        pytest.param([begin(), *switch(0, to={"model": 7})], "m", id="no-text"),
+        pytest.param([begin(), *switch(0, to=None)], "m", id="null"),
+        pytest.param([begin(), start(0, type="other", to={"model": "n"})], "m", id="other-block"),
+    ],
+)
+def test_the_model_is_the_last_that_a_fallback_names(events: list[Event], model: str) -> None:
+    """It wrote the answer."""
+    assert fold([*events, *END]).message().model == model
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b"null", b"[1]", b"keepalive"])
+def test_a_keepalive_is_passed_over(raw: bytes) -> None:
+    """Without a name before, between and after everything; under a known name, too, if it has no data."""
+    events = [it for event in HELLO for it in (Event("message", raw), event)]
+    builder = fold([*events, Event("ping", raw), Event("content_block_delta", b""), Event("message", raw)])
+    assert (builder.message().text, builder.unused) == ("Hello", ())
+
+
 def test_a_start_that_comes_late_is_taken_all_the_same() -> None:
     """Without strictness."""
     message = fold([TEXT, text(0, "a"), begin(), stop(0), *END], strict=False).message()
@@ -308,17 +444,7 @@ def test_a_start_that_comes_late_is_taken_all_the_same() -> None:
     [
         pytest.param([], "there was no message_stop", id="D51-nothing"),
         pytest.param(HELLO[:-1], "there was no message_stop", id="D51-no-message-stop"),
-        pytest.param([begin(), TEXT, text(0, "a"), *END], "block 0 (text) was not finished", id="D51-block-open"),
-        pytest.param(
-            [begin(), start(0, type="hologram"), *END],
-            "block 0 (hologram) was not finished",
-            id="D51-unknown-block-open",
-        ),
-        pytest.param(
-            [begin(), start(0, type="a\r\n\x1b[31m" + "b" * 99), *END],
-            "block 0 (a [31m" + "b" * 34 + ") was not finished",
-            id="E69-one-literal-line",
-        ),
+        pytest.param([begin(), TEXT, text(0, "a"), HELLO[-1]], "there was no stop_reason", id="D51-block-open"),
         pytest.param([*HELLO[:5], HELLO[-1]], "there was no stop_reason", id="D51-no-message-delta"),
         pytest.param([*HELLO[:5], change(None), HELLO[-1]], "there was no stop_reason", id="D51-stop-reason-null"),
     ],
@@ -362,10 +488,13 @@ def test_the_input_of_an_open_tool_is_never_parsed(pieces: list[str], type: str)
 )
 def test_input_that_is_no_json_object_is_an_error_and_stays_as_it_came(pieces: list[str], said: str) -> None:
     """The error has the position and not the payload. Without strictness the block stays a partial one."""
-    events = [begin(), TOOL, *(part(0, piece) for piece in pieces)]
-    strict, lenient = fold(events), fold([*events, stop(0), *END], strict=False)
-    with pytest.raises(StreamError, match=rf"event \d+ \(content_block_stop\): block 0: the input {said}") as caught:
-        strict.add(stop(0))
+    events = [begin(), TOOL, *(part(0, piece) for piece in pieces), stop(0)]
+    strict, lenient = fold(events), fold([*events, *END], strict=False)
+    for again in (lambda: strict.add(change()), lambda: strict.add(END[1]), strict.message):
+        with pytest.raises(
+            StreamError, match=rf"event \d+ \(content_block_stop\): block 0: the input {said}"
+        ) as caught:
+            again()
     assert CANARY not in f"{caught.value}{caught.value.__cause__}"
     partial = PartialToolUseBlock(ToolUseBlock(id="toolu_1", name="measure", input={}), "".join(pieces))
     assert strict.snapshot().content == lenient.message().content == (partial,)
@@ -418,8 +547,8 @@ COUNTS = {"input_tokens": 9, "output_tokens": 2}
         pytest.param(
             COUNTS,
             [{"output_tokens": 50}, {"output_tokens": 4}],
-            {"input_tokens": 9, "output_tokens": 4},
-            Usage(input_tokens=9, output_tokens=4, final=True),
+            {"input_tokens": 9, "output_tokens": 50},
+            Usage(input_tokens=9, output_tokens=50, final=True),
             id="D53-decreasing",
         ),
         pytest.param(

@@ -1,7 +1,7 @@
-"""What events, texts and messages are made of arbitrary bytes, frozen before msgspec decoded them.
+"""What events, texts and messages are made of arbitrary bytes.
 
 Each line of ``corpus/events.jsonl`` is an event, written at random, and what an implementation without any shortcut
-made of it; each of ``corpus/streams.jsonl`` the events of a stream and what both kinds of builders made of them.
+makes of it; each of ``corpus/streams.jsonl`` the events of a stream and what both kinds of builders make of them.
 """
 
 import json

@@ -209,6 +209,48 @@ def test_an_error_object_under_200_is_the_error_of_its_type():
     assert (error.status_code, error.response_id) == (None, "req_head")
 
 
+@pytest.mark.parametrize("raw", [b'{"error":"slow down"}', b'{"type":"error","message":"slow down"}'])
+def test_the_error_of_a_body_may_be_text(raw: bytes):
+    """Beside the type of the API or without it."""
+    error = DIALECT.error_from_body(answer(200), raw)
+    assert (error.__class__, error.message) == (ServerError, "the server reported an error: slow down")
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "message"),
+    [
+        pytest.param(
+            {"type": "message_delta", "delta": {"stop_reason": "error"}},
+            ServerError,
+            "the server reported an error: the model stopped with 'error'",
+            id="alone",
+        ),
+        pytest.param(
+            {"delta": {"stop_reason": "error"}, "error": {"type": "overloaded_error", "message": "busy"}},
+            OverloadedError,
+            "overloaded_error: busy",
+            id="with-an-error",
+        ),
+        pytest.param(
+            {"delta": {"stop_reason": "error"}, "error": "busy"},
+            ServerError,
+            "the server reported an error: busy",
+            id="with-a-text",
+        ),
+        pytest.param(
+            {"message": {"stop_reason": "network_error"}},
+            ServerError,
+            "the server reported an error: the model stopped with 'network_error'",
+            id="at-the-start",
+        ),
+    ],
+)
+def test_a_stop_reason_may_be_an_error(event: dict[str, Any], kind: type[Error], message: str):
+    """The class is that of an error beside it."""
+    error = DIALECT.error_from_event(Event.make("message_delta", event))
+    assert (error.__class__, error.message) == (kind, message)
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -71,17 +71,17 @@ def test_counts_are_read_where_they_make_sense(event: Event, usage: Usage | None
 
 
 def test_usage_is_cumulative_and_overwrites_per_field():
-    """Repeated and decreasing counts replace what was known (D53)."""
+    """Larger counts replace what was known; smaller ones and zeros do not (D53)."""
     events = [
         start(ALL),
         delta({"output_tokens": 90}),
-        delta({"output_tokens": 80}),
-        delta({"output_tokens": 80}),
+        delta({"output_tokens": 80, "input_tokens": 0}),
+        delta({"output_tokens": 80, "cache_read_input_tokens": 8}),
     ]
     kept = Usage()
     for event in events:
-        kept = kept.updated(DIALECT.usage(event) or Usage())
-    assert kept == Usage(input_tokens=25, output_tokens=80, cache_write_tokens=7, cache_read_tokens=9, final=True)
+        kept = kept.advanced(DIALECT.usage(event) or Usage())
+    assert kept == Usage(input_tokens=25, output_tokens=90, cache_write_tokens=7, cache_read_tokens=9, final=True)
 
 
 @given(

@@ -101,7 +101,7 @@ def test_the_key_is_a_bearer_token_and_is_not_shown():
     ("message", "problem"),
     [
         (ChatMessage.assistant(ToolCallPart("t", "warmth", {})), "message 1: has a tool_use"),
-        (3, "message: must be a ChatMessage or text, not int"),
+        (3, "message: must be a ChatMessage, a dict or text, not int"),
     ],
     ids=["tool", "number"],
 )

@@ -1,5 +1,7 @@
 """The content generator: what it sends, what it returns, what it raises."""
 
+import json
+
 import attrs
 import pytest
 
@@ -85,9 +87,9 @@ def test_everything_that_can_be_configured_is_sent(chat, answer) -> None:
 
 
 def test_one_request_may_differ(chat, answer) -> None:
-    """What it says itself goes before what is configured, but it is a stream in any case."""
+    """What it says itself goes before what is configured."""
     generator = chat.generator([answer()])
-    chat.send(generator, "Hello", max_tokens=5, model="claude-haiku", tool_choice={"type": "auto"}, stream=False)
+    chat.send(generator, "Hello", max_tokens=5, model="claude-haiku", tool_choice={"type": "auto"}, stream=True)
     body = chat.bodies[0]
     assert (body["max_tokens"], body["model"], body["tool_choice"], body["stream"]) == (
         5,
@@ -98,16 +100,110 @@ def test_one_request_may_differ(chat, answer) -> None:
 
 
 def test_proxy_mode_sends_the_messages_and_who_asks(chat, answer) -> None:
-    """The backend knows the model and the key."""
+    """The backend knows the key and, unless it is given, the model."""
     generator = chat.generator([answer()], proxy=True, config=ProxyConfig(headers={"X-App": "demo"}))
     reply = chat.send(generator, "Hello")
     request = chat.requests[0]
-    assert chat.bodies == [{"messages": HELLO, "stream": True}]
+    assert chat.bodies == [{"messages": HELLO, "max_tokens": 4096, "stream": True}]
     assert request.url == "https://backend.example.org/api/claude"
     assert request.headers["authorization"] == "Bearer jwt-canary"
     assert request.headers["x-request-id"] == reply.request_id
     assert request.headers["x-app"] == "demo"
     assert "x-api-key" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameters", "sent"),
+    [
+        ({}, {}, {"max_tokens": 4096}),
+        ({"model": "m"}, {}, {"model": "m", "max_tokens": 4096}),
+        ({"model": "m"}, {"model": "n"}, {"model": "n", "max_tokens": 4096}),
+        ({"max_tokens": 9}, {}, {"max_tokens": 9}),
+        ({"max_tokens": 9}, {"max_tokens": 5}, {"max_tokens": 5}),
+        ({"max_tokens": None}, {}, {}),
+        ({}, {"max_tokens": None}, {}),
+        ({"max_tokens": None}, {"max_tokens": 5}, {"max_tokens": 5}),
+        ({}, {"extra_body": {"max_tokens": 5, "max_token": 6}}, {"max_tokens": 5, "max_token": 6}),
+        ({}, {"extra_body": {}, "betas": ["a"], "seed": 1}, {"max_tokens": 4096, "betas": ["a"], "seed": 1}),
+    ],
+    ids=str,
+)
+def test_proxy_mode_sends_a_valid_body(chat, answer, arguments, parameters, sent) -> None:
+    """The API requires max_tokens; None leaves it to the backend."""
+    chat.send(chat.generator([answer()], proxy=True, **arguments), "Hello", **parameters)
+    assert chat.bodies == [{"messages": HELLO, "stream": True, **sent}]
+
+
+def test_none_leaves_max_tokens_to_the_configuration(chat, answer) -> None:
+    """In direct mode."""
+    chat.send(chat.generator([answer()], config=AnthropicConfig(max_tokens=7)), "Hello", max_tokens=None)
+    assert chat.bodies[0]["max_tokens"] == 7
+
+
+@pytest.mark.parametrize("max_tokens", [0, 1.5, "9", True])
+def test_a_bad_max_tokens_is_named(max_tokens) -> None:
+    """Before anything is sent."""
+    with pytest.raises(ConfigurationError, match="max_tokens"):
+        ContentGenerator.proxy("https://backend.example.org/", max_tokens=max_tokens)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("max_token", "max_tokens"),
+        ("maxTokens", "max_tokens"),
+        ("temprature", "temperature"),
+        ("stop_sequence", "stop_sequences"),
+        ("topP", "top_p"),
+        ("tool", "tools"),
+        ("extra_bdy", "extra_body"),
+        ("requestid", "request_id"),
+    ],
+)
+@pytest.mark.parametrize("proxy", [True, False], ids=["proxy", "direct"])
+def test_a_near_miss_is_refused_with_the_right_name(chat, answer, proxy, name, meant) -> None:
+    """It would be sent, and the API would refuse it or do something else."""
+    generator = chat.generator([answer()], proxy=proxy)
+    with pytest.raises(ConfigurationError, match=rf"{name}: .*did you mean '{meant}'"):
+        chat.send(generator, "Hello", **{name: 1})
+    assert chat.requests == []
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"stream": False}, {"stream": None}, {"extra_body": {"stream": False}}], ids=str
+)
+def test_a_reply_is_always_a_stream(chat, answer, parameters) -> None:
+    """There would be nothing to read from."""
+    with pytest.raises(ConfigurationError, match="stream: must be true"):
+        chat.send(chat.generator([answer()]), "Hello", **parameters)
+
+
+def test_extra_body_is_a_mapping(chat, answer) -> None:
+    """Anything else is named."""
+    with pytest.raises(ConfigurationError, match="extra_body"):
+        chat.send(chat.generator([answer()]), "Hello", extra_body=[1])
+
+
+def test_a_plain_dict_is_a_message(chat, answer) -> None:
+    """In the format of the API, alone and in the history; a stored reply is one."""
+    generator = chat.generator([answer("Good"), answer("Bye")], proxy=True)
+    stored = json.loads(json.dumps(chat.send(generator, {"role": "user", "content": "Hello"}).to_dict()))
+    assert (stored["id"], stored["model"], stored["stop_reason"]) == ("msg_1", "claude-sonnet-4-5", "end_turn")
+    history = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}, stored]
+    chat.send(generator, {"role": "user", "content": [{"type": "text", "text": "Again"}]}, history)
+    assert chat.bodies[1]["system"] == "Be brief."
+    assert chat.bodies[1]["messages"] == [
+        *HELLO,
+        {"role": "assistant", "content": [{"type": "text", "text": "Good"}]},
+        {"role": "user", "content": [{"type": "text", "text": "Again"}]},
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["Hello", 5, None])
+def test_what_is_no_message_is_refused_in_the_history(chat, answer, wrong) -> None:
+    """And named."""
+    with pytest.raises(ConfigurationError, match="history"):
+        chat.send(chat.generator([answer()]), "Hello", [wrong])
 
 
 def test_the_id_of_a_call_can_be_chosen(chat, answer) -> None:
@@ -292,6 +388,7 @@ def events(*types_and_fields) -> Script:
 
 MESSAGE = {"id": "m", "type": "message", "role": "assistant", "model": "x", "content": []}
 START = ("message_start", {"message": MESSAGE})
+OTHER = ("message_start", {"message": {**MESSAGE, "id": "n"}})
 BLOCK = ("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})
 DELTA = ("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": "x"}})
 STOP = ("content_block_stop", {"index": 0})
@@ -303,8 +400,7 @@ END = ("message_stop", {})
     ("sent", "error"),
     [
         pytest.param([START, DELTA, STOP, ENDED, END], StreamError, id="D50-delta-without-block"),
-        pytest.param([START, START, BLOCK, DELTA, STOP, ENDED, END], StreamError, id="D50-second-start"),
-        pytest.param([START, BLOCK, DELTA, ENDED, END], TruncatedStreamError, id="D51-open-block"),
+        pytest.param([START, OTHER, BLOCK, DELTA, STOP, ENDED, END], StreamError, id="D50-second-message"),
         pytest.param([START, BLOCK, DELTA, STOP, END], TruncatedStreamError, id="D51-no-stop-reason"),
     ],
 )

@@ -113,7 +113,9 @@ def test_text_is_a_message_of_the_user() -> None:
     assert as_message(NOW) is NOW
 
 
-@pytest.mark.parametrize("message", [None, 5, {"role": "user"}, ChatMessage.system("x")], ids=str)
+@pytest.mark.parametrize(
+    "message", [None, 5, ["Hello"], {"role": "system", "content": "x"}, ChatMessage.system("x")], ids=str
+)
 def test_what_is_no_message_is_refused(message) -> None:
     """With its name."""
     with pytest.raises(ConfigurationError, match="message"):

@@ -78,8 +78,8 @@ def test_a_part_is_written_as_the_api_writes_it_and_read_again(part, block) -> N
         {"type": "image", "source": {"type": "file", "file_id": "f"}},
         {"type": "image"},
         {"type": "tool_use", "id": "", "name": "x", "input": {}},
-        {"type": "tool_use", "id": "a", "name": "x"},
-        {"type": "tool_use", "id": "a", "name": "x", "input": None},
+        {"type": "tool_use", "id": "a", "name": "x", "partial_json": "{"},
+        {"type": "tool_use", "id": "a", "name": "x", "input": None, "caller": {"type": "direct"}},
         {"type": "tool_use", "id": "a", "name": "x", "input": "0"},
         {"type": "tool_result", "tool_use_id": "a"},
         {"type": "thinking", "thinking": "no signature"},
@@ -105,9 +105,63 @@ names = st.sampled_from(["text", "id", "name", "input", "content", "tool_use_id"
 
 @given(types, st.dictionaries(names, json, max_size=5))
 def test_reading_and_writing_loses_nothing(kind, fields) -> None:
-    """Whatever the API may send."""
+    """Whatever the API may send; only a null may be missing, and a tool call have an empty input in its place."""
     block = {**fields, "type": kind}
-    assert part_of(block).to_block() == block
+    part = part_of(block)
+    if isinstance(part, OtherPart):
+        assert part.to_block() == block
+    else:
+        implied = {"input": {}} if kind == "tool_use" else {}
+        assert part.to_block() == implied | {name: value for name, value in block.items() if value is not None}
+
+
+@pytest.mark.parametrize("fields", [{}, {"input": None}], ids=["missing", "null"])
+def test_a_tool_call_without_input_has_an_empty_one(fields) -> None:
+    """As in a stream."""
+    message = ChatMessage.from_dict(
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "x", **fields}]}
+    )
+    assert message.tool_calls == (ToolCallPart("a", "x"),) == (ToolCallPart("a", "x", None),)
+    assert message.to_dict()["content"] == [{"type": "tool_use", "id": "a", "name": "x", "input": {}}]
+
+
+def test_a_null_counts_as_missing() -> None:
+    """The API writes ``citations: null`` for text without any."""
+    assert part_of({"type": "text", "text": "a", "citations": None}) == TextPart("a")
+
+
+def test_arguments_are_a_mapping() -> None:
+    """Anything else is named."""
+    with pytest.raises(ConfigurationError, match="arguments"):
+        ToolCallPart("a", "x", "{}")
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type"),
+    [
+        (b"\x89PNG\r\n\x1a\n....", "image/png"),
+        (b"\xff\xd8\xff\xe0....", "image/jpeg"),
+        (b"GIF89a....", "image/gif"),
+        (b"RIFF\x01\n\x03\x04WEBPVP8 ", "image/webp"),
+    ],
+    ids=["png", "jpeg", "gif", "webp"],
+)
+def test_an_image_is_read_from_a_file(tmp_path, data, media_type) -> None:
+    """Its first bytes tell the type, whatever its name is."""
+    path = tmp_path / "image.bin"
+    path.write_bytes(data)
+    assert ImagePart.from_file(path) == ImagePart.from_file(str(path)) == ImagePart(data=data, media_type=media_type)
+
+
+def test_a_file_that_is_no_image_is_refused(tmp_path) -> None:
+    """Unless the type is given."""
+    path = tmp_path / "notes.png"
+    path.write_bytes(b"text")
+    with pytest.raises(ConfigurationError, match=r"media_type: 'notes.png' is no PNG"):
+        ImagePart.from_file(path)
+    assert ImagePart.from_file(path, "image/heic").media_type == "image/heic"
+    with pytest.raises(FileNotFoundError):
+        ImagePart.from_file(tmp_path / "none.png")
 
 
 @pytest.mark.parametrize(

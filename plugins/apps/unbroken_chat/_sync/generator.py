@@ -12,7 +12,7 @@ from ..credentials import TokenProvider
 from ..messages import ChatMessage
 from ..modes import BASE_URL
 from ..policies import INACTIVITY_TIMEOUT, RetrySettings
-from ..prompt import History, Prompt, Tools, key_or_environment
+from ..prompt import MAX_TOKENS, History, Prompt, Tools, key_or_environment
 from ..reply import Reply
 from .handlers import DirectModeHandler, Options, ProxyModeHandler
 from .stream import ReplyStream
@@ -55,7 +55,7 @@ class ContentGenerator:
         base_url: str = BASE_URL,
         **options: Unpack[Options],
     ) -> None:
-        self._prompt = Prompt.of(system, tools, None, None)
+        self._prompt = Prompt.of(system, tools, None, None, None)
         self._handler: Handler = DirectModeHandler(
             key_or_environment(api_key),
             model,
@@ -76,6 +76,7 @@ class ContentGenerator:
         auth_token: str | None = None,
         token_provider: TokenProvider | None = None,
         model: str | None = None,
+        max_tokens: int | None = MAX_TOKENS,
         system: str | None = None,
         tools: Tools | None = None,
         config: ProxyConfig = ProxyConfig(),
@@ -85,7 +86,10 @@ class ContentGenerator:
         plugins: Sequence[object] | None = None,
         **options: Unpack[Options],
     ) -> "ContentGenerator":
-        """Send requests to a backend that keeps the key. For the arguments see `ProxyModeHandler`."""
+        """Send requests to a backend that keeps the key. For the arguments see `ProxyModeHandler`.
+
+        `model`, if given, and `max_tokens` are part of each request; with None the backend chooses.
+        """
         handler = ProxyModeHandler(
             endpoint,
             auth_token,
@@ -97,8 +101,14 @@ class ContentGenerator:
             plugins=plugins,
             **options,
         )
-        limit = config.history_limit
-        return cls.with_handler(handler, system=system, tools=tools, model=model, max_history_messages=limit)
+        return cls.with_handler(
+            handler,
+            system=system,
+            tools=tools,
+            model=model,
+            max_tokens=max_tokens,
+            max_history_messages=config.history_limit,
+        )
 
     @classmethod
     def with_handler(
@@ -108,40 +118,46 @@ class ContentGenerator:
         system: str | None = None,
         tools: Tools | None = None,
         model: str | None = None,
+        max_tokens: int | None = None,
         max_history_messages: int | None = None,
     ) -> "ContentGenerator":
         """Send requests through `handler`. Closing the generator closes it; no limit means the whole history."""
         generator = cls.__new__(cls)
-        generator._prompt = Prompt.of(system, tools, model, max_history_messages)
+        generator._prompt = Prompt.of(system, tools, model, max_tokens, max_history_messages)
         generator._handler = handler
         return generator
 
     def stream_request(
         self,
-        message: str | ChatMessage,
+        message: str | ChatMessage | Mapping[str, Any],
         history: History = (),
         *,
         request_id: str | None = None,
+        extra_body: Mapping[str, Any] | None = None,
         **parameters: Any,
     ) -> ReplyStream:
         """Prepare the reply to `message` after `history`. Use the stream with ``with``.
 
-        The history is `ChatMessage`s and earlier `Reply`s, oldest first. `parameters` are further fields of the
-        request and are sent unchanged (``temperature``, ``tool_choice`` …).
+        The history is `ChatMessage`s, dicts in the format of the API and earlier `Reply`s, oldest first. `parameters`
+        are further fields of the request and are sent unchanged (``temperature``, ``tool_choice`` …), as are those of
+        `extra_body`. Raises ConfigurationError for a name that is nearly the one of a field, unless it is in
+        `extra_body`, and for ``stream=False``.
         """
-        body = self._prompt.request(message, history, parameters)
+        body = self._prompt.request(message, history, parameters, extra_body)
         return ReplyStream(self._handler.create_stream(body, request_id=request_id))
 
     def send_request(
         self,
-        message: str | ChatMessage,
+        message: str | ChatMessage | Mapping[str, Any],
         history: History = (),
         *,
         request_id: str | None = None,
+        extra_body: Mapping[str, Any] | None = None,
         **parameters: Any,
     ) -> Reply:
         """Return the complete reply to `message`. Raises the Error of a call that failed."""
-        with self.stream_request(message, history, request_id=request_id, **parameters) as stream:
+        stream = self.stream_request(message, history, request_id=request_id, extra_body=extra_body, **parameters)
+        with stream:
             return stream.reply()
 
     def close(self) -> None:
