@@ -179,12 +179,13 @@ def test_E69_hostile_values_are_one_line_and_literal(play, fake_clock, tmp_path,
     logger = Logging(level="TRACE", events=True, json=json_lines, sink=str(log))
     body = msgspec.json.encode({"error": {"type": HOSTILE, "message": HOSTILE}, "request_id": HOSTILE})
     head = {"content-type": "text/event-stream", "request-id": "<red>{0.__class__}"}
+    content = b'event: content_block_delta\ndata: {"delta": {"type": "text_delta", "text": "x"}}\n\n'
     hostile_event = f"event: <red>{{0.__class__}}\x1b[31m\nid: {HOSTILE.partition(chr(13))[0]}\ndata: x\n\n".encode()
     answers = iter([Wait(0.5, reason=HOSTILE)])
     played = play(
         [
             Answer(status=500, headers=head, body=body),
-            Answer(headers=head, body=[hostile_event, NetworkError(HOSTILE)]),
+            Answer(headers=head, body=[content, hostile_event, NetworkError(HOSTILE)]),
         ],
         [logger, Meddling("before_request", lambda call, request: next(answers, None)), Retry()],
         dialect=Anthropic(),
@@ -202,6 +203,7 @@ def test_E69_hostile_values_are_one_line_and_literal(play, fake_clock, tmp_path,
         "attempt ended",
         "retrying",
         "attempt started",
+        "event",
         "event",
         "attempt ended",
     ]
