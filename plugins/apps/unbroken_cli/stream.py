@@ -4,8 +4,9 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import typer
 from attrs import fields, frozen
@@ -129,16 +130,16 @@ def _timeouts(request: StreamRequest, plugins: Sequence[object]) -> Timeouts | N
     config: Any = next((each for each in plugins if getattr(each, "name", "") == "timeout"), None)
     names = [each.name for each in fields(Timeouts)]
     set_there = {} if config is None else {name: getattr(config.config, name) for name in names}
-    return Timeouts(**{**set_there, **wanted})
+    values: dict[str, Any] = {**set_there, **wanted}
+    return Timeouts(**values)
 
 
 def _hints(request: StreamRequest) -> Hints:
     """Return what only this command knows about failures."""
-    try:
+    body: Any = None
+    with suppress(ValueError):
         body = json.loads(request.content or b"null")
-    except ValueError:
-        body = None
-    if isinstance(body, dict) and body.get("stream") is not True:
+    if isinstance(body, dict) and cast("dict[str, Any]", body).get("stream") is not True:
         return ((ContentTypeError, 'the body does not ask for a stream: it has no "stream": true'),)
     return ()
 
