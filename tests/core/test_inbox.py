@@ -154,3 +154,22 @@ def test_changes_run_whole_and_in_the_order_in_which_they_came(trees):
         put(tree)
     assert order == came
     assert not inbox
+
+
+@pytest.mark.parametrize("way", ["put", "do", "drain"])
+def test_an_interrupted_change_leaves_the_inbox_free(way: str) -> None:
+    """What was stored is run again by the next user; what was not is its caller's."""
+    inbox, made = Inbox(), list[str]()
+
+    def interrupted() -> None:
+        made.append("once more")
+        if len(made) == 1:
+            raise KeyboardInterrupt
+
+    if way == "drain":
+        inbox.add(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(inbox, way)(*([] if way == "drain" else [interrupted]))
+    assert not inbox.held_here
+    inbox.do(made.append, "next")
+    assert made == ["once more", *(["once more"] if way == "drain" else []), "next"]

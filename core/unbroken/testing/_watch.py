@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
@@ -164,15 +164,21 @@ class Watch:
         interrupt = self.interrupt if outer is None else None
         traced = sys.gettrace()
         if interrupt is not None:
-            _trace(interrupt.trace)
+            try:  # noqa: SIM105  # see below
+                sys.settrace(interrupt.trace)
+            except RuntimeError:  # pragma: no cover
+                pass
         try:
             yield
         except Exception as error:
             self.note(f"{hook} raised {type(error).__name__}: {error}")
             raise
         finally:
-            if interrupt is not None:
-                _trace(traced)
+            # In any case, and without calling anything written in Python: coverage's tracer would lose its place.
+            try:  # noqa: SIM105
+                sys.settrace(traced)
+            except RuntimeError:  # pragma: no cover  # before Python 3.12, if another thread is doing the same
+                pass
             _here.watch = outer
 
     def _judge(self, hook: str, answer: object) -> None:
@@ -208,15 +214,6 @@ def watching() -> Generator[None, None, None]:
         logger.disabled = disabled
         for module, name, original in originals:
             setattr(module, name, original)
-
-
-def _trace(function: Any) -> None:
-    """Install a trace function, once no other thread is about to: before Python 3.12 that is an error."""
-    installed = False
-    while not installed:
-        with suppress(RuntimeError):
-            sys.settrace(function)
-            installed = True
 
 
 class _Forbidden(str):
