@@ -13,7 +13,7 @@ NO_STREAM = Answer(headers={"content-type": "text/html"}, body=b"<title>Login</t
 # The guide's class, ours, what the server does, whether another try can help.
 ROWS = [
     pytest.param("NetworkError", [REFUSED] * 4, True, id="NetworkException"),
-    pytest.param("TimeoutError", [TIMES_OUT] * 4, True, id="TimeoutException"),
+    pytest.param("TimeoutError", [TIMES_OUT] * 2, True, id="TimeoutException"),
     pytest.param("AuthenticationError", [(401, "authentication_error")], False, id="AuthenticationException-401"),
     pytest.param("AuthenticationError", [(403, "permission_error")], False, id="AuthenticationException-403"),
     pytest.param("RateLimitError", [(429, "rate_limit_error")] * 4, True, id="RateLimitException"),

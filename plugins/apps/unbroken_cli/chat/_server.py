@@ -171,7 +171,12 @@ def _proxy(request: ChatRequest, environ: Mapping[str, str], policies: Sequence[
     endpoint = request.endpoint or ""
     token = environ.get(TOKEN) or None if request.token is None else request.token
     generator = ContentGenerator.proxy(
-        endpoint, auth_token=token, config=_WHOLE_HISTORY, plugins=policies, insecure=request.insecure
+        endpoint,
+        auth_token=token,
+        config=_WHOLE_HISTORY,
+        plugins=policies,
+        insecure=request.insecure,
+        max_tokens=None,  # it is for the backend to choose, unless it was given
     )
     return _server(generator, endpoint, request, token)
 
