@@ -255,7 +255,7 @@ class Raw:
     servers: list[RawServer] = []  # noqa: RUF012
 
     HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-    EVENT = b'event: content_block_delta\ndata: {"type":"content_block_delta"}\n\n'
+    EVENT = b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"x"}}\n\n'
     STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
     @classmethod

@@ -42,7 +42,7 @@ def echo(raw: Any, context: ssl.SSLContext | None = None) -> Any:
                 name = re.search(rb"x-name: (\S+)", request.lower())[1]  # type: ignore[index]
                 if name == b"go":
                     go.set()
-                event = raw.EVENT.replace(b'_delta"}', b'_delta","name":"%b"}' % name)
+                event = raw.EVENT.replace(b'_delta","', b'_delta","name":"%b","' % name)
                 if b" /slow " in request:
                     wire.sendall(raw.HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + raw.chunk(event))
                     assert go.wait(30)

@@ -23,7 +23,6 @@ PATH = "/v1/messages"
     [
         pytest.param(faults.captive_portal(), unbroken.ContentTypeError, id="B16-captive-portal"),
         pytest.param(faults.json_error(), unbroken.OverloadedError, id="B17-json-error-under-200"),
-        pytest.param(faults.no_content_type(), unbroken.ContentTypeError, id="B18-no-content-type"),
         pytest.param(faults.no_content(), unbroken.StreamError, id="B19-204"),
         pytest.param(Fault(status=205), unbroken.StreamError, id="B19-205"),
         pytest.param(faults.status(400), unbroken.ValidationError, id="B21-400"),
@@ -60,6 +59,14 @@ def test_the_parameters_of_the_content_type_do_not_matter(caller: Any, content_t
     with FaultServer([Fault(content_type=content_type, text="grün")]) as server:
         seen = caller.call(server.url + PATH).succeeded()
         assert any("grün" in event.data for event in seen.events)
+
+
+def test_without_a_content_type_the_first_bytes_decide(caller: Any) -> None:
+    """B18: those of an event stream make it one, those of a page do not."""
+    page = Fault(content_type=None, events=(b"<html>no</html>",))
+    with FaultServer([faults.no_content_type(), page]) as server:
+        caller.call(server.url + PATH).succeeded()
+        caller.call(server.url + PATH).failed(unbroken.ContentTypeError)
 
 
 @pytest.mark.parametrize(
