@@ -126,7 +126,7 @@ def clear_locals(error: BaseException) -> None:
     Error trackers send the local variables of every frame, and those of Unbroken hold headers and bodies. Functions
     that are still running are left alone, and so are generators and coroutines: clearing one that waits would end it.
     """
-    for each in _chain(error, set()):
+    for each in _chain(error):
         traceback = each.__traceback__
         while traceback is not None:
             frame = traceback.tb_frame
@@ -142,7 +142,7 @@ def drop_tracebacks(error: BaseException) -> None:
 
     Its frames hold the bytes that were sent.
     """
-    for each in _chain(error, set()):
+    for each in _chain(error):
         each.__traceback__ = None
 
 
@@ -164,10 +164,13 @@ def clearing_locals(function: Callable[P, T]) -> Callable[P, T]:
 _MAY_WAIT: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
-def _chain(error: BaseException | None, seen: set[int]) -> Iterator[BaseException]:
-    if error is None or id(error) in seen:
-        return
-    seen.add(id(error))
-    yield error
-    yield from _chain(error.__cause__, seen)
-    yield from _chain(error.__context__, seen)
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield `error` and what it came from, each once. Not recursive: a chain may be longer than the stack."""
+    left: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while left:
+        each = left.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            left += (each.__context__, each.__cause__)

@@ -1,13 +1,10 @@
 """FAULTS G76: KeyboardInterrupt at every line of the transport; the next call works and the pool is whole."""
 
-import contextlib
 import gc
 import itertools
 import ssl
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -17,34 +14,9 @@ import unbroken
 import unbroken._wire
 from unbroken.transport import Connections
 
-HOUSE = str(Path(unbroken._wire.__file__).parent)
+from ..interrupt import Interrupt
 
-
-class Interrupt:
-    """Raises KeyboardInterrupt at the nth line of the transport that the present thread runs."""
-
-    def __init__(self, at: int) -> None:
-        self.left = at
-        self.where = ""
-
-    def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(HOUSE) or self.left < 0:
-            return None
-        if event == "line":
-            self.left -= 1
-            if self.left < 0:
-                self.where = f"{frame.f_code.co_filename[len(HOUSE) :]}:{frame.f_lineno} {frame.f_code.co_name}"
-                raise KeyboardInterrupt
-        return self
-
-    @contextlib.contextmanager
-    def armed(self) -> Iterator[None]:
-        before = sys.gettrace()
-        sys.settrace(self)
-        try:
-            yield
-        finally:
-            sys.settrace(before)
+HOUSE = (str(Path(unbroken._wire.__file__).parent),)
 
 
 def call(client: unbroken.Client, url: str) -> list[str]:
@@ -105,7 +77,7 @@ def test_an_interrupt_at_any_line_leaves_the_pool_whole(
             transport._pool.idle.close()
         else:
             call(client, url)
-        interrupt = Interrupt(at)
+        interrupt = Interrupt(at, HOUSE)
         try:
             with interrupt.armed():
                 call(client, url)

@@ -4,10 +4,7 @@ import contextlib
 import gc
 import itertools
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -23,6 +20,8 @@ from unbroken_rate_limit import RateLimit
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout
 
+from ..interrupt import Interrupt
+
 CORE = Path(unbroken.__file__).parent
 POLICIES = (unbroken_circuit_breaker, unbroken_rate_limit, unbroken_retry, unbroken_timeout)
 HOUSE = (
@@ -32,34 +31,6 @@ HOUSE = (
 URL = "https://api.example.org/v1"
 GOOD = Answer(body=sse("one", "two"))
 DOWN = Answer(status=503)
-
-
-class Interrupt:
-    """Raises KeyboardInterrupt at the nth line of `house` that runs."""
-
-    def __init__(self, at: int, house: tuple[str, ...] = HOUSE) -> None:
-        self.left = at
-        self.where = ""
-        self._house = house
-
-    def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(self._house) or self.left < 0:
-            return None
-        if event == "line":
-            self.left -= 1
-            if self.left < 0:
-                self.where = f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}"
-                raise KeyboardInterrupt
-        return self
-
-    @contextlib.contextmanager
-    def armed(self) -> Iterator[None]:
-        before = sys.gettrace()
-        sys.settrace(self)
-        try:
-            yield
-        finally:
-            sys.settrace(before)
 
 
 def call(client: Client) -> list[str]:
@@ -124,7 +95,7 @@ def test_G76_an_interrupt_at_any_line_leaves_nothing_taken(monkeypatch: pytest.M
         clock = FakeClock()
         client, transport, breaker, limiter, answers = plays(clock, name)
         retry = next(bound[0].__self__ for bound in client._setup.hooks.should_retry)
-        interrupt = Interrupt(at)
+        interrupt = Interrupt(at, HOUSE)
         with contextlib.suppress(KeyboardInterrupt, unbroken.Error), interrupt.armed():
             call(client)
         if interrupt.left >= 0:

@@ -11,6 +11,7 @@ import pytest
 
 from unbroken import AsyncClient, Client, Error, GiveUp, NetworkError, Plugin, Reject, ServerError, Wait
 from unbroken.messages import Timeouts
+from unbroken.secrets import clear_locals
 from unbroken.testing import STALL, Answer, FakeClock, ScriptedTransport, sse
 from unbroken_anthropic import Anthropic
 from unbroken_logging import Logging
@@ -256,3 +257,13 @@ def expect_no_secret(error):
     variables = local_variables(error, without=str(Path(__file__).parent))
     assert [where for where, value in variables if CANARY in value] == []
     assert [text for text in (str(error), repr(error), repr(vars(error))) if CANARY in text] == []
+
+
+def test_G85_a_chain_longer_than_the_stack_is_cleared():
+    """An application may have raised within thousands of handlers before."""
+    error = first = NetworkError("x")
+    for _ in range(5_000):
+        error.__context__ = NetworkError("x")
+        error = error.__context__
+    error.__context__ = first  # and in a circle
+    clear_locals(first)
