@@ -29,6 +29,7 @@ FLOORS = (
     ("registry",),
     ("_engine",),
     ("stream", "_setup", "_wire"),
+    ("answer",),
     ("client",),
     ("__init__",),
     ("testing",),

@@ -24,7 +24,10 @@ def test_every_sync_module_is_generated() -> None:
 
 
 # What may differ between twins that are written by hand, and why.
-DIFFERENT = {"Stream": {"text", "batches"}}  # a generator in the sync class; an abandoned async generator would linger
+DIFFERENT = {
+    "Stream": {"text", "batches"},  # a generator in the sync class; an abandoned async generator would linger
+    "Client": {"send"},  # an async function would have its arguments in the traceback of an error
+}
 
 
 @pytest.mark.parametrize(("module", "name"), [("client", "Client"), ("stream", "Stream")])

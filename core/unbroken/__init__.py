@@ -2,6 +2,7 @@
 
 import typing
 
+from .answer import PlainAnswer
 from .call import Call, Key, Outcome
 from .client import AsyncClient, Client
 from .clock import Clock, SystemClock
@@ -64,6 +65,7 @@ __all__ = (
     "Order",
     "Outcome",
     "OverloadedError",
+    "PlainAnswer",
     "Plugin",
     "PluginError",
     "Problem",

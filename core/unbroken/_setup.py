@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal, TypeVar, cast, get_args
+from typing import Any, Final, TypeVar, cast, get_args
 
 from attrs import define, evolve, field, frozen
 
 from ._engine.closing import Closing
-from ._engine.commit_buffer import Limits
+from ._engine.commit_buffer import Commit, Limits
+from ._engine.delivery import Mode
 from ._engine.engine import Engine
 from ._engine.hook_calls import plugin_error
 from ._engine.hooks import Bound, Hooks, compile_hooks
@@ -23,9 +24,9 @@ from .registry import Discovered, Resolved, resolve, resolve_dialect, resolve_tr
 from .transport import AsyncTransport, Connections, Transport, TransportFactory
 from .validators import refused, shown
 
-Commit = Literal["content", "first-event"]
 Plugins = Sequence[object] | None
 T = TypeVar("T")
+_STREAMS: Final = 'asks for a stream; use `stream` for it, or leave out "stream": true'
 DEFAULT_TRANSPORT: Final = "wire"
 """Ours, whatever else is installed under that name; it is found without looking at entry points."""
 
@@ -56,7 +57,7 @@ class Setup:
     dialect: Dialect
     clock: Clock
     headers: Headers
-    hold: bool
+    commit: Commit
     limits: Limits
     transport: Any
     """The object that was given, the `NamedTransport` that was asked for, or None for the default one."""
@@ -86,7 +87,7 @@ class Setup:
             dialect=checks.take(lambda: Dialect() if dialect is None else resolve_dialect(dialect)),
             clock=time,
             headers=checks.take(lambda: Headers.validated(headers)),
-            hold=checks.take(lambda: _holds(commit)),
+            commit=checks.take(lambda: _checked_commit(commit)),
             limits=checks.take(lambda: Limits(max_event_size=max_event_size)),
             transport=checks.take(lambda: _chosen(transport, resolved)),
             insecure=checks.take(lambda: _allowed(insecure, resolved)),
@@ -142,8 +143,13 @@ class Setup:
         content: bytes,
         timeouts: Timeouts | None,
         request_id: str | None,
+        *,
+        plain: bool = False,
     ) -> Engine:
-        """Return the engine of one call. Raises ConfigurationError for a request that cannot be sent."""
+        """Return the engine of one call, which expects a stream or, with `plain`, a whole answer.
+
+        Raises ConfigurationError for a request that cannot be sent, and with `plain` for one that asks for a stream.
+        """
         call_id = _checked_id(request_id)
         request = Request.build(
             method,
@@ -153,9 +159,13 @@ class Setup:
             content=content,
             timeouts=timeouts,
             idempotency_key=call_id,
+            stream=not plain,
         )
+        if plain and self.dialect.asks_for_stream(request):
+            raise ConfigurationError.of(Problem("json", _STREAMS))
         call = Call(call_id, request, self.dialect, self.clock, self.clock.monotonic())
-        return Engine(call, self.hooks, self.limits, self.hold, self.closing)
+        mode = Mode(commit="complete" if plain else self.commit, plain=plain)
+        return Engine(call, self.hooks, self.limits, mode, self.closing)
 
 
 @define
@@ -201,10 +211,10 @@ def _compiled(resolved: Resolved | None, clock: Clock) -> Hooks:
     return evolve(compile_hooks(resolved.plugins, clock), left_out=resolved.left_out)
 
 
-def _holds(commit: str) -> bool:
+def _checked_commit(commit: Commit) -> Commit:
     if commit not in get_args(Commit):
-        raise refused("commit", f"must be content or first-event, not {shown(commit)}")
-    return commit == "content"
+        raise refused("commit", f"must be content, first-event or complete, not {shown(commit)}")
+    return commit
 
 
 def wrapped(bounds: Sequence[Bound], hook: str, transport: Any) -> Any:

@@ -41,7 +41,7 @@ class Outcome:
 @final
 @define(eq=False, repr=False)
 class Call:
-    """One logical streaming request. Plugins only read its attributes; the engine writes them."""
+    """One logical request. Plugins only read its attributes; the engine writes them."""
 
     id: str
     request: Request
@@ -66,7 +66,7 @@ class Call:
     """The failed attempts so far, oldest first; only the newest `HISTORY` are kept."""
     phase: Phase = "before"
     first_content_at: float | None = None
-    """When the first content event was read; None until then."""
+    """When the first content event of the current attempt was read; None until then."""
     committed_at: float | None = None
     """When the first events were handed to the consumer: from the first content event on, or earlier by `commit`."""
     deadline: float | None = None

@@ -1,16 +1,19 @@
 """The sync client and the async client, with the same settings and the same plugins."""
 
 import ssl
+from collections.abc import Coroutine
 from typing import Any, Self, final
 
-from ._engine.commit_buffer import MAX_EVENT_SIZE
-from ._setup import Commit, Plugins, Setup
+from ._engine.commit_buffer import Commit
+from ._setup import Plugins, Setup
+from .answer import PlainAnswer
 from .clock import Clock
 from .config import ConfigSource
 from .dialect import Dialect
 from .headers import HeaderTypes
 from .messages import Timeouts
 from .secrets import clearing_locals
+from .sse import MAX_EVENT_SIZE
 from .stream import AsyncStream, Stream
 from .transport import AsyncTransport, Connections, Transport
 
@@ -23,7 +26,9 @@ class Client:
     `config`: settings per plugin, or the path of a TOML file to read instead of the one found by searching.
     `dialect`: the meaning of the events, by name or as an object; plain SSE by default.
     `headers`: sent with every request.
-    `commit`: ``content`` holds preamble back until the first content event; ``first-event`` holds nothing back.
+    `commit`: ``content`` holds preamble back until the first content event; ``first-event`` holds nothing back;
+    ``complete`` holds everything back until the stream is complete, so that the whole call can be tried again; then an
+    answer over 32 MiB is a StreamError.
     `max_event_size`: the limit for one event, in bytes.
     `transport`: how requests are sent: ``wire`` (the default), ``httpx``, another installed name, or an object.
     `clock`: used instead of the system's clock.
@@ -76,6 +81,28 @@ class Client:
         """
         engine = self._setup.engine(method, url, headers, json, content, timeouts, request_id)
         return Stream(engine, self._transport, self._setup.clock)
+
+    @clearing_locals
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: HeaderTypes = (),
+        json: Any = None,
+        content: bytes = b"",
+        timeouts: Timeouts | None = None,
+        request_id: str | None = None,
+    ) -> PlainAnswer:
+        """Make one call that is not streamed, through the same policies, and return the whole answer.
+
+        It is proven complete by its length, and JSON by parsing too; cut, stalled and broken answers can be tried again
+        up to a size of 32 MiB. An error in the body of a good status is raised. The arguments are those of `stream`.
+        Raises the Error of a call that fails, and ConfigurationError for a request that asks for a stream.
+        """
+        engine = self._setup.engine(method, url, headers, json, content, timeouts, request_id, plain=True)
+        with Stream(engine, self._transport, self._setup.clock) as stream:
+            return PlainAnswer.of(stream, [*stream])
 
     def describe(self) -> str:
         """Return a text that shows the dialect, the plugins in order and the plugins at each hook."""
@@ -136,6 +163,22 @@ class AsyncClient:
         engine = self._setup.engine(method, url, headers, json, content, timeouts, request_id)
         return AsyncStream(engine, self._transport, self._setup.clock)
 
+    @clearing_locals
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: HeaderTypes = (),
+        json: Any = None,
+        content: bytes = b"",
+        timeouts: Timeouts | None = None,
+        request_id: str | None = None,
+    ) -> Coroutine[Any, Any, PlainAnswer]:
+        """Make one call that is not streamed and return the whole answer, as `Client.send` does. To be awaited."""
+        engine = self._setup.engine(method, url, headers, json, content, timeouts, request_id, plain=True)
+        return _answered(AsyncStream(engine, self._transport, self._setup.clock))
+
     def describe(self) -> str:
         """Return a text that shows the dialect, the plugins in order and the plugins at each hook."""
         return self._setup.describe()
@@ -150,3 +193,9 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+async def _answered(stream: AsyncStream) -> PlainAnswer:
+    # Apart from `send`, whose arguments would be in the traceback of an error.
+    async with stream:
+        return PlainAnswer.of(stream, [event async for event in stream])

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Final, Protocol, Self
 
 from attrs import frozen
 
-from .error_bodies import error_document, error_for, error_message, stamped
+from .error_bodies import error_document, error_for, error_message, load_json_object, sole_object, stamped
 from .error_report import ErrorReport, reports_error
 from .errors import Error, QuotaExceededError
 from .headers import Headers
@@ -173,6 +173,28 @@ class Dialect:
         """
         document = error_document(body)
         if document is None or not reports_error(document):
+            return None
+        return stamped(self.error_from_event(Event("error", body)), response, self.response_id_header)
+
+    def asks_for_stream(self, request: Request) -> bool:
+        """Return whether the server will answer `request` with a stream.
+
+        The default looks for ``"stream": true`` in its JSON body, and for an ``Accept`` of event streams alone.
+        """
+        if request.headers.get("accept", "").strip().lower() == "text/event-stream":
+            return True
+        document = load_json_object(request.content) if b'"stream"' in request.content else None
+        return document is not None and document.get("stream") is True
+
+    def error_from_answer(self, request: Request, response: Response, body: bytes) -> Error | None:
+        """Return the error that a plain answer in JSON reports under a status below 300, None if it reports none.
+
+        The default finds an error that stands alone. An object with an ``id`` is a good answer: a job that failed has
+        an error of its own.
+        """
+        document = sole_object(body)
+        is_error = "error" in (document.get("type"), document.get("object"))
+        if not is_error and (not document.get("error") or document.get("id")):
             return None
         return stamped(self.error_from_event(Event("error", body)), response, self.response_id_header)
 

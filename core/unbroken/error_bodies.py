@@ -96,6 +96,13 @@ def error_document(body: bytes) -> dict[str, Any] | None:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else _first_object(value) or None
 
 
+def sole_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that `body` is, or that is the only one in a list; otherwise an empty one."""
+    value = _load(body)
+    found = as_list(value)
+    return as_object(found[0]) if len(found) == 1 else {}
+
+
 def unframed(body: bytes) -> bytes:
     """Return the data of the event that describes a failure if `body` is framed as SSE, otherwise `body`.
 

@@ -91,9 +91,11 @@ class Request:
         content: bytes = b"",
         timeouts: Timeouts | None = None,
         idempotency_key: str | None = None,
+        stream: bool = True,
     ) -> "Request":
-        """Return a request for an event stream. `json` is encoded and sent as ``application/json``.
+        """Return a request for an event stream or, without `stream`, for any other answer.
 
+        `json` is encoded and sent as ``application/json``.
         The ``User-Agent`` and the other default headers give way to those in `headers`.
         `idempotency_key` is sent as ``Idempotency-Key`` with every method except GET and HEAD, unless `headers` has
         one. Raises ConfigurationError for an invalid method, URL or header, for `json` that cannot be encoded, and for
@@ -104,7 +106,7 @@ class Request:
         if json is not None:
             content = _encode(json)
         method = method.upper()
-        fields = _defaults(json=json is not None).merged(Headers.validated(headers))
+        fields = _defaults(json=json is not None, stream=stream).merged(Headers.validated(headers))
         if idempotency_key is not None and method not in _SAFE_METHODS and "idempotency-key" not in fields:
             fields = fields.merged(Headers.validated([("Idempotency-Key", idempotency_key)]))
         return cls(method=method, url=url, headers=fields, content=content, timeouts=timeouts)
@@ -303,10 +305,10 @@ class Usage:
 
 
 @functools.cache
-def _defaults(*, json: bool) -> Headers:
+def _defaults(*, json: bool, stream: bool) -> Headers:
     """Return the headers of a request for which the caller gives none."""
     fields = {
-        "Accept": "text/event-stream",
+        "Accept": "text/event-stream" if stream else "*/*",
         "Accept-Encoding": "identity",
         "Cache-Control": "no-store",
         "User-Agent": user_agent(),

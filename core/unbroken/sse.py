@@ -13,6 +13,9 @@ from attrs import define, field
 from .errors import EventTooLargeError
 from .messages import Event, Typing
 
+MAX_EVENT_SIZE: Final = 16 * 1024 * 1024
+"""The most bytes of one event, unless a client says otherwise: some events repeat the whole answer."""
+
 MAX_RETRY: Final = 24 * 60 * 60 * 1000
 """The longest reconnection time that is accepted, in milliseconds: one day."""
 
@@ -54,7 +57,7 @@ class SSEDecoder:
     line ends. Comments and unknown fields are discarded as they arrive and do not count.
     """
 
-    max_event_size: int = 1024 * 1024
+    max_event_size: int = MAX_EVENT_SIZE
     request_id: str = field(default="", kw_only=True)
     dialect: Typing | None = field(default=None, kw_only=True)
     last_event_id: str = field(default="", init=False)

@@ -1,7 +1,9 @@
 """The stream that a client returns: one call, iterated once."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Self, final
+
+from attrs import evolve
 
 from ._engine.drivers import AsyncDriver, Driver
 from ._engine.engine import Engine
@@ -50,6 +52,16 @@ class _Stream:
     def usage(self) -> Usage | None:
         """The tokens counted so far; None until the server has reported any."""
         return self._engine.call.usage
+
+    def check(self, look: Callable[[Sequence[Event]], object]) -> None:
+        """Hold the answer until it is complete, and let `look` see its events before any is delivered.
+
+        An Error that `look` raises is the failure of the attempt: policies see it and may try again. `look` is called
+        once for each complete answer. Call this before the stream is entered; later it raises RuntimeError.
+        """
+        if self._engine.call.attempts:
+            raise RuntimeError("the stream has been entered; give it the check before")
+        self._engine.mode = evolve(self._engine.mode, commit="complete", check=look)
 
     def _check_complete(self) -> None:
         """Raise unless the stream is complete, so that part of an answer is never mistaken for all of it."""

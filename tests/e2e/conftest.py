@@ -6,6 +6,7 @@ the matrix (`nox -s matrix`, which sets ``UNBROKEN_TEST_MATRIX=1``) so do those 
 """
 
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -109,6 +110,11 @@ class Caller:
     def call(self, url: str, consume: Callable[[unbroken.Event], Any] | None = None, **call: Any) -> Seen:
         """Make a call."""
         return self.start(url, consume, **call).result(30)
+
+    def send(self, url: str, **call: Any) -> Any:
+        """Make a call that is not streamed. Returns the answer; raises the error of the call."""
+        send = functools.partial(self.client.send, "POST", url, **{"json": {}, "timeouts": PATIENT, **call})
+        return self._threads.submit(send).result(30) if self.backend == "sync" else self.portal.call(send)
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run an async function in the loop of the client."""

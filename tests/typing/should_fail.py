@@ -59,6 +59,9 @@ def arguments(client: Client) -> None:
     client.stream("POST", URL, timeouts=30)  # error
     client.stream("POST", URL, timeout=30)  # error
     client.stream("POST", URL, follow_redirects=True)  # error
+    client.send("POST", URL, stream=True)  # error
+    client.send("POST", URL, timeouts=30)  # error
+    client.stream("POST", URL).check(5)  # error
     Client("retry")
     Client([], dialect=5)  # error
     Client([], commit="never")  # error

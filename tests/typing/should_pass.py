@@ -32,6 +32,7 @@ from unbroken import (
     Key,
     Kind,
     Outcome,
+    PlainAnswer,
     Plugin,
     RateLimitError,
     Reject,
@@ -85,6 +86,22 @@ def blocking(config: Mapping[str, Any], key: str) -> str:
         assert_type(client.describe(), str)
         with client.stream("GET", URL, headers=[("accept", "*/*")], request_id="mine") as stream:
             return "".join(stream.text())
+
+
+def whole(client: Client) -> str:
+    answer = client.send("POST", URL, json={"input": "x"}, timeouts=Timeouts(total=30))
+    assert_type(answer, PlainAnswer)
+    assert_type(answer.json(), Any)
+    assert_type(answer.history, tuple[Attempt, ...])
+    stream = Client([], commit="complete").stream("GET", URL)
+    stream.check(lambda events: [event.json() for event in events])
+    return answer.headers["content-type"] + answer.text
+
+
+async def awaited(client: AsyncClient) -> bytes:
+    answer = await client.send("GET", URL)
+    assert_type(answer, PlainAnswer)
+    return answer.content
 
 
 async def awaiting() -> list[str]:

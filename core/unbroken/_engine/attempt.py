@@ -2,7 +2,6 @@
 
 import builtins
 from collections.abc import Sequence
-from typing import Final
 
 from attrs import define, field
 
@@ -14,15 +13,14 @@ from ..sse import SSEDecoder, begins_stream
 from ..transport import Opening, closed
 from .closing import Closing
 from .commit_buffer import CommitBuffer, Limits
-from .effects import PAUSE, READY, Batch, Leave, Open, Read, Steps
-from .head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, error_answer
+from .delivery import Delivery, Mode
+from .effects import Open, Read, Steps
+from .head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, check_plain_head, error_answer
 from .hook_calls import HookCalls
+from .plain import PlainBody
 from .timing import ReadTimeout, after, earliest, expired
 
 _DEFAULT_TIMEOUTS = Timeouts()
-
-# Other tasks may run after this many events of one chunk.
-_PAUSE_EVERY: Final = 256
 
 
 @define(eq=False)
@@ -32,8 +30,7 @@ class AttemptRun:
     call: Call
     hooks: HookCalls
     limits: Limits
-    hold: bool
-    """Whether preamble is held back until the first content event."""
+    mode: Mode
     closing: Closing
     sent: bool = field(default=False, init=False)
     """Whether the request was handed to the transport."""
@@ -41,11 +38,14 @@ class AttemptRun:
     """Whether the body was read to its end or the stream is complete."""
     reader: Reader = field(init=False)
     _buffer: CommitBuffer = field(init=False)
+    _delivery: Delivery = field(init=False)
     _bare_tries: int = field(default=16, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.reader = self.call.dialect.reader(self.call)
-        self._buffer = CommitBuffer(self.call.dialect, self.reader, self.limits, self.hold)
+        commit, check = self.mode.commit, self.mode.check
+        self._buffer = CommitBuffer(self.call.dialect, self.reader, self.limits, "complete" if check else commit)
+        self._delivery = Delivery(self.call, self.hooks, check)
 
     def run(self) -> Steps[None]:
         """Run `before_request`, then send the request and deliver its stream, or replay the stored events.
@@ -62,16 +62,19 @@ class AttemptRun:
         started = self.call.now()
         response = yield from self._open(answer, timeouts, started)
         self.hooks.on_response(response)
-        is_stream, start = check_head(response), b""
+        is_expected, start = (check_plain_head if self.mode.plain else check_head)(response), b""
         left = None if timeouts.first_event is None else started + timeouts.first_event - self.call.now()
         timeout = ReadTimeout(timeouts, left, self.call.deadline)
-        if is_stream is None:
+        if is_expected is None:
             start = yield from self._first_bytes(timeout)
-            is_stream = begins_stream(start)
-        if not is_stream:
+            is_expected = begins_stream(start)
+        if not is_expected:
             raise error_answer(self.call.dialect, response, (yield from self._error_body(start)))
         self.call.phase = "first_event" if self.call.committed_at is None else "streaming"
-        yield from self._body(timeouts, timeout, start)
+        if self.mode.plain:
+            yield from self._plain(response, timeout)
+        else:
+            yield from self._body(timeouts, timeout, start)
         self.ended = True
 
     def replay(self, events: Sequence[Event]) -> Steps[None]:
@@ -106,18 +109,38 @@ class AttemptRun:
         """Read until the bytes tell whether this is a stream, as no content type does. Returns them."""
         start, seen, read = b"", 0, Read()
         while begins_stream(start) is None and seen < ERROR_BODY_BYTES:
-            read.deadline = timeout.begin(self.call.now())
-            try:
-                chunk: bytes = yield read
-            except builtins.TimeoutError as error:
-                raise timeout.error() from error
-            timeout.end(self.call.now())
+            chunk = yield from self._chunk(read, timeout)
             if not chunk:
-                self.ended = True
                 break
             seen += len(chunk)
             start = (start + chunk).lstrip(b"\r\n")  # blank lines say nothing, and would be copied each time
         return start
+
+    def _chunk(self, read: Read, timeout: ReadTimeout) -> Steps[bytes]:
+        """Read the next bytes, ``b""`` at the end of the body. Raises TimeoutError."""
+        read.deadline = timeout.begin(self.call.now())
+        try:
+            chunk: bytes = yield read
+        except builtins.TimeoutError as error:
+            raise timeout.error() from error
+        timeout.end(self.call.now())
+        self.ended = not chunk
+        return chunk
+
+    def _plain(self, response: Response, timeout: ReadTimeout) -> Steps[None]:
+        """Read and deliver an answer that is no stream. Raises TimeoutError and what `PlainBody.end` raises."""
+        call, read = self.call, Read()
+        answer = PlainBody(call, response, holds=self.mode.commit == "complete")
+        while chunk := (yield from self._chunk(read, timeout)):
+            call.bytes += len(chunk)
+            call.first_content_at = call.now() if call.first_content_at is None else call.first_content_at
+            timeout.progressed(quiet=False, progress=True)
+            pieces = answer.take(chunk)
+            if pieces and (yield from self._deliver(pieces, complete=False)):
+                return
+        rest = answer.end()
+        if rest:
+            yield from self._deliver(rest, complete=True)
 
     def _body(self, timeouts: Timeouts, timeout: ReadTimeout, start: bytes) -> Steps[None]:
         """Read and deliver until the stream is complete. The body goes on after `start`.
@@ -156,8 +179,9 @@ class AttemptRun:
         events = decoder.feed(chunk)
         ready = buffer.sort(events)
         call.usage = buffer.usage
-        if call.first_content_at is None and buffer.first_content is not None:
-            call.first_content_at = call.now()
+        if buffer.first_content is not None and call.phase != "streaming":
+            call.phase = "streaming"  # also while a complete answer is awaited
+            call.first_content_at = call.now() if call.first_content_at is None else call.first_content_at
         counted = count_keepalives and (bool(events) or decoder.comments != comments)
         return ready, buffer.progress or counted
 
@@ -183,57 +207,7 @@ class AttemptRun:
                 raise error
 
     def _deliver(self, events: list[Event], *, complete: bool) -> Steps[bool]:
-        """Hand `events` to the consumer. Returns whether that is the end: `complete` with the last one, or FINISH."""
-        call = self.call
-        hooks = self.hooks
-        if call.committed_at is None:
-            yield READY
-            call.committed_at = call.now()
-            call.phase = "streaming"
-            hooks.on_commit(self._buffer.first_content or events[0])
-        deliver = self._watched if hooks.watched else self._unwatched
-        return (yield from deliver(events, complete=complete))
-
-    def _unwatched(self, events: list[Event], *, complete: bool) -> Steps[bool]:
-        """Deliver events that no plugin looks at, as many at a time as there may be before other tasks get a turn."""
-        call, total = self.call, len(events)
-        for start in range(0, total, _PAUSE_EVERY):
-            batch = Batch(events[start : start + _PAUSE_EVERY] if total > _PAUSE_EVERY else events)
-            last = complete and start + _PAUSE_EVERY >= total
-            try:
-                yield batch
-            except Leave:
-                if last and batch.taken == len(batch.events):
-                    return True
-                raise
-            finally:
-                taken = batch.taken
-                call.events += taken
-                call.last_event_id = batch.events[taken - 1].id if taken else call.last_event_id
-            if len(batch.events) == _PAUSE_EVERY and not last:
-                yield PAUSE
-        return complete
-
-    def _watched(self, events: list[Event], *, complete: bool) -> Steps[bool]:
-        """Deliver events one at a time, each after the plugins have looked at it."""
-        call, hooks = self.call, self.hooks
-        last = len(events) if complete else 0
-        for count, event in enumerate(events, 1):
-            answer = hooks.on_event(event)
-            call.last_event_id = event.id
-            if answer is not None:
-                call.events += 1
-                try:
-                    yield answer
-                except Leave:
-                    if hooks.finishing or count == last:
-                        return True
-                    raise
-            if hooks.finishing:
-                return True
-            if not count % _PAUSE_EVERY and count != last:
-                yield PAUSE
-        return complete
+        return self._delivery.deliver(events, self._buffer.first_content or events[0], complete=complete)
 
     def _end(self, decoder: SSEDecoder) -> Steps[None]:
         """Deliver what is still held back at the normal end of the body.

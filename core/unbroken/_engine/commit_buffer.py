@@ -1,17 +1,27 @@
 """Sorts the events of one attempt into those to deliver now and those held back until the commit. Does no I/O."""
 
 from collections.abc import Sequence
+from typing import Final, Literal
 
 from attrs import define, field, frozen
 
 from ..dialect import CONTENT, ERROR, HIDDEN, STRUCTURE, TERMINAL, USAGE, Dialect, Reader
+from ..errors import StreamError
 from ..messages import Event, Usage
+from ..sse import MAX_EVENT_SIZE
 from ..validators import number
 
-MAX_EVENT_SIZE = 1024 * 1024
+Commit = Literal["content", "first-event", "complete"]
+"""When the events of a call begin to be delivered."""
+
+HELD_ANSWER: Final = 32 * 1024 * 1024
+"""The most bytes of an answer that is held until it is complete."""
+
+# What the object of an event takes beside its data, so that millions of empty events are bounded too.
+_EVENT_BYTES: Final = 80
 
 _TERMINAL, _ERROR, _USAGE, _HIDDEN = map(int, (TERMINAL, ERROR, USAGE, HIDDEN))
-_COMMITS = int(CONTENT | TERMINAL)
+_CONTENT = int(CONTENT | TERMINAL)
 _PROGRESS = int(CONTENT | STRUCTURE | TERMINAL)
 
 
@@ -28,14 +38,16 @@ class Limits:
 
 @define(eq=False)
 class CommitBuffer:
-    """Holds back the preamble of one attempt until its first content.
+    """Holds back the events of one attempt until its first content or, with ``complete``, until the terminal event.
 
     ========  ======================================  ==========================================  ========
     state     the next event                          is                                          state
     ========  ======================================  ==========================================  ========
     holding   any other kind, there is room           held back                                   holding
     holding   any other kind, no room                 ready to deliver, after the held events     released
-    holding   content or terminal                     ready to deliver, after the held events     released
+              the same with ``complete``              not delivered: StreamError                  holding
+    holding   content or terminal, or with            ready to deliver, after the held events     released
+              ``complete`` terminal only
     released  any except an error                     ready to deliver                            released
     either    error                                   not delivered; it is `failed_by`            the same
     ========  ======================================  ==========================================  ========
@@ -47,8 +59,8 @@ class CommitBuffer:
     dialect: Dialect
     reader: Reader
     limits: Limits = field(factory=Limits)
-    hold: bool = True
-    """Whether to hold events back at all."""
+    commit: Commit = "content"
+    """``first-event`` holds back nothing."""
     released: bool = field(default=False, init=False)
     """Whether events are delivered as they arrive."""
     held: list[Event] = field(factory=list[Event], init=False)
@@ -66,8 +78,12 @@ class CommitBuffer:
     _held_bytes: int = field(default=0, init=False)
 
     def sort(self, events: Sequence[Event]) -> list[Event]:
-        """Sort `events` and return those to deliver now. Events after a terminal event or an error are ignored."""
+        """Sort `events` and return those to deliver now. Events after a terminal event or an error are ignored.
+
+        Raises StreamError if an answer that is held until it is complete is larger than `HELD_ANSWER`.
+        """
         classify = self.reader.classify
+        releasing = _TERMINAL if self.commit == "complete" else _CONTENT
         ready: list[Event] = []
         self.progress = False
         for event in events:
@@ -79,11 +95,11 @@ class CommitBuffer:
                 break
             if kind & _PROGRESS:
                 self.progress = True
-            if kind & _COMMITS and self.first_content is None:
+            if kind & _CONTENT and self.first_content is None:
                 self.first_content = event
             if self.released:
                 ready.append(event)
-            elif kind & _COMMITS or not self._keep(event):
+            elif kind & releasing or not self._keep(event):
                 ready = self.release()
                 ready.append(event)
             if kind & _TERMINAL:
@@ -102,12 +118,25 @@ class CommitBuffer:
     def _keep(self, event: Event) -> bool:
         """Hold `event` back if holding is on and there is room. Returns whether it was held back."""
         self._held_bytes += len(event.raw) + len(event.type) + len(event.id)
-        if not self.hold or len(self.held) >= self.limits.held_events or self._held_bytes > self.limits.held_bytes:
+        if self.commit == "complete":
+            if self._held_bytes + len(self.held) * _EVENT_BYTES > HELD_ANSWER:
+                raise too_large_to_hold()
+        elif self.commit == "first-event" or self._is_full():
             return False
         self.held.append(event)
         return True
+
+    def _is_full(self) -> bool:
+        return len(self.held) >= self.limits.held_events or self._held_bytes > self.limits.held_bytes
 
     def _count(self, event: Event) -> None:
         usage = self.dialect.usage(event)
         if usage is not None:
             self.usage = usage if self.usage is None else self.usage.advanced(usage)
+
+
+def too_large_to_hold() -> StreamError:
+    """Return the error for an answer that cannot be held until it is complete."""
+    size = HELD_ANSWER // (1024 * 1024)
+    message = f'the answer is over {size} MiB, the most that commit="complete" holds until it is complete'
+    return StreamError(message, is_local=True)

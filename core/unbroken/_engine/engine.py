@@ -14,6 +14,7 @@ from ..secrets import clear_locals
 from .attempt import AttemptRun
 from .closing import Closing
 from .commit_buffer import Limits
+from .delivery import Mode
 from .effects import Close, Sleep, Steps
 from .hook_calls import HookCalls, passes_deadline, passing, use_request
 from .hooks import Hooks
@@ -29,7 +30,8 @@ class Engine:
     call: Call
     _hooks: Hooks
     _limits: Limits
-    _hold: bool
+    mode: Mode
+    """May be changed until the call runs."""
     closing: Closing
     outcome: Outcome | None = field(default=None, init=False)
     """How the call ended; None while it runs."""
@@ -57,7 +59,7 @@ class Engine:
                     if isinstance(answer, TryAgain):
                         yield from self._back_off(answer)
                     elif isinstance(answer, Replay):
-                        yield from self._run(hold=False).replay(answer.events)
+                        yield from self._run().replay(answer.events)
                         break
                     elif answer is None or answer.error is None:
                         raise failure
@@ -108,10 +110,10 @@ class Engine:
         call.attempt += 1
         call.attempts += 1
         call.phase = "before"
-        call.response = call.usage = None
+        call.response = call.usage = call.first_content_at = None
         self._ended = None
         use_request(call, call.base)
-        run = self._run(hold=self._hold)
+        run = self._run()
         started = call.now()
         self._calls.begin_attempt()
         status: Status = "cancelled"
@@ -209,8 +211,8 @@ class Engine:
         if answer.fresh:
             call.attempt = 0
 
-    def _run(self, *, hold: bool) -> AttemptRun:
-        run = AttemptRun(self.call, self._calls, self._limits, hold, self.closing)
+    def _run(self) -> AttemptRun:
+        run = AttemptRun(self.call, self._calls, self._limits, self.mode, self.closing)
         self.reader = run.reader
         return run
 

@@ -79,6 +79,26 @@ class CompletionStream:
         """Read to the end and return the whole answer."""
         while (event := next(self._stream, None)) is not None:
             self._take(event)
+        return self._completion()
+
+    def whole(self) -> Completion:
+        """Send the request and return the whole answer. Not to be used within ``with``.
+
+        Nothing is shown before the end, so an answer that is cut, stalls or is broken is asked for again like a request
+        that failed. Raises the Error of a call that failed.
+        """
+        self._stream.check(self._assemble)
+        with self._stream:
+            for _ in self._stream.batches():
+                pass
+        return self._completion()
+
+    def _assemble(self, events: Sequence[Event]) -> None:
+        self._pieces, self._stop_reason = [], None
+        for event in events:
+            self._take(event)
+
+    def _completion(self) -> Completion:
         message = ChatMessage.assistant("".join(self._pieces))
         return Completion(message=message, usage=self.usage, stop_reason=self._stop_reason)
 
@@ -139,8 +159,7 @@ class ChatCompletions:
         **parameters: Any,
     ) -> Completion:
         """Return the whole answer to `message`. Raises the Error of a call that failed."""
-        with self.stream_request(message, history, request_id=request_id, **parameters) as stream:
-            return stream.reply()
+        return self.stream_request(message, history, request_id=request_id, **parameters).whole()
 
     def close(self) -> None:
         """Close all connections."""

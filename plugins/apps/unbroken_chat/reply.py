@@ -1,6 +1,6 @@
 """The reply, and how the events of a stream become one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from attrs import field, frozen
@@ -91,6 +91,13 @@ class Assembly:
     def snapshot(self) -> Message:
         """Return the part of the message that has arrived."""
         return self._builder.snapshot()
+
+    def _assemble(self, events: Sequence[Event]) -> None:
+        """Make the message of all `events` of an attempt. Raises the Error of one that does not fit together."""
+        self._builder, self._message = MessageBuilder(), None
+        for event in events:
+            self._take(event)
+        self._message = self._message or self._builder.message()
 
     def _take(self, event: Event) -> Any:
         """Add `event` to the message and return it typed.

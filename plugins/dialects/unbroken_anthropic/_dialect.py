@@ -6,7 +6,7 @@ from unbroken.dialect import AttemptView, Dialect, Kind, RateLimitStatus, Reader
 from unbroken.error_bodies import as_object, load_json_object, stamped
 from unbroken.errors import Error, StreamError
 from unbroken.headers import Headers
-from unbroken.messages import Event, Response, Usage
+from unbroken.messages import Event, Request, Response, Usage
 
 from ._documents import UNNAMED
 from ._errors import error_of
@@ -16,6 +16,8 @@ from ._reader import AnthropicReader
 from ._tagged import TypedEvent
 from ._typed import text_of, typed
 from ._usage import usage_of
+
+_COUNTED = ("message_delta", "response")
 
 
 class Anthropic(Dialect):
@@ -49,20 +51,28 @@ class Anthropic(Dialect):
         """Return the error for an HTTP error status. A known type in the body takes precedence over the status."""
         return stamped(error_of(body, response.status_code), response, self.response_id_header)
 
+    def error_from_answer(self, request: Request, response: Response, body: bytes) -> Error | None:
+        """Return the error that a plain answer reports: an ``error`` object, or a message with a failed stop reason."""
+        message = load_json_object(body) or {}
+        reason = failed_reason({"delta": message}) if message.get("type") == "message" else None
+        if reason is None:
+            return super().error_from_answer(request, response, body)
+        return stamped(error_of(body, reason=reason), response, self.response_id_header)
+
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
         """Return one status for each limit that ``anthropic-ratelimit-*`` gives any valid value for."""
         return rate_limits(headers, received_at)
 
     def usage(self, event: Event) -> Usage | None:
-        """Return the token counts of a ``message_start`` or ``message_delta``, None without any. Never raises.
+        """Return the counts of a ``message_start``, ``message_delta`` or plain answer, None without any. Never raises.
 
-        They are final with the ``output_tokens`` of a ``message_delta``; those of ``message_start`` are a placeholder.
+        They are final if there are ``output_tokens``; those of ``message_start`` are a placeholder.
         """
         try:
             kind, counts = _usage(event)
         except StreamError:
             return None
-        usage = usage_of(counts, final=kind == "message_delta")
+        usage = usage_of(counts, final=kind != "message_start")
         return None if usage == Usage() else usage
 
     def text(self, event: Event) -> str | None:
@@ -86,4 +96,4 @@ def _usage(event: Event) -> tuple[Any, dict[str, Any]]:
     kind = event.get("type") if event.type == UNNAMED else event.type
     if kind == "message_start":
         return kind, as_object(as_object(event.get("message")).get("usage"))
-    return kind, as_object(event.get("usage")) if kind == "message_delta" else {}
+    return kind, as_object(event.get("usage")) if kind in _COUNTED else {}

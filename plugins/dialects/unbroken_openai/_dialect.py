@@ -12,7 +12,7 @@ from unbroken.dialect import AttemptView, Dialect, Kind, RateLimitStatus
 from unbroken.error_bodies import error_document, stamped
 from unbroken.errors import Error, StreamError, TruncatedStreamError
 from unbroken.headers import Headers
-from unbroken.messages import Event, Response, Usage
+from unbroken.messages import Event, Request, Response, Usage
 from unbroken.validators import one_of
 
 from ._chunks import is_done
@@ -73,6 +73,18 @@ class OpenAI(Dialect):
         document = error_document(body)
         if document is None or failure_in(document) is None:
             return None
+        return stamped(error_of(body), response, self.response_id_header)
+
+    def error_from_answer(self, request: Request, response: Response, body: bytes) -> Error | None:
+        """Return the error that a plain answer reports: an ``error``, a failed response, a choice that failed.
+
+        A resource that is fetched, and any other with an ``id``, may have an error of its own.
+        """
+        document = error_document(body) or {}
+        if request.method == "POST" and document.get("object") == "response" and document.get("status") == "failed":
+            body = Event.make("", {"type": "response.failed", "response": document}).raw
+        elif not document.get("choices") or failure_in(document) is None:
+            return super().error_from_answer(request, response, body)
         return stamped(error_of(body), response, self.response_id_header)
 
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:

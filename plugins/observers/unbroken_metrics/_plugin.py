@@ -91,8 +91,7 @@ class Metrics(Plugin):
     def on_finish(self, call: Call, outcome: Outcome) -> None:
         """Count the call."""
         self._live.pop(id(call), None)
-        committed_at = call.committed_at
-        first = None if committed_at is None else committed_at - call.started_at
+        first = None if call.first_content_at is None else call.first_content_at - call.started_at
         if outcome.status == "success" and outcome.attempts > len(call.history):
             dialect, request = call.dialect, call.request
             names = (dialect.name, model_of(request.content), request.origin)

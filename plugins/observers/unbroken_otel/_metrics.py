@@ -66,8 +66,8 @@ class OTelMetrics(Plugin):
         instruments = self._instruments
         failed = {} if outcome.error is None else {semconv.ERROR_TYPE: type(outcome.error).__name__}
         instruments.duration.record(outcome.duration, attributes | failed, context)
-        if call.committed_at is not None:
-            waited = call.committed_at - call.started_at
+        if call.first_content_at is not None:
+            waited = call.first_content_at - call.started_at
             if instruments.first_chunk is not None:
                 instruments.first_chunk.record(waited, attributes, context)
             # The silence at the end of a failed stream is not a time between two events.

@@ -108,7 +108,8 @@ class CircuitBreaker(Plugin):
         if permit is None or not (permit.probe or slow_call) or call.response is None or permit.circuit is None:
             return
         now = call.now()
-        permit.slow = slow_call is not None and now - permit.started_at > slow_call
+        first = now if call.first_content_at is None else call.first_content_at
+        permit.slow = slow_call is not None and first - permit.started_at > slow_call
         if permit.probe:
             self._inbox.put(permit.circuit.prove, permit, SLOW if permit.slow else SUCCESS, now, call.random)
             self._tell()
@@ -144,10 +145,10 @@ class CircuitBreaker(Plugin):
             return self.config.count_429
         if isinstance(error, TimeoutError):
             # The total timeout also ends a long but healthy stream. Without a first event there is no sign of health.
-            return error.timeout != "total" or call.committed_at is None
+            return error.timeout != "total" or call.first_content_at is None
         if isinstance(error, StreamError):
             # An answer that began well and then breaks its format. The limit that an event exceeds is this client's.
-            return call.committed_at is not None and not isinstance(error, EventTooLargeError)
+            return call.first_content_at is not None and not isinstance(error, EventTooLargeError)
         return isinstance(error, NetworkError | ServerError) or (error.status_code or 0) >= 500
 
     def _refused(self, key: str, refusal: Refusal, now: float) -> CircuitOpenError:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from unbroken import Event
-from unbroken._engine.attempt import AttemptRun
+from unbroken._engine.delivery import Delivery
 from unbroken._engine.effects import Leave
 
 
@@ -14,9 +14,9 @@ from unbroken._engine.effects import Leave
 def test_a_consumer_that_leaves_has_what_it_took(taken: int) -> None:
     """Nothing, a part, or all of one batch."""
     call = SimpleNamespace(events=0, last_event_id="before")
-    run: Any = SimpleNamespace(call=call)
-    steps = AttemptRun._unwatched(
-        run, [Event("message", b"x", id=f"id-{number}") for number in range(3)], complete=False
+    delivery: Any = SimpleNamespace(call=call)
+    steps = Delivery._unwatched(
+        delivery, [Event("message", b"x", id=f"id-{number}") for number in range(3)], complete=False
     )
     batch: Any = next(steps)
     for _ in range(taken):

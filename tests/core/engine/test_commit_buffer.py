@@ -1,13 +1,13 @@
 """The commit buffer by itself: events go in, what may be delivered comes out."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from unbroken import Dialect, Event, Kind, Usage
-from unbroken._engine.commit_buffer import CommitBuffer, Limits
+from unbroken._engine.commit_buffer import Commit, CommitBuffer, Limits
 from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE
 
 KINDS = {"k": KEEPALIVE, "p": PREAMBLE, "s": STRUCTURE, "c": CONTENT, "t": TERMINAL, "h": TERMINAL | HIDDEN, "e": ERROR}
@@ -62,7 +62,7 @@ def test_preamble_waits_for_the_first_content_or_terminal_event(pieces: list[str
 
 def test_holding_nothing_hands_everything_on() -> None:
     """A keep-alive may be the first event of a consumer that asked for the first event."""
-    assert letters(buffer(hold=False).sort(events("kp"))) == "kp"
+    assert letters(buffer(commit="first-event").sort(events("kp"))) == "kp"
 
 
 @pytest.mark.parametrize("limits", [Limits(held_events=2), Limits(held_bytes=6)], ids=["events", "bytes"])
@@ -116,10 +116,10 @@ def test_usage_is_kept_as_the_events_say_it() -> None:
     assert held.usage == Usage(output_tokens=9)
 
 
-@given(st.lists(st.text("kpct", max_size=6), max_size=6), st.booleans(), st.integers(1, 8))
-def test_every_event_is_delivered_once_and_in_order(pieces: list[str], hold: bool, room: int) -> None:
+@given(st.lists(st.text("kpct", max_size=6), max_size=6), st.sampled_from(get_args(Commit)), st.integers(1, 8))
+def test_every_event_is_delivered_once_and_in_order(pieces: list[str], commit: Commit, room: int) -> None:
     """Up to the terminal event, however the stream is cut; nothing before there is content, if there is room."""
-    held = buffer(hold=hold, limits=Limits(held_events=room))
+    held = buffer(commit=commit, limits=Limits(held_events=room))
     delivered: list[Event] = []
     sent: list[Event] = []
     for piece in pieces:
@@ -128,7 +128,7 @@ def test_every_event_is_delivered_once_and_in_order(pieces: list[str], hold: boo
         delivered += held.sort(came)
         if held.complete:
             break
-        if hold and len(sent) <= room and "c" not in letters(sent):
+        if commit == "complete" or (commit == "content" and len(sent) <= room and "c" not in letters(sent)):
             assert delivered == []
     whole = letters(sent).partition("t")
     assert letters(delivered + held.release()) == whole[0] + whole[1]

@@ -375,11 +375,10 @@ def test_failures_before_the_first_content_are_not_noticed(chat, answer, failed)
 
 def test_an_error_after_content_is_raised(chat) -> None:
     """No half reply."""
-    failure = {"error": {"type": "overloaded_error", "message": "Overloaded"}}
-    script = [events(START, BLOCK, DELTA, ("error", failure))]
+    script = [events(START, BLOCK, DELTA, FAILED)]
     with pytest.raises(OverloadedError) as caught:
-        chat.send(chat.generator(script), "Hello")
-    assert (caught.value.phase, len(caught.value.history)) == ("streaming", 1)
+        chat.read(chat.generator(script).stream_request("Hello"), lambda stream: stream.text())
+    assert (caught.value.phase, len(caught.value.history), caught.value.delivered) == ("streaming", 1, True)
 
 
 def events(*types_and_fields) -> Script:
@@ -394,6 +393,7 @@ DELTA = ("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "te
 STOP = ("content_block_stop", {"index": 0})
 ENDED = ("message_delta", {"delta": {"stop_reason": "end_turn"}})
 END = ("message_stop", {})
+FAILED = ("error", {"error": {"type": "overloaded_error", "message": "Overloaded"}})
 
 
 @pytest.mark.parametrize(
@@ -408,7 +408,7 @@ def test_an_answer_that_does_not_fit_together_is_an_error_with_everything_on_it(
     """The request id, the phase, and nobody tries again."""
     generator = chat.generator([events(*sent)])
     with pytest.raises(error) as caught:
-        chat.send(generator, "Hello")
+        chat.read(generator.stream_request("Hello"), lambda stream: stream.events())
     assert (caught.value.request_id[:4], caught.value.phase, caught.value.delivered) == ("req_", "streaming", True)
 
 

@@ -154,10 +154,13 @@ class AsyncContentGenerator:
         extra_body: Mapping[str, Any] | None = None,
         **parameters: Any,
     ) -> Reply:
-        """Return the complete reply to `message`. Raises the Error of a call that failed."""
+        """Return the complete reply to `message`. Raises the Error of a call that failed.
+
+        Nothing is shown before the end, so a reply that is cut, stalls or is broken is asked for again like a request
+        that failed.
+        """
         stream = self.stream_request(message, history, request_id=request_id, extra_body=extra_body, **parameters)
-        async with stream:
-            return await stream.reply()
+        return await stream.whole()
 
     async def aclose(self) -> None:
         """Close all connections."""

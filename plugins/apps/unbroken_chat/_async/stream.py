@@ -47,6 +47,18 @@ class AsyncReplyStream(Assembly):
                 pass
         return self._finished()
 
+    async def whole(self) -> Reply:
+        """Send the request and return the complete reply. Not to be used within ``async with``.
+
+        Nothing is shown before the end, so a reply that is cut, stalls or is broken is asked for again like a request
+        that failed. Raises the Error of a call that failed.
+        """
+        self._stream.check(self._assemble)
+        async with self._stream:
+            async for _ in self._stream.batches():
+                pass
+        return self._finished()
+
 
 class _Each(Generic[T]):
     """Iterate over what `read` makes of each event, leaving out None.

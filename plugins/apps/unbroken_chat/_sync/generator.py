@@ -155,10 +155,13 @@ class ContentGenerator:
         extra_body: Mapping[str, Any] | None = None,
         **parameters: Any,
     ) -> Reply:
-        """Return the complete reply to `message`. Raises the Error of a call that failed."""
+        """Return the complete reply to `message`. Raises the Error of a call that failed.
+
+        Nothing is shown before the end, so a reply that is cut, stalls or is broken is asked for again like a request
+        that failed.
+        """
         stream = self.stream_request(message, history, request_id=request_id, extra_body=extra_body, **parameters)
-        with stream:
-            return stream.reply()
+        return stream.whole()
 
     def close(self) -> None:
         """Close all connections."""
