@@ -19,7 +19,7 @@ FLOORS = (
     ("messages", "retry_after"),
     ("error_bodies", "sse", "transport"),
     ("error_report",),
-    ("dialect", "_plain_http"),
+    ("dialect", "plain_http"),
     ("call",),
     ("decisions",),
     ("hookspecs",),

@@ -12,7 +12,6 @@ from ._engine.delivery import Mode
 from ._engine.engine import Engine
 from ._engine.hook_calls import plugin_error
 from ._engine.hooks import Bound, Hooks, compile_hooks
-from ._plain_http import AsyncGuardedTransport, GuardedTransport
 from .call import Call
 from .clock import Clock, SystemClock
 from .config import ConfigSource, Given
@@ -20,6 +19,7 @@ from .dialect import Dialect
 from .errors import ConfigurationError, Problem
 from .headers import Headers, HeaderTypes
 from .messages import Request, Timeouts
+from .plain_http import AsyncGuardedTransport, GuardedTransport
 from .registry import Discovered, Resolved, resolve, resolve_dialect, resolve_transport
 from .transport import AsyncTransport, Connections, Transport, TransportFactory
 from .validators import refused, shown
@@ -150,7 +150,7 @@ class Setup:
 
         Raises ConfigurationError for a request that cannot be sent, and with `plain` for one that asks for a stream.
         """
-        call_id = _checked_id(request_id)
+        call_id = checked_id(request_id)
         request = Request.build(
             method,
             url,
@@ -163,8 +163,13 @@ class Setup:
         )
         if plain and self.dialect.asks_for_stream(request):
             raise ConfigurationError.of(Problem("json", _STREAMS))
-        call = Call(call_id, request, self.dialect, self.clock, self.clock.monotonic())
-        mode = Mode(commit="complete" if plain else self.commit, plain=plain)
+        return self.engine_of(
+            request, self.dialect, Mode(commit="complete" if plain else self.commit, plain=plain), call_id
+        )
+
+    def engine_of(self, request: Request, dialect: Dialect, mode: Mode, call_id: str) -> Engine:
+        """Return the engine of one call for a request that is sent as it is."""
+        call = Call(call_id, request, dialect, self.clock, self.clock.monotonic())
         return Engine(call, self.hooks, self.limits, mode, self.closing)
 
 
@@ -229,7 +234,7 @@ def wrapped(bounds: Sequence[Bound], hook: str, transport: Any) -> Any:
     return transport
 
 
-def _checked_id(request_id: Any) -> str:
+def checked_id(request_id: Any) -> str:
     if request_id is None:
         return f"req_{os.urandom(16).hex()}"
     fits = isinstance(request_id, str) and 0 < len(request_id) <= 128

@@ -198,6 +198,10 @@ class Dialect:
             return None
         return stamped(self.error_from_event(Event("error", body)), response, self.response_id_header)
 
+    def error_event(self, error: Error) -> Event | None:
+        """Return the event in which a server reports `error` within a stream, None if the API has no such event."""
+        return None
+
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
         """Return the limits reported by the rate-limit headers. `received_at` is in Unix seconds."""
         return ()

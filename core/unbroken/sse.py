@@ -48,6 +48,13 @@ def begins_stream(start: bytes) -> bool | None:
     return None if any(known.startswith(line) for known in _KNOWN) else False
 
 
+def encode(event: Event) -> bytes:
+    """Return `event` as ``text/event-stream``, such that a decoder makes an equal event of it."""
+    kind = b"" if event.type == "message" else b"event: %b\n" % event.type.encode()
+    id = b"id: %b\n" % event.id.encode() if event.id else b""
+    return b"%b%bdata: %b\n\n" % (kind, id, event.raw.replace(b"\n", b"\ndata: "))
+
+
 @final
 @define(eq=False, repr=False)
 class SSEDecoder:
@@ -81,6 +88,11 @@ class SSEDecoder:
     _data: bytearray = field(factory=bytearray, init=False)
     _type: str = field(default="message", init=False)
     _id: str = field(default="", init=False)
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether no event and no line is unfinished."""
+        return not self._line and not self._size and self._start is None
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that `data` completes.

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from ._engine.drivers import AsyncDriver, Driver
 from ._engine.engine import Engine
-from .call import Outcome
+from .call import Call, Outcome
 from .clock import Clock
 from .errors import Attempt
 from .messages import Event, Response, Usage
@@ -52,6 +52,26 @@ class _Stream:
     def usage(self) -> Usage | None:
         """The tokens counted so far; None until the server has reported any."""
         return self._engine.call.usage
+
+    @property
+    def call(self) -> Call:
+        """The call as plugins see it."""
+        return self._engine.call
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the request does not ask for a stream."""
+        return self._engine.mode.plain
+
+    @property
+    def failed_by(self) -> Event | None:
+        """The event in which the server reported the failure of the last attempt; None if it was no event."""
+        return None if self._engine.last is None else self._engine.last.failed_by
+
+    @property
+    def error_body(self) -> bytes:
+        """The body, or its first 64 KiB, of an answer to the last attempt that was a failure and no stream."""
+        return b"" if self._engine.last is None else self._engine.last.error_body
 
     def check(self, look: Callable[[Sequence[Event]], object]) -> None:
         """Hold the answer until it is complete, and let `look` see its events before any is delivered.

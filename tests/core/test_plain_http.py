@@ -10,8 +10,8 @@ import attrs
 import pytest
 
 from unbroken import AsyncClient, Client, ConfigurationError, Headers, Plugin
-from unbroken._plain_http import is_loopback, refuse_exposed_credentials
 from unbroken.messages import Request
+from unbroken.plain_http import is_loopback, refuse_exposed_credentials
 from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, run, sse
 from unbroken.transport import Connections
 

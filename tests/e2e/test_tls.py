@@ -127,7 +127,7 @@ def test_a_certificate_that_is_not_good_is_not_retried(
         assert server.requests == []
 
 
-def test_plain_http_on_a_tls_port_is_not_retried(connect: Any, raw: Any, trusting: ssl.SSLContext) -> None:
+def testplain_http_on_a_tls_port_is_not_retried(connect: Any, raw: Any, trusting: ssl.SSLContext) -> None:
     """C38: https:// to a server that speaks plain HTTP."""
     caller = connect(plugins=[Retry(initial_delay=0.001)], verify=trusting)
 

@@ -7,9 +7,9 @@ from attrs import define, field
 
 from ..call import Call
 from ..dialect import HIDDEN, Reader
-from ..errors import NetworkError, TimeoutError, TimeoutName, TruncatedStreamError
+from ..errors import Error, NetworkError, TimeoutError, TimeoutName, TruncatedStreamError
 from ..messages import Event, Request, Response, Timeouts
-from ..sse import SSEDecoder, begins_stream
+from ..sse import SSEDecoder, begins_stream, encode
 from ..transport import Opening, closed
 from .closing import Closing
 from .commit_buffer import CommitBuffer, Limits
@@ -19,6 +19,7 @@ from .head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, check_plain_
 from .hook_calls import HookCalls
 from .plain import PlainBody
 from .timing import ReadTimeout, after, earliest, expired
+from .wire_bytes import WireBytes
 
 _DEFAULT_TIMEOUTS = Timeouts()
 
@@ -37,8 +38,11 @@ class AttemptRun:
     ended: bool = field(default=False, init=False)
     """Whether the body was read to its end or the stream is complete."""
     reader: Reader = field(init=False)
+    error_body: bytes = field(default=b"", init=False)
+    """The body of an answer that was an error, or not what was asked for; its first `ERROR_BODY_BYTES`."""
     _buffer: CommitBuffer = field(init=False)
     _delivery: Delivery = field(init=False)
+    _wire: WireBytes | None = field(default=None, init=False)
     _bare_tries: int = field(default=16, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -46,6 +50,13 @@ class AttemptRun:
         commit, check = self.mode.commit, self.mode.check
         self._buffer = CommitBuffer(self.call.dialect, self.reader, self.limits, "complete" if check else commit)
         self._delivery = Delivery(self.call, self.hooks, check)
+        if self.mode.wire:
+            self._wire = WireBytes()
+
+    @property
+    def failed_by(self) -> Event | None:
+        """The event in which the server reported the failure; None if it was not an event."""
+        return self._buffer.failed_by
 
     def run(self) -> Steps[None]:
         """Run `before_request`, then send the request and deliver its stream, or replay the stored events.
@@ -62,14 +73,15 @@ class AttemptRun:
         started = self.call.now()
         response = yield from self._open(answer, timeouts, started)
         self.hooks.on_response(response)
-        is_expected, start = (check_plain_head if self.mode.plain else check_head)(response), b""
+        is_expected, start = self._checked_head(response), b""
         left = None if timeouts.first_event is None else started + timeouts.first_event - self.call.now()
         timeout = ReadTimeout(timeouts, left, self.call.deadline)
         if is_expected is None:
             start = yield from self._first_bytes(timeout)
             is_expected = begins_stream(start)
         if not is_expected:
-            raise error_answer(self.call.dialect, response, (yield from self._error_body(start)))
+            self.error_body = yield from self._error_body(start)
+            raise error_answer(self.call.dialect, response, self.error_body)
         self.call.phase = "first_event" if self.call.committed_at is None else "streaming"
         if self.mode.plain:
             yield from self._plain(response, timeout)
@@ -77,9 +89,16 @@ class AttemptRun:
             yield from self._body(timeouts, timeout, start)
         self.ended = True
 
+    def _checked_head(self, response: Response) -> bool | None:
+        if self.mode.plain:
+            return check_plain_head(response, self.call.current, redirects=self.mode.wire)
+        return check_head(response)
+
     def replay(self, events: Sequence[Event]) -> Steps[None]:
         """Deliver `events` instead of an answer from the server."""
         self._buffer.sort(events)
+        if self._wire is not None:
+            self._wire.take(b"".join(map(encode, events)), at_boundary=True)
         if events:
             yield from self._deliver([*events], complete=True)
 
@@ -95,7 +114,7 @@ class AttemptRun:
             response: Response = yield Open(request, opening)
         except builtins.TimeoutError as error:
             if isinstance(error, TimeoutError):
-                raise
+                raise  # the transport has one of its own
             connecting = opening.phase == "connect"
             reached = opening.connect_deadline if connecting else deadline
             name: TimeoutName = "connect" if connecting and reached == connect else "first_event"
@@ -122,7 +141,7 @@ class AttemptRun:
         try:
             chunk: bytes = yield read
         except builtins.TimeoutError as error:
-            raise timeout.error() from error
+            raise timeout.error(error) from error
         timeout.end(self.call.now())
         self.ended = not chunk
         return chunk
@@ -138,7 +157,11 @@ class AttemptRun:
             pieces = answer.take(chunk)
             if pieces and (yield from self._deliver(pieces, complete=False)):
                 return
-        rest = answer.end()
+        try:
+            rest = answer.end()
+        except Error:
+            self.error_body = answer.held()
+            raise
         if rest:
             yield from self._deliver(rest, complete=True)
 
@@ -155,7 +178,7 @@ class AttemptRun:
             try:
                 chunk: bytes = start or (yield read)
             except builtins.TimeoutError as error:
-                raise timeout.error() from error
+                raise timeout.error(error) from error
             timeout.end(call.now())
             start = b""
             if not chunk:
@@ -178,12 +201,23 @@ class AttemptRun:
         comments = decoder.comments
         events = decoder.feed(chunk)
         ready = buffer.sort(events)
+        if self._wire is not None:
+            self._keep_bytes(self._wire, chunk, decoder)
         call.usage = buffer.usage
         if buffer.first_content is not None and call.phase != "streaming":
             call.phase = "streaming"  # also while a complete answer is awaited
             call.first_content_at = call.now() if call.first_content_at is None else call.first_content_at
         counted = count_keepalives and (bool(events) or decoder.comments != comments)
         return ready, buffer.progress or counted
+
+    def _keep_bytes(self, wire: WireBytes, chunk: bytes, decoder: SSEDecoder) -> None:
+        """Keep the bytes of the events that the buffer took."""
+        buffer = self._buffer
+        wire.take(chunk, at_boundary=decoder.at_boundary)
+        if buffer.complete or buffer.failed_by is not None or decoder.error is not None:
+            wire.end_behind(buffer.taken)
+        elif not (buffer.taken or buffer.held):
+            wire.drop_comments()
 
     def _raise_reported(self, decoder: SSEDecoder) -> None:
         """Raise the failure that the server or the decoder reported after the delivered events."""
@@ -207,7 +241,9 @@ class AttemptRun:
                 raise error
 
     def _deliver(self, events: list[Event], *, complete: bool) -> Steps[bool]:
-        return self._delivery.deliver(events, self._buffer.first_content or events[0], complete=complete)
+        wire = None if self._wire is None or self.mode.plain else self._wire.release()
+        first = self._buffer.first_content or (events[0] if events else Event())
+        return self._delivery.deliver(events, first, complete=complete, wire=wire)
 
     def _end(self, decoder: SSEDecoder) -> Steps[None]:
         """Deliver what is still held back at the normal end of the body.
@@ -222,7 +258,7 @@ class AttemptRun:
         if not self.reader.complete_at_end() and not self._is_mark(unfinished):
             raise TruncatedStreamError("the connection ended before the stream was complete")
         held = self._buffer.release()
-        if held:
+        if held or (self._wire is not None and self._wire.end()):
             yield from self._deliver(held, complete=True)
 
     def _is_mark(self, event: Event | None) -> bool:

@@ -71,6 +71,8 @@ class CommitBuffer:
     """Whether the last call of `sort` saw content, structure or the terminal event."""
     complete: bool = field(default=False, init=False)
     """Whether the terminal event has arrived."""
+    taken: int = field(default=0, init=False)
+    """How many events the last call of `sort` took: all, or those before an error, or up to the terminal event."""
     failed_by: Event | None = field(default=None, init=False)
     """The event in which the server reports a failure."""
     usage: Usage | None = field(default=None, init=False)
@@ -86,12 +88,13 @@ class CommitBuffer:
         releasing = _TERMINAL if self.commit == "complete" else _CONTENT
         ready: list[Event] = []
         self.progress = False
-        for event in events:
+        self.taken = len(events)
+        for count, event in enumerate(events, 1):
             kind = classify(event)
             if kind & _USAGE:
                 self._count(event)
             if kind & _ERROR:
-                self.failed_by = event
+                self.failed_by, self.taken = event, count - 1
                 break
             if kind & _PROGRESS:
                 self.progress = True
@@ -103,7 +106,7 @@ class CommitBuffer:
                 ready = self.release()
                 ready.append(event)
             if kind & _TERMINAL:
-                self.complete = True
+                self.complete, self.taken = True, count
                 if kind & _HIDDEN:
                     ready.pop()
                 break

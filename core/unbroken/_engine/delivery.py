@@ -8,12 +8,18 @@ from attrs import define, frozen
 from ..call import Call
 from ..errors import StreamError
 from ..messages import Event
+from ..sse import encode
 from .commit_buffer import Commit
 from .effects import PAUSE, READY, Batch, Leave, Steps
 from .hook_calls import HookCalls
 
 Check = Callable[[Sequence[Event]], object]
 """Looks at all events of a complete answer before they are delivered. An Error that it raises fails the attempt."""
+
+WHOLE: Final = "response"
+"""The type of the event that is a whole plain answer."""
+PIECE: Final = "piece"
+"""The type of an event that is a part of an answer."""
 
 # Other tasks may run after this many events of one chunk.
 _PAUSE_EVERY: Final = 256
@@ -28,6 +34,8 @@ class Mode:
     """Run at the commit, which is then that of ``complete``."""
     plain: bool = False
     """Whether a plain answer is expected, not a stream."""
+    wire: bool = False
+    """Whether the consumer decodes the stream itself: it gets the bytes as they came, in events of type `PIECE`."""
 
 
 @define(eq=False)
@@ -38,10 +46,11 @@ class Delivery:
     hooks: HookCalls
     check: Check | None
 
-    def deliver(self, events: list[Event], first: Event, *, complete: bool) -> Steps[bool]:
+    def deliver(self, events: list[Event], first: Event, *, complete: bool, wire: bytes | None = None) -> Steps[bool]:
         """Hand `events` to the consumer. Returns whether that is the end: `complete` with the last one, or FINISH.
 
-        `first` is the event that commits, if nothing has been delivered yet.
+        `first` is the event that commits, if nothing has been delivered yet. With `wire`, the bytes of these events,
+        the consumer gets those.
         """
         call, hooks = self.call, self.hooks
         if call.committed_at is None:
@@ -51,6 +60,8 @@ class Delivery:
             call.committed_at = call.now()
             call.phase = "streaming"
             hooks.on_commit(first)
+        if wire is not None:
+            return (yield from self._deliver_bytes(events, wire, complete=complete))
         deliver = self._watched if hooks.watched else self._unwatched
         return (yield from deliver(events, complete=complete))
 
@@ -94,6 +105,37 @@ class Delivery:
             if not count % _PAUSE_EVERY and count != last:
                 yield PAUSE
         return complete
+
+    def _deliver_bytes(self, events: list[Event], wire: bytes, *, complete: bool) -> Steps[bool]:
+        """Deliver `wire`, or the encoded events where the plugins have made others of them."""
+        call, seen = self.call, events
+        if self.hooks.watched:
+            seen, complete = self._seen(events, complete=complete)
+            if len(seen) != len(events) or any(new is not old for new, old in zip(seen, events, strict=True)):
+                wire = b"".join(map(encode, seen))
+        batch = Batch([Event(PIECE, wire, "", call.id)] if wire else [])
+        try:
+            yield batch
+        except Leave:
+            if complete and batch.taken:
+                return True
+            raise
+        finally:
+            if batch.taken:
+                call.events += len(seen)
+                call.last_event_id = seen[-1].id if seen else call.last_event_id
+        return complete
+
+    def _seen(self, events: list[Event], *, complete: bool) -> tuple[list[Event], bool]:
+        """Return what the plugins make of `events`, and whether that is the end."""
+        seen: list[Event] = []
+        for event in events:
+            answer = self.hooks.on_event(event)
+            if answer is not None:
+                seen.append(answer)
+            if self.hooks.finishing:
+                return seen, True
+        return seen, complete
 
 
 def _run_check(check: Check, events: Sequence[Event]) -> None:

@@ -37,6 +37,8 @@ class Engine:
     """How the call ended; None while it runs."""
     reader: Reader = field(init=False)
     """The reader of the current attempt."""
+    last: AttemptRun | None = field(default=None, init=False)
+    """The last attempt."""
     _calls: HookCalls = field(init=False)
     _sent: bool = field(default=False, init=False)
     _ended: Outcome | None = field(default=None, init=False)
@@ -213,7 +215,7 @@ class Engine:
 
     def _run(self) -> AttemptRun:
         run = AttemptRun(self.call, self._calls, self._limits, self.mode, self.closing)
-        self.reader = run.reader
+        self.reader, self.last = run.reader, run
         return run
 
     def _record(self, error: Error, answer: ShouldRetry, plugin: str) -> None:

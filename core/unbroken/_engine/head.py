@@ -1,10 +1,11 @@
 """Checks of the head of a response, made before the first byte of the stream is parsed."""
 
 import re
+from urllib.parse import urljoin
 
 from ..dialect import Dialect
 from ..errors import ContentTypeError, Error, StreamError
-from ..messages import Response
+from ..messages import Request, Response
 from ..secrets import redact_keys
 
 MAX_HEADER_FIELDS = 256
@@ -44,12 +45,13 @@ def check_head(response: Response) -> bool | None:
     return True if kind else None
 
 
-def check_plain_head(response: Response) -> bool:
+def check_plain_head(response: Response, request: Request, *, redirects: bool = False) -> bool:
     """Return True for the head of a plain answer, False for an answer whose body says what is wrong.
 
-    Raises StreamError for a redirect, contradictory framing and too many header fields.
+    With `redirects`, a redirect within the origin of `request` is an answer too: the consumer may follow it. Raises
+    StreamError for any other redirect, contradictory framing and too many header fields.
     """
-    _check_fields(response)
+    _check_fields(response, request if redirects else None)
     return response.status_code < 400
 
 
@@ -59,16 +61,25 @@ def is_json(response: Response) -> bool:
     return (kind in _JSON or kind.endswith("+json")) and not _is_encoded(response)
 
 
-def _check_fields(response: Response) -> None:
+def _check_fields(response: Response, redirected: Request | None = None) -> None:
     headers, status = response.headers, response.status_code
     if len(headers.items_raw) > MAX_HEADER_FIELDS:
         raise StreamError(f"the response has {len(headers.items_raw)} header fields, more than {MAX_HEADER_FIELDS}")
     if "content-length" in headers and "transfer-encoding" in headers:
         # RFC 9112 §6.3: "ought to be handled as an error", because it is a means of response smuggling.
         raise StreamError("the response has both Content-Length and Transfer-Encoding")
-    if 300 <= status < 400 and status != _NOT_MODIFIED:
+    if 300 <= status < 400 and status != _NOT_MODIFIED and not (redirected and _stays(response, redirected)):
         # Following it would send the credentials and the prompt to the host in Location.
         raise StreamError(f"HTTP {status}: a redirect, which is never followed")
+
+
+def _stays(response: Response, request: Request) -> bool:
+    """Return whether the redirect leads to the origin of `request`."""
+    try:
+        target = Request(method="GET", url=urljoin(request.url, response.headers.get("location", "")))
+    except ValueError:  # also a ConfigurationError
+        return False
+    return target.origin == request.origin
 
 
 def _is_encoded(response: Response) -> bool:

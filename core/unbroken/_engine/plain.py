@@ -6,12 +6,8 @@ from ..call import Call
 from ..errors import StreamError, TruncatedStreamError
 from ..messages import Event, Response
 from .commit_buffer import HELD_ANSWER
-from .head import is_json
-
-WHOLE = "response"
-"""The type of the event that is a whole answer."""
-PIECE = "piece"
-"""The type of an event that is a part of an answer."""
+from .delivery import PIECE, WHOLE
+from .head import ERROR_BODY_BYTES, is_json
 
 
 @define(eq=False)
@@ -62,6 +58,10 @@ class PlainBody:
             self._check_json(event)
             call.usage = call.dialect.usage(event)
         return [event]
+
+    def held(self) -> bytes:
+        """Return the first part of what is held."""
+        return bytes(self._body[:ERROR_BODY_BYTES])
 
     def _event(self, type: str) -> Event:
         return Event(type, bytes(self._body), "", self.call.id, self.call.dialect)

@@ -1,5 +1,7 @@
 """Which timeout is in force while an attempt is opened and read, and the error when it expires. Does no I/O."""
 
+import builtins
+
 from attrs import define, field
 
 from ..errors import TimeoutError, TimeoutName
@@ -55,8 +57,10 @@ class ReadTimeout:
             if quiet and idle is not None and (longer is None or longer > idle):
                 self.name, self.left = "quiet", longer
 
-    def error(self) -> TimeoutError:
-        """Return the error of a read that has reached its deadline."""
+    def error(self, error: builtins.TimeoutError | None = None) -> TimeoutError:
+        """Return the error of a read that has reached its deadline; a transport may have a timeout of its own."""
+        if isinstance(error, TimeoutError):
+            return error
         return expired(self.name, self.deadline, self.total, self.timeouts)
 
 

@@ -9,7 +9,7 @@ from unbroken.headers import Headers
 from unbroken.messages import Event, Request, Response, Usage
 
 from ._documents import UNNAMED
-from ._errors import error_of
+from ._errors import error_of, type_of
 from ._kinds import failed_reason, kind_of
 from ._rate_limits import rate_limits
 from ._reader import AnthropicReader
@@ -58,6 +58,10 @@ class Anthropic(Dialect):
         if reason is None:
             return super().error_from_answer(request, response, body)
         return stamped(error_of(body, reason=reason), response, self.response_id_header)
+
+    def error_event(self, error: Error) -> Event:
+        """Return an ``error`` event with the words of `error`, and with its type or the one of its HTTP twin."""
+        return Event.make("error", {"type": "error", "error": {"type": type_of(error), "message": str(error)}})
 
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
         """Return one status for each limit that ``anthropic-ratelimit-*`` gives any valid value for."""

@@ -4,7 +4,15 @@ from typing import Any, Final
 
 from unbroken.error_bodies import as_object, error_document, error_for, error_message, one_line
 from unbroken.error_report import ErrorReport
-from unbroken.errors import Error, QuotaExceededError
+from unbroken.errors import (
+    AuthenticationError,
+    Error,
+    OverloadedError,
+    QuotaExceededError,
+    RateLimitError,
+    TimeoutError,
+    ValidationError,
+)
 
 _TWINS: Final = {
     "invalid_request_error": 400,
@@ -22,6 +30,14 @@ _TWINS: Final = {
     "overloaded_error": 529,
 }
 """The HTTP status that belongs to each ``error.type``."""
+
+_TYPES: Final[tuple[tuple[type[Error], str], ...]] = (
+    (OverloadedError, "overloaded_error"),
+    (RateLimitError, "rate_limit_error"),
+    (AuthenticationError, "authentication_error"),
+    (ValidationError, "invalid_request_error"),
+    (TimeoutError, "timeout_error"),
+)
 
 # "We may also use this error type for other 4XX status codes": then the status is more precise.
 _GENERIC: Final = frozenset({"invalid_request_error", "api_error"})
@@ -74,3 +90,13 @@ def _wording(status: int | None, kind: str | None, code: str | None, said: str) 
 
 def _word(value: Any) -> str | None:
     return one_line(value, 100) or None if isinstance(value, str) else None
+
+
+def type_of(error: Error) -> str:
+    """Return the ``error.type`` that says the same as `error`; ``api_error`` if none does."""
+    if error.kind in _TWINS:
+        return error.kind
+    for kind, name in _TYPES:
+        if isinstance(error, kind):
+            return name
+    return "api_error"

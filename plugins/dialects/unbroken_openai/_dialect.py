@@ -87,6 +87,12 @@ class OpenAI(Dialect):
             return super().error_from_answer(request, response, body)
         return stamped(error_of(body), response, self.response_id_header)
 
+    def error_event(self, error: Error) -> Event:
+        """Return an event with an ``error`` object, which clients look for in chunks and events of responses alike."""
+        code = error.kind or f"unbroken_{type(error).__name__}"
+        told = {"message": str(error), "type": "server_error", "param": None, "code": code}
+        return Event.make("message", {"error": told})
+
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
         """Return one status for each limit that ``x-ratelimit-*`` gives any valid value for.
 

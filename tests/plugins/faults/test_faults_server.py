@@ -374,7 +374,7 @@ def test_c37_the_end_of_tls_is_announced_or_not(secure, trusting, then, polite):
         assert (received.count(b"event: "), clean) == (4, polite)
 
 
-def test_c38_plain_http_on_the_tls_port_and_an_unknown_authority(secure):
+def test_c38plain_http_on_the_tls_port_and_an_unknown_authority(secure):
     with FaultServer(ssl_context=secure) as server:
         host, port = server.url.removeprefix("https://").split(":")
         plain = http.client.HTTPConnection(host, int(port), timeout=5)

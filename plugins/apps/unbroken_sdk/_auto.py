@@ -1,0 +1,31 @@
+"""``dialect="auto"``: which dialect the answer to a request will be in, by its host and path."""
+
+import functools
+from typing import Final
+
+from unbroken import Dialect
+from unbroken.registry import resolve_dialect
+
+_ANTHROPIC_HOST: Final = "api.anthropic.com"
+_OPENAI_HOST: Final = "api.openai.com"
+_OPENAI_ENDS: Final = ("/chat/completions", "/completions", "/responses")
+
+
+def dialect_name(host: str, path: str) -> str:
+    """Return the name of the dialect; ``sse``, which is plain SSE and plain JSON, where no other is known.
+
+    Azure and compatible servers have the paths of OpenAI's API below their own, and Vertex AI has the models of
+    Anthropic below ``/publishers/anthropic/``.
+    """
+    path = path.rstrip("/")
+    if "/v1/messages" in path or "/publishers/anthropic/" in path or host == _ANTHROPIC_HOST:
+        return "anthropic"
+    if path.endswith(_OPENAI_ENDS) or "/responses/" in path or host == _OPENAI_HOST:
+        return "openai"
+    return "sse"
+
+
+@functools.cache
+def dialect_called(name: str) -> Dialect:
+    """Return the dialect of that name."""
+    return resolve_dialect(name)

@@ -1,0 +1,90 @@
+"""The body of an answer, as the client above reads it: the bytes of the stream, and behind them what went wrong."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, ClassVar, Literal
+
+from unbroken import AsyncStream, Error, Stream
+from unbroken.sse import encode
+
+from ._answers import exception, is_error
+
+Errors = Literal["event", "raise"]
+
+
+class _Body:
+    library: ClassVar[Any]
+    _ended = False
+
+    def __init__(self, stream: Any, request: Any, errors: Errors) -> None:
+        self._stream = stream
+        self._request = request
+        self._errors = errors
+
+    def _late(self, error: Error) -> bytes:
+        """Return the error event that tells a failure behind the first content. Raises the exception without one."""
+        self._ended = True
+        stream: Stream | AsyncStream = self._stream
+        if self._errors == "event" and not stream.is_plain:
+            told = stream.failed_by
+            event = told if told is not None and is_error(told.raw) else stream.call.dialect.error_event(error)
+            if event is not None:
+                return encode(event)
+        raise exception(self.library, error, self._request) from error
+
+
+class Body(_Body):
+    """The body for a sync client. A class, not a generator, which would stay open when it is dropped."""
+
+    _stream: Stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._ended:
+            raise StopIteration
+        try:
+            return b"".join([event.raw for event in next(self._batches)])
+        except StopIteration:
+            self._ended = True
+            raise
+        except Error as error:
+            return self._late(error)
+
+    def __init__(self, stream: Stream, request: Any, errors: Errors) -> None:
+        super().__init__(stream, request, errors)
+        self._batches = stream.batches()
+
+    def close(self) -> None:
+        """Leave the call if it has not ended."""
+        self._ended = True
+        self._stream.__exit__(None, None, None)
+
+
+class AsyncBody(_Body):
+    """The body for an async client. A class, not an async generator, which would stay open when it is dropped."""
+
+    _stream: AsyncStream
+
+    def __init__(self, stream: AsyncStream, request: Any, errors: Errors) -> None:
+        super().__init__(stream, request, errors)
+        self._batches = stream.batches()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._ended:
+            raise StopAsyncIteration
+        try:
+            return b"".join([event.raw for event in await anext(self._batches)])
+        except StopAsyncIteration:
+            self._ended = True
+            raise
+        except Error as error:
+            return self._late(error)
+
+    async def aclose(self) -> None:
+        """Leave the call if it has not ended."""
+        self._ended = True
+        await self._stream.__aexit__(None, None, None)
