@@ -29,7 +29,7 @@ FLOORS = (
     ("registry",),
     ("_engine",),
     ("stream", "_setup", "_wire"),
-    ("answer",),
+    ("answer", "relay"),
     ("client",),
     ("__init__",),
     ("testing",),

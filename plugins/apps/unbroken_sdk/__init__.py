@@ -1,11 +1,17 @@
-"""Unbroken under another client: the policies and the proofs for a program that keeps the SDK that it has."""
+"""Unbroken under another client: its policies and proofs, for a program that keeps the SDK that it has.
+
+`protect(client)` puts it under a client that exists. `httpx` and `httpx2` have the transports and clients for
+everything else that stands on one of these libraries.
+"""
 
 from typing import TYPE_CHECKING, Any
+
+from ._protect import protect
 
 if TYPE_CHECKING:
     from . import httpx, httpx2
 
-__all__ = ("httpx", "httpx2")
+__all__ = ("httpx", "httpx2", "protect")
 
 
 def __getattr__(name: str) -> Any:
