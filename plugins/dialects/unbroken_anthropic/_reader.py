@@ -1,6 +1,6 @@
 """Read the events of one attempt."""
 
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field
 
@@ -17,7 +17,10 @@ from ._typed import decode_delta, text_of
 _DELTA: Final = "content_block_delta"
 _START: Final = "message_start"
 _BLOCK: Final = CONTENT | STRUCTURE
-_THINKING: Final = frozenset({"thinking", "redacted_thinking"})
+# The API sends the summary of a compaction in one delta.
+_THINKING: Final = frozenset({"thinking", "redacted_thinking", "compaction"})
+# A message has a few dozen; of more than these, the others are not waited for.
+_MOST_TOOLS: Final = 1024
 
 
 @define(eq=False)
@@ -25,8 +28,9 @@ class AnthropicReader:
     """Reads the events of one attempt. Some servers send ``message_start`` twice; its text counts once."""
 
     quiet: bool = field(default=False, init=False)
-    _runs: bool = field(default=False, init=False)
-    """Whether the last block is the call of a server's tool."""
+    """Whether the model thinks or writes the input of a tool, or a tool of the server is at work."""
+    _running: set[str] = field(factory=set[str], init=False)
+    """The ids of the server's tools whose results have not come."""
     _started: bool = field(default=False, init=False)
     _head: bytes = field(default=b"\0", init=False)
     """How the last delta began, up to the first character of its text."""
@@ -56,12 +60,18 @@ class AnthropicReader:
             return
         name = document.get("type") if event.type == UNNAMED else event.type
         if name == "content_block_start":
-            kind = str(as_object(document.get("content_block")).get("type"))
-            is_tool = kind.endswith("tool_use")
-            self.quiet = is_tool or kind in _THINKING
-            self._runs = is_tool and kind != "tool_use"
+            self._note_block(as_object(document.get("content_block")))
         elif name == "content_block_stop":
-            self.quiet = self._runs
+            self.quiet = bool(self._running)
+
+    def _note_block(self, block: dict[str, Any]) -> None:
+        kind = str(block.get("type"))
+        is_tool = kind.endswith("tool_use")
+        if is_tool and kind != "tool_use" and len(self._running) < _MOST_TOOLS:
+            self._running.add(str(block.get("id")))
+        elif kind.endswith("tool_result"):
+            self._running.discard(str(block.get("tool_use_id")))
+        self.quiet = is_tool or kind in _THINKING
 
     def text(self, event: Event) -> str | None:
         """Return the text of `event`, as `Anthropic.text` does, but none of a repeated ``message_start``."""
