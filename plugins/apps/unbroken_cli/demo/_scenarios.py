@@ -1,6 +1,7 @@
 """The rows of the demonstration, as data."""
 
 import json
+import re
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -53,11 +54,10 @@ class Scenario:
 
 def thinking(text: str, *, pings: int | None) -> str:
     """Return the script of a model that thinks, pings every 50 ms, `pings` times or forever, and then says `text`."""
-    message = {"id": "msg_thinks", "type": "message", "role": "assistant", "model": "claude-unbroken", "content": []}
-    message |= {"stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 9, "output_tokens": 1}}
+    message: dict[str, Any] = {"id": "msg_thinks", "role": "assistant", "model": "claude-unbroken", "content": []}
+    message |= {"stop_reason": None, "usage": {"input_tokens": 9, "output_tokens": 1}}
     thought = {"type": "thinking_delta", "thinking": "Let me see."}
-    words = [f"{word} " for word in text.split(" ")]
-    words[-1] = words[-1].rstrip()
+    words = re.findall(r"\s*\S+", text)
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": message},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
