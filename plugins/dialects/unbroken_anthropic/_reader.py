@@ -23,7 +23,8 @@ _THINKING: Final = frozenset({"thinking", "redacted_thinking", "compaction"})
 _MOST_TOOLS: Final = 1024
 
 
-@define(eq=False)
+# Without repr: it would show what the server sent, and stands in the variables of tracebacks.
+@define(eq=False, repr=False)
 class AnthropicReader:
     """Reads the events of one attempt. Some servers send ``message_start`` twice; its text counts once."""
 

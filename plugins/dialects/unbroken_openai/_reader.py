@@ -24,8 +24,9 @@ _HIDDEN_END: Final = TERMINAL | HIDDEN
 _ERROR_USAGE: Final = ERROR | USAGE
 
 
+# Without repr: it would show what the server sent, and stands in the variables of tracebacks.
 @final
-@define(eq=False)
+@define(eq=False, repr=False)
 class OpenAIReader:
     """Tells what each event is, and whose text it has.
 

@@ -335,3 +335,11 @@ def test_no_bytes_break_the_classification(raw: bytes, type: str):
         DIALECT.text(event)
     except StreamError:
         assert type in {"message", "content_block_delta"}
+
+
+def test_a_reader_shows_nothing_of_the_stream():
+    """It is a local variable of the engine, and so in reports that show those."""
+    reader = DIALECT.reader(None)
+    reader.classify(Event.make("message_start", {"message": {"id": "canary"}}))
+    reader.classify(start(type="server_tool_use", id="canary"))
+    assert "canary" not in repr(reader)

@@ -151,3 +151,11 @@ def test_the_proof_is_one_of_two():
     assert (OpenAI().proof, OpenAI(proof="done").proof) == ("finish_reason", "done")
     with pytest.raises(ConfigurationError, match="proof"):
         OpenAI(proof="DONE")  # type: ignore[arg-type]
+
+
+def test_a_reader_shows_nothing_of_the_stream():
+    """It is a local variable of the engine, and so in reports that show those."""
+    openai = reader()
+    openai.classify(item("added", "reasoning", id="canary"))
+    openai.text(Event.make("response.output_text.delta", {"item_id": "canary", "delta": "x"}))
+    assert "canary" not in repr(openai)
