@@ -15,7 +15,7 @@ DONE: Final = "response.output_item.done"
 _MOST_OPEN: Final = 1024
 _CALLS: Final = ("tool_calls", "function_call")
 _REASONING: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
-_THOUGHTS: Final = frozenset({"thinking", "reasoning"})
+_THOUGHTS: Final = ("thinking", "reasoning")
 
 
 class _Item(msgspec.Struct, gc=False):

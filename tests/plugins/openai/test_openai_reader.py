@@ -133,6 +133,26 @@ def test_items_without_end_are_not_all_kept():
     assert (openai.quiet, len(openai._items._open)) == (True, _MOST_OPEN)
 
 
+@pytest.mark.parametrize("odd", [None, 7, True, "x", ["thinking"], {"thinking": []}, [], {}], ids=repr)
+def test_odd_values_say_nothing_about_silence(odd: Any):
+    """And raise nothing."""
+    openai = reader()
+    for choice in (
+        odd,
+        {"delta": odd},
+        {"message": odd},
+        {"delta": {"content": [odd]}},
+        {"delta": {"content": [{"type": odd}]}},
+        {"delta": {"content": "a"}, "index": odd},
+    ):
+        openai.classify(Event.make("message", {"choices": [choice]}))
+        openai.classify(chunk("a"))
+        assert not openai.quiet
+    openai.classify(item("added", odd, index=odd, id=odd))
+    openai.classify(item("done", odd, index=odd, id=odd))
+    assert not openai.quiet
+
+
 def test_by_itself_an_event_says_nothing_about_silence():
     """A dialect has no state."""
     assert OpenAI().quiet is False
