@@ -4,7 +4,10 @@ from typing import Any, Final
 
 from unbroken.error_bodies import as_object, error_document, error_for, error_message, one_line
 from unbroken.error_report import ErrorReport
-from unbroken.errors import Error, QuotaExceededError
+from unbroken.errors import Error, QuotaExceededError, StreamError, TruncatedStreamError
+from unbroken.messages import Event
+
+from ._documents import UNNAMED
 
 _TWINS: Final = {
     "invalid_request_error": 400,
@@ -55,6 +58,16 @@ def error_of(body: bytes, status: int | None = None, *, reason: str | None = Non
     made.kind = kind
     made.response_id = _word(document.get("request_id"))
     return made
+
+
+def contradiction(event: Event, document: dict[str, Any]) -> Error | None:
+    """Return the error for an event that is wrong because of the events before it; None if it is not of such a type."""
+    name = document.get("type") if event.type == UNNAMED else event.type
+    if name == "message_start":
+        return StreamError("a second message begins, with another id, in the stream of the first")
+    if name == "message_stop":
+        return TruncatedStreamError("the message is not complete: there was no stop_reason")
+    return None
 
 
 def _effective(kind: str | None, status: int | None) -> int:

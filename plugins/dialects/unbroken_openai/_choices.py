@@ -35,6 +35,8 @@ class Choices:
     """The index whose text is the text of the call, if there are several."""
     seen: dict[int, bool] = field(factory=dict[int, bool], init=False)
     """Whether each choice is finished, by its index. It is bounded."""
+    quiet: bool = field(default=False, init=False)
+    """Whether the last chunk that said something was reasoning or part of a call, after which silence is normal."""
     _asked: bool = field(default=False, init=False)
     _finished: bool = field(default=False, init=False)
 

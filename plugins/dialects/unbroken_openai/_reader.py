@@ -14,17 +14,19 @@ from ._chunks import is_done, plain_kind
 from ._failures import failure_in, unwrapped
 from ._parts import TYPES, Parts, decode_delta
 from ._responses import TEXT_DELTA, is_response
+from ._silence import ADDED, DONE, OpenItems
 from ._text import decode_plain, text_of
 
 Proof = Literal["finish_reason", "done"]
 # The type of an event without a name (WHATWG HTML §9.2.6).
 _UNNAMED: Final = "message"
-_DONE: Final = TERMINAL | HIDDEN
+_HIDDEN_END: Final = TERMINAL | HIDDEN
 _ERROR_USAGE: Final = ERROR | USAGE
 
 
+# Without repr: it would show what the server sent, and stands in the variables of tracebacks.
 @final
-@define(eq=False)
+@define(eq=False, repr=False)
 class OpenAIReader:
     """Tells what each event is, and whose text it has.
 
@@ -35,6 +37,7 @@ class OpenAIReader:
     proof: Proof
     call: AttemptView | None = None
     _choices: Choices = field(init=False)
+    _items: OpenItems = field(factory=OpenItems, init=False)
     _parts: Parts = field(factory=Parts, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -42,8 +45,8 @@ class OpenAIReader:
 
     @property
     def quiet(self) -> bool:
-        """Return False: no silence is known to be normal."""
-        return False
+        """Return whether the model thinks, or a tool or its call is at work (`OpenItems`, `Choices.quiet`)."""
+        return self._items.quiet or self._choices.quiet
 
     def complete_at_end(self) -> bool:
         """Return whether each choice that was seen has its ``finish_reason``, and that is proof enough."""
@@ -57,7 +60,7 @@ class OpenAIReader:
             return CONTENT
         if type == _UNNAMED or not is_response(type):
             return plain_kind(event, self._choices) or self._kind_by_data(event)
-        return self._done() if not json and is_done(raw) else _responses.kind_of(type, raw)
+        return self._done() if not json and is_done(raw) else self._kind_of_response(type, raw)
 
     def text(self, event: Event) -> str | None:
         """Return the text of the answer in `event`, None without any. Raises StreamError for a chunk cut in two."""
@@ -82,7 +85,12 @@ class OpenAIReader:
 
     def _done(self) -> Kind:
         """``[DONE]`` before the end of every choice reports that the server gave up."""
-        return _DONE if self.proof == "done" or self._choices.complete else ERROR
+        return _HIDDEN_END if self.proof == "done" or self._choices.complete else ERROR
+
+    def _kind_of_response(self, type: str, raw: bytes) -> Kind:
+        if type in (ADDED, DONE):
+            self._items.note(type, raw)
+        return _responses.kind_of(type, raw)
 
     def _kind_by_data(self, event: Event) -> Kind:
         raw = event.raw
@@ -94,7 +102,7 @@ class OpenAIReader:
             return CONTENT if _is_cut(raw) else KEEPALIVE
         type = document.get("type")
         if isinstance(type, str) and is_response(type):
-            return _responses.kind_of(type, raw)
+            return self._kind_of_response(type, raw)
         return _ERROR_USAGE if failure_in(document) is not None else _chunks.kind_of(document, self._choices)
 
     def _text_by_data(self, event: Event) -> str | None:

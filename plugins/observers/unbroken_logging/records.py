@@ -19,7 +19,7 @@ to no call, has only the first. Fields without a value are left out.
 | circuit         | WARNING                               | circuit, key, old, new, failure_count            |
 
 The error fields are error (its class), error_message, error_kind (the API's name for it), status_code, retry_after and
-response_id; for a CircuitOpenError also circuit and key. Times are seconds.
+response_id; for a TimeoutError also timeout (its name), for a CircuitOpenError circuit and key. Times are seconds.
 """
 
 from contextvars import Context, copy_context
@@ -30,7 +30,7 @@ from attrs import field, frozen
 
 from unbroken.call import Call, Outcome
 from unbroken.decisions import Decision, GiveUp, Reject, Replay, TryAgain, Wait
-from unbroken.errors import CircuitOpenError, Error
+from unbroken.errors import CircuitOpenError, Error, TimeoutError
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response
 
@@ -143,6 +143,8 @@ def of_error(error: Error | None) -> dict[str, Any]:
     }
     if isinstance(error, CircuitOpenError):
         fields |= {"circuit": _text(error.circuit), "key": _text(error.key)}
+    if isinstance(error, TimeoutError):
+        fields["timeout"] = error.timeout
     return fields
 
 

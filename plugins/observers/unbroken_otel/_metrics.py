@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Unpack
 
-from unbroken import Call, Inbox, Outcome, Plugin, TryAgain, Usage, hookimpl
+from unbroken import Call, Inbox, Outcome, Plugin, TimeoutError, TryAgain, Usage, hookimpl
 from unbroken.decisions import Decision
 
 from . import _semconv as semconv
@@ -65,7 +65,8 @@ class OTelMetrics(Plugin):
     def _record(self, call: Call, outcome: Outcome, attributes: dict[str, Any], context: Context | None) -> None:
         instruments = self._instruments
         failed = {} if outcome.error is None else {semconv.ERROR_TYPE: type(outcome.error).__name__}
-        instruments.duration.record(outcome.duration, attributes | failed, context)
+        expired = {semconv.TIMEOUT: outcome.error.timeout} if isinstance(outcome.error, TimeoutError) else {}
+        instruments.duration.record(outcome.duration, attributes | failed | expired, context)
         if call.first_content_at is not None:
             waited = call.first_content_at - call.started_at
             if instruments.first_chunk is not None:

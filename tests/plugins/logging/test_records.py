@@ -7,7 +7,7 @@ import pytest
 
 from unbroken.call import Outcome
 from unbroken.decisions import GiveUp, Reject, Replay, TryAgain, Wait
-from unbroken.errors import CircuitOpenError, OverloadedError, ServerError
+from unbroken.errors import CircuitOpenError, OverloadedError, ServerError, TimeoutError
 from unbroken.headers import Headers
 from unbroken.messages import Event, Response, Usage
 from unbroken.testing import Answer, play
@@ -87,6 +87,15 @@ def test_a_decision_about_a_failure_tells_the_failure(make_plugin, call, entries
     plugin.on_decision(call, decision, "retry")
     assert plugin.flush(10)
     assert only(entries)[1].items() >= ERROR_FIELDS.items()
+
+
+@pytest.mark.parametrize("name", ["idle", "quiet", "first_event"])
+def test_a_timeout_tells_which_one_expired(make_plugin, call, entries, name):
+    """In a field of its own; a setting has to be changed by this name."""
+    plugin = make_plugin()
+    plugin.on_finish(call, outcome("failure", TimeoutError("x", timeout=name, seconds=6)))
+    assert plugin.flush(10)
+    assert only(entries)[1]["timeout"] == name
 
 
 @pytest.mark.parametrize(
