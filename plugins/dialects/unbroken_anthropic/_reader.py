@@ -22,12 +22,13 @@ _THINKING: Final = frozenset({"thinking", "redacted_thinking"})
 
 @define(eq=False)
 class AnthropicReader:
-    """Reads the events of one attempt. Some servers send ``message_start`` twice; its text counts once."""
+    """Reads the events of one attempt. Some servers send ``message_start`` again; its text counts once."""
 
     quiet: bool = field(default=False, init=False)
     _runs: bool = field(default=False, init=False)
     """Whether the last block is the call of a server's tool."""
-    _started: bool = field(default=False, init=False)
+    _begun: bool = field(default=False, init=False)
+    """Whether a ``message_start`` had text."""
     _head: bytes = field(default=b"\0", init=False)
     """How the last delta began, up to the first character of its text."""
     _size: int = field(default=1, init=False)
@@ -65,17 +66,19 @@ class AnthropicReader:
 
     def text(self, event: Event) -> str | None:
         """Return the text of `event`, as `Anthropic.text` does, but none of a repeated ``message_start``."""
-        if event.type == _DELTA:  # written out, because it runs for nearly every event
+        if event.type == _DELTA or event.type == UNNAMED:  # written out, because it runs for nearly every event
             try:
                 delta = decode_delta(event.raw).delta
             except (ValueError, RecursionError):
-                return text_in(event)
-            return delta.text if isinstance(delta, TextDelta) else None
-        if _starts_message(event):
-            repeated, self._started = self._started, True
-            if repeated:
-                return None
-        return text_of(event)
+                text = text_in(event)
+            else:
+                return delta.text if isinstance(delta, TextDelta) else None
+        else:
+            text = text_of(event)
+        if text and _starts_message(event):
+            repeated, self._begun = self._begun, True
+            return None if repeated else text
+        return text
 
     def complete_at_end(self) -> bool:
         """Return False: only ``message_stop`` proves that the stream is complete."""
@@ -83,10 +86,4 @@ class AnthropicReader:
 
 
 def _starts_message(event: Event) -> bool:
-    if event.type != UNNAMED or b"message_start" not in event.raw:
-        return event.type == _START
-    try:
-        data = data_of(event)
-    except StreamError:
-        return False
-    return as_object(data).get("type") == _START
+    return event.type == _START or (event.type == UNNAMED and event.get("type") == _START)
