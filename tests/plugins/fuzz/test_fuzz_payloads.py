@@ -25,7 +25,7 @@ from unbroken_openai import OpenAI
 from . import literal
 from .mutants import Named, Written, chunks_stream, headers, messages_stream, mutant, responses_stream
 
-MUTANTS = int(os.environ.get("UNBROKEN_FUZZ", "2500"))
+MUTANTS = int(os.environ.get("UNBROKEN_FUZZ", "1500"))
 """How many mutated events each API is tried with. Raise it for a longer search by hand."""
 FIRST = int(os.environ.get("UNBROKEN_SEED", "0"))
 """The number of the first stream."""
