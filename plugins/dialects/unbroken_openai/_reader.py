@@ -35,6 +35,8 @@ class OpenAIReader:
     proof: Proof
     call: AttemptView | None = None
     _choices: Choices = field(init=False)
+    _told: Choices = field(factory=Choices, init=False)
+    """The choices as far as their text was asked for; `classify` has been given what was read with them already."""
     _parts: Parts = field(factory=Parts, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -71,7 +73,8 @@ class OpenAIReader:
                 said = decode_plain(raw).choices
                 if len(said) == 1:
                     choice = said[0]
-                    if self._choices.several and (choice.index or 0) != self._choices.lowest:
+                    several = self._told.several or self._choices.asked
+                    if several and (choice.index or 0) != self._told.lowest:
                         return None
                     delta, text = choice.delta, choice.text
                     if delta is not None or text is not None:
@@ -112,7 +115,9 @@ class OpenAIReader:
         type = named or _type_of(document)
         if type is not None:
             return self._parts.text(type, document) if type in TYPES else None
-        return text_of(document, self._choices)
+        self._told.asked = self._choices.asked
+        self._told.add(as_list(document.get("choices")))
+        return text_of(document, self._told)
 
 
 def _type_of(document: dict[str, Any]) -> str | None:

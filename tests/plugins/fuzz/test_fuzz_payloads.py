@@ -22,6 +22,7 @@ from unbroken_anthropic import Anthropic, MessageBuilder
 from unbroken_chat import ChatCompletions, ContentGenerator
 from unbroken_openai import OpenAI
 
+from ...pieces import cut
 from . import literal
 from .mutants import Named, Written, chunks_stream, headers, messages_stream, mutant, responses_stream
 
@@ -199,6 +200,7 @@ def test_messages_lose_nothing_and_raise_nothing_foreign() -> None:
         found = literal.message_texts((event.type, event.raw) for event in events)
         assert pieces == found[: len(pieces)]
         assert error is not None or len(pieces) == len(found)
+        assert server.text(Answer(body=cut(plain.body[0], "pieces")))[1] == pieces
         text, reply, failure = server.reply(plain)
         whole = "".join(found)
         assert whole.startswith(text)
@@ -223,10 +225,11 @@ def test_chunks_lose_nothing_and_raise_nothing_foreign(asked: int) -> None:
         server.text(Answer(headers=[("content-type", "text/event-stream"), *fields], body=plain.body))
         events, pieces, error = server.text(plain)
         found = [literal.chunk_texts(event.type, event.raw) for event in events]
-        if asked == 2 or all(len(each or ()) < 2 for each in found):
-            for piece, each in zip(pieces, found, strict=False):
+        for number, (piece, each) in enumerate(zip(pieces, found, strict=False)):
+            if asked == 2 or all(len(before or ()) < 2 for before in found[: number + 1]):
                 texts = [text for index, text in each or () if asked == 1 or index == 0]
                 assert each is None or piece == "".join(texts), (pieces, found)
+        assert server.text(Answer(body=cut(plain.body[0], "pieces")))[1] == pieces
         said = server.completion(plain)
         assert said == ("".join(pieces) if error is None else None)
         read_by_both(mutants, fields, chance)
@@ -242,6 +245,7 @@ def test_responses_lose_nothing_and_raise_nothing_foreign() -> None:
     def check(chance: Random, written: list[Written], mutants: list[Written]) -> Error | None:
         fields = headers(chance)
         events, pieces, error = server.text(Answer(body=body_of(written)))
+        assert server.text(Answer(body=cut(body_of(written), "pieces")))[1] == pieces
         found = literal.response_texts((event.type, event.raw) for event in events)
         for piece, (sure, text) in zip(pieces, found, strict=False):
             assert not sure or piece == text, (pieces, found)
