@@ -26,13 +26,14 @@ _MOST_TOOLS: Final = 1024
 # Without repr: it would show what the server sent, and stands in the variables of tracebacks.
 @define(eq=False, repr=False)
 class AnthropicReader:
-    """Reads the events of one attempt. Some servers send ``message_start`` twice; its text counts once."""
+    """Reads the events of one attempt. Some servers send ``message_start`` again; its text counts once."""
 
     quiet: bool = field(default=False, init=False)
     """Whether the model thinks or writes the input of a tool, or a tool of the server is at work."""
     _running: set[str] = field(factory=set[str], init=False)
     """The ids of the server's tools whose results have not come."""
-    _started: bool = field(default=False, init=False)
+    _begun: bool = field(default=False, init=False)
+    """Whether a ``message_start`` had text."""
     _id: str | None = field(default=None, init=False)
     """The id of the message."""
     _reason: bool = field(default=False, init=False)
@@ -100,17 +101,19 @@ class AnthropicReader:
 
     def text(self, event: Event) -> str | None:
         """Return the text of `event`, as `Anthropic.text` does, but none of a repeated ``message_start``."""
-        if event.type == _DELTA:  # written out, because it runs for nearly every event
+        if event.type == _DELTA or event.type == UNNAMED:  # written out, because it runs for nearly every event
             try:
                 delta = decode_delta(event.raw).delta
             except (ValueError, RecursionError):
-                return text_in(event)
-            return delta.text if isinstance(delta, TextDelta) else None
-        if _starts_message(event):
-            repeated, self._started = self._started, True
-            if repeated:
-                return None
-        return text_of(event)
+                text = text_in(event)
+            else:
+                return delta.text if isinstance(delta, TextDelta) else None
+        else:
+            text = text_of(event)
+        if text and _starts_message(event):
+            repeated, self._begun = self._begun, True
+            return None if repeated else text
+        return text
 
     def complete_at_end(self) -> bool:
         """Return False: only ``message_stop`` proves that the stream is complete."""
@@ -118,10 +121,4 @@ class AnthropicReader:
 
 
 def _starts_message(event: Event) -> bool:
-    if event.type != UNNAMED or b"message_start" not in event.raw:
-        return event.type == _START
-    try:
-        data = data_of(event)
-    except StreamError:
-        return False
-    return as_object(data).get("type") == _START
+    return event.type == _START or (event.type == UNNAMED and event.get("type") == _START)

@@ -1,6 +1,6 @@
 """Reads the events of one attempt: chunks of Chat Completions, or events of the Responses API."""
 
-from typing import Final, Literal, final
+from typing import Any, Final, Literal, final
 
 from attrs import define, field
 
@@ -9,11 +9,11 @@ from unbroken.errors import StreamError
 from unbroken.messages import Event
 
 from . import _chunks, _responses
-from ._choices import Choices
+from ._choices import Choices, as_list
 from ._chunks import is_done, plain_kind
 from ._failures import failure_in, unwrapped
 from ._parts import TYPES, Parts, decode_delta
-from ._responses import TEXT_DELTA, is_response
+from ._responses import PREFIX, TEXT_DELTA, is_response
 from ._silence import ADDED, DONE, OpenItems
 from ._text import decode_plain, text_of
 
@@ -38,6 +38,8 @@ class OpenAIReader:
     call: AttemptView | None = None
     _choices: Choices = field(init=False)
     _items: OpenItems = field(factory=OpenItems, init=False)
+    _told: Choices = field(factory=Choices, init=False)
+    """The choices as far as their text was asked for; `classify` has been given what was read with them already."""
     _parts: Parts = field(factory=Parts, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -74,11 +76,13 @@ class OpenAIReader:
                 said = decode_plain(raw).choices
                 if len(said) == 1:
                     choice = said[0]
-                    if self._choices.several and (choice.index or 0) != self._choices.lowest:
+                    several = self._told.several or self._choices.asked
+                    if several and (choice.index or 0) != self._told.lowest:
                         return None
                     delta, text = choice.delta, choice.text
                     if delta is not None or text is not None:
-                        return text if delta is None or delta.content is None else delta.content
+                        content = None if delta is None else delta.content
+                        return content if content or text is None else text
         except (ValueError, RecursionError):
             pass
         return self._text_by_data(event)
@@ -100,8 +104,8 @@ class OpenAIReader:
             document = unwrapped(event.json())
         except StreamError:
             return CONTENT if _is_cut(raw) else KEEPALIVE
-        type = document.get("type")
-        if isinstance(type, str) and is_response(type):
+        type = _type_of(document)
+        if type is not None:
             return self._kind_of_response(type, raw)
         return _ERROR_USAGE if failure_in(document) is not None else _chunks.kind_of(document, self._choices)
 
@@ -116,10 +120,20 @@ class OpenAIReader:
             if not _is_cut(event.raw) or (named not in {None, TEXT_DELTA} and not self._parts.empty):
                 return None
             raise
-        type = named or document.get("type")
-        if isinstance(type, str) and is_response(type):
+        type = named or _type_of(document)
+        if type is not None:
             return self._parts.text(type, document) if type in TYPES else None
-        return text_of(document, self._choices)
+        self._told.asked = self._choices.asked
+        self._told.add(as_list(document.get("choices")))
+        return text_of(document, self._told)
+
+
+def _type_of(document: dict[str, Any]) -> str | None:
+    """Return the type of an event of the Responses API whose name was dropped. What has choices is a chunk."""
+    type = document.get("type")
+    if not isinstance(type, str) or not is_response(type):
+        return None
+    return type if type.startswith(PREFIX) or not as_list(document.get("choices")) else None
 
 
 def _is_cut(raw: bytes) -> bool:

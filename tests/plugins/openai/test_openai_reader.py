@@ -33,6 +33,19 @@ def chunk(content: str = "", finish_reason: str | None = None, index: Any = 0, *
     return Event.make("message", {"choices": [choice], **fields})
 
 
+def test_the_text_does_not_depend_on_what_was_read_with_it():
+    """Events that were classified before the text of the first was asked for change nothing (W4)."""
+    both = Event.make("message", {"choices": [{"index": index, "delta": {"content": "AB"[index]}} for index in (0, 1)]})
+    events = [chunk("a", index=1), chunk("b", index=1), both, chunk("c", index=0), chunk("d", index=1)]
+    ahead, one_by_one = reader(), reader()
+    kinds = [ahead.classify(event) for event in events]
+    together = [ahead.text(event) for event in events]
+    assert [(one_by_one.classify(event), one_by_one.text(event)) for event in events] == [
+        *zip(kinds, together, strict=True)
+    ]
+    assert together == ["a", "b", "A", "c", None]
+
+
 def test_each_attempt_begins_anew():
     """The finish_reason of one attempt proves nothing for the next."""
     dialect = OpenAI()
