@@ -111,7 +111,8 @@ def test_an_inactivity_timeout_that_is_given_is_for_every_silence(
     body = [sse(START, OPENED, THOUGHT), *pings(1000.0, 10.0), STALL]
     began = chat.clock.monotonic()
     with pytest.raises(TimeoutError) as caught:
-        chat.send(chat.generator([Answer(body=body)], proxy=proxy, **arguments), "Hello")
+        generator = chat.generator([Answer(body=body)], proxy=proxy, **arguments)
+        chat.read(generator.stream_request("Hello"), lambda stream: stream.events())
     assert (caught.value.timeout, caught.value.seconds) == (name, seconds)
     assert f"{name} timeout" in caught.value.message
     assert chat.clock.monotonic() - began == pytest.approx(seconds)
@@ -209,3 +210,13 @@ def test_a_tool_of_the_responses_api_is_waited_for(play: Play) -> None:
     ]
     played = play([Answer(body=body)], [Timeout(**DIVIDED), Retry()], dialect=OpenAI())
     assert (played.error, len(played.requests)) == (None, 1)
+
+
+def test_a_whole_reply_waits_for_two_silent_thoughts_and_no_more(chat: Any) -> None:
+    """Nothing of them was shown, so `quiet` is retried like `first_event`: once."""
+    stalled = Answer(body=[sse(START, OPENED, THOUGHT), STALL])
+    began = chat.clock.monotonic()
+    with pytest.raises(TimeoutError) as caught:
+        chat.send(chat.generator([stalled, stalled]), "Hello")
+    assert (caught.value.timeout, caught.value.history[-1].reason) == ("quiet", "no progress within quiet, twice")
+    assert 1200.0 <= chat.clock.monotonic() - began < 1210.0

@@ -15,6 +15,7 @@ from ._config import RetryConfig, RetryOptions
 
 BACKOFF: Key[Backoff] = Key("retry.backoff")
 SILENT: Key[int] = Key("retry.silent")
+_LONG = {"first_event": "no content within first_event, twice", "quiet": "no progress within quiet, twice"}
 _UNSENT = ("before", "connect")
 
 
@@ -63,8 +64,8 @@ class Retry(Plugin):
             return decisions.GiveUp(reason="x-should-retry: false")
         if not call.current.repeatable and call.phase not in _UNSENT:
             return decisions.GiveUp(reason="the server may have the request, which must not be sent twice")
-        if _waited_in_vain(call, error):
-            return decisions.GiveUp(reason="no content within first_event, twice")
+        if (in_vain := _waited_in_vain(call, error)) is not None:
+            return decisions.GiveUp(reason=in_vain)
         if call.attempt > self.config.max_retries:
             return decisions.GiveUp(reason=f"max_retries {self.config.max_retries} reached")
         hint = error.retry_after
@@ -111,18 +112,18 @@ class Retry(Plugin):
         return decisions.TryAgain(seconds, reason=f"retry {call.attempt} of {self.config.max_retries}, {how}")
 
 
-def _waited_in_vain(call: Call, error: Error) -> bool:
-    """Return whether this is the second first_event timeout of the call at this target; note the first.
+def _waited_in_vain(call: Call, error: Error) -> str | None:
+    """Return what to say of the second timeout of minutes at this target, None if it is none; note the first.
 
-    It is minutes long, so more of them would make the user wait for half an hour.
+    More of them would make the user wait for half an hour. `quiet` is retried where nothing was delivered before.
     """
-    if not isinstance(error, TimeoutError) or error.timeout != "first_event":
-        return False
+    if not isinstance(error, TimeoutError) or error.timeout not in _LONG:
+        return None
     target = call.attempts - call.attempt  # the attempts before `TryAgain(fresh=True)` changed the target
     if call.get(SILENT) == target:
-        return True
+        return _LONG[error.timeout]
     call.set(SILENT, target)
-    return False
+    return None
 
 
 def _is_http(call: Call, error: Error) -> bool:
