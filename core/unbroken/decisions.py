@@ -56,7 +56,7 @@ class Wait:
 
     seconds: float = field(validator=_seconds)
     reason: str = ""
-    until: Signal | None = field(default=None, kw_only=True, validator=optional(_signal))
+    until: Signal | None = field(default=None, kw_only=True, eq=False, repr=False, validator=optional(_signal))
     """Ends the wait early when it is set. After a wait with a signal, the same plugin is asked again."""
     shadow: bool = field(default=False, kw_only=True)
 
