@@ -33,10 +33,6 @@ from ._queue import NOTHING, Place, Queue
 from ._state import KeyState
 from ._tokens import NO_TOKENS, Tokens, checked, counted, estimate, spent, was_sent
 
-_PLACE: Key[Place] = Key("rate-limit.place")
-# The key of an attempt without a place: plugins behind this one may send it elsewhere.
-_KEY: Key[Hashable] = Key("rate-limit.key")
-
 
 class RateLimit(Plugin):
     """Keeps the calls of a key within its limits: ``RateLimit(requests=50, tokens=40_000)``.
@@ -54,6 +50,10 @@ class RateLimit(Plugin):
 
     def __init__(self, config: RateLimitConfig | None = None, /, **options: Unpack[RateLimitOptions]) -> None:
         super().__init__(config, **options)
+        # Of this object alone, as another limiter may be in the list.
+        self._place: Key[Place] = Key("rate-limit.place")
+        self._key_of: Key[Hashable] = Key("rate-limit.key")
+        """For an attempt without a place. Plugins behind this one may send it elsewhere."""
         buckets = self.config.buckets()
         self._costs = Costs(buckets)
         self._limited = bool(buckets)
@@ -72,12 +72,12 @@ class RateLimit(Plugin):
         return decision if decision is None or not self.config.shadow else attrs.evolve(decision, shadow=True)
 
     def _decided(self, call: Call) -> Wait | Reject | None:
-        place = call.get(_PLACE)
+        place = call.get(self._place)
         if place is not None:
             return self._inbox.do(self._ask, call, place)
         key = self._key(call)
         if not self._limited:
-            call.set(_KEY, key)
+            call.set(self._key_of, key)
             if not self._keys:
                 return None  # no gate was ever closed
         estimated = self._estimated(call) if self._costs.in_tokens else NO_TOKENS
@@ -95,7 +95,7 @@ class RateLimit(Plugin):
             return refusal
         place = Place(queue, now, at, units, estimated, call.events, chance)
         if units or queue.is_gated:
-            call.set(_PLACE, place)  # before it is taken, so that an interrupt cannot lose it
+            call.set(self._place, place)  # before it is taken, so that an interrupt cannot lose it
             queue.enter(place)
         return None if wait <= NOTHING else Wait(wait, "rate limit", until=place.signal)
 
@@ -112,7 +112,7 @@ class RateLimit(Plugin):
         """Run just before sending: wait longer, or reject, if the gate has closed in the meantime."""
         if self.config.shadow or (not self._limited and not self._keys):
             return None
-        place = call.get(_PLACE)
+        place = call.get(self._place)
         if place is None or not place.mark:
             return None if place is None and self._limited else self._decided(call)
         if place.queue.gate.until - call.now() <= NOTHING:
@@ -135,27 +135,27 @@ class RateLimit(Plugin):
             return
         # One window at most: after that the next request finds out what the server says by then.
         closed = min(closed_for(statuses), self.config.per)
-        place = call.get(_PLACE)
+        place = call.get(self._place)
         if place is not None:
             self._inbox.put(_learn, call, place, left(statuses), closed)
         elif closed > 0.0 and not self._limited:
-            self._inbox.put(self._close_gate, call, call.get(_KEY), closed)
+            self._inbox.put(self._close_gate, call, call.get(self._key_of), closed)
 
     def on_usage(self, call: Call, usage: Usage) -> None:
         """Settle the tokens that the server has counted, while the answer goes on."""
-        place = call.get(_PLACE) if self._costs.in_tokens else None
+        place = call.get(self._place) if self._costs.in_tokens else None
         if place is not None:
             certain, expected = counted(usage, place.estimated)
             self._inbox.put(_settle, call, place, self._costs.units(certain, expected))
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Close the gate if the server asks for it, and settle what the attempt used."""
-        place = call.get(_PLACE)
+        place = call.get(self._place)
         closed = 0.0 if outcome.error is None else self._asked_to_wait(outcome.error)
         if closed > 0.0 and place is not None:
             self._inbox.put(_close, call, place.queue, closed)
         elif closed > 0.0:
-            self._inbox.put(self._close_gate, call, call.get(_KEY), closed)
+            self._inbox.put(self._close_gate, call, call.get(self._key_of), closed)
         if place is not None and not was_sent(call):
             self._inbox.put(_cancel, call, place)
         elif place is not None:
@@ -163,7 +163,7 @@ class RateLimit(Plugin):
             if self._costs.in_tokens:
                 units = self._costs.units(spent(call, place.estimated, place.events_before))
             self._inbox.put(_leave, call, place, units)
-        call.pop(_PLACE)  # not before: after an interrupt this hook is called again, and all of it may be repeated
+        call.pop(self._place)  # not before: after an interrupt this hook is called again, and all of it may be repeated
 
     def _close_gate(self, call: Call, key: Hashable, seconds: float) -> None:
         _close(call, self._keys.get(key, call.now()), seconds)
