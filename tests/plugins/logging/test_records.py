@@ -63,7 +63,8 @@ def test_a_decision_in_shadow_is_marked(make_plugin, call, entries, decision, le
     plugin.on_decision(call, decision, "acme")
     plugin.close()
     (entry,) = entries
-    assert (entry.record["level"].name, entry.record["message"]) == (level, message)
+    assert entry.record["level"].name == level
+    assert entry.record["message"].startswith(message + " request_id=")
     assert entry.record["extra"]["shadow"] is True
 
 
