@@ -110,7 +110,7 @@ class Engine:
         call.attempt += 1
         call.attempts += 1
         call.phase = "before"
-        call.response = call.usage = call.first_content_at = None
+        call.response = call.usage = call.sent_at = call.first_content_at = None
         self._ended = None
         use_request(call, call.base)
         run = self._run()
@@ -213,7 +213,7 @@ class Engine:
 
     def _run(self) -> AttemptRun:
         run = AttemptRun(self.call, self._calls, self._limits, self.mode, self.closing)
-        self.reader = run.reader
+        self.reader = self.call.reader = run.reader
         return run
 
     def _record(self, error: Error, answer: ShouldRetry, plugin: str) -> None:
