@@ -110,8 +110,8 @@ def test_an_inactivity_timeout_that_is_given_is_for_every_silence(
     """Also while the model thinks; `idle` and `quiet` are the same then."""
     body = [sse(START, OPENED, THOUGHT), *pings(1000.0, 10.0), STALL]
     began = chat.clock.monotonic()
+    generator = chat.generator([Answer(body=body)], proxy=proxy, **arguments)
     with pytest.raises(TimeoutError) as caught:
-        generator = chat.generator([Answer(body=body)], proxy=proxy, **arguments)
         chat.read(generator.stream_request("Hello"), lambda stream: stream.events())
     assert (caught.value.timeout, caught.value.seconds) == (name, seconds)
     assert f"{name} timeout" in caught.value.message
