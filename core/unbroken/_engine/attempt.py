@@ -18,6 +18,7 @@ from .effects import Open, Read, Steps
 from .head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, check_plain_head, error_answer
 from .hook_calls import HookCalls
 from .plain import PlainBody
+from .shadow import Trial
 from .timing import ReadTimeout, after, earliest, expired
 from .wire_bytes import WireBytes
 
@@ -70,18 +71,24 @@ class AttemptRun:
             yield from self.replay(answer.events)
             return
         timeouts = answer.timeouts or _DEFAULT_TIMEOUTS
-        started = self.call.now()
-        response = yield from self._open(answer, timeouts, started)
+        started, trial = self.call.now(), None
+        if timeouts.shadow:
+            trial = Trial(timeouts, self.call, self.hooks.would_expire, started)
+            timeouts = _DEFAULT_TIMEOUTS
+        response = yield from self._open(answer, timeouts, started, trial)
         self.hooks.on_response(response)
         is_expected, start = self._checked_head(response), b""
         left = None if timeouts.first_event is None else started + timeouts.first_event - self.call.now()
         timeout = ReadTimeout(timeouts, left, self.call.deadline)
+        if trial is not None:
+            timeout = trial.beside(timeout)
         if is_expected is None:
             start = yield from self._first_bytes(timeout)
             is_expected = begins_stream(start)
         if not is_expected:
             self.error_body = yield from self._error_body(start)
-            raise error_answer(self.call.dialect, response, self.error_body)
+            expected = "JSON" if self.mode.plain else "text/event-stream"
+            raise error_answer(self.call.dialect, response, self.error_body, expected=expected)
         self.call.phase = "first_event" if self.call.committed_at is None else "streaming"
         if self.mode.plain:
             yield from self._plain(response, timeout)
@@ -102,13 +109,15 @@ class AttemptRun:
         if events:
             yield from self._deliver([*events], complete=True)
 
-    def _open(self, request: Request, timeouts: Timeouts, started: float) -> Steps[Response]:
+    def _open(self, request: Request, timeouts: Timeouts, started: float, trial: Trial | None) -> Steps[Response]:
         """Send the request. Returns the head of the response."""
         call = self.call
         deadline = earliest(after(started, timeouts.first_event), call.deadline)
         connect = after(started, timeouts.connect)
         opening = Opening(connect_deadline=earliest(connect, deadline), deadline=deadline)
+        opening = opening if trial is None else trial.timed(opening)
         call.phase = "connect"
+        call.sent_at = started
         self.sent = True
         try:
             response: Response = yield Open(request, opening)
@@ -121,6 +130,8 @@ class AttemptRun:
             raise expired(name, reached, call.deadline, timeouts) from error
         finally:
             call.phase = opening.phase
+            if trial is not None:
+                trial.opened(opening)
         call.response = response
         return response
 
@@ -142,7 +153,8 @@ class AttemptRun:
             chunk: bytes = yield read
         except builtins.TimeoutError as error:
             raise timeout.error(error) from error
-        timeout.end(self.call.now())
+        finally:
+            timeout.end(self.call.now())
         self.ended = not chunk
         return chunk
 
@@ -162,6 +174,8 @@ class AttemptRun:
         except Error:
             self.error_body = answer.held()
             raise
+        if call.usage is not None:
+            self.hooks.on_usage(call.usage)
         if rest:
             yield from self._deliver(rest, complete=True)
 
@@ -179,7 +193,8 @@ class AttemptRun:
                 chunk: bytes = start or (yield read)
             except builtins.TimeoutError as error:
                 raise timeout.error(error) from error
-            timeout.end(call.now())
+            finally:
+                timeout.end(call.now())
             start = b""
             if not chunk:
                 yield from self._end(decoder)
@@ -203,7 +218,9 @@ class AttemptRun:
         ready = buffer.sort(events)
         if self._wire is not None:
             self._keep_bytes(self._wire, chunk, decoder)
-        call.usage = buffer.usage
+        if buffer.usage is not call.usage and buffer.usage is not None:
+            call.usage = buffer.usage
+            self.hooks.on_usage(buffer.usage)
         if buffer.first_content is not None and call.phase != "streaming":
             call.phase = "streaming"  # also while a complete answer is awaited
             call.first_content_at = call.now() if call.first_content_at is None else call.first_content_at

@@ -112,7 +112,7 @@ class Engine:
         call.attempt += 1
         call.attempts += 1
         call.phase = "before"
-        call.response = call.usage = call.first_content_at = None
+        call.response = call.usage = call.sent_at = call.first_content_at = None
         self._ended = None
         use_request(call, call.base)
         run = self._run()
@@ -215,7 +215,8 @@ class Engine:
 
     def _run(self) -> AttemptRun:
         run = AttemptRun(self.call, self._calls, self._limits, self.mode, self.closing)
-        self.reader, self.last = run.reader, run
+        self.reader = self.call.reader = run.reader
+        self.last = run
         return run
 
     def _record(self, error: Error, answer: ShouldRetry, plugin: str) -> None:

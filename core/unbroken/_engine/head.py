@@ -48,11 +48,14 @@ def check_head(response: Response) -> bool | None:
 def check_plain_head(response: Response, request: Request, *, redirects: bool = False) -> bool:
     """Return True for the head of a plain answer, False for an answer whose body says what is wrong.
 
+    A page of HTML, where only JSON is accepted, is that of a captive portal or a proxy.
+
     With `redirects`, a redirect within the origin of `request` is an answer too: the consumer may follow it. Raises
     StreamError for any other redirect, contradictory framing and too many header fields.
     """
     _check_fields(response, request if redirects else None)
-    return response.status_code < 400
+    accepted = request.headers.get("accept", "").strip().lower()
+    return response.status_code < 400 and not (accepted == "application/json" and media_type(response) == "text/html")
 
 
 def is_json(response: Response) -> bool:
@@ -87,14 +90,14 @@ def _is_encoded(response: Response) -> bool:
     return not _UNENCODED.issuperset(map(str.strip, encoding.split(",")))
 
 
-def error_answer(dialect: Dialect, response: Response, body: bytes) -> Error:
-    """Return the error for an answer that is not a stream."""
+def error_answer(dialect: Dialect, response: Response, body: bytes, *, expected: str = _STREAM) -> Error:
+    """Return the error for an answer that is not what was `expected`."""
     if response.status_code >= 400:
         return dialect.error_from_response(response, body)
     error = dialect.error_from_body(response, body)
     if error is not None:
         return error
-    return wrong_content("text/event-stream", response, body)
+    return wrong_content(expected, response, body)
 
 
 def wrong_content(expected: str, response: Response, body: bytes, request_id: str | None = None) -> ContentTypeError:

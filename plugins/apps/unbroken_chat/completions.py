@@ -138,8 +138,10 @@ class ChatCompletions:
         """Prepare the answer to `message`, after `history`: a stream to use with ``with``.
 
         `parameters` are further fields of the request, sent as they are (``model``, ``max_tokens`` …). Raises
-        ConfigurationError for messages that contain anything but text.
+        ConfigurationError for messages that contain anything but text, and for ``stream=False``.
         """
+        if parameters.get("stream", True) is not True:
+            raise refused("stream", "must be true, as the answer is read from a stream")
         said = [each.message if isinstance(each, Completion) else in_history(each) for each in history]
         asked = ChatMessage.user(message) if isinstance(message, str) else in_history(message, "message")
         body = {

@@ -14,8 +14,6 @@ from unbroken_timeout import Timeout
 
 from .config import ModeConfig, checked_names
 
-INACTIVITY_TIMEOUT: Final = 60.0
-
 # The rules and the defaults are the policy's own; errors name the fields of the guide.
 _SETTINGS: Final = attrs.fields(unbroken_retry.RetryConfig)
 _DEFAULT: Final = unbroken_retry.RetryConfig.DEFAULT
@@ -114,12 +112,16 @@ def policies(
     config: ModeConfig,
     retry_config: RetrySettings | None,
     circuit_breaker: unbroken_circuit_breaker.CircuitBreaker | None,
-    stream_inactivity_timeout: float,
+    stream_inactivity_timeout: float | None,
     plugins: Sequence[object] | None,
 ) -> list[object]:
     """Return `plugins` if given, otherwise the plugins that the other arguments configure."""
     if plugins is not None:
-        given = {"retry_config": retry_config, "circuit_breaker": circuit_breaker}
+        given = {
+            "retry_config": retry_config,
+            "circuit_breaker": circuit_breaker,
+            "stream_inactivity_timeout": stream_inactivity_timeout,
+        }
         for name, value in given.items():
             if value is not None:
                 raise refused(name, "has no effect beside plugins, which replace the whole list; put it among them")
@@ -127,8 +129,8 @@ def policies(
     if retry_config is None:
         retry_config = RetryConfig(max_attempts=config.retry_attempts)
     retry = retry_config.policy() if isinstance(retry_config, RetryConfig) else retry_config
-    timeout = Timeout(first_event=config.timeout, idle=stream_inactivity_timeout)
-    if stream_inactivity_timeout != INACTIVITY_TIMEOUT:  # who sets it means every silence
+    timeout = Timeout(first_event=config.timeout)
+    if stream_inactivity_timeout is not None:  # who sets it means every silence
         timeout = Timeout(first_event=config.timeout, idle=stream_inactivity_timeout, quiet=stream_inactivity_timeout)
     breaker = [] if circuit_breaker is None else [circuit_breaker]
     return [timeout, unbroken_retry.Retry(retry), *breaker, RateLimit()]

@@ -9,12 +9,9 @@ from unbroken import AsyncStream, Error, Event, Outcome, Stream, Usage
 from unbroken_anthropic import (
     Anthropic,
     ContentBlockDelta,
-    ContentBlockStart,
     Message,
     MessageBuilder,
-    MessageStart,
     MessageStop,
-    TextBlock,
     TextDelta,
 )
 
@@ -118,13 +115,10 @@ class Assembly:
         return event
 
     def _take_text(self, event: Event) -> str | None:
-        first = not self._builder.started
         it = self._take(event)
         if isinstance(it, ContentBlockDelta):
             return it.delta.text if isinstance(it.delta, TextDelta) else None
-        if isinstance(it, ContentBlockStart):
-            return it.content_block.text or None if isinstance(it.content_block, TextBlock) else None
-        return it.message.text or None if first and isinstance(it, MessageStart) else None
+        return self._stream.text_of(event)
 
     def _finished(self) -> Reply:
         if self._reply is None:

@@ -123,7 +123,8 @@ def stream(request: StreamRequest) -> int:
 
 def _timeouts(request: StreamRequest, plugins: Sequence[object]) -> Timeouts | None:
     """Return the timeouts of the timeout plugin, changed by the options; None without options."""
-    given = {"first_event": request.timeout, "idle": request.timeout, "total": request.total}
+    silence = dict.fromkeys(("first_event", "idle", "quiet"), request.timeout)
+    given = {**silence, "total": request.total}
     wanted = {name: seconds for name, seconds in given.items() if seconds is not None}
     if not wanted:
         return None

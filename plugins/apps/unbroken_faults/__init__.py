@@ -9,7 +9,7 @@ For tests and demonstrations. It imports nothing from unbroken.
 from . import faults
 from ._conversation import Speech
 from ._fault import Fault
-from ._fields import sse
+from ._fields import ToolUse, sse
 from ._requests import ReceivedRequest
 from ._script import ScriptError, parse_fault, parse_script
 from ._server import FaultServer
@@ -20,6 +20,7 @@ __all__ = (
     "ReceivedRequest",
     "ScriptError",
     "Speech",
+    "ToolUse",
     "faults",
     "parse_fault",
     "parse_script",

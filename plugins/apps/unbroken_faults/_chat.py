@@ -4,11 +4,12 @@ According to the vendor's pages *streaming responses*, *error codes* and *rate l
 faults uses the error names of the Messages API; here they are translated to those of this API.
 """
 
+from collections.abc import Iterator
 from email.utils import formatdate
 from typing import Any, ClassVar, Final, cast
 
 from . import _messages as messages
-from ._conversation import Speech, Voice, as_json, body_of, pieces_of
+from ._conversation import Speech, Voice, as_json, body_of, parts_of, pieces_of
 from ._fault import Fault
 from ._requests import ReceivedRequest
 
@@ -47,6 +48,7 @@ class ChatCompletions(Voice):
     id_prefix: ClassVar[str] = "chatcmpl-"
     request_id_prefix: ClassVar[str] = "req_"
     stop_reason: ClassVar[str] = "stop"
+    tools_reason: ClassVar[str] = "tool_calls"
 
     def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...]:
         """Return the chunks up to ``[DONE]``, with usage if ``stream_options.include_usage`` is set.
@@ -65,7 +67,7 @@ class ChatCompletions(Voice):
             _KEEP_ALIVE,
             chunk({"role": "assistant", "content": "", "refusal": None}),
             _KEEP_ALIVE,
-            *(chunk({"content": piece}) for piece in pieces_of(reply.text)),
+            *map(chunk, _deltas(reply)),
             chunk({}, reply.stop_reason),
             *([_data({**head, "choices": [], "usage": _usage(reply)})] if counted else []),
             _DONE,
@@ -73,7 +75,12 @@ class ChatCompletions(Voice):
 
     def message(self, reply: Speech, now: float) -> bytes:
         """Return a complete ``chat.completion``."""
-        said = {"role": "assistant", "content": reply.text, "refusal": None}
+        text = reply.text if reply.says_text else None
+        said: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        if reply.thinking:
+            said["reasoning_content"] = reply.thinking
+        if reply.tools:
+            said["tool_calls"] = [_call(reply, number, tool.input) for number, tool in enumerate(reply.tools)]
         choice = {"index": 0, "message": said, "logprobs": None, "finish_reason": reply.stop_reason}
         return as_json({**_head(reply, "chat.completion", now), "choices": [choice], "usage": _usage(reply)})
 
@@ -97,6 +104,20 @@ class ChatCompletions(Voice):
     def insertion(self, fault: Fault) -> bytes:
         """Return a comment instead of a ping, and a chunk instead of the event with invalid JSON."""
         return _TRANSLATED.get(fault.insert, fault.insert)
+
+
+def _deltas(reply: Speech) -> Iterator[dict[str, Any]]:
+    """Yield the deltas: reasoning (a field that servers of open models have), text, calls of tools."""
+    yield from ({"reasoning_content": piece} for piece in pieces_of(reply.thinking))
+    yield from ({"content": piece} for piece in pieces_of(reply.text))
+    for number, tool in enumerate(reply.tools):
+        yield {"tool_calls": [{"index": number, **_call(reply, number, "")}]}
+        yield from ({"tool_calls": [{"index": number, "function": {"arguments": part}}]} for part in parts_of(tool))
+
+
+def _call(reply: Speech, number: int, arguments: str) -> dict[str, Any]:
+    function = {"name": reply.tools[number].name, "arguments": arguments}
+    return {"id": reply.tool_id(number, "call_"), "type": "function", "function": function}
 
 
 def _error(fault: Fault, status: int) -> dict[str, Any]:
@@ -130,7 +151,7 @@ def _usage(reply: Speech) -> dict[str, Any]:
         "completion_tokens": reply.output_tokens,
         "total_tokens": reply.input_tokens + reply.output_tokens,
         "prompt_tokens_details": {"cached_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": len(pieces_of(reply.thinking))},
     }
 
 

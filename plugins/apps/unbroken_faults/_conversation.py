@@ -9,9 +9,12 @@ from typing import Any, ClassVar, Final, cast
 from attrs import frozen
 
 from ._fault import Fault
+from ._fields import ToolUse
 from ._requests import ReceivedRequest
 
 _NOUNS: Final = ("water", "gate", "river", "turbine", "valve", "spring", "rain", "mill", "wheel", "lake")
+_PART: Final = 8
+"""Characters of a part of the input of a tool."""
 _VERBS: Final = ("runs", "falls", "turns", "rises", "waits", "opens", "closes", "sings")
 
 
@@ -26,6 +29,17 @@ class Speech:
     input_tokens: int
     output_tokens: int
     stop_reason: str = "end_turn"
+    thinking: str = ""
+    tools: tuple[ToolUse, ...] = ()
+
+    @property
+    def says_text(self) -> bool:
+        """Whether there is text; empty text is some, unless there is nothing but calls of tools."""
+        return bool(self.text or not self.tools)
+
+    def tool_id(self, number: int, prefix: str) -> str:
+        """Return the id of a call of a tool."""
+        return f"{prefix}{self.id[-20:]}{number:02}"
 
 
 class Voice(ABC):
@@ -38,6 +52,8 @@ class Voice(ABC):
     id_prefix: ClassVar[str]
     request_id_prefix: ClassVar[str]
     stop_reason: ClassVar[str]
+    tools_reason: ClassVar[str]
+    """The stop reason of a reply that calls tools."""
 
     @abstractmethod
     def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...]:
@@ -70,7 +86,8 @@ def reply_to(request: ReceivedRequest, fault: Fault, voice: Voice, seed: int) ->
     identity = f"{random.getrandbits(96):024x}"
     spoken = _speech(random)
     text = spoken if fault.text is None else fault.text
-    estimate = (max(1, len(request.body) // 4), max(1, len(pieces_of(text))))
+    said = [*pieces_of(fault.thinking or ""), *pieces_of(text), *(part for it in fault.tools for part in parts_of(it))]
+    estimate = (max(1, len(request.body) // 4), max(1, len(said)))
     input_tokens, output_tokens = fault.usage or estimate
     return Speech(
         id=voice.id_prefix + identity,
@@ -79,7 +96,9 @@ def reply_to(request: ReceivedRequest, fault: Fault, voice: Voice, seed: int) ->
         text=text,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        stop_reason=voice.stop_reason,
+        stop_reason=voice.tools_reason if fault.tools else voice.stop_reason,
+        thinking=fault.thinking or "",
+        tools=fault.tools,
     )
 
 
@@ -100,6 +119,11 @@ def body_of(request: ReceivedRequest) -> dict[str, Any]:
 def pieces_of(text: str) -> list[str]:
     """Split `text` into pieces as a model sends them: words with the space before them. Joined they are the text."""
     return re.findall(r"\s*\S+|\s+$", text)
+
+
+def parts_of(tool: ToolUse) -> list[str]:
+    """Split the input of `tool` into parts as a model sends them: without regard to the JSON. Joined they are it."""
+    return [tool.input[start : start + _PART] for start in range(0, len(tool.input), _PART)]
 
 
 def as_json(value: Any) -> bytes:

@@ -6,6 +6,7 @@ from attrs import field, frozen
 from attrs.validators import in_, optional
 
 from ._fields import (
+    ToolUse,
     as_bytes,
     as_events,
     as_headers,
@@ -13,6 +14,7 @@ from ._fields import (
     as_pair,
     as_range,
     as_text,
+    as_tools,
     integer,
     positive,
     rising,
@@ -50,6 +52,11 @@ class Fault:
     """``auto``: the type of the body. None: no ``Content-Type``."""
     text: str | None = field(default=None, converter=as_text)
     """The text of the reply. None: generated from the seed."""
+    thinking: str | None = field(default=None, converter=as_text)
+    """What the model thinks before its text; in Chat Completions ``reasoning_content``. None: it does not."""
+    tools: tuple[ToolUse, ...] = field(default=(), converter=as_tools)
+    """The calls of tools behind the text: pairs of name and input, or objects with ``name`` and ``input``. An input is
+    an object, or text that is sent as it is."""
     usage: tuple[int, int] | None = field(default=None, converter=as_pair)
     """Input and output tokens. None: estimated."""
     events: tuple[bytes, ...] | None = field(default=None, converter=as_events, repr=shortened)

@@ -1,15 +1,24 @@
 """Converters and validators for the fields of a fault, whether they come from Python or from a script."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, Final, TypeAlias, cast
 
-from attrs import Attribute
+from attrs import Attribute, frozen
 
 Bytes: TypeAlias = bytes | str
 Event: TypeAlias = bytes | str | Mapping[str, Any]
+Input: TypeAlias = Mapping[str, Any] | str
 Check: TypeAlias = Callable[[Any, "Attribute[Any]", Any], None]
+
+
+@frozen
+class ToolUse:
+    """A call of a tool, with its input as JSON."""
+
+    name: str
+    input: str
 
 
 def sse(type: str, data: Any) -> bytes:
@@ -53,6 +62,25 @@ def as_events(value: Iterable[Event] | None) -> tuple[bytes, ...] | None:
         return tuple(sse(each["type"], each) if isinstance(each, Mapping) else as_bytes(each) for each in value)
     except (AttributeError, KeyError, TypeError):
         raise ValueError(f"'events' must be texts or objects with a 'type', not {value!r}") from None
+
+
+def as_tools(value: Iterable["ToolUse | Sequence[Any] | Mapping[str, Any]"]) -> tuple[ToolUse, ...]:
+    """Return calls of tools, from pairs of name and input or objects with ``name`` and ``input``. Raises ValueError.
+
+    An input is an object, or text: that is sent as it is, also if it is no JSON.
+    """
+    try:
+        return tuple(each if isinstance(each, ToolUse) else _as_tool(each) for each in value)
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"'tools' must be pairs of name and input, not {value!r}") from None
+
+
+def _as_tool(value: Sequence[Any] | Mapping[str, Any]) -> ToolUse:
+    name, input = (value["name"], value.get("input", {})) if isinstance(value, Mapping) else value
+    if not isinstance(name, str) or not isinstance(input, Mapping | str):
+        raise TypeError
+    text = input if isinstance(input, str) else json.dumps(dict(cast("Any", input)), ensure_ascii=False)
+    return ToolUse(name, text)
 
 
 def as_pair(value: Iterable[int] | None) -> tuple[int, int] | None:

@@ -3,11 +3,14 @@
 According to the vendor's pages *streaming messages*, *errors* and *rate limits* as of 2026.
 """
 
+import base64
+import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import Any, ClassVar, Final
 
-from ._conversation import Speech, Voice, as_json, pieces_of
+from ._conversation import Speech, Voice, as_json, parts_of, pieces_of
 from ._fault import Fault
 from ._fields import sse
 from ._requests import ReceivedRequest
@@ -45,28 +48,26 @@ class Messages(Voice):
     id_prefix: ClassVar[str] = "msg_01"
     request_id_prefix: ClassVar[str] = "req_01"
     stop_reason: ClassVar[str] = "end_turn"
+    tools_reason: ClassVar[str] = "tool_use"
 
     def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...]:
         """Return the events from ``message_start`` to ``message_stop``."""
         start = _message(reply, content=[], stop_reason=None, output_tokens=1)
         delta = {"stop_reason": reply.stop_reason, "stop_sequence": None}
         usage = {"input_tokens": reply.input_tokens, "output_tokens": reply.output_tokens}
+        first, *rest = (event for index, block in enumerate(_blocks(reply)) for event in _block(index, *block))
         return (
             _event("message_start", message=start),
-            _event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+            first,
             PING,
-            *(
-                _event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece})
-                for piece in pieces_of(reply.text)
-            ),
-            _event("content_block_stop", index=0),
+            *rest,
             _event("message_delta", delta=delta, usage=usage),
             _event("message_stop"),
         )
 
     def message(self, reply: Speech, now: float) -> bytes:
         """Return a complete message."""
-        content = [{"type": "text", "text": reply.text}]
+        content = [whole for whole, _, _ in _blocks(reply)]
         said = _message(reply, content=content, stop_reason=reply.stop_reason, output_tokens=reply.output_tokens)
         return as_json(said)
 
@@ -100,6 +101,37 @@ def _error(reply: Speech, fault: Fault, status: int) -> dict[str, Any]:
     if fault.error_code is not None:
         inner["details"] = {"error_code": fault.error_code}
     return {"type": "error", "error": inner, "request_id": reply.request_id}
+
+
+def _blocks(reply: Speech) -> Iterator[tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]]:
+    """Yield each block of `reply`: whole, as it starts in a stream, and its deltas."""
+    if reply.thinking:
+        signature = base64.b64encode(reply.id.encode()).decode()
+        pieces = [{"type": "thinking_delta", "thinking": piece} for piece in pieces_of(reply.thinking)]
+        deltas = [*pieces, {"type": "signature_delta", "signature": signature}]
+        block = {"type": "thinking", "thinking": reply.thinking, "signature": signature}
+        yield block, {**block, "thinking": "", "signature": ""}, deltas
+    if reply.says_text:
+        block = {"type": "text", "text": reply.text}
+        yield block, {**block, "text": ""}, [{"type": "text_delta", "text": piece} for piece in pieces_of(reply.text)]
+    for number, tool in enumerate(reply.tools):
+        call: dict[str, Any] = {"type": "tool_use", "id": reply.tool_id(number, "toolu_01"), "name": tool.name}
+        parts = [{"type": "input_json_delta", "partial_json": part} for part in ("", *parts_of(tool))]
+        yield {**call, "input": _object(tool.input)}, {**call, "input": {}}, parts
+
+
+def _object(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _block(index: int, whole: dict[str, Any], start: dict[str, Any], deltas: list[dict[str, Any]]) -> Iterator[bytes]:
+    yield _event("content_block_start", index=index, content_block=start)
+    for delta in deltas:
+        yield _event("content_block_delta", index=index, delta=delta)
+    yield _event("content_block_stop", index=index)
 
 
 def _message(reply: Speech, *, content: list[Any], stop_reason: str | None, output_tokens: int) -> dict[str, Any]:

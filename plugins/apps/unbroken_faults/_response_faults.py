@@ -4,6 +4,7 @@ from typing import Final
 
 from ._catalogue import FILLER, listed
 from ._fault import Fault
+from ._fields import Input
 from ._messages import SPENT
 
 _PORTAL: Final = b"<!doctype html><title>Welcome</title><p>Accept the terms to use this network.</p>"
@@ -16,6 +17,18 @@ _HINT: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n
 def ok(text: str | None = None, words: int | None = None) -> Fault:
     """Answer normally, with `text` or with a text of `words` words."""
     return Fault(text=text if words is None else " ".join(["water"] * words))
+
+
+@listed
+def thinking(text: str = "Let me think.", answer: str | None = None) -> Fault:
+    """Think, then answer normally."""
+    return Fault(thinking=text, text=answer)
+
+
+@listed
+def tool_use(name: str = "get_time", input: Input | None = None, text: str = "") -> Fault:
+    """Call a tool, after `text` if there is any. As an input, text is sent as it is, also if it is no JSON."""
+    return Fault(tools=[(name, {} if input is None else input)], text=text)
 
 
 @listed

@@ -1,7 +1,8 @@
 """Faults in the middle of a stream, and faults of the connection under it.
 
-For a fault that comes `after` some events: the first three events are preamble, then text follows. In Messages they are
-``message_start``, ``content_block_start`` and ``ping``; in Chat Completions a comment, the role and a comment.
+For a fault that comes `after` some events: the first three events are preamble, then thinking, text and calls follow.
+In Messages the three are ``message_start``, ``content_block_start`` and ``ping``; in Chat Completions a comment, the
+role and a comment.
 """
 
 from typing import Literal

@@ -22,6 +22,8 @@ from ._response_faults import (
     server_error,
     spend_limit,
     status,
+    thinking,
+    tool_use,
 )
 from ._stream_faults import (
     bad_chunk,
@@ -95,5 +97,7 @@ __all__ = (
     "spend_limit",
     "stall",
     "status",
+    "thinking",
+    "tool_use",
     "truncate",
 )

@@ -60,7 +60,7 @@ class Requests:
 
 def own_timeouts(request: Any, clock: Clock) -> OwnTimeouts | None:
     """Return the timeouts that the client sets for `request`, None if there are none."""
-    given = request.extensions.get("timeout") or {}
+    given: dict[str, float | None] = request.extensions.get("timeout") or {}
     connect, read = given.get("connect"), given.get("read")
     return None if connect is None and read is None else OwnTimeouts(clock.monotonic, connect, read)
 

@@ -139,11 +139,15 @@ class MessageBuilder:
         if self._started:
             if message.id != self._message.id:
                 return self._refuse("a second message_start")
-            return self._count(message.raw_usage, message.usage)
-        self._started = True
-        self._message = message
+            self._count(message.raw_usage, message.usage)
+        else:
+            self._started = True
+            self._message = message
         for index, block in enumerate(message.content):
-            self._start(index, block)
+            if index not in self._blocks:
+                self._start(index, block)
+            elif self._blocks[index].start != block:
+                return self._refuse(f"block {index} has started before, with other content")
         return None
 
     def _block_start(self, event: ContentBlockStart) -> None:
@@ -152,7 +156,7 @@ class MessageBuilder:
         return self._start(event.index, event.content_block, is_open=True)
 
     def _start(self, index: int, block: ContentBlock, *, is_open: bool = False) -> None:
-        self._blocks.setdefault(index, BlockInProgress(block, is_open))
+        self._blocks[index] = BlockInProgress(block, is_open)
         model = served_by(block)
         if model is not None:
             self._message = replace(self._message, model=model)

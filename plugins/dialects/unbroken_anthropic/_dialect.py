@@ -9,7 +9,7 @@ from unbroken.headers import Headers
 from unbroken.messages import Event, Request, Response, Usage
 
 from ._documents import UNNAMED
-from ._errors import error_of, type_of
+from ._errors import contradiction, error_of, type_of
 from ._kinds import failed_reason, kind_of
 from ._rate_limits import rate_limits
 from ._reader import AnthropicReader
@@ -43,9 +43,12 @@ class Anthropic(Dialect):
         """Return the error that an ``error`` event reports, of the same class as its HTTP twin. Never raises.
 
         Its `status_code` is None, because the response had status 200. An unknown type or an event that cannot be
-        decoded is a ServerError.
+        decoded is a ServerError. A second ``message_start`` is a StreamError, ``message_stop`` without a stop reason a
+        TruncatedStreamError.
         """
-        return error_of(event.raw, reason=failed_reason(load_json_object(event.raw) or {}))
+        document = load_json_object(event.raw) or {}
+        reason = failed_reason(document)
+        return (reason is None and contradiction(event, document)) or error_of(event.raw, reason=reason)
 
     def error_from_response(self, response: Response, body: bytes) -> Error:
         """Return the error for an HTTP error status. A known type in the body takes precedence over the status."""

@@ -11,10 +11,6 @@ UNNAMED: Final = "message"
 """What an event without a name is called (WHATWG HTML §9.2.6)."""
 
 
-NO_TEXT: Final = b'"text":""}}'
-"""So ends the start of an empty text block, as the API writes it."""
-
-
 def data_of(event: Event) -> Any:
     """Return the JSON of `event`, None for a keep-alive.
 

@@ -10,9 +10,14 @@ from unbroken.errors import (
     OverloadedError,
     QuotaExceededError,
     RateLimitError,
+    StreamError,
     TimeoutError,
+    TruncatedStreamError,
     ValidationError,
 )
+from unbroken.messages import Event
+
+from ._documents import UNNAMED
 
 _TWINS: Final = {
     "invalid_request_error": 400,
@@ -71,6 +76,16 @@ def error_of(body: bytes, status: int | None = None, *, reason: str | None = Non
     made.kind = kind
     made.response_id = _word(document.get("request_id"))
     return made
+
+
+def contradiction(event: Event, document: dict[str, Any]) -> Error | None:
+    """Return the error for an event that is wrong because of the events before it; None if it is not of such a type."""
+    name = document.get("type") if event.type == UNNAMED else event.type
+    if name == "message_start":
+        return StreamError("a second message begins, with another id, in the stream of the first")
+    if name == "message_stop":
+        return TruncatedStreamError("the message is not complete: there was no stop_reason")
+    return None
 
 
 def _effective(kind: str | None, status: int | None) -> int:

@@ -10,7 +10,7 @@ from unbroken.error_report import reports_error
 from unbroken.errors import StreamError
 from unbroken.messages import Event
 
-from ._documents import NO_TEXT, UNNAMED, data_of, text_blocks
+from ._documents import UNNAMED, data_of, text_blocks
 
 FAILED: Final = frozenset(
     {"error", "abort", "aborted", "network_error", "insufficient_system_resource", "server_error"}
@@ -47,7 +47,7 @@ def kind_of(event: Event) -> Kind:
     if name == _DELTA:
         if full_delta(event.raw):
             return CONTENT
-    elif name in _BY_NAME and (name not in _BY_DATA or event.raw.endswith(NO_TEXT)):
+    elif name in _BY_NAME and name not in _BY_DATA:
         return _BY_NAME[name]
     try:
         data = data_of(event)

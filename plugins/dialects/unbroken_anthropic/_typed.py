@@ -12,7 +12,7 @@ from msgspec.json import Decoder
 from unbroken import Event, StreamError
 from unbroken.error_bodies import as_object
 
-from ._documents import NO_TEXT, UNNAMED, data_of, described, text_in, unfit
+from ._documents import UNNAMED, data_of, described, text_in, unfit
 from ._events import (
     ContentBlockDelta,
     ContentBlockStart,
@@ -90,8 +90,7 @@ def text_of(event: Event) -> str | None:
         except (ValueError, RecursionError):
             return text_in(event)
         return delta.text if isinstance(delta, TextDelta) else None
-    starts = event.type in _STARTS and b'"text"' in event.raw and not event.raw.endswith(NO_TEXT)
-    return text_in(event) if starts else None
+    return text_in(event) if event.type in _STARTS else None
 
 
 def _typed_by_data(event: Event) -> TypedEvent | Event:

@@ -35,7 +35,10 @@ class Choices:
     """The index whose text is the text of the call, if there are several."""
     seen: dict[int, bool] = field(factory=dict[int, bool], init=False)
     """Whether each choice is finished, by its index. It is bounded."""
-    _asked: bool = field(default=False, init=False)
+    quiet: bool = field(default=False, init=False)
+    """Whether the last chunk that said something was reasoning or part of a call, after which silence is normal."""
+    asked: bool = field(default=False, init=False)
+    """Whether the request asks for several."""
     _finished: bool = field(default=False, init=False)
 
     @property
@@ -47,10 +50,11 @@ class Choices:
         """Take note of the choices of one chunk."""
         objects = objects_of(choices)
         if not self.seen and objects:
-            self._asked = self.several = self.call is not None and _asks_for_several(self.call)
+            self.asked = self.asked or (self.call is not None and _asks_for_several(self.call))
+            self.several = self.asked
             self.seen[index_of(objects[0])] = False
         indices = {index_of(choice) for choice in objects}
-        if len(indices) > 1 and not self._asked:
+        if len(indices) > 1 and not self.asked:
             self.lowest = min(indices) if not self.several else min(self.lowest, *indices)
             self.several = True
         for choice in objects:

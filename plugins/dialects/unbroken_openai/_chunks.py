@@ -1,5 +1,6 @@
 """The meaning of the chunks of Chat Completions, under any event name."""
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -10,6 +11,7 @@ from unbroken.errors import StreamError
 from unbroken.messages import Event
 
 from ._choices import Choices, as_list
+from ._silence import is_at_work
 from ._usage import counts_of
 
 DONE: Final = b"[DONE]"
@@ -71,11 +73,12 @@ def plain_kind(event: Event, choices: Choices) -> Kind | None:
     else:
         said = delta.content or delta.reasoning_content or delta.tool_calls or delta.reasoning
     if said:
+        choices.quiet = delta is not None and (not delta.content or bool(delta.tool_calls))
         return _CONTENT_USAGE if chunk.usage and isinstance(chunk.usage, dict) else CONTENT
     if chunk.usage is not None:
         return None
     try:
-        return CONTENT if any(map(_says_something, event["choices"])) else KEEPALIVE
+        return CONTENT if _say_something(event["choices"], choices) else KEEPALIVE
     except StreamError:  # it has a number that is too large for a float
         return KEEPALIVE
 
@@ -88,11 +91,19 @@ def kind_of(document: dict[str, Any], choices: Choices) -> Kind:
     counted = bool(counts_of(document))
     given = as_list(document.get("choices"))
     choices.add(given)
-    if any(map(_says_something, given)):
+    if _say_something(given, choices):
         return _CONTENT_USAGE if counted else CONTENT
     if not counted:
         return KEEPALIVE
     return _KEEPALIVE_USAGE if given else _STRUCTURE_USAGE
+
+
+def _say_something(given: Sequence[Any], choices: Choices) -> bool:
+    """Return whether any choice has more than a role, and note what the model does by the last that has."""
+    speaking = [choice for choice in given if _says_something(choice)]
+    if speaking:
+        choices.quiet = is_at_work(speaking[-1])
+    return bool(speaking)
 
 
 def _says_something(value: Any) -> bool:

@@ -90,7 +90,7 @@ class Parts:
     ) -> str | None:
         part = as_object(value)
         text = part.get("text")
-        if part.get("type") not in _TEXTS or not isinstance(text, str) or not text:
+        if _text(part.get("type")) not in _TEXTS or not isinstance(text, str) or not text:
             return None
         if self._was_had(item, place, number or 0, others):
             return None

@@ -17,6 +17,7 @@ class _Choice(msgspec.Struct, gc=False):
     delta: _Said | None = None
     index: int | None = 0
     text: str | None = None
+    message: None = None
 
 
 class _Chunk(msgspec.Struct, gc=False):

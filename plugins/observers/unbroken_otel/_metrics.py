@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Unpack
 
-from unbroken import Call, Inbox, Outcome, Plugin, TryAgain, Usage, hookimpl
+from unbroken import Call, Inbox, Outcome, Plugin, TimeoutError, TryAgain, Usage, hookimpl
 from unbroken.decisions import Decision
 
 from . import _semconv as semconv
@@ -34,7 +34,7 @@ class OTelMetrics(Plugin):
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
         """Count a retry, by the error that caused it."""
-        if isinstance(decision, TryAgain) and not measures_nothing(self._instruments.duration):
+        if isinstance(decision, TryAgain) and not decision.shadow and not measures_nothing(self._instruments.duration):
             about = call.history[-1].error if call.history else "_OTHER"
             attributes = self._attributes(call) | {semconv.ERROR_TYPE: about}
             self._inbox.put(self._instruments.retries.add, 1, attributes, _context(call))
@@ -58,14 +58,15 @@ class OTelMetrics(Plugin):
         self._inbox.put(self._instruments.transitions.add, 1, attributes)
 
     def _attributes(self, call: Call) -> dict[str, Any]:
-        request = call.request
+        request = call.current
         identity = self._identify(request.url, request.origin, call.dialect.name)
         return identity.with_model(None if identity.operation is None else body_of(call).model_name)
 
     def _record(self, call: Call, outcome: Outcome, attributes: dict[str, Any], context: Context | None) -> None:
         instruments = self._instruments
         failed = {} if outcome.error is None else {semconv.ERROR_TYPE: type(outcome.error).__name__}
-        instruments.duration.record(outcome.duration, attributes | failed, context)
+        expired = {semconv.TIMEOUT: outcome.error.timeout} if isinstance(outcome.error, TimeoutError) else {}
+        instruments.duration.record(outcome.duration, attributes | failed | expired, context)
         if call.first_content_at is not None:
             waited = call.first_content_at - call.started_at
             if instruments.first_chunk is not None:

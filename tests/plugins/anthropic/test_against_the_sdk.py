@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-import anthropic
-import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,22 +12,7 @@ from unbroken.sse import SSEDecoder
 from unbroken.testing import BACKENDS, Answer, play, sse
 from unbroken_anthropic import MessageBuilder
 
-ASK = {"model": "claude-test-1", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello"}]}
-
-
-def theirs(body: bytes) -> dict[str, Any]:
-    """The message that the SDK makes of `body`, as JSON."""
-
-    def answer(_: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=body)
-
-    http = httpx2.Client(transport=httpx2.MockTransport(answer))
-    with (
-        anthropic.Anthropic(api_key="test", max_retries=0, http_client=http) as client,
-        client.messages.stream(**ASK) as stream,
-    ):
-        # Its classes do not know the unknown blocks, which pydantic would warn of.
-        return stream.get_final_message().to_dict(mode="json", warnings=False)
+from .sdk import assert_same, theirs
 
 
 def ours(events: list[Event]) -> dict[str, Any]:
@@ -37,12 +20,6 @@ def ours(events: list[Event]) -> dict[str, Any]:
     for event in events:
         builder.add(event)
     return builder.message().to_dict()
-
-
-def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Field by field: a field that is null for one may be missing for the other."""
-    for name in {*one, *other}:
-        assert one.get(name) == other.get(name), name
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -11,7 +11,7 @@ from unbroken_anthropic import MessageBuilder
 from ...core.kit import Retry
 from .telling import answers, cases, holds
 
-CASES = cases("told", "text", "keepalives", "usage", "messages", "failures", "utf8")
+CASES = cases("told", "text", "keepalives", "silence", "usage", "messages", "failures", "utf8")
 
 
 class Seen:

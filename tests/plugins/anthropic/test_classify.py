@@ -12,6 +12,7 @@ from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, STRUCTURE, TER
 from unbroken.errors import StreamError
 from unbroken.messages import Event
 from unbroken_anthropic import Anthropic
+from unbroken_anthropic._reader import _MOST_TOOLS
 
 DIALECT = Anthropic()
 
@@ -250,14 +251,18 @@ STOPPED = Event.make("content_block_stop", {"index": 0})
         ("text", False, False),
         ("thinking", True, False),
         ("redacted_thinking", True, False),
+        ("compaction", True, False),
         ("tool_use", True, False),
         ("server_tool_use", True, True),
         ("mcp_tool_use", True, True),
         ("web_search_tool_result", False, False),
+        ("fallback", False, False),
+        ("of_tomorrow", False, False),
+        (None, False, False),
     ],
 )
 def test_silence_is_normal_while_the_model_thinks_or_a_tool_works(name: str, type: str, within: bool, after: bool):
-    """A server's tool works until the next block."""
+    """A server's tool works until its result."""
     reader = DIALECT.reader(None)
     assert not reader.quiet
     reader.classify(start(type=type).replace(type=name))
@@ -269,6 +274,32 @@ def test_silence_is_normal_while_the_model_thinks_or_a_tool_works(name: str, typ
     reader.classify(start(type="text", text="a"))
     reader.classify(Event("content_block_start", b"{"))
     assert not reader.quiet
+
+
+def test_a_tool_of_the_server_works_until_its_own_result():
+    """Others may be done before it, and text may come in between."""
+    reader = DIALECT.reader(None)
+    seen: list[bool] = []
+    for block in (
+        {"type": "server_tool_use", "id": "a"},
+        {"type": "mcp_tool_use", "id": "b"},
+        {"type": "web_search_tool_result", "tool_use_id": "a"},
+        {"type": "text", "text": "so far"},
+        {"type": "mcp_tool_result", "tool_use_id": "b"},
+    ):
+        reader.classify(start(**block))
+        seen.append(reader.quiet)
+        reader.classify(STOPPED)
+        seen.append(reader.quiet)
+    assert seen == [True, True, True, True, False, True, False, True, False, False]
+
+
+def test_tools_without_end_are_not_all_waited_for():
+    """What a server sends is never kept without bound."""
+    reader = DIALECT.reader(None)
+    for number in range(2 * _MOST_TOOLS):
+        reader.classify(start(type="server_tool_use", id=str(number)))
+    assert len(reader._running) == _MOST_TOOLS
 
 
 @given(data=JSON | st.binary(max_size=80), type=st.sampled_from(["message", "content_block_delta", "message_start"]))
@@ -304,3 +335,11 @@ def test_no_bytes_break_the_classification(raw: bytes, type: str):
         DIALECT.text(event)
     except StreamError:
         assert type in {"message", "content_block_delta"}
+
+
+def test_a_reader_shows_nothing_of_the_stream():
+    """It is a local variable of the engine, and so in reports that show those."""
+    reader = DIALECT.reader(None)
+    reader.classify(Event.make("message_start", {"message": {"id": "canary"}}))
+    reader.classify(start(type="server_tool_use", id="canary"))
+    assert "canary" not in repr(reader)

@@ -111,6 +111,14 @@ def test_blocks_without_deltas_are_not_lost_when_the_message_ends():
     assert types(run(sent(events))[0]) == [event["type"] for event in events]
 
 
+def test_a_start_without_a_message_does_not_hide_the_text_of_the_next():
+    """The text of a message that starts again counts once, but only if it was there before (W16)."""
+    starts = [{"type": "message_start", "message": 1.5}]
+    starts += [{"type": "message_start", "message": {"content": [{"type": "text", "text": "Hello"}]}}] * 2
+    reader = Anthropic().reader(None)  # type: ignore[arg-type]
+    assert [reader.text(Event.make(start["type"], start)) for start in starts] == [None, "Hello", None]
+
+
 def test_an_error_after_content_surfaces_as_its_http_twin():
     """No second attempt, and no status that the response did not have (D48)."""
     with pytest.raises(OverloadedError) as caught:

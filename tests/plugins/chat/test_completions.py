@@ -113,6 +113,16 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(message, problem):
     assert transport.requests == []
 
 
+@pytest.mark.parametrize("stream", [False, None, 0], ids=repr)
+def test_an_answer_that_does_not_stream_is_refused(stream):
+    """Nothing would be read of it."""
+    model, transport = scripted(chunks(said("One.", "stop")))
+    with pytest.raises(ConfigurationError, match="stream: must be true"):
+        model.send_request(QUESTION, stream=stream)
+    assert transport.requests == []
+    assert model.send_request({"role": "user", "content": "One?"}, stream=True).text == "One."
+
+
 def test_of_several_choices_the_first_is_the_reply():
     """Also if another one speaks first."""
     pieces = [(1, "B", None), (0, "A", None), (1, "b", "stop"), (0, "a", "stop")]

@@ -400,7 +400,7 @@ FAILED = ("error", {"error": {"type": "overloaded_error", "message": "Overloaded
     ("sent", "error"),
     [
         pytest.param([START, DELTA, STOP, ENDED, END], StreamError, id="D50-delta-without-block"),
-        pytest.param([START, OTHER, BLOCK, DELTA, STOP, ENDED, END], StreamError, id="D50-second-message"),
+        pytest.param([START, BLOCK, DELTA, STOP, OTHER, ENDED, END], StreamError, id="D50-second-message"),
         pytest.param([START, BLOCK, DELTA, STOP, END], TruncatedStreamError, id="D51-no-stop-reason"),
     ],
 )
@@ -414,10 +414,11 @@ def test_an_answer_that_does_not_fit_together_is_an_error_with_everything_on_it(
 
 def test_the_same_events_are_delivered_to_who_reads_them_raw(chat) -> None:
     """D50: a handler does not assemble."""
-    handler = chat.handler([events(START, DELTA, END)])
+    handler = chat.handler([events(START, DELTA, ENDED, END)])
     assert [event.type for event in chat.events(handler, {"messages": HELLO})] == [
         "message_start",
         "content_block_delta",
+        "message_delta",
         "message_stop",
     ]
 

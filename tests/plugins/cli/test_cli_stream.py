@@ -240,6 +240,14 @@ def test_timeouts_are_options(ask, server, fault, option, timeout, plugins):
     assert f"({timeout} timeout)" in result.stderr
 
 
+def test_timeout_is_for_every_silence():
+    """Who says how long to wait does not mean ten minutes while the model thinks."""
+    request = StreamRequest(method="GET", url="", timeout=3.0)
+    expected = Timeouts(first_event=3.0, idle=3.0, quiet=3.0)
+    assert cli_stream._timeouts(request, [Timeout(quiet=900)]) == expected
+    assert cli_stream._timeouts(request, []) == expected
+
+
 def test_the_other_timeouts_stay_as_they_are_set(monkeypatch):
     """Those of the plugin, or the default ones."""
     request = StreamRequest(method="GET", url="http://127.0.0.1/", total=9.0)

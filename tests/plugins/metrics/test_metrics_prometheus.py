@@ -37,6 +37,25 @@ def metrics():
     return it
 
 
+THINKING = sse(
+    ("content_block_start", {"index": 0, "content_block": {"type": "thinking", "thinking": ""}}),
+    ("content_block_delta", {"index": 0, "delta": {"type": "thinking_delta", "thinking": "hm"}}),
+)
+
+
+def test_a_label_tells_a_stall_in_text_from_one_in_thought():
+    """Both are stalls; one needs another `idle`, one another `quiet`."""
+    it = Metrics()
+    for body in (STREAM[: STREAM.index(b"event: message_stop")], THINKING):
+        script = [Answer(body=[body, STALL])]
+        play(script, [it, Timeout(idle=3, quiet=9)], dialect=Anthropic(), json={"model": "m"})
+    found = scraped(it)
+    for name in ("attempt", "call"):
+        counted = {key[1:]: value for key, value in found.items() if key[0] == f"unbroken_{name}_errors_total"}
+        assert counted == {("TimeoutError", "idle"): 1, ("TimeoutError", "quiet"): 1}
+    assert found["unbroken_stalls_total",] == it.snapshot().total.stalls == 2
+
+
 def scraped(metrics):
     registry = CollectorRegistry()
     registry.register(PrometheusCollector(metrics))
@@ -111,7 +130,7 @@ def test_every_series_has_the_three_labels_and_no_other_of_its_own(metrics):
 def test_names_follow_the_rules(made):
     """One prefix, base units, `_total` for counters; and a family is there before it has samples."""
     families = list(PrometheusCollector(made()).collect())
-    assert len(families) == 21
+    assert len(families) == 22
     for family in families:
         assert family.name.startswith("unbroken_")
         assert family.documentation.endswith(".")

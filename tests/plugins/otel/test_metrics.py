@@ -62,7 +62,10 @@ def test_a_failure_has_its_class_and_what_came_before_it(recorded: Recorded) -> 
     """The time to the first event counts; a silence is no time between events, a placeholder no count."""
     called([Answer(headers=HEADERS, body=[1.0, sse(START, DELTA), STALL])], [recorded.metrics()])
     points = recorded.points
-    assert dict(only(points[DURATION]).attributes) == COMMON | {"error.type": "TimeoutError"}
+    assert dict(only(points[DURATION]).attributes) == COMMON | {
+        "error.type": "TimeoutError",
+        "unbroken.error.timeout": "idle",
+    }
     assert only(points[FIRST]).sum == pytest.approx(1.0)
     assert EACH not in points
     assert [point.attributes["gen_ai.token.type"] for point in points[USAGE]] == ["input"]

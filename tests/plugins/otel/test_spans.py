@@ -143,6 +143,16 @@ def test_a_timeout_says_which_clock_ran_out(recorded: Recorded, backend: Any) ->
 
 
 @every_colour
+def test_a_silence_in_thought_says_that_quiet_ran_out(recorded: Recorded, backend: Any) -> None:
+    """The spans of the call and of the attempt."""
+    thinking = ("content_block_start", {"index": 0, "content_block": {"type": "thinking", "thinking": ""}})
+    thought = ("content_block_delta", {"index": 0, "delta": {"type": "thinking_delta", "thinking": "hm"}})
+    script = [Answer(headers=HEADERS, body=[sse(START, thinking, thought), STALL])]
+    called(script, [recorded.tracing()], backend=backend, timeouts=Timeouts(idle=1, quiet=7))
+    assert [span.attributes["unbroken.error.timeout"] for span in recorded.spans] == ["quiet", "quiet"]
+
+
+@every_colour
 def test_an_error_after_content_has_the_commit_and_the_error(recorded: Recorded, backend: Any) -> None:
     """The API's own name of the error is there; its status was 200."""
     error = ("error", {"type": "error", "error": {"type": "overloaded_error", "message": "no"}})

@@ -10,7 +10,7 @@ from ..config import AnthropicConfig, ProxyConfig
 from ..credentials import TokenProvider
 from ..messages import ChatMessage
 from ..modes import BASE_URL
-from ..policies import INACTIVITY_TIMEOUT, RetrySettings
+from ..policies import RetrySettings
 from ..prompt import MAX_TOKENS, History, Prompt, Tools, key_or_environment
 from ..reply import Reply
 from .handlers import AsyncDirectModeHandler, AsyncOptions, AsyncProxyModeHandler
@@ -49,7 +49,7 @@ class AsyncContentGenerator:
         config: AnthropicConfig = AnthropicConfig(),
         retry_config: RetrySettings | None = None,
         circuit_breaker: CircuitBreaker | None = None,
-        stream_inactivity_timeout: float = INACTIVITY_TIMEOUT,
+        stream_inactivity_timeout: float | None = None,
         plugins: Sequence[object] | None = None,
         base_url: str = BASE_URL,
         **options: Unpack[AsyncOptions],
@@ -81,7 +81,7 @@ class AsyncContentGenerator:
         config: ProxyConfig = ProxyConfig(),
         retry_config: RetrySettings | None = None,
         circuit_breaker: CircuitBreaker | None = None,
-        stream_inactivity_timeout: float = INACTIVITY_TIMEOUT,
+        stream_inactivity_timeout: float | None = None,
         plugins: Sequence[object] | None = None,
         **options: Unpack[AsyncOptions],
     ) -> "AsyncContentGenerator":

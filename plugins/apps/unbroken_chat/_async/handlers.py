@@ -10,7 +10,7 @@ from unbroken_circuit_breaker import CircuitBreaker
 from ..config import AnthropicConfig, ModeConfig, ProxyConfig
 from ..credentials import TokenProvider
 from ..modes import BASE_URL, ClientOptions, DirectMode, Mode, ProxyMode
-from ..policies import INACTIVITY_TIMEOUT, RetrySettings, policies
+from ..policies import RetrySettings, policies
 
 
 class AsyncOptions(ClientOptions, total=False):
@@ -62,7 +62,8 @@ class AsyncDirectModeHandler(_ModeHandler):
     """Send requests to the API itself, for development. The key is sent as ``x-api-key`` and appears in no repr or log.
 
     `model` and `config` provide the fields that a request does not have. `stream_inactivity_timeout` is the seconds
-    that a stream may go without progress. It, `retry_config` and `circuit_breaker` configure the plugins: timeout,
+    that a stream may go without progress, also while the model thinks; None means the defaults of `unbroken.Timeouts`,
+    which distinguish the two. It, `retry_config` and `circuit_breaker` configure the plugins: timeout,
     retry, circuit breaker (if given), rate limit. `plugins` replaces that list. `options` go to the client.
     """
 
@@ -74,7 +75,7 @@ class AsyncDirectModeHandler(_ModeHandler):
         *,
         retry_config: RetrySettings | None = None,
         circuit_breaker: CircuitBreaker | None = None,
-        stream_inactivity_timeout: float = INACTIVITY_TIMEOUT,
+        stream_inactivity_timeout: float | None = None,
         plugins: Sequence[object] | None = None,
         base_url: str = BASE_URL,
         **options: Unpack[AsyncOptions],
@@ -100,7 +101,7 @@ class AsyncProxyModeHandler(_ModeHandler):
         *,
         retry_config: RetrySettings | None = None,
         circuit_breaker: CircuitBreaker | None = None,
-        stream_inactivity_timeout: float = INACTIVITY_TIMEOUT,
+        stream_inactivity_timeout: float | None = None,
         plugins: Sequence[object] | None = None,
         **options: Unpack[AsyncOptions],
     ) -> None:

@@ -11,7 +11,7 @@ from ..config import AnthropicConfig, ProxyConfig
 from ..credentials import TokenProvider
 from ..messages import ChatMessage
 from ..modes import BASE_URL
-from ..policies import INACTIVITY_TIMEOUT, RetrySettings
+from ..policies import RetrySettings
 from ..prompt import MAX_TOKENS, History, Prompt, Tools, key_or_environment
 from ..reply import Reply
 from .handlers import DirectModeHandler, Options, ProxyModeHandler
@@ -50,7 +50,7 @@ class ContentGenerator:
         config: AnthropicConfig = AnthropicConfig(),
         retry_config: RetrySettings | None = None,
         circuit_breaker: CircuitBreaker | None = None,
-        stream_inactivity_timeout: float = INACTIVITY_TIMEOUT,
+        stream_inactivity_timeout: float | None = None,
         plugins: Sequence[object] | None = None,
         base_url: str = BASE_URL,
         **options: Unpack[Options],
@@ -82,7 +82,7 @@ class ContentGenerator:
         config: ProxyConfig = ProxyConfig(),
         retry_config: RetrySettings | None = None,
         circuit_breaker: CircuitBreaker | None = None,
-        stream_inactivity_timeout: float = INACTIVITY_TIMEOUT,
+        stream_inactivity_timeout: float | None = None,
         plugins: Sequence[object] | None = None,
         **options: Unpack[Options],
     ) -> "ContentGenerator":

@@ -11,7 +11,7 @@ from unbroken_circuit_breaker import CircuitBreaker
 from ..config import AnthropicConfig, ModeConfig, ProxyConfig
 from ..credentials import TokenProvider
 from ..modes import BASE_URL, ClientOptions, DirectMode, Mode, ProxyMode
-from ..policies import INACTIVITY_TIMEOUT, RetrySettings, policies
+from ..policies import RetrySettings, policies
 
 
 class Options(ClientOptions, total=False):
@@ -63,7 +63,8 @@ class DirectModeHandler(_ModeHandler):
     """Send requests to the API itself, for development. The key is sent as ``x-api-key`` and appears in no repr or log.
 
     `model` and `config` provide the fields that a request does not have. `stream_inactivity_timeout` is the seconds
-    that a stream may go without progress. It, `retry_config` and `circuit_breaker` configure the plugins: timeout,
+    that a stream may go without progress, also while the model thinks; None means the defaults of `unbroken.Timeouts`,
+    which distinguish the two. It, `retry_config` and `circuit_breaker` configure the plugins: timeout,
     retry, circuit breaker (if given), rate limit. `plugins` replaces that list. `options` go to the client.
     """
 
@@ -75,7 +76,7 @@ class DirectModeHandler(_ModeHandler):
         *,
         retry_config: RetrySettings | None = None,
         circuit_breaker: CircuitBreaker | None = None,
-        stream_inactivity_timeout: float = INACTIVITY_TIMEOUT,
+        stream_inactivity_timeout: float | None = None,
         plugins: Sequence[object] | None = None,
         base_url: str = BASE_URL,
         **options: Unpack[Options],
@@ -101,7 +102,7 @@ class ProxyModeHandler(_ModeHandler):
         *,
         retry_config: RetrySettings | None = None,
         circuit_breaker: CircuitBreaker | None = None,
-        stream_inactivity_timeout: float = INACTIVITY_TIMEOUT,
+        stream_inactivity_timeout: float | None = None,
         plugins: Sequence[object] | None = None,
         **options: Unpack[Options],
     ) -> None:

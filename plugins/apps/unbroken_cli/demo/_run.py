@@ -31,13 +31,15 @@ from unbroken_faults import FaultServer, parse_script
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout
 
-from ._scenarios import FIRST_EVENT, IDLE, Scenario
+from ._scenarios import FIRST_EVENT, IDLE, QUIET, Scenario
 from ._trial import NoteKind, Trial
 
 if TYPE_CHECKING:
     from unbroken_metrics import Metrics
 
-SETTINGS: Final = f"Timeout(first_event={FIRST_EVENT:g}, idle={IDLE:g}), Retry(max_retries=3, initial_delay=0.1)"
+SETTINGS: Final = (
+    f"Timeout(first_event={FIRST_EVENT:g}, idle={IDLE:g}, quiet={QUIET:g}), Retry(max_retries=3, initial_delay=0.1)"
+)
 """The plugins that `_plugins` builds, as they are shown to the user."""
 
 _BODY: Final = {
@@ -53,7 +55,7 @@ _STATUS: Final = re.compile(r"^(HTTP \d+ ?)?(\w+_error: )?")
 
 def _plugins(trial: Trial, metrics: "Metrics | None") -> list[object]:
     # The total timeout is a safety net: no row may block the whole demonstration.
-    timeouts = Timeout(connect=2.0, first_event=FIRST_EVENT, idle=IDLE, total=8.0)
+    timeouts = Timeout(connect=2.0, first_event=FIRST_EVENT, idle=IDLE, quiet=QUIET, total=8.0)
     counting = [] if metrics is None else [metrics]
     return [*counting, Narrator(trial), timeouts, Retry(max_retries=3, initial_delay=0.1)]
 

@@ -1,12 +1,17 @@
 """The rows of the demonstration, as data."""
 
-from typing import Final, Literal
+import json
+import re
+from typing import Any, Final
 
 from attrs import field, frozen
 
+from unbroken.errors import TimeoutName
+
 FIRST_EVENT: Final = 0.5
 IDLE: Final = 0.5
-"""The two timeouts that expire in the demonstration, in seconds."""
+QUIET: Final = 2.0
+"""The three timeouts that expire in the demonstration, in seconds."""
 
 
 @frozen(kw_only=True)
@@ -15,7 +20,7 @@ class Expect:
 
     error: str | None = None
     """The class of the error that the consumer gets."""
-    timeout: Literal["connect", "first_event", "idle", "total"] | None = None
+    timeout: TimeoutName | None = None
     """Which timeout the error names."""
     status_code: int | None = None
     retry_after: float | None = None
@@ -47,6 +52,36 @@ class Scenario:
     expect: Expect = field(factory=Expect)
 
 
+def thinking(text: str, *, pings: int | None) -> str:
+    """Return the script of a model that thinks, pings every 50 ms, `pings` times or forever, and then says `text`."""
+    message: dict[str, Any] = {"id": "msg_thinks", "role": "assistant", "model": "claude-unbroken", "content": []}
+    message |= {"stop_reason": None, "usage": {"input_tokens": 9, "output_tokens": 1}}
+    thought = {"type": "thinking_delta", "thinking": "Let me see."}
+    words = re.findall(r"\s*\S+", text)
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": message},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": thought},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
+        *(_delta(word) for word in words),
+        {"type": "content_block_stop", "index": 1},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": len(words)}},
+        {"type": "message_stop"},
+    ]
+    ping = 'event: ping\ndata: {"type": "ping"}\n\n'
+    fault = {"events": events, "after": 3, "insert": ping, "times": pings, "interval": 0.05}
+    return json.dumps(fault)
+
+
+def _delta(text: str) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": text}}
+
+
+_THOUGHT: Final = "I thought for longer than I may stay silent in a sentence, and you let me."
+_LOST: Final = "You will never know what I was thinking about"
+
+
 @frozen
 class Chapter:
     """Rows that belong together."""
@@ -71,6 +106,13 @@ SERVED: Final = Chapter(
             text="Take as long as you like over a word: the timeouts run only while you wait for me.",
             pause=IDLE + 0.3,
             expect=Expect(at_least=IDLE + 0.3),
+        ),
+        Scenario(
+            name="thinks",
+            title="a model that thinks",
+            script=thinking(_THOUGHT, pings=13),
+            text=_THOUGHT,
+            expect=Expect(at_least=IDLE),
         ),
         Scenario(
             name="socket-kept-open",
@@ -162,6 +204,13 @@ SURFACED: Final = Chapter(
             expect=Expect(error="TimeoutError", timeout="idle", words=7, at_least=IDLE, closed=True),
         ),
         Scenario(
+            name="pings-in-thought",
+            title="only pings in thought",
+            script=thinking(_LOST, pings=None),
+            text=_LOST,
+            expect=Expect(error="TimeoutError", timeout="quiet", words=0, at_least=QUIET, closed=True),
+        ),
+        Scenario(
             name="cut",
             title="cut politely",
             script="cut:after=9",
@@ -185,7 +234,7 @@ SURFACED: Final = Chapter(
         Scenario(
             name="no-terminal-event",
             title="no terminal event",
-            script="omit_terminal",
+            script="cut:after=-2",
             text="All words are here, but nothing here proves it.",
             expect=Expect(error="TruncatedStreamError"),
         ),

@@ -28,6 +28,8 @@ ELSEWHERE: Final = "{elsewhere}"
 
 _LEFT_OUT: Final = {
     "slow-consumer",  # no consumer fails it
+    "thinks",  # Chat Completions do not show it
+    "pings-in-thought",
     "retry-after-a-day",  # a client that sleeps for a day cannot be woken
     "retries-exhausted",  # slow, and shows nothing that the other rows do not
 }
