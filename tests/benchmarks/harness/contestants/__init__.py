@@ -38,8 +38,10 @@ CONTESTANTS = (
     Contestant("Unbroken builder", "ours"),
     Contestant("anthropic create()", "anthropic_sdk", "anthropic", tls=True, many=True),
     Contestant("anthropic helper", "anthropic_sdk", "anthropic"),
+    Contestant("anthropic under Unbroken", "under", tls=True, many=True),
     Contestant("Unbroken OpenAI text()", "ours", api="openai"),
     Contestant("openai create()", "openai_sdk", "openai", api="openai", slow=2),
+    Contestant("openai under Unbroken", "under", api="openai", slow=2),
     Contestant("litellm", "litellm_completion", "litellm", api="openai", slow=8),
 )
 BASELINES = {"anthropic": "httpx raw", "openai": "httpx raw, OpenAI"}
