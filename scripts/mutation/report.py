@@ -1,5 +1,6 @@
 """Prints what became of the mutants."""
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -19,8 +20,10 @@ class Result:
 
 
 def show(result: Result) -> None:
-    """Print a survivor as a diff."""
-    if result.verdict == SURVIVED:
+    """Print a survivor as a diff, and a dot for each other."""
+    if result.verdict != SURVIVED:
+        print(end=".", file=sys.stderr, flush=True)
+    else:
         mutant = result.mutant
         place = f"{mutant.file}:{mutant.lines.start} {mutant.function}".rstrip()
         print(f"\n{place}\n-   {mutant.before}\n+   {mutant.after}", flush=True)
