@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from attrs import field, frozen
+from scripts.mutation.statements import lines_of, shortened, text_of
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -44,7 +45,6 @@ _COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
 _CALLED = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _TYPING = {"cast", "TypeVar", "ParamSpec", "NewType"}
 _WORD = re.compile(r"\S+")
-_PARTS = ("body", "orelse", "handlers", "finalbody", "cases")  # of a statement, each with lines of its own
 
 
 @frozen
@@ -55,6 +55,7 @@ class Mutant:
     function: str
     before: str
     after: str
+    number: int  # which one of its function, where a function has several whose texts are the same
     lines: range = field(eq=False)  # of the statement that changes
     _place: tuple[ast.AST, str, int | None] = field(eq=False, repr=False)
     _node: ast.AST = field(eq=False, repr=False)
@@ -63,7 +64,8 @@ class Mutant:
     @property
     def key(self) -> str:
         """The change as one line, the same wherever the statement moves within its function."""
-        return f"{self.function}: {self.before}  =>  {self.after}"
+        which = f"  #{self.number}" if self.number > 1 else ""
+        return f"{self.function}: {self.before}  =>  {self.after}{which}"
 
     def tree(self) -> ast.Module:
         """Return the changed module. The change is made in place: once in a process."""
@@ -74,13 +76,14 @@ class Mutant:
 def mutants(path: Path, file: str) -> list[Mutant]:
     """Return all mutants of the module at `path`, in the order of the source; `file` is its name in reports."""
     tree = ast.parse(path.read_text("utf-8"))
-    return list(_Search(file, tree).below(tree, tree, "", Counter(), frozenset()))
+    return list(_Search(file, tree, Counter()).below(tree, tree, "", Counter(), frozenset()))
 
 
 @frozen
 class _Search:
     file: str
     tree: ast.Module
+    texts: Counter[tuple[str, str, str]]
 
     def below(
         self, node: ast.AST, unit: ast.AST, function: str, stores: Counter[str], ends: frozenset[int]
@@ -101,14 +104,16 @@ class _Search:
                 yield from self.below(child, inner, function, stores, ends)
 
     def _mutant(self, place: tuple[ast.AST, str, int | None], node: ast.AST, unit: ast.AST, function: str) -> Mutant:
-        before, lines = _text(unit), _lines(unit)
+        before, lines = text_of(unit), lines_of(unit)
         original = _get(*place)
         _put(*place, node)
-        after = _text(node if original is unit else unit)
+        after = text_of(node if original is unit else unit)
         _put(*place, original)
         if before == after:
             after += "  # once"
-        return Mutant(self.file, function, before, after, lines, place, node, self.tree)
+        text = function, *shortened(before, after)
+        self.texts[text] += 1
+        return Mutant(self.file, *text, self.texts[text], lines, place, node, self.tree)
 
 
 def _children(node: ast.AST) -> Iterator[tuple[str, int | None, ast.AST]]:
@@ -252,16 +257,3 @@ def _put(parent: ast.AST, name: str, index: int | None, node: ast.AST) -> None:
         setattr(parent, name, node)
     else:
         getattr(parent, name)[index] = node
-
-
-def _text(unit: ast.AST) -> str:
-    """Return the statement without the statements in it, on one line."""
-    head = _with(unit, **{part: list[ast.AST]() for part in _PARTS if hasattr(unit, part)})
-    return " ".join(ast.unparse(ast.fix_missing_locations(copy.deepcopy(head))).split())
-
-
-def _lines(unit: ast.AST) -> range:
-    below = [line for part in _PARTS for inner in getattr(unit, part, ()) for line in _lines(inner)]
-    inner = [node.lineno for node in ast.walk(unit) if isinstance(node, (ast.expr, ast.stmt, ast.pattern))]
-    first, last = min(inner), max(inner)
-    return range(first, max(first, min(last, min(below, default=last + 1) - 1)) + 1)
