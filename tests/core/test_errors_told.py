@@ -9,7 +9,7 @@ import pytest
 from unbroken import Dialect, ServerError, errors
 from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, Kind
 from unbroken.messages import Event
-from unbroken.testing import Answer, sse
+from unbroken.testing import STALL, Answer, sse
 
 CASES = Path(__file__).parent / "cases"
 
@@ -113,6 +113,13 @@ def test_json_outside_of_events_that_reports_nothing_is_ignored(play, junk):
     played = play([Answer(body=[*in_pieces(junk), b"\n", sse("one")])])
     assert played.error is None
     assert played.data == ["one"]
+
+
+def test_bare_json_is_an_error_as_soon_as_it_is_whole(play):
+    """Even if it comes byte by byte and the server then keeps the connection open."""
+    played = play([Answer(body=[*in_pieces(b'{"error": {"message": "no"}}'), STALL])], dialect=Telling())
+    assert type(played.failure) is ServerError
+    assert played.elapsed == 0.0
 
 
 def test_bare_json_is_read_up_to_64_kib(play):
