@@ -230,6 +230,8 @@ def test_an_answer_carries_what_its_head_says():
         pytest.param({"error": {"message": "a\nb", "code": "x\x1b[31m"}}, "x [31m: a b", id="one-literal-line"),
         pytest.param({"type": "error", "message": "why"}, "the server reported an error: why", id="flat-without-code"),
         pytest.param({"error": "odd_grant", "message": "why"}, "odd_grant: why", id="error-is-its-name"),
+        pytest.param({"error": "odd_grant", "message": 7}, "odd_grant: odd_grant", id="error-is-its-words"),
+        pytest.param({"error": "odd_grant", "message": ""}, "odd_grant: odd_grant", id="error-without-words"),
         pytest.param(
             {"error": {"code": "new"}, "choices": [{"delta": {"content": "private"}}]}, "new", id="no-content-in-it"
         ),
@@ -256,6 +258,34 @@ def test_a_credential_that_the_server_repeats_is_left_out(secret: str, form: str
     for error in (DIALECT.error_from_response(answer(401), raw), DIALECT.error_from_event(Event("error", raw))):
         assert secret not in f"{error!r} {error} {error.__dict__}"
         assert "Incorrect API key provided: ***" in error.message
+
+
+@pytest.mark.parametrize("status", ["cancelled", "canceled"])
+def test_a_response_that_was_cancelled_is_not_repeated(status: str):
+    """Under any name and either spelling: somebody wanted that."""
+    for name in ("response.completed", "message"):
+        error = DIALECT.error_from_event(Event.make(name, {"response": {"status": status}}))
+        assert (error.kind, error.message, error.retryable) == (
+            "cancelled",
+            "cancelled: the response was cancelled",
+            False,
+        )
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        ({"status": "failed"}, "the server reported an error"),
+        ({"status": "failed", "error": {"code": "new", "message": "why"}}, "new: why"),
+        ({"status": "failed", "status_details": {"error": {"code": "new", "message": "why"}}}, "new: why"),
+        ({"error": {"code": "new"}, "status_details": {"error": {"code": "old"}}}, "new"),
+    ],
+    ids=["no-words", "error", "details", "error-before-details"],
+)
+def test_a_response_that_failed_says_why(response: Any, message: str):
+    """In its error, or in the details of its status."""
+    error = DIALECT.error_from_event(Event.make("response.done", {"type": "response.done", "response": response}))
+    assert (type(error), error.message) == (ServerError, message)
 
 
 def test_an_error_under_200_is_the_error_of_its_code():
