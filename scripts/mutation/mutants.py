@@ -196,6 +196,8 @@ def _constants(value: object) -> Iterator[bool | float | str | bytes]:
 
 def _statements(node: ast.stmt, stores: Counter[str]) -> Iterator[ast.AST]:
     match node:
+        case ast.Return(value=ast.Constant(value=bool())):
+            pass  # it is changed to the other one
         case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Constant) or value.value is not None:
             yield ast.Return(ast.Constant(None))
         case ast.AugAssign(op=op) if type(op) in _COMPUTED:

@@ -260,6 +260,46 @@ def test_a_credential_that_the_server_repeats_is_left_out(secret: str, form: str
         assert "Incorrect API key provided: ***" in error.message
 
 
+NAMES_BY_CLASS = {
+    ValidationError: """
+        invalid_request_error context_length_exceeded string_above_max_length content_filter content_policy_violation
+        invalid_prompt bio_policy cyber_policy data_residency_mismatch misalignment_policy_violation invalid_image
+        invalid_image_format invalid_base64_image invalid_image_url invalid_image_mode image_too_large image_too_small
+        image_parse_error image_content_policy_violation image_file_too_large image_file_not_found
+        unsupported_image_media_type empty_image_file failed_to_download_image unsupported_parameter unsupported_value
+        missing_required_parameter invalid_value invalid_type exceed_context_size_error not_found_error model_not_found
+        DeploymentNotFound conflict_error request_too_large unprocessable_entity_error
+    """,
+    AuthenticationError: """
+        invalid_api_key authentication_error invalid_authentication account_deactivated token_expired permission_error
+        permission_denied insufficient_permissions unsupported_country_region_territory
+    """,
+    QuotaExceededError: "insufficient_credits insufficient_quota",
+    RateLimitError: """
+        rate_limit_exceeded rate_limit_error slow_down requests tokens too_many_requests RateLimitReached
+    """,
+    ServerError: """
+        server_error api_error internal_error internal_server_error InternalServerError service_unavailable
+        service_unavailable_error unavailable_error timeout timeout_error vector_store_timeout
+    """,
+    OverloadedError: """
+        overloaded overloaded_error server_overloaded server_is_overloaded engine_overloaded engine_overloaded_error
+        model_overloaded
+    """,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [(name, kind) for kind, names in NAMES_BY_CLASS.items() for name in names.split()]
+)
+def test_each_known_name_decides_the_class(name: str, expected: type[Error]):
+    """As a code and as a type, in a chunk, where there is no status."""
+    for raw in (body(name), body(None, name)):
+        error = DIALECT.error_from_event(Event("message", raw))
+        assert (type(error), error.kind) == (expected, name)
+        assert error.retryable is (name == "conflict_error" or expected.default_retryable)
+
+
 @pytest.mark.parametrize("status", ["cancelled", "canceled"])
 def test_a_response_that_was_cancelled_is_not_repeated(status: str):
     """Under any name and either spelling: somebody wanted that."""
