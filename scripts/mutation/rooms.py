@@ -40,6 +40,7 @@ ROOMS = (
             "core/unbroken/dialect.py",
             "core/unbroken/error_bodies.py",
             "core/unbroken/error_report.py",
+            "core/unbroken/inbox.py",
             "core/unbroken/json_text.py",
             "core/unbroken/retry_after.py",
         ),

@@ -3,11 +3,22 @@
 import itertools
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from unbroken import Client, ConfigurationError, Plugin, hookimpl
+from unbroken import (
+    Call,
+    Client,
+    ConfigurationError,
+    Dialect,
+    Outcome,
+    Plugin,
+    Request,
+    ServerError,
+    hookimpl,
+)
 from unbroken.testing import Answer, FakeClock, ScriptedTransport, play, sse
 from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerSpecs, CircuitState
 
@@ -50,6 +61,22 @@ def test_on_circuit_state_change_tells_of_every_transition() -> None:
     ]
 
 
+def test_observers_hear_of_a_probe_before_its_request_is_sent() -> None:
+    """And of what its outcome did before the call has ended."""
+    breaker, watcher, clock = CircuitBreaker(failure_threshold=1), Watcher(), FakeClock()
+    told: list[int] = []
+
+    def reply(_: Request) -> Answer:
+        told.append(len(watcher.seen))
+        return DOWN
+
+    for _ in range(2):
+        play(reply, [breaker, watcher], clock=clock)
+        told.append(len(watcher.seen))
+        clock.advance(60.0)
+    assert told == [0, 1, 2, 3]
+
+
 def test_what_a_person_does_between_calls_is_told_too() -> None:
     """Before there is any circuit under the key ``*``."""
     breaker, watcher = CircuitBreaker(), Watcher()
@@ -65,6 +92,25 @@ def test_what_a_person_does_between_calls_is_told_too() -> None:
         ("b", "closed", "forced_open"),
         ("b", "forced_open", "disabled"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("operate", "state"), [(CircuitBreaker.reset, "closed"), (CircuitBreaker.force_open, "forced_open")]
+)
+def test_what_ended_before_an_operator_decided_is_counted_before_that(
+    operate: Callable[[CircuitBreaker], None], state: str
+) -> None:
+    """As when the garbage collector ended a call while a circuit was changed: the operator has the last word."""
+    breaker, watcher = CircuitBreaker(failure_threshold=1), Watcher()
+    client_of(breaker, watcher)
+    request = Request.build("POST", "https://api.example.org/")
+    call = Call("first", request, Dialect(), FakeClock(), 0.0)
+    breaker.before_request(call, request)
+    failed = Outcome(status="failure", error=ServerError("down"), attempts=1, duration=1.0)
+    breaker._inbox.add(breaker.after_request, call, failed)
+    operate(breaker)
+    assert [(old, new) for _, _, old, new, _ in watcher.seen] == [("closed", "open"), ("open", state)]
+    assert breaker.state == state
 
 
 def test_an_observer_of_two_clients_is_told_once() -> None:
