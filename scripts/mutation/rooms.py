@@ -45,7 +45,7 @@ ROOMS = (
             "core/unbroken/retry_after.py",
         ),
         ("tests/core", "tests/faults"),
-        ("tests/core/wire", "tests/core/testing", "tests/faults/test_interrupts.py", "tests/faults/test_linear.py"),
+        ("tests/core/wire", "tests/core/testing", "tests/faults/test_linear.py"),
     ),
     _plugin("dialects", "anthropic"),
     _plugin("dialects", "openai"),
