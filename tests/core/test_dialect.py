@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Dialect, Kind
+from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE, Dialect, Kind
 from unbroken.error_bodies import MAX_MESSAGE, as_object, error_for, error_message, load_json_object, one_line
 from unbroken.errors import (
     AuthenticationError,
@@ -44,7 +44,15 @@ def test_plain_sse_knows_no_limits():
     assert Dialect().rate_limits(Headers({"x-ratelimit-limit": "1"}), 0.0) == ()
 
 
-KINDS = {"KEEPALIVE": KEEPALIVE, "PREAMBLE": PREAMBLE, "CONTENT": CONTENT, "TERMINAL": TERMINAL, "ERROR": ERROR}
+KINDS = {
+    "KEEPALIVE": KEEPALIVE,
+    "PREAMBLE": PREAMBLE,
+    "CONTENT": CONTENT,
+    "TERMINAL": TERMINAL,
+    "ERROR": ERROR,
+    "STRUCTURE": STRUCTURE,
+    "HIDDEN": HIDDEN,
+}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -56,7 +64,12 @@ def test_kinds_are_bits_that_can_be_combined(name: str):
     assert isinstance(both, Kind)
     assert [other for other in KINDS.values() if both & other] == [kind]
     assert both & USAGE
-    assert (repr(kind), repr(both), repr(Kind(0))) == (name, f"{name} | USAGE", "Kind(0)")
+    assert Kind.USAGE is USAGE
+    assert (repr(kind), repr(both), repr(Kind(0))) == (
+        name,
+        "USAGE | HIDDEN" if name == "HIDDEN" else f"{name} | USAGE",
+        "Kind(0)",
+    )
 
 
 @pytest.mark.parametrize(
