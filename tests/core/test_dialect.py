@@ -245,3 +245,16 @@ def test_a_dialect_without_state_reads_for_itself():
         reader = dialect.reader(None)  # type: ignore[arg-type]
         assert reader is dialect
         assert (reader.complete_at_end(), reader.quiet) == (complete, False)
+
+
+def test_the_message_of_a_page_is_looked_for_in_its_first_4096_bytes():
+    """A page may be large, and the rest of it is not decoded."""
+    assert error_message(b"\n" * 4095 + b"x") == "x"
+    assert error_message(b"\n" * 4096 + b"x") == ""
+
+
+@pytest.mark.parametrize(("depth", "found"), [(1, True), (2, True), (5, True), (6, False)])
+def test_the_innermost_of_five_errors_has_the_words(depth: int, found: bool):
+    """Each gateway on the way may have put its own around it."""
+    body = b'{"error":' * depth + b'{"message":"why"}' + b"}" * depth
+    assert (error_message(body) == "why") is found
