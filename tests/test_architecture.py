@@ -15,7 +15,7 @@ ROOTS = [HOUSE / root for root in PROJECT["tool"]["hatch"]["build"]["dev-mode-di
 FLOORS = (
     ("secrets",),
     ("errors", "_version"),
-    ("validators", "clock", "headers", "inbox", "json_text"),
+    ("validators", "clock", "headers", "inbox", "json_text", "signals"),
     ("messages", "retry_after"),
     ("error_bodies", "sse", "transport"),
     ("error_report",),

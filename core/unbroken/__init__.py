@@ -29,8 +29,9 @@ from .errors import (
 )
 from .headers import Headers
 from .inbox import Inbox
-from .messages import Event, Request, Response, Timeouts, Usage
+from .messages import Event, Request, Response, Summary, Timeouts, Usage
 from .plugin import Order, Plugin, hookimpl
+from .signals import Signal
 from .stream import AsyncStream, Stream
 from .transport import AsyncExchange, AsyncTransport, Exchange, Opening, Transport
 
@@ -75,8 +76,10 @@ __all__ = (
     "Request",
     "Response",
     "ServerError",
+    "Signal",
     "Stream",
     "StreamError",
+    "Summary",
     "SystemClock",
     "TimeoutError",
     "Timeouts",

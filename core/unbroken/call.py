@@ -6,9 +6,9 @@ from typing import Any, Final, Generic, Literal, TypeVar, final
 from attrs import define, field, frozen
 
 from .clock import Clock
-from .dialect import Dialect
+from .dialect import Dialect, Reader
 from .errors import Attempt, Error, Phase
-from .messages import Request, Response, Usage
+from .messages import Request, Response, Summary, Usage
 
 T = TypeVar("T")
 Status = Literal["success", "failure", "rejected", "cancelled"]
@@ -65,6 +65,8 @@ class Call:
     history: tuple[Attempt, ...] = ()
     """The failed attempts so far, oldest first; only the newest `HISTORY` are kept."""
     phase: Phase = "before"
+    sent_at: float | None = None
+    """When the present attempt was handed to the transport; None before."""
     first_content_at: float | None = None
     """When the first content event was read; None until then."""
     committed_at: float | None = None
@@ -76,6 +78,8 @@ class Call:
     bytes: int = 0
     """The bytes of stream received, in all attempts together."""
     last_event_id: str = ""
+    reader: Reader | None = None
+    """The dialect's reader of the current attempt; None before the first."""
     usage: Usage | None = None
     """The cumulative token counts that the server has reported in the current attempt."""
     now: Callable[[], float] = field(init=False)
@@ -88,8 +92,16 @@ class Call:
 
     @property
     def origin(self) -> str:
-        """``scheme://host:port`` of the request."""
+        """``scheme://host:port`` of the request. Where an attempt goes is ``call.current.origin``."""
         return self.request.origin
+
+    @property
+    def summary(self) -> Summary | None:
+        """What the server has said about the current answer as a whole; None if the dialect does not tell.
+
+        It is read from a few events that the reader has kept, and only when it is asked for.
+        """
+        return getattr(self.reader, "summary", None)
 
     def time(self) -> float:
         """Return the wall time in Unix seconds. Use it for dates only; measure durations with `now`."""

@@ -1,4 +1,8 @@
-"""The decisions that policies return. A decision is always a value; an exception raised by a plugin is a bug in it."""
+"""The decisions that policies return. A decision is always a value; an exception raised by a plugin is a bug in it.
+
+A decision with ``shadow=True`` is only reported: the engine calls `on_decision` with it and goes on as if the plugin
+had returned None. So a policy that is tried out returns the decisions that it would have made.
+"""
 
 from collections.abc import Iterable
 from enum import Enum
@@ -8,6 +12,7 @@ from attrs import field, frozen
 
 from .errors import Error
 from .messages import Event, Request
+from .signals import Signal
 from .validators import finite, optional, shown
 
 
@@ -23,6 +28,10 @@ def _is_a(kind: type, value: Any, name: str) -> None:
 
 def _error(instance: Any, attribute: Any, value: Any) -> None:
     _is_a(Error, value, attribute.name)
+
+
+def _signal(instance: Any, attribute: Any, value: Any) -> None:
+    _is_a(Signal, value, attribute.name)
 
 
 def _request(instance: Any, attribute: Any, value: Any) -> None:
@@ -47,6 +56,9 @@ class Wait:
 
     seconds: float = field(validator=_seconds)
     reason: str = ""
+    until: Signal | None = field(default=None, kw_only=True, eq=False, repr=False, validator=optional(_signal))
+    """Ends the wait early when it is set. After a wait with a signal, the same plugin is asked again."""
+    shadow: bool = field(default=False, kw_only=True)
 
 
 @frozen
@@ -54,6 +66,7 @@ class Reject:
     """Fail the attempt with `error`, which must be a new instance each time: the engine writes to it."""
 
     error: Error = field(validator=_error)
+    shadow: bool = field(default=False, kw_only=True)
 
 
 @frozen
@@ -70,6 +83,7 @@ class TryAgain:
     reason: str = ""
     fresh: bool = False
     """Number the attempts from 1 again (`Call.attempt`), because the request goes to another target."""
+    shadow: bool = field(default=False, kw_only=True)
 
 
 @frozen
@@ -78,6 +92,7 @@ class GiveUp:
 
     error: Error | None = field(default=None, validator=optional(_error))
     reason: str = ""
+    shadow: bool = field(default=False, kw_only=True)
 
 
 @frozen
@@ -85,6 +100,7 @@ class Replay:
     """Deliver `events` as the answer: instead of sending (`before_request`) or instead of failing (`should_retry`)."""
 
     events: tuple[Event, ...] = field(converter=_tuple, validator=_events)
+    shadow: bool = field(default=False, kw_only=True)
 
 
 class EventDecision(Enum):

@@ -99,7 +99,8 @@ class AttemptView(Protocol):
 class Reader(Protocol):
     """Interprets the events of one attempt, in order of arrival.
 
-    Each event is classified once. Anything that depends on earlier events is state of the reader.
+    Each event is classified once. Anything that depends on earlier events is state of the reader. A reader may also
+    have a property `summary`, a `Summary` of the answer so far; `Call.summary` returns it.
     """
 
     @property

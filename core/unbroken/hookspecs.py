@@ -11,7 +11,7 @@ import pluggy
 from .call import Call, Outcome
 from .decisions import BeforeRequest, Decision, OnEvent, Reject, ShouldRetry
 from .errors import Error
-from .messages import Event, Request, Response
+from .messages import Event, Request, Response, Usage
 from .transport import AsyncTransport, Transport
 
 hookspec = pluggy.HookspecMarker("unbroken")
@@ -25,7 +25,8 @@ class HookSpecs(Protocol):
         """Called in order before each attempt is sent.
 
         Return a changed `Request`, `Wait` to delay the attempt, `Reject` to fail it without sending, `Replay` to answer
-        it from memory, or None to agree. The plugins after this one see the changed request.
+        it from memory, or None to agree. The plugins after this one see the changed request. After a `Wait` with a
+        signal (`until`) the plugin is asked again.
         """
         ...
 
@@ -34,6 +35,15 @@ class HookSpecs(Protocol):
         """Called in order when the status and the headers have arrived, whatever the status.
 
         Return `Reject` to fail the attempt, or None to agree.
+        """
+        ...
+
+    @hookspec
+    def on_usage(self, call: Call, usage: Usage) -> None:
+        """Called in order when the server has reported token counts: `usage`, which is `Call.usage`, has changed.
+
+        That is once or twice per attempt with most servers, and before the commit too. Events without counts cost
+        nothing.
         """
         ...
 
@@ -88,7 +98,11 @@ class HookSpecs(Protocol):
 
     @hookspec
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
-        """Called for each decision that took effect. `plugin` made it; ``engine`` stands for the engine's own rules."""
+        """Called for each decision that took effect, and for each that was made in shadow (``decision.shadow``).
+
+        `plugin` made it; ``engine`` stands for the engine's own rules. A timeout that would have ended the attempt
+        (``Timeouts(shadow=True)``) is a `Reject` with a TimeoutError, made in shadow by the engine.
+        """
         ...
 
     @hookspec

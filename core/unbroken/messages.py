@@ -59,6 +59,8 @@ class Timeouts:
     """The whole call, with all attempts and all waits."""
     count_keepalives: bool = field(default=False, validator=flag)
     """Whether keep-alives (pings, comments) count as progress for `idle` and `quiet`."""
+    shadow: bool = field(default=False, validator=flag)
+    """Whether to try these timeouts out: the defaults are enforced, and `on_decision` tells when these would expire."""
 
 
 @final
@@ -249,6 +251,19 @@ class Event(msgspec.Struct, gc=False, eq=False):  # noqa: PLW1641  # its data ca
 
     def __repr__(self) -> str:
         return f"<Event {self.type} {len(self.raw)} bytes>"
+
+
+@final
+@frozen(kw_only=True)
+class Summary:
+    """What the server has said about the answer as a whole."""
+
+    id: str | None = None
+    """The id of the message, the completion or the response."""
+    model: str | None = None
+    """The model that answers, which may be another than the one asked for."""
+    finish_reasons: tuple[str, ...] = ()
+    """Why the answer ended, in the words of the API, one for each choice; empty until the server has said it."""
 
 
 @final

@@ -10,7 +10,7 @@ from .call import Call, Outcome
 from .clock import Clock
 from .decisions import BeforeRequest, Decision, OnEvent, Reject, ShouldRetry
 from .errors import ConfigurationError, Error, Problem
-from .messages import Event, Request, Response
+from .messages import Event, Request, Response, Usage
 from .transport import AsyncTransport, Transport
 from .validators import nearest
 
@@ -180,6 +180,9 @@ class Plugin:
         return None
 
     def on_response(self, call: Call, response: Response) -> Reject | None:
+        return None
+
+    def on_usage(self, call: Call, usage: Usage) -> None:
         return None
 
     def on_commit(self, call: Call, event: Event) -> None:

@@ -62,7 +62,7 @@ def hooks_round(**limits: float) -> Callable[[], object]:
         call.response = response
         policy.on_response(call, response)
         call.usage = usage
-        policy.on_commit(call, None)  # type: ignore[arg-type]
+        policy.on_usage(call, usage)
         policy.after_request(call, OUTCOME)
 
     return once

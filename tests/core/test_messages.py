@@ -34,7 +34,7 @@ usages = st.builds(
 
 def test_the_clocks_have_defaults() -> None:
     """Everything is bounded but the whole, which may take as long as there is progress."""
-    assert attrs.astuple(Timeouts()) == (5.0, 600.0, 60.0, 600.0, None, False)
+    assert attrs.astuple(Timeouts()) == (5.0, 600.0, 60.0, 600.0, None, False, False)
 
 
 @pytest.mark.parametrize("name", ["connect", "first_event", "idle", "total"])

@@ -29,11 +29,13 @@ from unbroken import (
     ServerError,
     Timeouts,
     TryAgain,
+    Usage,
     ValidationError,
     Wait,
     hookimpl,
 )
 from unbroken._engine.hooks import HOOKS
+from unbroken.dialect import USAGE, Kind
 from unbroken.testing import STALL, Answer, FakeClock, Played, ScriptedTransport, sse
 from unbroken.testing._scenarios import ContractDialect
 
@@ -42,12 +44,13 @@ Play = Callable[..., Played]
 CANARY = "sk-canary-1234567890"
 DIALECT = ContractDialect()
 GOOD = Answer(body=sse(("start", "{}"), ("delta", '{"n":1}'), ("delta", '{"n":2}'), ("stop", "{}")))
+COUNTED = Answer(body=sse(("start", "{}"), ("delta", "7"), ("stop", "{}")))
 DOWN = Answer(status=503)
 BROKEN = Answer(body=(sse(("start", "{}"), ("delta", '{"n":1}')), NetworkError("reset")))
 
 CONTAINED = ("on_decision", "after_request", "on_finish")
 # Hooks whose failure fails the call; the last two are asked about a failure only.
-FATAL = ("before_request", "on_response", "on_commit", "on_event", "on_error", "should_retry")
+FATAL = ("before_request", "on_response", "on_usage", "on_commit", "on_event", "on_error", "should_retry")
 
 
 def plugin(name: str, **hooks: Callable[..., Any]) -> Any:
@@ -60,6 +63,7 @@ def _method(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
     arguments = {
         "before_request": "call, request",
         "on_response": "call, response",
+        "on_usage": "call, usage",
         "on_commit": "call, event",
         "on_event": "call, event",
         "on_error": "call, error",
@@ -87,6 +91,16 @@ class Eager(Plugin):
 
     def should_retry(self, call: Call, error: Error) -> TryAgain:
         return TryAgain(1.0, reason="eager")
+
+
+class Counting(ContractDialect):
+    """Each event whose data is a number reports so many output tokens."""
+
+    def classify(self, event: Event) -> Kind:
+        return super().classify(event) | (USAGE if event.data.isdigit() else 0)
+
+    def usage(self, event: Event) -> Usage:
+        return Usage(output_tokens=int(event.data))
 
 
 class Watcher(Plugin):
@@ -285,7 +299,23 @@ def test_on_response_sees_every_head(play: Play) -> None:
     assert "w on_response 404" in watcher.trace
 
 
-# on_commit and on_event
+# on_usage, on_commit and on_event
+
+
+def test_on_usage_is_told_of_counts_that_are_new(play: Play) -> None:
+    """Once for each chunk that has some, before its events; of each attempt anew, and never of the others."""
+    chunks = tuple(sse(event) for event in [("start", "5"), ("delta", "{}"), ("delta", "7"), ("stop", "{}")])
+    early = Answer(body=(sse(("start", "5")), NetworkError("reset")))
+    seen: list[Any] = []
+    watch = plugin(
+        "watch",
+        on_usage=lambda call, usage: seen.append((usage.output_tokens, usage is call.usage, call.committed_at)),
+        on_event=lambda _, event: seen.append(event.type),
+    )
+    played = play([early, Answer(body=chunks)], [watch, Eager()], dialect=Counting())
+    assert played.error is None
+    assert seen[:3] == [(5, True, None), (5, True, None), "start"]
+    assert [entry[0] if isinstance(entry, tuple) else entry for entry in seen[3:]] == ["delta", 7, "delta", "stop"]
 
 
 def test_on_commit_is_told_once(play: Play) -> None:
@@ -798,8 +828,8 @@ def test_the_hooks_below_are_all_hooks() -> None:
 def test_E64_a_bug_fails_the_call_and_is_never_retried(play: Play, hook: str, bug: Any, what: str) -> None:
     """It names plugin and hook and has the exception as its cause, whose text it does not repeat."""
     watcher = Watcher("w")
-    script = [DOWN] if hook in {"on_error", "should_retry"} else [GOOD]
-    played = play(script, [watcher, plugin("buggy", **{hook: bug}), Eager()], dialect=DIALECT)
+    script = [DOWN] if hook in {"on_error", "should_retry"} else [COUNTED]
+    played = play(script, [watcher, plugin("buggy", **{hook: bug}), Eager()], dialect=Counting())
     error = played.error
     assert isinstance(error, PluginError)
     assert (error.plugin, error.hook) == ("buggy", hook)

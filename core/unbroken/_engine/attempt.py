@@ -17,6 +17,7 @@ from .commit_buffer import CommitBuffer, Limits
 from .effects import PAUSE, READY, Batch, Leave, Open, Read, Steps
 from .head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, error_answer
 from .hook_calls import HookCalls
+from .shadow import Trial
 from .timing import ReadTimeout, after, earliest, expired
 
 _DEFAULT_TIMEOUTS = Timeouts()
@@ -59,12 +60,17 @@ class AttemptRun:
             yield from self.replay(answer.events)
             return
         timeouts = answer.timeouts or _DEFAULT_TIMEOUTS
-        started = self.call.now()
-        response = yield from self._open(answer, timeouts, started)
+        started, trial = self.call.now(), None
+        if timeouts.shadow:
+            trial = Trial(timeouts, self.call, self.hooks.would_expire, started)
+            timeouts = _DEFAULT_TIMEOUTS
+        response = yield from self._open(answer, timeouts, started, trial)
         self.hooks.on_response(response)
         is_stream, start = check_head(response), b""
         left = None if timeouts.first_event is None else started + timeouts.first_event - self.call.now()
         timeout = ReadTimeout(timeouts, left, self.call.deadline)
+        if trial is not None:
+            timeout = trial.beside(timeout)
         if is_stream is None:
             start = yield from self._first_bytes(timeout)
             is_stream = begins_stream(start)
@@ -80,13 +86,15 @@ class AttemptRun:
         if events:
             yield from self._deliver([*events], complete=True)
 
-    def _open(self, request: Request, timeouts: Timeouts, started: float) -> Steps[Response]:
+    def _open(self, request: Request, timeouts: Timeouts, started: float, trial: Trial | None) -> Steps[Response]:
         """Send the request. Returns the head of the response."""
         call = self.call
         deadline = earliest(after(started, timeouts.first_event), call.deadline)
         connect = after(started, timeouts.connect)
         opening = Opening(connect_deadline=earliest(connect, deadline), deadline=deadline)
+        opening = opening if trial is None else trial.timed(opening)
         call.phase = "connect"
+        call.sent_at = started
         self.sent = True
         try:
             response: Response = yield Open(request, opening)
@@ -99,6 +107,8 @@ class AttemptRun:
             raise expired(name, reached, call.deadline, timeouts) from error
         finally:
             call.phase = opening.phase
+            if trial is not None:
+                trial.opened(opening)
         call.response = response
         return response
 
@@ -111,7 +121,8 @@ class AttemptRun:
                 chunk: bytes = yield read
             except builtins.TimeoutError as error:
                 raise timeout.error() from error
-            timeout.end(self.call.now())
+            finally:
+                timeout.end(self.call.now())
             if not chunk:
                 self.ended = True
                 break
@@ -133,7 +144,8 @@ class AttemptRun:
                 chunk: bytes = start or (yield read)
             except builtins.TimeoutError as error:
                 raise timeout.error() from error
-            timeout.end(call.now())
+            finally:
+                timeout.end(call.now())
             start = b""
             if not chunk:
                 yield from self._end(decoder)
@@ -155,7 +167,9 @@ class AttemptRun:
         comments = decoder.comments
         events = decoder.feed(chunk)
         ready = buffer.sort(events)
-        call.usage = buffer.usage
+        if buffer.usage is not call.usage and buffer.usage is not None:
+            call.usage = buffer.usage
+            self.hooks.on_usage(buffer.usage)
         if call.first_content_at is None and buffer.first_content is not None:
             call.first_content_at = call.now()
         counted = count_keepalives and (bool(events) or decoder.comments != comments)

@@ -1,7 +1,7 @@
 """The end of a client: what waits within it wakes up, and says why.
 
-There is no lock, so that an interrupt and the garbage collector can come between any two lines. A waiter is noted
-before it looks whether the client is closed, and `close` says so before it looks for waiters: one sees the other.
+Like a `Signal` it has no lock: a waiter is noted before it looks whether the client is closed, and `close` says so
+before it looks for waiters.
 """
 
 import sys
@@ -13,6 +13,7 @@ from typing import Any, final
 import anyio
 
 from ..clock import Clock, SystemClock
+from ..signals import Signal
 from ..transport import closed
 
 
@@ -33,34 +34,52 @@ class Closing:
             with suppress(RuntimeError):  # it has woken up already, or its event loop is over
                 wake()
 
-    def sleep(self, clock: Clock, seconds: float) -> None:
-        """Block the thread for `seconds`. Raises NetworkError as soon as the client is closed."""
+    def sleep(self, clock: Clock, seconds: float, until: Signal | None = None) -> None:
+        """Block the thread for `seconds`, or less if `until` is set. Raises NetworkError once the client is closed."""
         if isinstance(clock, SystemClock):
             gate = threading.Lock()  # acquired and released in one call into C each
             gate.acquire()
-            self._wakes[gate] = gate.release
+            self._note(gate, gate.release, until)
             try:
-                if not self.closed:
+                if not self._is_over(until):
                     gate.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
             finally:
-                self._wakes.pop(gate, None)
-        else:
+                self._forget(gate, until)
+        elif until is None or not until.is_set:
             clock.sleep(seconds)
         if self.closed:
             raise closed()
 
-    async def asleep(self, clock: Clock, seconds: float) -> None:
-        """Let other tasks run for `seconds`. Raises NetworkError as soon as the client is closed."""
+    async def asleep(self, clock: Clock, seconds: float, until: Signal | None = None) -> None:
+        """Suspend the task for `seconds`, or less if `until` is set. Raises NetworkError once the client is closed."""
         scope = anyio.CancelScope()
         call = _caller()
-        self._wakes[scope] = lambda: call(scope.cancel)
+
+        def cancel() -> None:  # runs in the event loop, by when the wait may be over
+            if scope in self._wakes:
+                scope.cancel()
+
+        self._note(scope, lambda: call(cancel), until)
         try:
-            if not self.closed:
+            if not self._is_over(until):
                 await _within(scope, clock.asleep, seconds)
         finally:
-            self._wakes.pop(scope, None)
+            self._forget(scope, until)
         if self.closed:
             raise closed()
+
+    def _note(self, waiter: object, wake: Callable[[], object], until: Signal | None) -> None:
+        self._wakes[waiter] = wake
+        if until is not None:
+            until.note(waiter, wake)
+
+    def _forget(self, waiter: object, until: Signal | None) -> None:
+        self._wakes.pop(waiter, None)
+        if until is not None:
+            until.forget(waiter)
+
+    def _is_over(self, until: Signal | None) -> bool:
+        return self.closed or (until is not None and until.is_set)
 
 
 async def _within(scope: anyio.CancelScope, asleep: Callable[[float], Any], seconds: float) -> None:

@@ -176,7 +176,7 @@ class Driver(_Runner):
         return cast(Exchange, self._exchange).read(effect.deadline)
 
     def _rest(self, effect: Sleep) -> None:
-        self._closing.sleep(self._clock, effect.seconds)
+        self._closing.sleep(self._clock, effect.seconds, effect.until)
 
     def _close(self, effect: Close) -> None:
         if self._exchange is not None:
@@ -280,7 +280,7 @@ class AsyncDriver(_Runner):
         return await cast(AsyncExchange, self._exchange).read(effect.deadline)
 
     async def _rest(self, effect: Sleep) -> None:
-        await self._closing.asleep(self._clock, effect.seconds)
+        await self._closing.asleep(self._clock, effect.seconds, effect.until)
 
     async def _close(self, effect: Close) -> None:
         exchange, self._exchange = self._exchange, None

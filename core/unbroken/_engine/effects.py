@@ -5,6 +5,7 @@ from operator import length_hint
 from typing import Any, TypeVar, final
 
 from ..messages import Event, Request
+from ..signals import Signal
 from ..transport import Opening
 
 
@@ -37,12 +38,13 @@ class Read(Effect):
 
 @final
 class Sleep(Effect):
-    """Sleep for `seconds`."""
+    """Sleep for `seconds`, or until the signal is set."""
 
-    __slots__ = ("seconds",)
+    __slots__ = ("seconds", "until")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, until: Signal | None = None) -> None:
         self.seconds = seconds
+        self.until = until
 
 
 @final

@@ -108,7 +108,7 @@ class Engine:
         call.attempt += 1
         call.attempts += 1
         call.phase = "before"
-        call.response = call.usage = None
+        call.response = call.usage = call.sent_at = None
         self._ended = None
         use_request(call, call.base)
         run = self._run(hold=self._hold)
@@ -211,7 +211,7 @@ class Engine:
 
     def _run(self, *, hold: bool) -> AttemptRun:
         run = AttemptRun(self.call, self._calls, self._limits, hold, self.closing)
-        self.reader = run.reader
+        self.reader = self.call.reader = run.reader
         return run
 
     def _record(self, error: Error, answer: ShouldRetry, plugin: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..call import Call, Outcome
 from ..decisions import DROP, FINISH, Decision, GiveUp, Reject, Replay, ShouldRetry, TryAgain, Wait
-from ..errors import Error, PluginError
-from ..messages import Event, Request, Response
+from ..errors import Error, PluginError, TimeoutError
+from ..messages import Event, Request, Response, Usage
 from .effects import Sleep, Steps
 from .hooks import Bound, Hooks
 from .timing import timed_out
@@ -25,7 +25,7 @@ _log = logging.getLogger("unbroken")
 class HookCalls:
     """Calls the hooks of a client for one call."""
 
-    __slots__ = ("_hooks", "_to_finish", "_to_give_back", "call", "final", "finishing", "watched")
+    __slots__ = ("_hooks", "_to_finish", "_to_give_back", "_total_told", "call", "final", "finishing", "watched")
 
     def __init__(self, hooks: Hooks, call: Call) -> None:
         self._hooks = hooks
@@ -37,6 +37,7 @@ class HookCalls:
         self.final = ""
         """If not empty, the reason why this failure may not be retried."""
         self._to_give_back: list[Bound] = []
+        self._total_told = False
         self._to_finish: list[Bound] = list(hooks.on_finish)
 
     def begin_attempt(self) -> None:
@@ -49,26 +50,34 @@ class HookCalls:
         Returns the request to send, or the `Replay` to deliver instead. Raises the error of a `Reject`.
         """
         call = self.call
-        for function, plugin in self._hooks.before_request:
-            try:
-                answer = function(call, call.current)
-            except Exception as error:
-                raise _raised(plugin, "before_request", error) from error
-            if answer is None:
-                continue
+        for bound in self._hooks.before_request:
+            answer = self._proposed(bound)
+            while isinstance(answer, Wait):
+                yield Sleep(answer.seconds, answer.until)
+                answer = None if answer.until is None else self._proposed(bound)
             if isinstance(answer, Request):
                 use_request(call, answer)
-                continue
-            _checked(answer, plugin, "before_request", (Wait, Reject, Replay))
-            if isinstance(answer, Wait) and passes_deadline(call, answer.seconds):
-                raise self._no_time(answer)
-            self.on_decision(answer, plugin)
-            if isinstance(answer, Reject):
-                raise _rejection(answer)
-            if isinstance(answer, Replay):
+            elif answer is not None:
                 return answer
-            yield Sleep(answer.seconds)
         return call.current
+
+    def _proposed(self, bound: Bound) -> Request | Wait | Replay | None:
+        """Run one `before_request`. Raises the error of a `Reject`, or of a wait that would reach the deadline."""
+        call, (function, plugin) = self.call, bound
+        try:
+            answer: Any = function(call, call.current)
+        except Exception as error:
+            raise _raised(plugin, "before_request", error) from error
+        if answer is None or isinstance(answer, Request):
+            return answer
+        _checked(answer, plugin, "before_request", (Wait, Reject, Replay))
+        if isinstance(answer, Wait) and not answer.shadow and passes_deadline(call, answer.seconds):
+            raise self._no_time(answer)
+        if isinstance(answer, Reject):
+            self._obey(answer, plugin)
+            return None
+        self.on_decision(answer, plugin)
+        return None if answer.shadow else answer
 
     def on_response(self, response: Response) -> None:
         """Run `on_response`. Raises the error of a `Reject`."""
@@ -86,6 +95,11 @@ class HookCalls:
                 raise _raised(plugin, "on_commit", error) from error
             if answer is not None:
                 _checked(answer, plugin, "on_commit", ())
+
+    def on_usage(self, usage: Usage) -> None:
+        """Run `on_usage`. Raises PluginError."""
+        for bound in self._hooks.on_usage:
+            self._ask(bound, "on_usage", usage, ())
 
     def on_event(self, event: Event) -> Event | None:
         """Run `on_event`. Returns the event to deliver, None if it was dropped. Raises the error of a `Reject`."""
@@ -135,8 +149,13 @@ class HookCalls:
             while entered:
                 wrapper, plugin = entered.pop()
                 changed = _guarded(plugin, "should_retry", _result, wrapper, answer)
-                if changed is not answer:
-                    answer, by = _checked(changed, plugin, "should_retry", (*_ANSWERS, type(None))), plugin
+                if changed is answer:
+                    continue
+                _checked(changed, plugin, "should_retry", (*_ANSWERS, type(None)))
+                if changed is not None and changed.shadow:
+                    self.on_decision(changed, plugin)
+                else:
+                    answer, by = changed, plugin
             return answer, by
         finally:
             for wrapper, plugin in reversed(entered):  # wrappers that will not be resumed clean up now
@@ -148,8 +167,11 @@ class HookCalls:
     def _first_answer(self, error: Error) -> tuple[ShouldRetry, str]:
         for bound in self._hooks.should_retry:
             answer: ShouldRetry = self._ask(bound, "should_retry", error, _ANSWERS)
-            if answer is not None:
+            if answer is None:
+                continue
+            if not answer.shadow:
                 return answer, bound[1]
+            self.on_decision(answer, bound[1])
         return None, "engine"
 
     def after_request(self, outcome: Outcome) -> None:
@@ -167,6 +189,12 @@ class HookCalls:
         left = self._to_finish
         while left:
             self._tell(left.pop(0), "on_finish", outcome)
+
+    def would_expire(self, error: TimeoutError) -> None:
+        """Tell the observers of a timeout that is tried out; of the total timeout once per call."""
+        if error.timeout != "total" or not self._total_told:
+            self._total_told = self._total_told or error.timeout == "total"
+            self.on_decision(Reject(error, shadow=True), "engine")
 
     def on_decision(self, decision: Decision, plugin: str) -> None:
         """Tell the observers of a decision by `plugin`."""
@@ -192,8 +220,11 @@ class HookCalls:
         return None if answer is None else _checked(answer, plugin, hook, allowed)
 
     def _obey(self, answer: Reject, plugin: str) -> None:
+        """Report a rejection, and raise its error, marked as this client's own, unless it is made in shadow."""
+        answer.error.is_local = True
         self.on_decision(answer, plugin)
-        raise _rejection(answer)
+        if not answer.shadow:
+            raise answer.error
 
     def _no_time(self, wait: Wait) -> Error:
         """Return the error for a wait that would reach the deadline.
@@ -213,8 +244,9 @@ class HookCalls:
 def use_request(call: Call, request: Request) -> None:
     """Make `request` the current one, and set the deadline of the call from its total timeout."""
     call.current = request
-    if request.timeouts is not None and request.timeouts.total is not None:
-        call.deadline = call.started_at + request.timeouts.total
+    timeouts = request.timeouts
+    if timeouts is not None and timeouts.total is not None and not timeouts.shadow:
+        call.deadline = call.started_at + timeouts.total
 
 
 def passes_deadline(call: Call, seconds: float) -> bool:
@@ -231,12 +263,6 @@ def passing(seconds: float) -> str:
 def plugin_error(plugin: str, hook: str, what: str) -> PluginError:
     """Return the error for a bug in a plugin."""
     return PluginError(f"plugin {plugin!r} {what} in {hook}", plugin=plugin, hook=hook)
-
-
-def _rejection(decision: Reject) -> Error:
-    """Return the error of `decision`, marked as this client's own."""
-    decision.error.is_local = True
-    return decision.error
 
 
 def _raised(plugin: str, hook: str, error: Exception) -> PluginError:

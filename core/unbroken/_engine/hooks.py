@@ -30,6 +30,7 @@ class Hooks:
 
     before_request: tuple[Bound, ...]
     on_response: tuple[Bound, ...]
+    on_usage: tuple[Bound, ...]
     on_commit: tuple[Bound, ...]
     on_event: tuple[Bound, ...]
     """For the event types that are not in `on_event_by_type`."""

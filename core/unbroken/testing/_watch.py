@@ -41,7 +41,7 @@ NEIGHBOUR: Final = "contract-neighbour"
 """The name of plugins that are not watched."""
 
 # Hooks whose result is not used. The engine only logs one, so the watch notes it.
-_ANSWERLESS: Final = ("on_commit", "after_request", "on_finish", "on_decision")
+_ANSWERLESS: Final = ("on_usage", "on_commit", "after_request", "on_finish", "on_decision")
 
 _MOST_ATTEMPTS: Final = 100
 """Attempts of one call after which trying again without a delay is a breach."""

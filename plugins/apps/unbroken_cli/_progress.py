@@ -31,7 +31,9 @@ class Progress(Plugin):
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
         """Tell for how long, and why, the call waits."""
-        if isinstance(decision, TryAgain):
+        if decision.shadow:
+            self._say(call, f"in shadow: {plugin} decides {type(decision).__name__}")
+        elif isinstance(decision, TryAgain):
             self._say(call, f"{type(call.error).__name__}, {plugin} tries again in {decision.delay:.1f} s")
         elif isinstance(decision, Wait):
             self._say(call, f"waiting {decision.seconds:.1f} s, as {plugin} asks")

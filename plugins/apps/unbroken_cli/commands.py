@@ -70,7 +70,7 @@ def plugins(
 
 
 def explain(plugins: PluginsOption = None, config: ConfigOption = None, dialect: DialectOption = "sse") -> None:
-    """Show the plugins that a client would have here, and the source of each setting."""
+    """Show the plugins that a client would have here, the source of each setting, and the worst case of a call."""
     from .explain import explain as explain_it
 
     with _configuration_errors():

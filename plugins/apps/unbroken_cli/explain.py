@@ -1,4 +1,4 @@
-"""`unbroken explain`: the plugins that a client would have here, and the source of each setting."""
+"""`unbroken explain`: the plugins that a client would have here, the source of each setting, and the worst case."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,12 +16,13 @@ from unbroken.registry import PluginOrderWarning, resolve_dialect, resolve_plugi
 
 from ._console import console
 from ._fields import alias, shown
+from .worst_case import WorstCase
 
 DEFAULTS = "defaults"
 
 
 def explain(plugins: Sequence[str] | None, config: str | None, dialect: str) -> None:
-    """Print the resolved pipeline and every setting with its source. Raises ConfigurationError."""
+    """Print the resolved pipeline, every setting with its source, and the worst case. Raises ConfigurationError."""
     out = console()
     settings = load_settings(config)
     settings = settings if plugins is None else settings.with_list(plugins, "--plugins")
@@ -41,6 +42,10 @@ def explain(plugins: Sequence[str] | None, config: str | None, dialect: str) -> 
     for message in dict.fromkeys(str(each.message) for each in caught):
         out.print(Text(f"! {message}", "yellow"), soft_wrap=True)
     _show(out, built, settings)
+    out.print()
+    out.print(Text("the worst case of a call", "bold"))
+    for heading, words in WorstCase.of(built).lines():
+        out.print(Text(f"  {heading}: {words}"), soft_wrap=True)
 
 
 def _show(out: Console, plugins: Sequence[object], settings: Settings) -> None:

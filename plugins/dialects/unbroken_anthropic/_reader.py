@@ -4,14 +4,15 @@ from typing import Final
 
 from attrs import define, field
 
-from unbroken.dialect import CONTENT, STRUCTURE, Kind
+from unbroken.dialect import CONTENT, STRUCTURE, USAGE, Kind
 from unbroken.error_bodies import as_object
 from unbroken.errors import StreamError
-from unbroken.messages import Event
+from unbroken.messages import Event, Summary
 
 from ._documents import UNNAMED, data_of, text_in
 from ._events import TextDelta
 from ._kinds import full_delta, kind_of
+from ._summary import Told
 from ._typed import decode_delta, text_of
 
 _DELTA: Final = "content_block_delta"
@@ -31,6 +32,7 @@ class AnthropicReader:
     _head: bytes = field(default=b"\0", init=False)
     """How the last delta began, up to the first character of its text."""
     _size: int = field(default=1, init=False)
+    _told: Told = field(factory=Told, init=False)
 
     def classify(self, event: Event) -> Kind:
         """Return the kind of `event`, as `Anthropic.classify` does. A delta that begins like the last is content."""
@@ -44,9 +46,16 @@ class AnthropicReader:
                 self._head = raw[: self._size]
                 return CONTENT
         kind = kind_of(event)
+        if kind & USAGE:
+            self._told.keep(event)
         if kind & _BLOCK and event.type != _DELTA:
             self._note(event)
         return kind
+
+    @property
+    def summary(self) -> Summary:
+        """The id and the model of the message, and its stop reason."""
+        return self._told.summary()
 
     def _note(self, event: Event) -> None:
         """Note where silence is normal: in thinking, in the input of a tool, and while a server's tool runs."""

@@ -6,7 +6,7 @@ from attrs import define, field
 
 from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, TERMINAL, USAGE, AttemptView, Kind
 from unbroken.errors import StreamError
-from unbroken.messages import Event
+from unbroken.messages import Event, Summary
 
 from . import _chunks, _responses
 from ._choices import Choices
@@ -14,11 +14,13 @@ from ._chunks import is_done, plain_kind
 from ._failures import failure_in, unwrapped
 from ._parts import TYPES, Parts, decode_delta
 from ._responses import TEXT_DELTA, is_response
+from ._summary import Told
 from ._text import decode_plain, text_of
 
 Proof = Literal["finish_reason", "done"]
 # The type of an event without a name (WHATWG HTML §9.2.6).
 _UNNAMED: Final = "message"
+_CREATED: Final = "response.created"
 _DONE: Final = TERMINAL | HIDDEN
 _ERROR_USAGE: Final = ERROR | USAGE
 
@@ -36,6 +38,7 @@ class OpenAIReader:
     call: AttemptView | None = None
     _choices: Choices = field(init=False)
     _parts: Parts = field(factory=Parts, init=False)
+    _told: Told = field(factory=Told, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._choices = Choices(self.call)
@@ -44,6 +47,11 @@ class OpenAIReader:
     def quiet(self) -> bool:
         """Return False: no silence is known to be normal."""
         return False
+
+    @property
+    def summary(self) -> Summary:
+        """The id and the model of the answer, and the finish reasons of its choices."""
+        return self._told.summary()
 
     def complete_at_end(self) -> bool:
         """Return whether each choice that was seen has its ``finish_reason``, and that is proof enough."""
@@ -57,7 +65,7 @@ class OpenAIReader:
             return CONTENT
         if type == _UNNAMED or not is_response(type):
             return plain_kind(event, self._choices) or self._kind_by_data(event)
-        return self._done() if not json and is_done(raw) else _responses.kind_of(type, raw)
+        return self._done() if not json and is_done(raw) else self._kind_of_response(type, event)
 
     def text(self, event: Event) -> str | None:
         """Return the text of the answer in `event`, None without any. Raises StreamError for a chunk cut in two."""
@@ -84,6 +92,12 @@ class OpenAIReader:
         """``[DONE]`` before the end of every choice reports that the server gave up."""
         return _DONE if self.proof == "done" or self._choices.complete else ERROR
 
+    def _kind_of_response(self, type: str, event: Event) -> Kind:
+        kind = _responses.kind_of(type, event.raw)
+        if kind & USAGE or type == _CREATED:
+            self._told.event(event, ends=type != _CREATED)
+        return kind
+
     def _kind_by_data(self, event: Event) -> Kind:
         raw = event.raw
         if is_done(raw):
@@ -94,7 +108,8 @@ class OpenAIReader:
             return CONTENT if _is_cut(raw) else KEEPALIVE
         type = document.get("type")
         if isinstance(type, str) and is_response(type):
-            return _responses.kind_of(type, raw)
+            return self._kind_of_response(type, event)
+        self._told.chunk(document)
         return _ERROR_USAGE if failure_in(document) is not None else _chunks.kind_of(document, self._choices)
 
     def _text_by_data(self, event: Event) -> str | None:

@@ -18,8 +18,9 @@ to no call, has only the first. Fields without a value are left out.
 |                 |                                       | error fields                                     |
 | circuit         | WARNING                               | circuit, key, old, new, failure_count            |
 
-The error fields are error (its class), error_message, error_kind (the API's name for it), status_code, retry_after and
-response_id; for a CircuitOpenError also circuit and key. Times are seconds.
+A decision made in shadow changed nothing: it has `shadow`, its message begins with "in shadow: ", and its level is at
+most INFO. The error fields are error (its class), error_message, error_kind (the API's name for it), status_code,
+retry_after and response_id; for a CircuitOpenError also circuit and key. Times are seconds.
 """
 
 from contextvars import Context, copy_context
@@ -71,7 +72,8 @@ class Record:
     @property
     def message(self) -> str:
         """The constant text for its kind."""
-        return MESSAGES[self.fields["unbroken"]]
+        message = MESSAGES[self.fields["unbroken"]]
+        return f"in shadow: {message}" if self.fields.get("shadow") else message
 
     def cleaned(self) -> dict[str, Any]:
         """Return the fields that have a value, free of secrets and control characters."""
@@ -86,6 +88,11 @@ def _cleaned(name: str, value: Any) -> Any:
 
 def decision_kind(decision: Decision) -> tuple[str, str]:
     """Return the level and the kind of the record of `decision`."""
+    level, kind = _kind(decision)
+    return ("INFO" if decision.shadow and level == "WARNING" else level), kind
+
+
+def _kind(decision: Decision) -> tuple[str, str]:
     match decision:
         case Wait(seconds=seconds):
             return ("WARNING" if seconds >= LONG_WAIT else "DEBUG"), "wait"
@@ -108,12 +115,16 @@ def common(call: Call, kind: str) -> dict[str, Any]:
         "request_id": call.id,
         "attempt": call.attempt,
         "phase": call.phase,
-        "origin": call.origin,
+        "origin": call.current.origin,
     }
 
 
 def of_decision(decision: Decision, call: Call) -> dict[str, Any]:
     """Return the fields for what was decided, and why."""
+    return {**_decided(decision, call), "shadow": decision.shadow or None}
+
+
+def _decided(decision: Decision, call: Call) -> dict[str, Any]:
     match decision:
         case Wait(seconds=seconds, reason=reason):
             return {"delay": seconds, "reason": reason}

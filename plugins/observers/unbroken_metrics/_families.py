@@ -36,10 +36,11 @@ def _each(tally: Mapping[str, float]) -> Iterator[Sample]:
     return (((name,), number) for name, number in tally.items())
 
 
-def _errors(tally: Mapping[str, int]) -> Iterator[Sample]:
+def _pairs(tally: Mapping[str, int]) -> Iterator[Sample]:
+    """Yield the samples of names in two parts: an error and its timeout, a plugin and its decision."""
     for name, number in tally.items():
-        error, _, clock = name.partition(":")
-        yield (error, clock), number
+        first, _, second = name.partition(":")
+        yield (first, second), number
 
 
 def _tokens(totals: Totals) -> Iterator[Sample]:
@@ -51,12 +52,13 @@ def _tokens(totals: Totals) -> Iterator[Sample]:
 COUNTERS: Final = (
     Family("calls", "Calls that have ended.", lambda it: _each(it.calls), ("outcome",)),
     Family("attempts", "Attempts that have ended.", lambda it: _each(it.attempts), ("outcome",)),
-    Family("call_errors", "What the consumers got.", lambda it: _errors(it.call_errors), ("error", "timeout")),
-    Family("attempt_errors", "How attempts failed.", lambda it: _errors(it.attempt_errors), ("error", "timeout")),
+    Family("call_errors", "What the consumers got.", lambda it: _pairs(it.call_errors), ("error", "timeout")),
+    Family("attempt_errors", "How attempts failed.", lambda it: _pairs(it.attempt_errors), ("error", "timeout")),
     Family("retries", "Attempts that were tried again, by error.", lambda it: _each(it.retries), ("reason",)),
     Family("retry_delay_seconds", "Seconds that retries waited.", lambda it: _single(it.retry_delay)),
     Family("waits", "Waits before an attempt, by plugin.", lambda it: _each(it.waits), ("plugin",)),
     Family("wait_seconds", "Seconds of these waits.", lambda it: _each(it.wait_time), ("plugin",)),
+    Family("shadow_decisions", "Decisions in shadow.", lambda it: _pairs(it.shadows), ("plugin", "decision")),
     Family("stalls", "Attempts that the idle or quiet timeout ended.", lambda it: _single(it.stalls)),
     Family("truncations", "Attempts whose stream was incomplete.", lambda it: _single(it.truncations)),
     Family("events", "Events delivered.", lambda it: _single(it.events)),

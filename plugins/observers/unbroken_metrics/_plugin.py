@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, Unpack
+from typing import Any, ClassVar, Unpack
 
 from unbroken import (
     Call,
@@ -32,7 +32,10 @@ from ._values import CallEnded, MetricsSnapshot
 
 Subscriber = Callable[[CallEnded], object]
 
-_MODEL: Final[Key[bytes | str]] = Key("metrics.model")
+_MODEL: Key[tuple[bytes, bytes | str]] = Key("metrics.model")
+"""A body, and the model that it names."""
+_WAIT: Key[tuple[str, float, float, bool]] = Key("metrics.wait")
+"""The wait that goes on: its plugin, since when, until when at most, and whether a signal may end it."""
 
 _log = logging.getLogger("unbroken")
 
@@ -70,15 +73,35 @@ class Metrics(Plugin):
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
         """Count waits and retries."""
-        if isinstance(decision, Wait):
+        if decision.shadow:
+            self._book.put(_names(call), Series.shadowed, plugin, type(decision).__name__)
+        elif isinstance(decision, Wait):
             self._live[id(call)] = call
-            self._book.put(_names(call), Series.waited, plugin, decision.seconds)
+            self._wait(call, decision, plugin)
         elif isinstance(decision, TryAgain):
             reason = OTHER if call.error is None else error_name(call.error)
             self._book.put(_names(call), Series.retried, reason, decision.delay)
 
+    def _wait(self, call: Call, decision: Wait, plugin: str) -> None:
+        """Note a wait, which may end early. One that goes on after its signal is the same wait."""
+        now, pending = call.now(), call.get(_WAIT)
+        if pending is not None and pending[0] == plugin and pending[3]:
+            call.set(_WAIT, (plugin, pending[1], now + decision.seconds, decision.until is not None))
+            return
+        self._end_wait(call)
+        call.set(_WAIT, (plugin, now, now + decision.seconds, decision.until is not None))
+
+    def _end_wait(self, call: Call) -> None:
+        """Count the wait that has ended, if there is one."""
+        pending = call.pop(_WAIT)
+        if pending is not None:
+            plugin, since, until, _ = pending
+            ended = call.now() if call.sent_at is None else call.sent_at
+            self._book.put(_names(call), Series.waited, plugin, min(until, ended) - since)
+
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Count an attempt that did not succeed. A successful one ends its call and is counted with it."""
+        self._end_wait(call)
         if outcome.status == "success":
             return
         put, names, error = self._book.put, _names(call), outcome.error
@@ -94,7 +117,7 @@ class Metrics(Plugin):
         committed_at = call.committed_at
         first = None if committed_at is None else committed_at - call.started_at
         if outcome.status == "success" and outcome.attempts > len(call.history):
-            dialect, request = call.dialect, call.request
+            dialect, request = call.dialect, call.current
             names = (dialect.name, model_of(request.content), request.origin)
             head = (dialect, call.response)
             self._book.succeeded(names, (outcome.duration, first, call.events, call.bytes, call.usage, head))
@@ -149,12 +172,13 @@ class Metrics(Plugin):
 
 
 def _names(call: Call) -> Names:
-    """Return the unchecked names of a call. The model is searched for once per call."""
-    model = call.get(_MODEL)
-    if model is None:
-        model = model_of(call.request.content)
-        call.set(_MODEL, model)
-    return call.dialect.name, model, call.request.origin
+    """Return the unchecked names of a call, as it is sent now. The model is searched for once per body."""
+    content = call.current.content
+    known = call.get(_MODEL)
+    if known is None or known[0] is not content:
+        known = (content, model_of(content))
+        call.set(_MODEL, known)
+    return call.dialect.name, known[1], call.current.origin
 
 
 def _connected(call: Call) -> bool:

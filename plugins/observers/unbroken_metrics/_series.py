@@ -14,7 +14,7 @@ from ._tally import Tally, count
 from ._values import Totals
 
 _OUTCOMES: Final = ("success", "failure", "rejected", "cancelled")
-_TALLIES: Final = ("calls", "attempts", "call_errors", "attempt_errors", "retries", "waits", "wait_time")
+_TALLIES: Final = ("calls", "attempts", "call_errors", "attempt_errors", "retries", "waits", "wait_time", "shadows")
 _SUMS: Final = ("retry_delay", "stalls", "truncations", "events", "bytes")
 _SOURCES: Final = ("partial", "final")
 _KINDS: Final = ("input", "output", "cache_read", "cache_write")
@@ -51,6 +51,7 @@ class Series:
     retry_delay: float = field(default=0.0, init=False)
     waits: Tally = field(factory=dict[str, Any], init=False)
     wait_time: Tally = field(factory=dict[str, Any], init=False)
+    shadows: Tally = field(factory=dict[str, Any], init=False)
     stalls: int = field(default=0, init=False)
     truncations: int = field(default=0, init=False)
     events: int = field(default=0, init=False)
@@ -131,6 +132,10 @@ class Series:
         """Count a wait before an attempt."""
         count(self.waits, plugin)
         count(self.wait_time, plugin, seconds)
+
+    def shadowed(self, plugin: str, decision: str) -> None:
+        """Count a decision that was made in shadow."""
+        count(self.shadows, f"{plugin}:{decision}")
 
     def absorb(self, other: "Series") -> None:
         """Add all counts of `other`."""

@@ -49,6 +49,8 @@ class Totals:
     """Waits before an attempt, such as in the queue of the rate limit, by the plugin that asked for them."""
     wait_time: Mapping[str, float]
     """Seconds of these waits in total, by plugin."""
+    shadows: Mapping[str, int]
+    """Decisions made in shadow, by plugin and class: ``rate-limit:Wait``."""
     stalls: int
     """Attempts that the idle or quiet timeout ended."""
     truncations: int

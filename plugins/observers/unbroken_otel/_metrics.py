@@ -34,7 +34,7 @@ class OTelMetrics(Plugin):
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
         """Count a retry, by the error that caused it."""
-        if isinstance(decision, TryAgain) and not measures_nothing(self._instruments.duration):
+        if isinstance(decision, TryAgain) and not decision.shadow and not measures_nothing(self._instruments.duration):
             about = call.history[-1].error if call.history else "_OTHER"
             attributes = self._attributes(call) | {semconv.ERROR_TYPE: about}
             self._inbox.put(self._instruments.retries.add, 1, attributes, _context(call))
@@ -58,7 +58,7 @@ class OTelMetrics(Plugin):
         self._inbox.put(self._instruments.transitions.add, 1, attributes)
 
     def _attributes(self, call: Call) -> dict[str, Any]:
-        request = call.request
+        request = call.current
         identity = self._identify(request.url, request.origin, call.dialect.name)
         return identity.with_model(None if identity.operation is None else body_of(call).model_name)
 

@@ -29,6 +29,10 @@ from ._request import input_tokens, output_tokens, server
 
 # The form of the names that APIs give their errors. Any other text may quote what was sent.
 _KIND: Final = re.compile(r"[a-z_]{1,64}\Z")
+# The same for what it says of its answer. An id has a prefix or is long; a model that looks like a key is one.
+_ID: Final = re.compile(r"(?=.*[-_]|.{16})(?![srp]k-|eyJ)[\w.:/@+=-]{1,200}\Z", re.ASCII)
+_MODEL: Final = re.compile(r"(?![srp]k-|eyJ)[A-Za-z0-9][\w.:/@+ -]{0,99}\Z", re.ASCII)
+_REASON: Final = re.compile(r"[A-Za-z_]{1,64}\Z")
 
 EVENTS: Final[dict[type, str]] = {
     Wait: "unbroken.wait",
@@ -105,7 +109,7 @@ class CallSpans:
             }
         )
         if self._names is not None:
-            self.span.set_attributes(_consumed(call, self._names))
+            self.span.set_attributes({**_consumed(call, self._names), **_answer(call)})
         _judge(self.span, outcome)
         self.span.end(self._at(call.started_at + outcome.duration))
 
@@ -180,6 +184,19 @@ def _consumed(call: Call, names: semconv.Names) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name is not None and value is not None}
 
 
+def _answer(call: Call) -> dict[str, Any]:
+    """Return what the server has said about the answer, from the few events that the dialect's reader has kept."""
+    said = call.summary
+    if said is None:
+        return {}
+    found = {
+        semconv.RESPONSE_ID: said.id if said.id and _ID.match(said.id) else None,
+        semconv.RESPONSE_MODEL: said.model if said.model and _MODEL.match(said.model) else None,
+        semconv.FINISH_REASONS: [reason for reason in said.finish_reasons if _REASON.match(reason)],
+    }
+    return {name: value for name, value in found.items() if value}
+
+
 def _said(decision: Decision) -> dict[str, Any]:
     match decision:
         case Wait(seconds=seconds, reason=reason):
@@ -192,4 +209,5 @@ def _said(decision: Decision) -> dict[str, Any]:
             found = {semconv.REASON: one_line(reason), **(error_attributes(error) if error else {})}
         case Replay(events=events):
             found = {semconv.EVENTS: len(events)}
+    found[semconv.SHADOW] = decision.shadow
     return {name: value for name, value in found.items() if value not in ("", False)}

@@ -45,18 +45,18 @@ class Permit:
     circuit: "Circuit | None" = None
     """The circuit that it was asked of; None while it was asked of none."""
     generation: int = 0
-    started_at: float = 0.0
     probe: bool = False
+    lease: float = 0.0
+    """Seconds for which a probe keeps its place."""
     lease_until: float = 0.0
     """From when on the place of this probe may go to another call."""
     proven: bool = False
     """Whether this probe has already succeeded, at its first content event."""
     slow: bool = False
 
-    def postpone(self, seconds: float) -> None:
-        """Shift the start and the lease by `seconds` that the attempt waits before it is sent."""
-        self.started_at += seconds
-        self.lease_until += seconds
+    def postpone(self, until: float) -> None:
+        """Let the lease begin at `until`, until when the attempt waits before it is sent."""
+        self.lease_until = max(self.lease_until, until + self.lease)
 
 
 @define(eq=False)
@@ -101,7 +101,7 @@ class Circuit:
         A caller that has stored `permit` beforehand can return it even after an interrupt.
         """
         permit = Permit() if permit is None else permit
-        permit.circuit, permit.started_at = self, now
+        permit.circuit = self
         self.last_used = now
         state = self.state
         if state is CLOSED:
@@ -124,7 +124,8 @@ class Circuit:
         self._probes = {probe for probe in self._probes if probe.lease_until > now}
         if len(self._probes) >= self.config.half_open_max_probes:
             return self._refuse(min(probe.lease_until for probe in self._probes))
-        permit.probe, permit.lease_until = True, now + self.config.probe_lease
+        permit.probe, permit.lease = True, self.config.probe_lease
+        permit.postpone(now)
         self._probes.add(permit)
         return self._grant(permit)
 

@@ -98,7 +98,13 @@ class CircuitBreakerConfig:
     circuit: str = field(default="default", validator=text)
     """The name of this breaker in errors and for observers."""
     initial_state: InitialState = field(default="closed", validator=_INITIAL)
-    """The state in which circuits begin. ``metrics_only`` lets you try settings out."""
+    """The state in which circuits begin."""
+    shadow: bool = field(default=False, validator=flag)
+    """Whether to try the settings out: the circuits open and close, and no call is rejected.
+
+    Each rejection that there would have been is reported with `shadow` True. Observers of
+    `on_circuit_state_change` see the name of the breaker with `` (shadow)`` behind it.
+    """
 
     def __attrs_post_init__(self) -> None:
         if self.window is not None and self.window.slow_rate is not None and self.slow_call is None:
@@ -122,6 +128,7 @@ class CircuitBreakerOptions(TypedDict, total=False):
     idle_expiry: float
     circuit: str
     initial_state: InitialState
+    shadow: bool
 
 
 CircuitBreakerConfig.DEFAULT = CircuitBreakerConfig()

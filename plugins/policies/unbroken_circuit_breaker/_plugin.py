@@ -31,8 +31,6 @@ from ._keys import Circuits
 from ._notify import CircuitBreakerSpecs, Notifier
 from ._values import IGNORED, SLOW, SUCCESS, CircuitSnapshot, CircuitState, Refusal, Result, Verdict
 
-PERMIT: Key[Permit] = Key("circuit-breaker.permit")
-
 # Worst first: `CircuitBreaker.state` is the worst state of several circuits.
 _SEVERITY = (
     CircuitState.FORCED_OPEN,
@@ -62,8 +60,9 @@ class CircuitBreaker(Plugin):
 
     def __init__(self, config: CircuitBreakerConfig | None = None, /, **options: Unpack[CircuitBreakerOptions]) -> None:
         super().__init__(config, **options)
+        self._permit: Key[Permit] = Key("circuit-breaker.permit")  # its own, as another breaker may be in the list
         self._key, self._slow_call = self.config.key, self.config.slow_call
-        self._notifier = Notifier(self.config.circuit)
+        self._notifier = Notifier(self.config.circuit + " (shadow)" * self.config.shadow)
         self._circuits = Circuits(self.config, CircuitState(self.config.initial_state), self._notifier.add)
         self._inbox = Inbox()
         self._untold = self._notifier.changes
@@ -81,13 +80,13 @@ class CircuitBreaker(Plugin):
         key = request.origin if self._key is None else self._key(call)
         now = call.now()
         permit = Permit()
-        call.set(PERMIT, permit)  # before it is granted, so that an interrupt cannot lose it
+        call.set(self._permit, permit)  # before it is granted, so that an interrupt cannot lose it
         answer = self._inbox.do(self._admit, key, now, permit)
         refusal = None
         if answer is not permit:
-            call.pop(PERMIT)
+            call.pop(self._permit)
         if isinstance(answer, Refusal):
-            refusal = Reject(self._refused(key, answer, now))
+            refusal = Reject(self._refused(key, answer, now), shadow=self.config.shadow)
         if self._untold:
             self._tell()
         return refusal
@@ -97,29 +96,29 @@ class CircuitBreaker(Plugin):
         return None if circuit is None else circuit.admit(now, permit)
 
     def on_decision(self, call: Call, decision: object, plugin: str) -> None:
-        """Exclude a wait that a later policy asks for: the upstream is not to blame for it."""
-        permit = call.get(PERMIT)
-        if permit is not None and isinstance(decision, Wait):
-            permit.postpone(decision.seconds)
+        """Let the lease of a probe begin after a wait that a later policy asks for."""
+        permit = call.get(self._permit)
+        if permit is not None and isinstance(decision, Wait) and not decision.shadow:
+            permit.postpone(call.now() + decision.seconds)
 
     def on_commit(self, call: Call, event: Event) -> None:
         """Note whether the first content event was slow, and count a probe by it."""
-        permit, slow_call = call.get(PERMIT), self._slow_call
-        if permit is None or not (permit.probe or slow_call) or call.response is None or permit.circuit is None:
+        permit, slow_call = call.get(self._permit), self._slow_call
+        if permit is None or not (permit.probe or slow_call) or call.sent_at is None or permit.circuit is None:
             return
         now = call.now()
-        permit.slow = slow_call is not None and now - permit.started_at > slow_call
+        permit.slow = slow_call is not None and now - call.sent_at > slow_call
         if permit.probe:
             self._inbox.put(permit.circuit.prove, permit, SLOW if permit.slow else SUCCESS, now, call.random)
             self._tell()
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Return the permit, however the attempt ended, and count its outcome."""
-        permit = call.get(PERMIT)
+        permit = call.get(self._permit)
         if permit is not None and permit.circuit is not None:
             result = self._judged(call, outcome, permit)
             self._inbox.put(permit.circuit.record, permit, result, call.now(), call.random)
-            call.pop(PERMIT)  # not before: after an interrupt this hook is called again
+            call.pop(self._permit)  # not before: after an interrupt this hook is called again
             if self._untold:
                 self._tell()
 

@@ -2,7 +2,7 @@
 
 from ._config import RateLimitConfig
 from ._plugin import RateLimit
-from ._queue import KeyState
+from ._state import KeyState
 from ._tokens import Tokens
 
 __all__ = ["KeyState", "RateLimit", "RateLimitConfig", "Tokens"]

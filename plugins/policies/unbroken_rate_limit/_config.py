@@ -50,10 +50,17 @@ class RateLimitConfig:
     learn_from_headers: bool = field(default=True, validator=flag)
     """Whether to lower a limit's level to what the response headers say is left of that limit.
 
-    Also closes the gate while the server has no request left. Without any limit set nothing is learned.
+    Also closes the gate while the server has no request left, even if no limit is set.
     """
     gate_on_429: bool = field(default=True, validator=flag)
     """Whether a 429 makes all calls with this key wait for as long as its ``Retry-After`` says."""
+    ramp: float | None = field(default=10.0, validator=optional(number(above=0)))
+    """By how many requests per second the rate grows each second after the gate has opened.
+
+    Within each step the moment is random. None: all calls that waited are sent at once.
+    """
+    shadow: bool = field(default=False, validator=flag)
+    """Whether to try the limits out: each decision is reported with `shadow` True, and no call waits or fails."""
     max_keys: int = field(default=1000, validator=number(at_least=1, whole=True))
     """Keys to remember. The least recently used is forgotten first, but none that is in use or behind a closed gate."""
 
@@ -88,4 +95,6 @@ class RateLimitOptions(TypedDict, total=False):
     estimate: Callable[[Call], Tokens] | None
     learn_from_headers: bool
     gate_on_429: bool
+    ramp: float | None
+    shadow: bool
     max_keys: int

@@ -1,13 +1,14 @@
 """The policy: when the next attempt may be sent, and what it used."""
 
 from collections.abc import Hashable, Mapping
-from typing import Any, ClassVar, Final, Unpack
+from typing import Any, ClassVar, Unpack
+
+import attrs
 
 from unbroken import (
     Call,
     Clock,
     Error,
-    Event,
     Inbox,
     Key,
     Outcome,
@@ -18,22 +19,19 @@ from unbroken import (
     Request,
     Response,
     SystemClock,
+    Usage,
     Wait,
     hookimpl,
 )
 
 from ._config import RateLimitConfig, RateLimitOptions
 from ._costs import Costs
+from ._gate import Gate
 from ._keys import Keys
 from ._learning import closed_for, left
-from ._queue import KeyState, Place, Queue
-from ._tokens import NO_TOKENS, Tokens, checked, estimate, input_of, spent, was_sent
-
-# Shorter than the resolution of any clock: a rounding error of a sum, not a wait.
-_NOTHING: Final = 1e-9
-
-
-_PLACE: Key[Place] = Key("rate-limit.place")
+from ._queue import NOTHING, Place, Queue
+from ._state import KeyState
+from ._tokens import NO_TOKENS, Tokens, checked, counted, estimate, spent, was_sent
 
 
 class RateLimit(Plugin):
@@ -52,10 +50,14 @@ class RateLimit(Plugin):
 
     def __init__(self, config: RateLimitConfig | None = None, /, **options: Unpack[RateLimitOptions]) -> None:
         super().__init__(config, **options)
+        # Of this object alone, as another limiter may be in the list.
+        self._place: Key[Place] = Key("rate-limit.place")
+        self._key_of: Key[Hashable] = Key("rate-limit.key")
+        """For an attempt without a place. Plugins behind this one may send it elsewhere."""
         buckets = self.config.buckets()
         self._costs = Costs(buckets)
         self._limited = bool(buckets)
-        self._learns = self.config.learn_from_headers and self._limited
+        self._learns = self.config.learn_from_headers
         self._inbox = Inbox()
         self._keys = Keys(self._queue, self.config.max_keys)
         self._clock: Clock = SystemClock()
@@ -66,72 +68,94 @@ class RateLimit(Plugin):
 
     def before_request(self, call: Call, request: Request) -> Wait | Reject | None:
         """Take a place in the queue: return None to send now, `Wait` until the turn, or `Reject`."""
-        if not self._limited and not self._keys:
-            return None  # no limit is set, and no gate was ever closed
+        decision = self._decided(call)
+        return decision if decision is None or not self.config.shadow else attrs.evolve(decision, shadow=True)
+
+    def _decided(self, call: Call) -> Wait | Reject | None:
+        place = call.get(self._place)
+        if place is not None:
+            return self._inbox.do(self._ask, call, place)
+        key = self._key(call)
+        if not self._limited:
+            call.set(self._key_of, key)
+            if not self._keys:
+                return None  # no gate was ever closed
         estimated = self._estimated(call) if self._costs.in_tokens else NO_TOKENS
         units = self._costs.units(NO_TOKENS, estimated)
-        return self._inbox.do(self._enter, call, self._key(call), units, estimated)
+        return self._inbox.do(self._enter, call, key, units, estimated)
 
     def _enter(self, call: Call, key: Hashable, units: list[float], estimated: Tokens) -> Wait | Reject | None:
         now = call.now()
         queue = self._keys.get(key, now)
-        at = queue.next_turn(units, now)
+        chance = call.random() if queue.is_gated else 0.0
+        at = queue.next_turn(units, now, chance)
         wait = at - now
-        if wait <= _NOTHING:
-            if units:
-                self._take(call, queue, units, now, at, estimated)
-            return None
-        refusal = self._refusal(call, wait, wait)
+        refusal = None if wait <= NOTHING else self._refusal(call, wait, wait)
         if refusal is not None:
             return refusal
-        self._take(call, queue, units, now, at, estimated)
-        return Wait(wait, "rate limit")
+        place = Place(queue, now, at, units, estimated, call.events, chance)
+        if units or queue.is_gated:
+            call.set(self._place, place)  # before it is taken, so that an interrupt cannot lose it
+            queue.enter(place)
+        return None if wait <= NOTHING else Wait(wait, "rate limit", until=place.signal)
 
-    def _take(self, call: Call, queue: Queue, units: list[float], now: float, at: float, estimated: Tokens) -> None:
-        place = Place(queue, now, at, units, estimated, call.events)
-        call.set(_PLACE, place)  # before it is taken, so that an interrupt cannot lose it
-        queue.enter(place)
+    def _ask(self, call: Call, place: Place) -> Wait | Reject | None:
+        """Run after a wait, which may have ended early, or not be long enough by now."""
+        now = call.now()
+        wait = place.queue.ask(place, now)
+        if wait == 0.0:
+            return None
+        return self._refusal(call, wait, now + wait - place.arrived_at) or Wait(wait, "rate limit", until=place.signal)
 
     @hookimpl(specname="before_request", trylast=True)
     def look_again(self, call: Call, request: Request) -> Wait | Reject | None:
         """Run just before sending: wait longer, or reject, if the gate has closed in the meantime."""
-        if not self._limited and not self._keys:
+        if self.config.shadow or (not self._limited and not self._keys):
             return None
-        place = call.get(_PLACE)
-        if place is None:
-            return None if self._limited else self.before_request(call, request)
-        now, at, gate = call.now(), place.at, place.queue.gate
-        wait = max(at, gate) - now
-        if wait <= _NOTHING:
+        place = call.get(self._place)
+        if place is None or not place.mark:
+            return None if place is None and self._limited else self._decided(call)
+        if place.queue.gate.until - call.now() <= NOTHING:
             return None
+        return self._inbox.do(self._pass_gate, call, place)
+
+    def _pass_gate(self, call: Call, place: Place) -> Wait | Reject | None:
+        now = call.now()
+        wait = place.queue.pass_gate(now, call.random()) - now
         return self._refusal(call, wait, now + wait - place.arrived_at) or Wait(wait, "the gate has closed")
 
     def on_response(self, call: Call, response: Response) -> None:
         """Learn from the headers what the server says is left."""
         if not self._learns:
             return
-        place = call.get(_PLACE)
+        if not self._limited and not _may_be_spent(response):
+            return  # reading the headers costs more than all the rest of this policy
         statuses = call.dialect.rate_limits(response.headers, response.received_at)
-        if place is None or not statuses:
+        if not statuses:
             return
         # One window at most: after that the next request finds out what the server says by then.
         closed = min(closed_for(statuses), self.config.per)
-        self._inbox.put(_learn, call, place, left(statuses), closed)
+        place = call.get(self._place)
+        if place is not None:
+            self._inbox.put(_learn, call, place, left(statuses), closed)
+        elif closed > 0.0 and not self._limited:
+            self._inbox.put(self._close_gate, call, call.get(self._key_of), closed)
 
-    def on_commit(self, call: Call, event: Event) -> None:
-        """Settle the input tokens, if the server has counted them: that count does not change any more."""
-        if not self._costs.in_tokens or call.usage is None or call.usage.input_tokens is None:
-            return
-        place = call.get(_PLACE)
-        if place is None:
-            return
-        real = Tokens(input_of(call.usage, 0.0))
-        units = self._costs.units(real, Tokens(0, place.estimated.output))
-        self._inbox.put(_settle, call, place, units)
+    def on_usage(self, call: Call, usage: Usage) -> None:
+        """Settle the tokens that the server has counted, while the answer goes on."""
+        place = call.get(self._place) if self._costs.in_tokens else None
+        if place is not None:
+            certain, expected = counted(usage, place.estimated)
+            self._inbox.put(_settle, call, place, self._costs.units(certain, expected))
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
-        """Settle what the attempt used, and close the gate if the server asks for it."""
-        place = call.get(_PLACE)
+        """Close the gate if the server asks for it, and settle what the attempt used."""
+        place = call.get(self._place)
+        closed = 0.0 if outcome.error is None else self._asked_to_wait(outcome.error)
+        if closed > 0.0 and place is not None:
+            self._inbox.put(_close, call, place.queue, closed)
+        elif closed > 0.0:
+            self._inbox.put(self._close_gate, call, call.get(self._key_of), closed)
         if place is not None and not was_sent(call):
             self._inbox.put(_cancel, call, place)
         elif place is not None:
@@ -139,14 +163,10 @@ class RateLimit(Plugin):
             if self._costs.in_tokens:
                 units = self._costs.units(spent(call, place.estimated, place.events_before))
             self._inbox.put(_leave, call, place, units)
-        call.pop(_PLACE)  # not before: after an interrupt this hook is called again, and all of it may be repeated
-        closed = 0.0 if outcome.error is None else self._asked_to_wait(outcome.error)
-        if closed > 0.0:
-            self._inbox.put(self._close_gate, call, self._key(call), closed)
+        call.pop(self._place)  # not before: after an interrupt this hook is called again, and all of it may be repeated
 
     def _close_gate(self, call: Call, key: Hashable, seconds: float) -> None:
-        now = call.now()
-        self._keys.get(key, now).close_gate(now + seconds, now)
+        _close(call, self._keys.get(key, call.now()), seconds)
 
     def snapshot(self) -> dict[Hashable, KeyState]:
         """Return the present state of each remembered key. Without limits these are the keys that ever had a 429."""
@@ -157,7 +177,7 @@ class RateLimit(Plugin):
         return {key: queue.state(now) for key, queue in self._keys.all()}
 
     def reset(self) -> None:
-        """Open all gates and fill all buckets. Calls that already wait keep their turns."""
+        """Open all gates and fill all buckets. Calls that wait move up."""
         self._inbox.do(self._reset)
 
     def _reset(self) -> None:
@@ -166,7 +186,7 @@ class RateLimit(Plugin):
 
     def _queue(self) -> Queue:
         buckets = self.config.buckets()
-        return Queue(tuple(buckets), tuple(buckets.values()))
+        return Queue(tuple(buckets), tuple(buckets.values()), Gate(self.config.ramp))
 
     def _estimated(self, call: Call) -> Tokens:
         function = self.config.estimate
@@ -174,7 +194,7 @@ class RateLimit(Plugin):
 
     def _key(self, call: Call) -> Hashable:
         key = self.config.key
-        return call.request.origin if key is None else key(call)
+        return call.current.origin if key is None else key(call)
 
     def _asked_to_wait(self, error: Error) -> float:
         """Return the seconds that a 429 of the server asks for, else 0.0. Waiting does not help with a spent quota."""
@@ -196,6 +216,11 @@ class RateLimit(Plugin):
         return Reject(RateLimitError(f"rate limit: the next turn is in {wait:.3g} s, {why}", retry_after=wait))
 
 
+def _may_be_spent(response: Response) -> bool:
+    """Return whether any header is zero, as one must be that says that nothing is left."""
+    return any(value == "0" for _, value in response.headers.items())
+
+
 # Changes that the hooks make to a place. They run in the inbox, one at a time.
 
 
@@ -203,6 +228,11 @@ def _learn(call: Call, place: Place, left: Mapping[str, float], closed: float) -
     now = call.now()
     if place.queue.learn(place, left, now) and closed > 0.0:
         place.queue.close_gate(now + closed, now)
+
+
+def _close(call: Call, queue: Queue, seconds: float) -> None:
+    now = call.now()
+    queue.close_gate(now + seconds, now)
 
 
 def _settle(call: Call, place: Place, units: list[float]) -> None:

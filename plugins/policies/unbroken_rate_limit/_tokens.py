@@ -78,6 +78,18 @@ def input_of(usage: Usage | None, otherwise: float) -> float:
     return max(0, usage.input_tokens) + max(0, usage.cache_write_tokens or 0)
 
 
+def counted(usage: Usage, estimated: Tokens) -> tuple[Tokens, Tokens]:
+    """Return the tokens that the server has counted so far, and those that are still to be expected.
+
+    Nothing more is expected of a count that is final.
+    """
+    output = max(0, usage.output_tokens or 0)
+    final = usage.final and usage.output_tokens is not None
+    known = usage.input_tokens is not None
+    certain = Tokens(input_of(usage, 0.0), output)
+    return certain, Tokens(0 if known else estimated.input, 0 if final else max(0, estimated.output - output))
+
+
 def spent(call: Call, estimated: Tokens, events_before: int) -> Tokens:
     """Return the tokens that the present attempt used, after it has ended in whatever way.
 

@@ -96,6 +96,8 @@ class RetryConfig:
     """Whether to wait and retry after a rejection by a policy of this client (an open circuit, a full limiter)."""
     budget: RetryBudget | None = field(default=RetryBudget(), validator=_budget)
     """How many retries all calls together may start. None: no limit."""
+    shadow: bool = field(default=False, validator=flag)
+    """Whether to try the settings out: each decision is reported with `shadow` True, and nothing is retried."""
 
 
 class RetryOptions(TypedDict, total=False):
@@ -112,6 +114,7 @@ class RetryOptions(TypedDict, total=False):
     respect_should_retry: bool
     retry_local: bool
     budget: RetryBudget | None
+    shadow: bool
 
 
 RetryConfig.DEFAULT = RetryConfig()

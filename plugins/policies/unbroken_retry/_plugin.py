@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar, Unpack
 
+import attrs
+
 from unbroken import decisions
 from unbroken.call import Call, Key
 from unbroken.error_bodies import error_class
@@ -13,8 +15,6 @@ from ._backoff import Backoff, delay, initial_delay
 from ._budget import Allowance
 from ._config import RetryConfig, RetryOptions
 
-BACKOFF: Key[Backoff] = Key("retry.backoff")
-SILENT: Key[int] = Key("retry.silent")
 _UNSENT = ("before", "connect")
 
 
@@ -42,6 +42,9 @@ class Retry(Plugin):
 
     def __init__(self, config: RetryConfig | None = None, /, **options: Unpack[RetryOptions]) -> None:
         super().__init__(config, **options)
+        # Of this object alone, as another retry policy may be in the list.
+        self._backoff: Key[Backoff] = Key("retry.backoff")
+        self._silent: Key[int] = Key("retry.silent")
         self._bucket = None if self.config.budget is None else Allowance(self.config.budget)
 
     def on_commit(self, call: Call, event: Event) -> None:
@@ -52,6 +55,10 @@ class Retry(Plugin):
 
     def should_retry(self, call: Call, error: Error) -> decisions.ShouldRetry:
         """Return `TryAgain` or `GiveUp` for a failure before the commit that another attempt can cure, else None."""
+        decision = self._decided(call, error)
+        return decision if decision is None or not self.config.shadow else attrs.evolve(decision, shadow=True)
+
+    def _decided(self, call: Call, error: Error) -> decisions.TryAgain | decisions.GiveUp | None:
         if call.committed_at is not None:
             return None
         # Counted now, not at the start: a call may take longer to fail than the window of the budget.
@@ -63,7 +70,7 @@ class Retry(Plugin):
             return decisions.GiveUp(reason="x-should-retry: false")
         if not call.current.repeatable and call.phase not in _UNSENT:
             return decisions.GiveUp(reason="the server may have the request, which must not be sent twice")
-        if _waited_in_vain(call, error):
+        if self._waited_in_vain(call, error):
             return decisions.GiveUp(reason="no content within first_event, twice")
         if call.attempt > self.config.max_retries:
             return decisions.GiveUp(reason=f"max_retries {self.config.max_retries} reached")
@@ -81,7 +88,7 @@ class Retry(Plugin):
             return error.status_code in self.config.retry_statuses
         return error.retryable
 
-    def _as_asked(self, call: Call, error: Error, hint: float) -> decisions.ShouldRetry:
+    def _as_asked(self, call: Call, error: Error, hint: float) -> decisions.TryAgain | decisions.GiveUp:
         config, remaining = self.config, call.remaining()
         if hint > config.max_retry_after:
             over = f"max_retry_after of {config.max_retry_after:g} s"
@@ -92,37 +99,36 @@ class Retry(Plugin):
         exact = error.is_local or config.jitter_kind == "none"
         latest = min(hint if exact else hint * (1 + config.jitter), config.max_retry_after)
         latest = latest if remaining is None else min(latest, remaining)
-        call.pop(BACKOFF)
+        call.pop(self._backoff)
         return self._retry(call, error, min(hint + (latest - hint) * call.random(), latest), "as asked")
 
-    def _back_off(self, call: Call, error: Error) -> decisions.ShouldRetry:
-        backoff, remaining = call.get(BACKOFF) or Backoff(), call.remaining()
+    def _back_off(self, call: Call, error: Error) -> decisions.TryAgain | decisions.GiveUp:
+        backoff, remaining = call.get(self._backoff) or Backoff(), call.remaining()
         seconds = delay(self.config, initial_delay(self.config, error), backoff, call.random())
         if remaining is not None and seconds >= remaining:
             return _too_late(seconds, remaining)
-        call.set(BACKOFF, Backoff(backoff.times + 1, seconds))
+        call.set(self._backoff, Backoff(backoff.times + 1, seconds))
         return self._retry(call, error, seconds, "backed off")
 
-    def _retry(self, call: Call, error: Error, seconds: float, how: str) -> decisions.ShouldRetry:
+    def _retry(self, call: Call, error: Error, seconds: float, how: str) -> decisions.TryAgain | decisions.GiveUp:
         """Take a retry from the budget, before the wait and only after every other check has passed."""
         # A request that never left this client was no load on the server, so trying again costs no budget.
         if self._bucket is not None and not error.is_local and not self._bucket.withdraw(call.now()):
             return decisions.GiveUp(reason="retry budget exhausted")
         return decisions.TryAgain(seconds, reason=f"retry {call.attempt} of {self.config.max_retries}, {how}")
 
+    def _waited_in_vain(self, call: Call, error: Error) -> bool:
+        """Return whether this is the second first_event timeout of the call at this target; note the first.
 
-def _waited_in_vain(call: Call, error: Error) -> bool:
-    """Return whether this is the second first_event timeout of the call at this target; note the first.
-
-    It is minutes long, so more of them would make the user wait for half an hour.
-    """
-    if not isinstance(error, TimeoutError) or error.timeout != "first_event":
+        It is minutes long, so more of them would make the user wait for half an hour.
+        """
+        if not isinstance(error, TimeoutError) or error.timeout != "first_event":
+            return False
+        target = call.attempts - call.attempt  # the attempts before `TryAgain(fresh=True)` changed the target
+        if call.get(self._silent) == target:
+            return True
+        call.set(self._silent, target)
         return False
-    target = call.attempts - call.attempt  # the attempts before `TryAgain(fresh=True)` changed the target
-    if call.get(SILENT) == target:
-        return True
-    call.set(SILENT, target)
-    return False
 
 
 def _is_http(call: Call, error: Error) -> bool:

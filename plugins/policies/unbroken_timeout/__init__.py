@@ -26,12 +26,14 @@ class _TimeoutOptions(TypedDict, total=False):
     quiet: float | None
     total: float | None
     count_keepalives: bool
+    shadow: bool
 
 
 class Timeout(Plugin):
     """Sets the timeouts of a call, which the engine enforces: ``Timeout(idle=30, total=120)``.
 
-    A call that has its own `Timeouts` keeps exactly those: the two are not merged field by field.
+    A call that has its own `Timeouts` keeps exactly those: the two are not merged field by field. With ``shadow=True``
+    the defaults of `Timeouts` stay in force, and the engine reports which of these timeouts would have expired.
     """
 
     name: ClassVar[str] = "timeout"

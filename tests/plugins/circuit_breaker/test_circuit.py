@@ -152,7 +152,8 @@ def test_a_wait_before_the_request_is_sent_does_not_use_up_the_lease() -> None:
     """The limiter behind the breaker may take its time."""
     driven = half_open(probe_lease=10.0)
     probe = driven.admit()
-    probe.postpone(5.0)
+    probe.postpone(driven.now + 5.0)
+    probe.postpone(driven.now + 1.0)  # it was woken and waits again: no longer than before
     driven.now += 12.0
     driven.refused()
     driven.now += 3.0

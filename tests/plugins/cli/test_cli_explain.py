@@ -93,3 +93,53 @@ def test_all_problems_are_listed_at_once(invoke, monkeypatch):
     lines = invoke("explain").stderr.splitlines()
     assert len(lines) == 3
     assert all("UNBROKEN_" in line for line in lines[1:])
+
+
+def _worst(output: str) -> dict[str, str]:
+    lines = output.partition("the worst case of a call\n")[2].splitlines()
+    return dict(line.strip().split(": ", 1) for line in lines)
+
+
+def test_the_worst_case_of_the_defaults(invoke):
+    """Attempts times targets times time, and what an SDK above would make of it."""
+    assert _worst(invoke("explain").stdout) == {
+        "attempts": "4: 4 x 1 target",
+        "to the first content, or to the error": "48 min: 4 x 600 s (first_event) + 3 x 120 s between them "
+        "(retry) + 4 x 30 s in the queue (max_wait)",
+        "after it": "no limit while there is progress; a silence of 60 s ends it, of 600 s where silence is normal",
+        "under an SDK that retries too": "x 3, as with those of Anthropic and OpenAI by default: "
+        "12 attempts, 144 min; set max_retries=0 there",
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            "[timeout]\ntotal = 90\n",
+            ("90 s: the total timeout, else 4 x 600 s", "the rest of the total timeout", "270 s"),
+        ),
+        ('[timeout]\nfirst-event = "none"\nidle = "none"\n', ("no limit: 4 x no limit", "no limit", "no limit")),
+        ('[rate-limit]\nmax-wait = "none"\n', ("no limit: 4 x 600 s", "no limit while", "no limit")),
+        ("[retry]\nmax-retries = 0\n", ("10.5 min: 1 x 600 s", "no limit while", "31.5")),
+        ("[retry]\nshadow = true\n", ("10.5 min: 1 x 600 s", "no limit while", "31.5 min")),
+        ("[timeout]\nfirst-event = 10\nshadow = true\n", ("48 min: 4 x 600 s", "no limit while", "144 min")),
+        ("[timeout]\nquiet = 5\n", ("48 min", "of 60 s where silence is normal", "144 min")),
+        ("[rate-limit]\nshadow = true\n", ("46 min: 4 x 600 s", "no limit while", "138 min")),
+    ],
+)
+def test_the_worst_case_follows_the_settings(invoke, nowhere, settings, expected):
+    """A total timeout bounds everything; a policy in shadow changes nothing."""
+    (nowhere / "unbroken.toml").write_text(settings)
+    worst = _worst(invoke("explain").stdout)
+    first, after, above = expected
+    assert worst["to the first content, or to the error"].startswith(first)
+    assert after in worst["after it"]
+    assert above in worst["under an SDK that retries too"]
+
+
+def test_the_worst_case_without_policies(invoke):
+    """The engine's own timeouts are in force."""
+    worst = _worst(invoke("explain", "--plugins", "").stdout)
+    assert worst["attempts"] == "1: 1 x 1 target"
+    assert worst["to the first content, or to the error"] == "600 s: 1 x 600 s (first_event)"

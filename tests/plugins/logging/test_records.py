@@ -9,7 +9,7 @@ from unbroken.call import Outcome
 from unbroken.decisions import GiveUp, Reject, Replay, TryAgain, Wait
 from unbroken.errors import CircuitOpenError, OverloadedError, ServerError
 from unbroken.headers import Headers
-from unbroken.messages import Event, Response, Usage
+from unbroken.messages import Event, Request, Response, Usage
 from unbroken.testing import Answer, play
 from unbroken_circuit_breaker import CircuitBreaker
 
@@ -46,6 +46,35 @@ def outcome(status, error=None, attempt=1):
 def only(entries):
     (entry,) = entries
     return entry.record["level"].name, entry.record["extra"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "level", "message"),
+    [
+        (Wait(1.0, shadow=True), "INFO", "in shadow: waiting"),
+        (Reject(OVERLOADED, shadow=True), "INFO", "in shadow: rejected"),
+        (TryAgain(1.0, shadow=True), "INFO", "in shadow: retrying"),
+        (GiveUp(shadow=True), "INFO", "in shadow: giving up"),
+    ],
+)
+def test_a_decision_in_shadow_is_marked(make_plugin, call, entries, decision, level, message):
+    """It changed nothing, so it is no warning."""
+    plugin = make_plugin(level="DEBUG")
+    plugin.on_decision(call, decision, "acme")
+    plugin.close()
+    (entry,) = entries
+    assert entry.record["level"].name == level
+    assert entry.record["message"].startswith(message + " request_id=")
+    assert entry.record["extra"]["shadow"] is True
+
+
+def test_the_origin_is_where_the_attempt_goes(make_plugin, call, entries):
+    """After a fallback that is another host."""
+    call.current = Request.build("POST", "https://other.example.org/")
+    plugin = make_plugin(level="DEBUG")
+    plugin.on_decision(call, GiveUp(), "acme")
+    plugin.close()
+    assert only(entries)[1]["origin"] == "https://other.example.org:443"
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_every_series_has_the_three_labels_and_no_other_of_its_own(metrics):
 def test_names_follow_the_rules(made):
     """One prefix, base units, `_total` for counters; and a family is there before it has samples."""
     families = list(PrometheusCollector(made()).collect())
-    assert len(families) == 21
+    assert len(families) == 22
     for family in families:
         assert family.name.startswith("unbroken_")
         assert family.documentation.endswith(".")

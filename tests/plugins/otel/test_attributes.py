@@ -36,6 +36,8 @@ def test_a_call_of_messages_has_the_attributes_of_the_conventions(recorded: Reco
         "gen_ai.request.stop_sequences": ("END",),
         "gen_ai.request.stream": True,
         "gen_ai.response.time_to_first_chunk": 1.5,
+        "gen_ai.response.id": "msg_1",
+        "gen_ai.response.finish_reasons": ("end_turn",),
         "gen_ai.usage.input_tokens": 10 + 30 + 4,
         "gen_ai.usage.output_tokens": 7,
         "gen_ai.usage.cache_read.input_tokens": 30,

@@ -38,6 +38,8 @@ COMMON = {
     "gen_ai.request.max_tokens": 64,
     "gen_ai.usage.input_tokens": 44,
     "gen_ai.usage.output_tokens": 7,
+    "gen_ai.response.id": "msg_1",
+    "gen_ai.response.finish_reasons": ("end_turn",),
 }
 METRICS = {
     "1.36": {"gen_ai.client.operation.duration", "gen_ai.client.token.usage"},

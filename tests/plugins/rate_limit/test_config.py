@@ -84,6 +84,8 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "estimate": None,
         "learn_from_headers": True,
         "gate_on_429": True,
+        "ramp": 10.0,
+        "shadow": False,
         "max_keys": 1000,
     }
 

@@ -9,7 +9,7 @@ import pytest
 from unbroken import Client, Dialect, Headers, RateLimitStatus
 from unbroken.testing import Answer, FakeClock, Played, ScriptedTransport, sse
 from unbroken_anthropic import Anthropic
-from unbroken_rate_limit import RateLimit, Tokens
+from unbroken_rate_limit import KeyState, RateLimit, Tokens
 from unbroken_rate_limit._learning import closed_for, left
 
 Play = Callable[..., Played]
@@ -169,14 +169,27 @@ def test_no_request_left_closes_the_gate_until_one_is(
     assert policy.snapshot()[KEY].gate == pytest.approx(gate)
 
 
-def test_without_limits_of_its_own_it_learns_nothing(play: Play) -> None:
-    """There is nothing to shrink, and to read the headers of each answer would cost more than all the rest."""
+def test_without_limits_of_its_own_it_learns_that_nothing_is_left(play: Play, fake_clock: FakeClock) -> None:
+    """The gate closes; a level there is none to lower, and an answer with something left closes nothing."""
+    policy = RateLimit()
+    play([answer(requests_limit="50", requests_remaining="1", requests_reset=stamp(60))], [policy], dialect=Anthropic())
+    assert policy.snapshot() == {}
+    play([answer(requests_limit="50", requests_remaining="0", requests_reset=stamp(60))], [policy], dialect=Anthropic())
+    assert policy.snapshot()[KEY] == KeyState(levels={}, waiting=0, in_flight=0, gate=pytest.approx(1.2))
+    played = play([answer()], [policy], dialect=Anthropic())
+    assert played.elapsed == pytest.approx(1.2)
+    fake_clock.advance(60.0)
+    assert play([answer()], [policy], dialect=Anthropic()).elapsed == 0.0
+
+
+def test_without_limits_learning_can_be_switched_off(play: Play) -> None:
+    """Then the headers are not read."""
 
     class Unread(Anthropic):
         def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
             raise AssertionError("nobody needs them")
 
-    policy = RateLimit()
+    policy = RateLimit(learn_from_headers=False)
     played = play([answer(requests_remaining="0", requests_reset=stamp(60))], [policy], dialect=Unread())
     assert (played.error, policy.snapshot()) == (None, {})
 

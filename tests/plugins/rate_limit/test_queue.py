@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from unbroken_rate_limit._gate import Gate
 from unbroken_rate_limit._gcra import Bucket
 from unbroken_rate_limit._queue import Place, Queue
 
@@ -111,16 +112,197 @@ def test_E62_a_cancelled_waiter_gives_its_place_back() -> None:
     assert arrive(queue, [1.0], 0.5).at == 2.0
 
 
-def test_E62_a_place_given_up_in_the_middle_is_no_loss() -> None:
-    """Times that were promised stay; the one behind them is served as if the gap had closed."""
+def test_G81_those_behind_a_place_given_up_move_up() -> None:
+    """At once: the first of them is woken, and it is all the same which one it was."""
+    queue = make_queue(((1.0, 1.0),))
+    arrive(queue, [1.0], 0.0)
+    waiting = [arrive(queue, [1.0], 0.0) for _ in range(4)]
+    queue.cancel(waiting[1], 0.5)
+    assert [place.at for place in waiting if place is not waiting[1]] == [1.0, 2.0, 3.0]
+    assert arrive(queue, [1.0], 0.5).at == 4.0
+    assert not any(place.signal.is_set for place in waiting), "the first one is right, and the next is told at its turn"
+    queue.cancel(waiting[0], 0.5)
+    assert waiting[2].signal.is_set
+    assert (waiting[2].at, queue.ask(waiting[2], 0.5), waiting[2].signal.is_set) == (1.0, 0.5, False)
+
+
+def test_G81_the_next_one_is_told_when_it_has_become_the_first() -> None:
+    """Its own timer is set to the turn that it had."""
     queue = make_queue(((1.0, 1.0),))
     arrive(queue, [1.0], 0.0)
     waiting = [arrive(queue, [1.0], 0.0) for _ in range(3)]
     queue.cancel(waiting[1], 0.5)
-    assert [place.at for place in (waiting[0], waiting[2])] == [1.0, 3.0]
-    late = arrive(queue, [1.0], 0.5)
-    assert late.at == 4.0
-    assert_bound([(place.at, place.charged) for place in (waiting[0], waiting[2], late)], ((1.0, 1.0),))
+    assert queue.ask(waiting[0], 1.0) == 0.0
+    assert waiting[2].signal.is_set
+    assert queue.ask(waiting[2], 1.0) == 1.0
+    assert (queue.ask(waiting[2], 2.0), queue.ask(waiting[2], 2.0)) == (0.0, 0.0)
+
+
+def test_G81_a_charge_given_back_is_for_the_first_that_waits() -> None:
+    """A call that was granted and never sent, or used less than it had reserved."""
+    queue = make_queue(((1.0, 3.0),))
+    first, second = arrive(queue, [2.0], 0.0), arrive(queue, [1.0], 0.0)
+    third = arrive(queue, [1.0], 0.0)
+    assert third.at == 1.0
+    queue.settle(first, [1.0], 0.25)
+    assert third.mark
+    assert (third.at, third.signal.is_set, queue.ask(third, 0.25)) == (0.25, True, 0.0)
+    fourth = arrive(queue, [1.0], 0.25)
+    queue.cancel(second, 0.5)
+    assert (fourth.at, fourth.signal.is_set) == (0.5, True)
+
+
+def test_more_than_was_reserved_is_waited_for_by_those_who_wait() -> None:
+    """They learn of it when they think that it is their turn."""
+    queue = make_queue(((1.0, 2.0),))
+    first, second = arrive(queue, [2.0], 0.0), arrive(queue, [1.0], 0.0)
+    assert second.at == 1.0
+    queue.settle(first, [3.0], 0.5)
+    assert not second.signal.is_set
+    assert queue.ask(second, 1.0) == pytest.approx(1.0)
+    assert second.at == pytest.approx(2.0)
+
+
+def test_a_timer_that_rings_early_is_set_again() -> None:
+    """Unless what is missing is no more than a rounding error."""
+    queue = make_queue(((1.0, 1.0),))
+    arrive(queue, [1.0], 0.0)
+    place = arrive(queue, [1.0], 0.0)
+    assert queue.ask(place, 0.999) == pytest.approx(0.001)
+    assert queue.ask(place, 1.0 - 1e-12) == 0.0
+    assert place.at == 1.0
+
+
+Caller = tuple[float, list[float], float]
+CALLERS = st.lists(
+    st.tuples(
+        st.one_of(st.just(0.0), st.floats(0, 3)),
+        st.tuples(st.just(1.0), st.one_of(st.floats(0, 400), st.just(400.0))).map(list),
+        st.one_of(st.just(inf), st.floats(0.01, 10)),
+    ),
+    max_size=40,
+)
+
+
+def served(callers: list[Caller]) -> dict[int, float]:
+    """Run callers that arrive, sleep until they are told or woken, and leave when they lose patience.
+
+    Returns when each got its turn. Time passes from one event to the next.
+    """
+    queue, got, asleep = make_queue(), dict[int, float](), dict[int, Place]()
+    arrivals, now = list(enumerate(callers)), 0.0
+    leaves: dict[int, float] = {}
+    due = 0.0
+    starts = {}
+    for number, (pause, _, _) in arrivals:
+        due += pause
+        starts[number] = due
+    while True:
+        woken = [number for number, place in asleep.items() if place.signal.is_set]
+        if woken:
+            number = woken[0]
+            place = asleep[number]
+            if queue.ask(place, now) == 0.0:
+                got[number] = now
+                del asleep[number]
+            continue
+        # Of what happens at the same time, those who leave come last.
+        events = [(starts[number], 0, number) for number in starts]
+        events += [(place.told, 1, number) for number, place in asleep.items()]
+        events += [(leaves[number], 2, number) for number in asleep]
+        if not events:
+            return got
+        now, what, number = min(events)
+        if what == 0:
+            del starts[number]
+            _, units, patience = callers[number]
+            place = arrive(queue, list(units), now)
+            leaves[number] = now + patience
+            if place.mark:
+                got[number] = now
+            else:
+                asleep[number] = place
+        elif what == 1:
+            if queue.ask(asleep[number], now) == 0.0:
+                got[number] = now
+                del asleep[number]
+        else:
+            queue.cancel(asleep.pop(number), now)
+
+
+def ideal(callers: list[Caller]) -> dict[int, float]:
+    """Work out the same from nothing but the order and the limits, as if each caller looked at every moment."""
+    got, full_at, last, start = dict[int, float](), [-inf] * len(LIMITS), -inf, 0.0
+    for number, (pause, units, patience) in enumerate(callers):
+        start += pause
+        free = [at + (wanted - burst) / rate for at, wanted, (rate, burst) in zip(full_at, units, LIMITS, strict=True)]
+        turn = max(start, last, *free)
+        # Those in front who leave without a turn block until they leave.
+        if turn > start + patience + 1e-9:
+            last = max(last, min(turn, start + patience)) if _blocks(turn, last, start) else last
+            continue
+        got[number] = last = turn
+        full_at = [max(at, turn) + wanted / rate for at, wanted, (rate, _) in zip(full_at, units, LIMITS, strict=True)]
+    return got
+
+
+def _blocks(turn: float, last: float, start: float) -> bool:
+    """Return whether a caller that never got its turn was the first that waits for some time."""
+    return turn > max(last, start)
+
+
+@given(CALLERS)
+@settings(max_examples=300, deadline=None)
+def test_G81_no_turn_stays_idle(callers: list[Caller]) -> None:
+    """Whoever leaves when: each of the others has its turn as soon as order and limits allow, and not before."""
+    expected, got = ideal(callers), served(callers)
+    assert got == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_ramp_behind_a_gate() -> None:
+    """The first at once, then ever faster: the n-th at gate + √(2n / growth), and later by chance."""
+    queue = Queue((), (), Gate(10.0))
+    queue.close_gate(5.0, 0.0)
+    places = [arrive(queue, [], 0.0) for _ in range(4)]
+    late = Place(queue, 0.0, queue.next_turn([], 0.0, 0.5), [], chance=0.5)
+    queue.enter(late)
+    assert [place.at for place in places] == pytest.approx([5 + (2 * n / 10) ** 0.5 for n in range(4)])
+    assert late.at == pytest.approx(5 + (2 * 4.5 / 10) ** 0.5)
+    queue.cancel(places[1], 0.0)
+    assert places[2].at == pytest.approx(5 + (2 / 10) ** 0.5)
+
+
+def test_steps_of_the_ramp_that_nobody_uses_are_lost() -> None:
+    """Otherwise they would be a burst for those who come later."""
+    queue = Queue((), (), Gate(10.0))
+    queue.close_gate(0.0, -1.0)
+    assert arrive(queue, [], 2.0).at == 2.0  # 20 steps have passed
+    assert arrive(queue, [], 2.0).at == pytest.approx((2 * 21 / 10) ** 0.5)
+    assert arrive(queue, [], 10.0).at == 10.0
+    assert arrive(queue, [], 10.5).at == 10.5, "nobody waits, so the ramp is over"
+    assert not queue.is_gated
+    assert [arrive(queue, [], 10.5).at for _ in range(3)] == [10.5] * 3
+
+
+def test_without_a_ramp_all_start_when_the_gate_opens() -> None:
+    """As it may be wanted."""
+    queue = Queue((), ())
+    queue.close_gate(5.0, 0.0)
+    assert [arrive(queue, [], 0.0).at for _ in range(3)] == [5.0] * 3
+
+
+def test_a_gate_that_closes_for_longer_begins_another_ramp() -> None:
+    """One that would open earlier changes nothing."""
+    queue = Queue((), (), Gate(10.0))
+    queue.close_gate(5.0, 0.0)
+    first, second = arrive(queue, [], 0.0), arrive(queue, [], 0.0)
+    queue.close_gate(4.0, 0.0)
+    assert first.at == 5.0
+    assert queue.ask(first, 5.0) == 0.0
+    queue.close_gate(6.0, 5.0)
+    assert second.at == 6.0
+    assert queue.pass_gate(5.5, 0.0) == 6.0
+    assert second.at == pytest.approx(6 + (2 / 10) ** 0.5)
 
 
 def test_all_or_none() -> None:
@@ -189,13 +371,15 @@ def test_an_answer_to_an_older_request_teaches_nothing() -> None:
 
 
 def test_a_reset_opens_the_gate_and_fills_the_buckets() -> None:
-    """Those who wait keep their places, so nobody overtakes them."""
+    """Those who wait move up, in their order."""
     queue = make_queue(((1.0, 2.0),))
-    places = [arrive(queue, [1.0], 0.0) for _ in range(4)]
+    places = [arrive(queue, [1.0], 0.0) for _ in range(5)]
     queue.close_gate(50.0, 0.0)
-    queue.reset(0.0)
-    assert (queue.state(0.0).gate, queue.state(0.0).levels) == (0.0, {"requests": 2.0})
-    assert arrive(queue, [1.0], 0.0).at == places[-1].at == 51.0
+    queue.reset(0.5)
+    assert (queue.state(0.5).gate, queue.state(0.5).levels) == (0.0, {"requests": 0.0})
+    assert [place.at for place in places] == [0.0, 0.0, 0.5, 0.5, 1.5]
+    assert [place.signal.is_set for place in places] == [False, False, True, True, True]
+    assert not queue.is_gated
 
 
 class QueueMachine(RuleBasedStateMachine):

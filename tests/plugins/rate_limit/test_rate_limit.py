@@ -369,6 +369,58 @@ def test_real_usage_settles_the_estimate(play: Play) -> None:
     assert levels(policy) == pytest.approx({"tokens": 9940, "input_tokens": 9960, "output_tokens": 9980})
 
 
+def counts(*pairs: tuple[str, dict[str, int]]) -> Answer:
+    """A stream whose events report usage, with ten seconds behind each."""
+    body: list[Any] = []
+    for place, counted in pairs:
+        usage = {"usage": counted}
+        data = {"message": usage} if place == "message_start" else {**usage, "delta": {"stop_reason": "end_turn"}}
+        body += [sse((place, {"type": place, **data})), 10.0]
+    return Answer(body=(*body, sse(("message_stop", {"type": "message_stop"}))))
+
+
+def test_tokens_are_settled_while_they_stream(play: Play, fake_clock: FakeClock) -> None:
+    """Not only at the end: what is counted is given back or taken as soon as the server says it."""
+    policy = RateLimit(input_tokens=1e3, output_tokens=2e3, per=1e9, estimate=lambda call: Tokens(500, 1000))
+    policy.bind(None, fake_clock)
+    seen: list[dict[str, float]] = []
+
+    class Looks(Plugin):
+        name = "looks"
+
+        def on_event(self, call: Call, event: Event) -> None:
+            (state,) = policy.snapshot().values()
+            seen.append(state.levels)
+
+    answer = counts(
+        ("message_start", {"input_tokens": 100, "output_tokens": 1}),
+        ("message_delta", {"output_tokens": 300}),
+        ("message_delta", {"output_tokens": 1600}),
+    )
+    play([answer], [policy, Looks()], dialect=Anthropic())
+    assert [levels["input_tokens"] for levels in seen] == pytest.approx([900] * 4, abs=1)
+    # The 1000 that were reserved, then the 300 that were counted, then 1600.
+    assert [levels["output_tokens"] for levels in seen] == pytest.approx([1700, 1700, 400, 400], abs=1)
+
+
+def test_a_placeholder_gives_nothing_back(play: Play, fake_clock: FakeClock) -> None:
+    """The count at the start is no count: the tokens are still to come."""
+    policy = RateLimit(output_tokens=2e3, per=1e9, estimate=lambda call: Tokens(0, 1000))
+    policy.bind(None, fake_clock)
+    seen: list[float] = []
+
+    class Looks(Plugin):
+        name = "looks"
+
+        def on_usage(self, call: Call, usage: Usage) -> None:
+            (state,) = policy.snapshot().values()
+            seen.append(state.levels["output_tokens"])
+
+    play([counts(("message_start", {"output_tokens": 1}))], [policy, Looks()], dialect=Anthropic())
+    play([counts(("message_start", {"output_tokens": 1500}))], [policy, Looks()], dialect=Anthropic())
+    assert seen == pytest.approx([1000, 500 - 1], abs=1)
+
+
 def test_more_than_the_estimate_is_a_debt(play: Play) -> None:
     """The next call waits until it is paid."""
     settings: dict[str, Any] = {"output_tokens": 600, "token_burst": 100, "max_wait": None}
@@ -625,7 +677,7 @@ def test_a_call_without_a_place_is_left_alone(fake_clock: FakeClock) -> None:
     call.usage = Usage(input_tokens=5)
     assert policy.look_again(call, call.request) is None
     policy.on_response(call, Response(status_code=200))
-    policy.on_commit(call, Event())
+    policy.on_usage(call, call.usage)
     policy.after_request(call, Outcome(status="success", attempts=1, duration=0.0))
     assert policy.snapshot() == {}
 

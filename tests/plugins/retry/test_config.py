@@ -76,6 +76,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "respect_should_retry": True,
         "retry_local": False,
         "budget": {"ratio": 0.2, "min_per_second": 10.0, "window": 10.0},
+        "shadow": False,
     }
 
 

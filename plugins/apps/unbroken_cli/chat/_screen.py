@@ -109,6 +109,8 @@ class Waiting(Plugin):
 
     def on_decision(self, call: Call, decision: Decision, plugin: str) -> None:
         """Announce the wait that `decision` begins."""
+        if decision.shadow:
+            return
         if isinstance(decision, TryAgain) and decision.delay >= _LONG_WAIT:
             failure = type(call.error).__name__
             self._tell(f"{failure}, trying again in {decision.delay:.1f} s")
