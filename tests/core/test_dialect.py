@@ -258,3 +258,11 @@ def test_the_innermost_of_five_errors_has_the_words(depth: int, found: bool):
     """Each gateway on the way may have put its own around it."""
     body = b'{"error":' * depth + b'{"message":"why"}' + b"}" * depth
     assert (error_message(body) == "why") is found
+
+
+@pytest.mark.parametrize(
+    "body", [b"data: died", b"id: 1\ndata: died\n\ndata: later\n\n", b'data: died\n\nevent: x\ndata: "b"\n\n']
+)
+def test_the_words_of_an_event_stream_are_those_of_its_first_event_if_none_tells_more(body: bytes):
+    """Without the framing."""
+    assert error_message(body) == "died"
