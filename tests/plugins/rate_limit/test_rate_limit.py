@@ -369,6 +369,19 @@ def test_real_usage_settles_the_estimate(play: Play) -> None:
     assert levels(policy) == pytest.approx({"tokens": 9940, "input_tokens": 9960, "output_tokens": 9980})
 
 
+def test_limits_without_tokens_ask_for_no_estimate(play: Play) -> None:
+    """Nor do they look into the body, or at the usage."""
+
+    def never(call: Call) -> Tokens:
+        raise AssertionError("no token is limited")
+
+    policy = RateLimit(requests=10, estimate=never)
+    assert not policy._costs.in_tokens
+    played = play([message(input=500, output=700)], [policy], dialect=Anthropic())
+    assert played.error is None
+    assert levels(policy) == pytest.approx({"requests": 9}, abs=1e-3)
+
+
 def counts(*pairs: tuple[str, dict[str, int]]) -> Answer:
     """A stream whose events report usage, with ten seconds behind each."""
     body: list[Any] = []
