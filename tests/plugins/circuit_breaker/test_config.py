@@ -4,6 +4,7 @@ import math
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -208,3 +209,11 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "initial_state": "closed",
         "shadow": False,
     }
+
+
+def test_the_rate_limit_belongs_behind_it() -> None:
+    """Or a refused call has spent its tokens."""
+    limit, breaker = SimpleNamespace(name="rate-limit"), CircuitBreaker()
+    assert registry.order_problems([breaker, limit]) == []
+    (problem,) = registry.order_problems([limit, breaker])
+    assert problem.startswith("rate-limit in front of circuit-breaker: ")
