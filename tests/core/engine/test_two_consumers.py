@@ -54,10 +54,10 @@ class Interrupted(BaseException):
 class Interrupting(Closing):
     """Interrupts every wait."""
 
-    def sleep(self, clock: Any, seconds: float) -> None:
+    def sleep(self, *arguments: Any) -> None:
         raise Interrupted
 
-    async def asleep(self, clock: Any, seconds: float) -> None:
+    async def asleep(self, *arguments: Any) -> None:
         raise Interrupted
 
 
