@@ -131,6 +131,20 @@ def test_a_stream_of_preamble_alone_is_delivered_at_its_end(play, spy):
     assert spy.hooks.count("on_commit") == 1
 
 
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_break_among_the_events_that_the_end_has_released_is_a_cancellation(play, spy, watched):
+    """The body was read to its end, but a connection is not kept after an interrupt."""
+
+    class Held(Dialect):
+        def classify(self, event):
+            return PREAMBLE
+
+    plugins = [spy] if watched else []
+    played = play([Answer(body=sse("p", "q", "r"))], plugins, dialect=Held(), consume=lambda event: event.data != "q")
+    assert (played.data, played.outcome.status) == (["p", "q"], "cancelled")
+    assert [exchange.released for exchange in played.transport.exchanges] == [False]
+
+
 def test_plain_sse_that_breaks_is_an_error(play):
     """Only a polite end is one."""
     played = play([Answer(body=[sse("a"), NetworkError("reset")])])

@@ -1,30 +1,39 @@
-"""What the user of an application is told of a failure."""
+"""What the user of an application is told about a failure."""
 
 import pytest
 
-from unbroken import QuotaExceededError, RateLimitError
-from unbroken_chat.wording import user_message
+import unbroken
+from unbroken_chat import user_message
+
+UNAVAILABLE = "The service is temporarily unavailable. Please try again in a moment."
+WORDS = [
+    (unbroken.AuthenticationError, "You are not signed in, or not allowed to do this. Please sign in again."),
+    (unbroken.QuotaExceededError, "The service has reached its usage limit. Please try again later."),
+    (unbroken.CircuitOpenError, UNAVAILABLE),
+    (unbroken.ServerError, UNAVAILABLE),
+    (unbroken.OverloadedError, UNAVAILABLE),
+    (unbroken.TimeoutError, "The answer took too long. Please try again."),
+    (unbroken.TruncatedStreamError, "The answer was cut off. Please try again."),
+    (unbroken.NetworkError, "The service cannot be reached. Please check the connection and try again."),
+    (unbroken.ValidationError, "This message cannot be answered. Please change it and try again."),
+    (unbroken.PluginError, "Something went wrong. Please try again later."),
+]
 
 
-def test_a_spent_quota_is_no_matter_of_seconds() -> None:
-    """Whatever the server says about waiting: it is a RateLimitError that waiting does not cure."""
-    for hint in (None, 5.0):
-        said = user_message(QuotaExceededError("secret", retry_after=hint))
-        assert said == "The service has reached its usage limit. Please try again later."
-    said = user_message(QuotaExceededError("secret", request_id="req_1"))
-    assert said == "The service has reached its usage limit. Please try again later. (request req_1)"
+@pytest.mark.parametrize(("kind", "words"), WORDS, ids=lambda value: getattr(value, "__name__", ""))
+def test_each_failure_has_words_of_its_own(kind: type[unbroken.Error], words: str) -> None:
+    """Nothing that the server said is in them, but the id of the call is behind them."""
+    assert user_message(kind("canary")) == words
+    assert user_message(kind("canary", request_id="req_1")) == f"{words} (request req_1)"
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (4.2, "Too many requests. Please wait 5 s and try again."),
-        (0.1, "Too many requests. Please wait 1 s and try again."),
-        (3600.0, "Too many requests. Please wait 3600 s and try again."),
-        (3601.0, "Too many requests. Please wait a while and try again."),
-        (None, "Too many requests. Please wait a while and try again."),
-    ],
+    ("seconds", "wait"),
+    [(None, "a while"), (0.0, "1 s"), (1.0, "1 s"), (2.1, "3 s"), (3600.0, "3600 s"), (3600.1, "a while")],
 )
-def test_too_many_requests_say_how_long_to_wait(seconds: float | None, said: str) -> None:
-    """In whole seconds, rounded up, unless it is very long."""
-    assert user_message(RateLimitError("secret", retry_after=seconds)) == said
+def test_a_rate_limit_says_how_long_to_wait(seconds: float | None, wait: str) -> None:
+    """In whole seconds, up to an hour. An account that is spent is no matter of waiting."""
+    error = unbroken.RateLimitError("canary", retry_after=seconds)
+    assert user_message(error) == f"Too many requests. Please wait {wait} and try again."
+    spent = unbroken.QuotaExceededError("canary", retry_after=seconds)
+    assert user_message(spent) == "The service has reached its usage limit. Please try again later."

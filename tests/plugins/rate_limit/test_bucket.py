@@ -152,3 +152,17 @@ def test_lows_ascend_strictly() -> None:
         bucket.take(1, 0.0, mark, noted=True)
     bucket.give_back(1, 1)
     assert (bucket._marks, bucket._lows) == ([2, 3], [0.0, 1.0])
+
+
+def test_what_is_given_back_leaves_the_lower_lows_before_it() -> None:
+    """So an earlier charge still gives back no more than what did not overflow meanwhile."""
+    bucket = Bucket(1, 1, 20)
+    bucket.take(1, 0.0, 1, noted=True)
+    bucket.take(5, 0.75, 2, noted=True)
+    bucket.take(1, 0.75, 3, noted=True)
+    bucket.take(1, 0.75, 4, noted=True)
+    assert bucket._lows == [0.0, 0.25, 5.25, 6.25]
+    bucket.give_back(1, 3)
+    assert (bucket._marks, bucket._lows) == ([1, 2, 4], [0.0, 0.25, 5.25])
+    bucket.give_back(1, 1)
+    assert bucket.level(0.75) == 14.0
