@@ -140,6 +140,12 @@ def test_of_blank_lines_64_kib_are_read(play):
     assert played.elapsed == 5.0
 
 
+def test_the_first_bytes_are_enough(play):
+    """The event that they complete is delivered before there are more."""
+    played = play([Answer(headers={}, body=[b"data: a\n\n", STALL])], consume=lambda event: False)
+    assert (played.data, played.elapsed) == (["a"], 0.0)
+
+
 def test_201_may_be_a_stream(play):
     """A resource was created, and this is what it says."""
     assert play([Answer(status=201, body=b"data: a\n\n")]).data == ["a"]
