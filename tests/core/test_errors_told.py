@@ -162,6 +162,13 @@ def test_bare_json_is_an_error_as_soon_as_it_is_whole(play):
     assert played.elapsed == 0.0
 
 
+def test_bare_json_that_looked_whole_too_often_is_told_at_the_end(play):
+    """Each look reads it again, so there are only a few while it arrives."""
+    body = [b'{"error": {"message": "no"}, "x": [[]', *[b",[]"] * 40, b"]}"]
+    played = play([Answer(body=body)], dialect=Telling())
+    assert type(played.failure) is ServerError
+
+
 def test_bare_json_is_read_up_to_64_kib(play):
     """More is no message for anybody."""
     played = play([Answer(body=[b'{"error": "', b"x" * 100_000, b'"}', b"\n{}" * 99])])

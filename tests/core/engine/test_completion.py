@@ -176,6 +176,20 @@ def test_a_break_before_it_is_a_cancellation(talk, spy, last):
     assert [exchange.released for exchange in played.transport.exchanges] == [False]
 
 
+@pytest.mark.parametrize("watched", [True, False])
+@pytest.mark.parametrize("left_at", [255, 256, 257])
+def test_a_break_among_more_events_than_one_turn_has_is_a_cancellation(talk, spy, watched, left_at):
+    """Even between two turns, when the terminal event has been received."""
+    taken = []
+    body = sse(*[DELTA] * 299, STOP)
+    played = talk(
+        [Answer(body=body)],
+        [spy] if watched else [],
+        consume=lambda event: taken.append(event) or len(taken) < left_at,
+    )
+    assert (len(taken), played.outcome.status) == (left_at, "cancelled")
+
+
 def test_leaving_without_iterating_is_a_cancellation(talk, spy, fake_clock):
     """The first content event was here, and nobody took it: no commit."""
     from unbroken import Client
