@@ -89,6 +89,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(download_python="never")
+def mutation(session: nox.Session) -> None:
+    """Change the sources in a sample of places and see whether the tests notice: ``nox -s mutation -- --help``."""
+    _install(session, "test")
+    session.run("python", "-m", "scripts.mutation", *session.posargs)
+
+
+@nox.session(download_python="never")
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     session.install(*nox.project.dependency_groups({"dependency-groups": GROUPS}, "docs"))

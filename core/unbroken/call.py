@@ -103,6 +103,11 @@ class Call:
         """
         return getattr(self.reader, "summary", None)
 
+    @property
+    def first_event_at(self) -> float | None:
+        """When the first content event was read or, in a replay, the first event delivered; None until then."""
+        return self.committed_at if self.first_content_at is None else self.first_content_at
+
     def time(self) -> float:
         """Return the wall time in Unix seconds. Use it for dates only; measure durations with `now`."""
         return self.clock.time()

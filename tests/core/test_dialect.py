@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, PREAMBLE, TERMINAL, USAGE, Dialect, Kind
+from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE, Dialect, Kind
 from unbroken.error_bodies import MAX_MESSAGE, as_object, error_for, error_message, load_json_object, one_line
 from unbroken.errors import (
     AuthenticationError,
@@ -44,7 +44,15 @@ def test_plain_sse_knows_no_limits():
     assert Dialect().rate_limits(Headers({"x-ratelimit-limit": "1"}), 0.0) == ()
 
 
-KINDS = {"KEEPALIVE": KEEPALIVE, "PREAMBLE": PREAMBLE, "CONTENT": CONTENT, "TERMINAL": TERMINAL, "ERROR": ERROR}
+KINDS = {
+    "KEEPALIVE": KEEPALIVE,
+    "PREAMBLE": PREAMBLE,
+    "CONTENT": CONTENT,
+    "TERMINAL": TERMINAL,
+    "ERROR": ERROR,
+    "STRUCTURE": STRUCTURE,
+    "HIDDEN": HIDDEN,
+}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -56,7 +64,12 @@ def test_kinds_are_bits_that_can_be_combined(name: str):
     assert isinstance(both, Kind)
     assert [other for other in KINDS.values() if both & other] == [kind]
     assert both & USAGE
-    assert (repr(kind), repr(both), repr(Kind(0))) == (name, f"{name} | USAGE", "Kind(0)")
+    assert Kind.USAGE is USAGE
+    assert (repr(kind), repr(both), repr(Kind(0))) == (
+        name,
+        "USAGE | HIDDEN" if name == "HIDDEN" else f"{name} | USAGE",
+        "Kind(0)",
+    )
 
 
 @pytest.mark.parametrize(
@@ -232,3 +245,24 @@ def test_a_dialect_without_state_reads_for_itself():
         reader = dialect.reader(None)  # type: ignore[arg-type]
         assert reader is dialect
         assert (reader.complete_at_end(), reader.quiet) == (complete, False)
+
+
+def test_the_message_of_a_page_is_looked_for_in_its_first_4096_bytes():
+    """A page may be large, and the rest of it is not decoded."""
+    assert error_message(b"\n" * 4095 + b"x") == "x"
+    assert error_message(b"\n" * 4096 + b"x") == ""
+
+
+@pytest.mark.parametrize(("depth", "found"), [(1, True), (2, True), (5, True), (6, False)])
+def test_the_innermost_of_five_errors_has_the_words(depth: int, found: bool):
+    """Each gateway on the way may have put its own around it."""
+    body = b'{"error":' * depth + b'{"message":"why"}' + b"}" * depth
+    assert (error_message(body) == "why") is found
+
+
+@pytest.mark.parametrize(
+    "body", [b"data: died", b"id: 1\ndata: died\n\ndata: later\n\n", b'data: died\n\nevent: x\ndata: "b"\n\n']
+)
+def test_the_words_of_an_event_stream_are_those_of_its_first_event_if_none_tells_more(body: bytes):
+    """Without the framing."""
+    assert error_message(body) == "died"

@@ -8,8 +8,9 @@ import pytest
 
 from unbroken import Dialect, ServerError, errors
 from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, Kind
+from unbroken.error_report import ErrorReport
 from unbroken.messages import Event
-from unbroken.testing import Answer, sse
+from unbroken.testing import STALL, Answer, sse
 
 CASES = Path(__file__).parent / "cases"
 
@@ -96,6 +97,45 @@ def test_an_error_under_200_is_the_same(play, case, way, indent):
     assert played.data == (["one", "two"] if way == "bare-after-events" else [])
 
 
+SPENT = [
+    "1113",
+    "Arrearage",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "contract_spend_limit_reached",
+    "credit_balance_exhausted",
+    "enforced_spend_limit_reached",
+    "exceeded_current_quota_error",
+    "insufficient_quota",
+    "linked_organization_spend_limit_reached",
+    "organization_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+    "project_spend_limit_exceeded",
+]
+
+
+@pytest.mark.parametrize("name", SPENT)
+@pytest.mark.parametrize("place", ["code", "type", "error_code", "reason"])
+def test_an_account_that_is_spent_is_told_by_name(name, place):
+    """In the error, beside it or in its details; waiting does not cure it."""
+    for document in ({"error": {place: name}}, {place: name, "message": "no"}, {"error": {"details": {place: name}}}):
+        assert ErrorReport.of(text_of(document)).is_spent
+    assert ErrorReport.of(text_of({"error": name})).is_spent
+    assert not ErrorReport.of(text_of({"error": {place: f"{name}_not"}})).is_spent
+
+
+def test_a_flat_error_is_described_by_its_own_fields():
+    """Without a type that only says that it is an error."""
+    flat = {"type": "overloaded_error", "message": "no"}
+    assert ErrorReport.of(text_of(flat)).described == flat
+    for type in ("error", "response.failed"):
+        assert ErrorReport.of(text_of({"type": type, "message": "no"})).described == {"message": "no"}
+        assert ErrorReport.of(text_of({"object": type, "message": "no"})).described["object"] == type
+    assert ErrorReport.of(text_of({"error": "too_busy", "message": "no"})).described["code"] == "too_busy"
+    for said in ("busy", "too busy_", "_ "):
+        assert "code" not in ErrorReport.of(text_of({"error": said, "message": "no"})).described
+
+
 @pytest.mark.parametrize("case", load("hints.json"))
 def test_a_hint_in_the_body_is_the_wait_that_the_server_asks_for(play, case):
     """Without one in the head, which goes before it."""
@@ -113,6 +153,20 @@ def test_json_outside_of_events_that_reports_nothing_is_ignored(play, junk):
     played = play([Answer(body=[*in_pieces(junk), b"\n", sse("one")])])
     assert played.error is None
     assert played.data == ["one"]
+
+
+def test_bare_json_is_an_error_as_soon_as_it_is_whole(play):
+    """Even if it comes byte by byte and the server then keeps the connection open."""
+    played = play([Answer(body=[*in_pieces(b'{"error": {"message": "no"}}'), STALL])], dialect=Telling())
+    assert type(played.failure) is ServerError
+    assert played.elapsed == 0.0
+
+
+def test_bare_json_that_looked_whole_too_often_is_told_at_the_end(play):
+    """Each look reads it again, so there are only a few while it arrives."""
+    body = [b'{"error": {"message": "no"}, "x": [[]', *[b",[]"] * 40, b"]}"]
+    played = play([Answer(body=body)], dialect=Telling())
+    assert type(played.failure) is ServerError
 
 
 def test_bare_json_is_read_up_to_64_kib(play):

@@ -153,6 +153,23 @@ def test_a_mark_of_pluggy_itself_counts() -> None:
     assert hooks.on_commit[0][0](1, 2) == 2
 
 
+def test_a_hook_that_only_one_plugin_may_miss_is_still_a_misspelling_in_another() -> None:
+    """The one that may miss it does not make it a hook."""
+
+    class Optional:
+        @pluggy.HookimplMarker("unbroken")(optionalhook=True)
+        def on_weather(self) -> None: ...
+
+    class Misspelt:
+        @hookimpl
+        def on_weather(self) -> None: ...
+
+    assert compile_hooks([Optional()])
+    for plugins in ([Optional(), Misspelt()], [Misspelt(), Optional()]):
+        ((place, problem),) = refused(*plugins)
+        assert (place.rpartition(".")[2], problem) == ("on_weather", "is not a hook")
+
+
 class Binding(Plugin):
     """Every way of writing a method."""
 

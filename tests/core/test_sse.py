@@ -15,7 +15,7 @@ from attrs import frozen
 from unbroken.dialect import Dialect
 from unbroken.errors import EventTooLargeError
 from unbroken.messages import Event
-from unbroken.sse import MAX_RETRY, SSEDecoder
+from unbroken.sse import MAX_RETRY, SSEDecoder, begins_stream
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "sse_vectors.json").read_text())
 KIB = 1024
@@ -631,3 +631,53 @@ def test_comments_counts_complete_comment_lines() -> None:
     assert decoder.comments == 3
     decoder.feed(b"\n")
     assert decoder.comments == 4
+
+
+def test_bare_json_is_what_stands_outside_of_fields_since_the_last_event() -> None:
+    """From the first line on that begins like JSON; fields and comments are not part of it."""
+    decoder = SSEDecoder()
+    decoder.feed(b"hello\n")
+    assert not decoder.has_bare_json
+    decoder.feed(b' {"a":\n: comment\n 1}\nid: 3\nre')
+    decoder.feed(b"st")
+    assert decoder.has_bare_json
+    assert decoder.bare_json() == b' {"a":\n 1}\nrest'
+    decoder.feed(b"\ndata: x\n\n")
+    assert not decoder.has_bare_json
+    assert decoder.bare_json() == b""
+
+
+@pytest.mark.parametrize("body", [b"[" * 70_000, b"[\n" * 40_000, b"[" * 65_000 + b"\n" + b"[" * 5_000])
+def test_64_kib_of_bare_json_are_kept(body: bytes) -> None:
+    """In one line or in many, whole and in pieces."""
+    for size in (len(body), 1000, 7):
+        decoder = SSEDecoder()
+        for at in range(0, len(body), size):
+            decoder.feed(body[at : at + size])
+        assert decoder.bare_json() == body[:65_536]
+
+
+@pytest.mark.parametrize(
+    ("start", "tells"),
+    [
+        (b"", None),
+        (b"\n\r\n", None),
+        (b"\xef", None),
+        (b"\xef\xbb\xbf", None),
+        (b"d", None),
+        (b"\ndata", None),
+        (b"retry", None),
+        (b":", True),
+        (b"data:", True),
+        (b"\xef\xbb\xbf\r\nid\r", True),
+        (b"event\n", True),
+        (b"<", False),
+        (b"{", False),
+        (b"data ", False),
+        (b"datum:", False),
+        (b"\xef\xbb<", False),
+    ],
+)
+def test_the_first_bytes_tell_a_stream_as_soon_as_they_can(start: bytes, tells: bool | None) -> None:
+    """None asks for more of them."""
+    assert begins_stream(start) is tells

@@ -82,7 +82,8 @@ def contradiction(event: Event, document: dict[str, Any]) -> Error | None:
     """Return the error for an event that is wrong because of the events before it; None if it is not of such a type."""
     name = document.get("type") if event.type == UNNAMED else event.type
     if name == "message_start":
-        return StreamError("a second message begins, with another id, in the stream of the first")
+        message = "a second message begins, with another id, in the stream of the first"
+        return StreamError(message, retryable=True)  # a mistake of the server, which it may not make again
     if name == "message_stop":
         return TruncatedStreamError("the message is not complete: there was no stop_reason")
     return None

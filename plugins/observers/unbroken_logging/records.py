@@ -174,7 +174,7 @@ def of_attempt(call: Call, outcome: Outcome) -> dict[str, Any]:
 
 def of_call(call: Call, outcome: Outcome, allowed: frozenset[str]) -> dict[str, Any]:
     """Return the fields for how a call ended, with the values of the `allowed` headers."""
-    first = None if call.first_content_at is None else call.first_content_at - call.started_at
+    first = None if call.first_event_at is None else call.first_event_at - call.started_at
     usage = None if call.usage is None else attrs.asdict(call.usage, filter=_given)
     return {
         **of_attempt(call, outcome),

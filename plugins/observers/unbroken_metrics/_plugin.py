@@ -114,7 +114,7 @@ class Metrics(Plugin):
     def on_finish(self, call: Call, outcome: Outcome) -> None:
         """Count the call."""
         self._live.pop(id(call), None)
-        first = None if call.first_content_at is None else call.first_content_at - call.started_at
+        first = None if call.first_event_at is None else call.first_event_at - call.started_at
         if outcome.status == "success" and outcome.attempts > len(call.history):
             dialect, request = call.dialect, call.current
             names = (dialect.name, model_of(request.content), request.origin)

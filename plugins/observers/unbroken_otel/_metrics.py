@@ -67,8 +67,8 @@ class OTelMetrics(Plugin):
         failed = {} if outcome.error is None else {semconv.ERROR_TYPE: type(outcome.error).__name__}
         expired = {semconv.TIMEOUT: outcome.error.timeout} if isinstance(outcome.error, TimeoutError) else {}
         instruments.duration.record(outcome.duration, attributes | failed | expired, context)
-        if call.first_content_at is not None:
-            waited = call.first_content_at - call.started_at
+        if call.first_event_at is not None:
+            waited = call.first_event_at - call.started_at
             if instruments.first_chunk is not None:
                 instruments.first_chunk.record(waited, attributes, context)
             # The silence at the end of a failed stream is not a time between two events.

@@ -119,9 +119,9 @@ class CallSpans:
         self._attempt = self._ended = None
 
     def _note_commit(self, call: Call, span: Span) -> None:
-        if call.first_content_at is not None and not self._committed:
+        if call.first_event_at is not None and not self._committed:
             self._committed = True
-            span.add_event(semconv.FIRST_EVENT, timestamp=self._at(call.first_content_at))
+            span.add_event(semconv.FIRST_EVENT, timestamp=self._at(call.first_event_at))
 
     def _at(self, moment: float) -> int:
         return self._wall + int(moment * 1e9)
@@ -175,7 +175,7 @@ def _response(call: Call) -> dict[str, Any]:
 def _consumed(call: Call, names: semconv.Names) -> dict[str, Any]:
     usage = call.usage or Usage()
     found = {
-        names.time_to_first_chunk: None if call.first_content_at is None else call.first_content_at - call.started_at,
+        names.time_to_first_chunk: None if call.first_event_at is None else call.first_event_at - call.started_at,
         semconv.INPUT_TOKENS: input_tokens(usage),
         semconv.OUTPUT_TOKENS: output_tokens(usage),
         names.cache_read: usage.cache_read_tokens,

@@ -431,3 +431,25 @@ def test_E72_a_task_group_that_is_cancelled_and_a_finally_within_it(make_spy, ba
     assert spy.statuses("on_finish") == ["cancelled"] * 10
     assert spy.hooks.count("after_request") == 10
     assert transport.open_exchanges == 0
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("watched", [True, False])
+def test_after_the_last_of_256_events_no_other_task_has_a_turn(make_spy, backend, watched):
+    """The consumer has the whole stream, so a cancellation that waits for a checkpoint comes too late."""
+    transport = AsyncScriptedTransport([Answer(body=sse(*[DELTA] * 255, STOP))], FakeClock())
+    client = AsyncClient([make_spy()] if watched else [], transport=transport, clock=FakeClock(), dialect=Talk())
+    stream = client.stream("POST", URL)
+
+    async def consume():
+        got = 0
+        with anyio.CancelScope() as scope:
+            async with stream:
+                async for _ in stream:
+                    got += 1
+                    if got == 256:
+                        scope.cancel()
+        return got
+
+    assert run(consume, backend=backend) == 256
+    assert stream.outcome.status == "success"

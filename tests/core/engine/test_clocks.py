@@ -38,6 +38,15 @@ def total(seconds: float) -> Timeouts:
             "headers",
             id="C40-no-head-connect-counts",
         ),
+        pytest.param(
+            Answer(connect=2.0, latency=STALL),
+            Timeouts(connect=3, first_event=3),
+            "first_event",
+            3,
+            3,
+            "headers",
+            id="no-head-when-both-end-at-once",
+        ),
         pytest.param(Answer(body=[STALL]), CLOCKS, "first_event", 10, 10, "first_event", id="C40-after-the-head"),
         pytest.param(
             Answer(latency=4.0, body=[STALL]),

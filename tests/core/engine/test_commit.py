@@ -278,3 +278,10 @@ def test_phases_are_those_of_the_design(talk, make_spy):
     hooks = ("before_request", "on_response", "on_commit", "on_event", "after_request", "on_finish")
     talk([GOOD], [make_spy(**dict.fromkeys(hooks, note))], timeouts=Timeouts())
     assert seen == ["before", "headers", *["streaming"] * 5, "complete", "complete"]
+
+
+def test_the_time_of_the_first_content_stays(talk, spy):
+    """Neither the preamble before it nor the content after it changes that."""
+    played = talk([Answer(body=[sse(START), 1.0, sse(delta("a")), 1.0, sse(delta("b")), 1.0, sse(STOP)])], [spy])
+    assert played.error is None
+    assert spy.call.first_content_at - spy.call.started_at == 1.0

@@ -131,6 +131,20 @@ def test_a_stream_of_preamble_alone_is_delivered_at_its_end(play, spy):
     assert spy.hooks.count("on_commit") == 1
 
 
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_break_among_the_events_that_the_end_has_released_is_a_cancellation(play, spy, watched):
+    """The body was read to its end, but a connection is not kept after an interrupt."""
+
+    class Held(Dialect):
+        def classify(self, event):
+            return PREAMBLE
+
+    plugins = [spy] if watched else []
+    played = play([Answer(body=sse("p", "q", "r"))], plugins, dialect=Held(), consume=lambda event: event.data != "q")
+    assert (played.data, played.outcome.status) == (["p", "q"], "cancelled")
+    assert [exchange.released for exchange in played.transport.exchanges] == [False]
+
+
 def test_plain_sse_that_breaks_is_an_error(play):
     """Only a polite end is one."""
     played = play([Answer(body=[sse("a"), NetworkError("reset")])])
@@ -160,6 +174,20 @@ def test_a_break_before_it_is_a_cancellation(talk, spy, last):
     assert played.error is None
     assert spy.statuses("after_request") == spy.statuses("on_finish") == ["cancelled"]
     assert [exchange.released for exchange in played.transport.exchanges] == [False]
+
+
+@pytest.mark.parametrize("watched", [True, False])
+@pytest.mark.parametrize("left_at", [255, 256, 257])
+def test_a_break_among_more_events_than_one_turn_has_is_a_cancellation(talk, spy, watched, left_at):
+    """Even between two turns, when the terminal event has been received."""
+    taken = []
+    body = sse(*[DELTA] * 299, STOP)
+    played = talk(
+        [Answer(body=body)],
+        [spy] if watched else [],
+        consume=lambda event: taken.append(event) or len(taken) < left_at,
+    )
+    assert (len(taken), played.outcome.status) == (left_at, "cancelled")
 
 
 def test_leaving_without_iterating_is_a_cancellation(talk, spy, fake_clock):

@@ -133,6 +133,29 @@ def test_the_first_bytes_have_the_time_of_the_first_event(play):
     assert played.failure.phase == "headers"
 
 
+def test_of_blank_lines_64_kib_are_read(play):
+    """Then it is no stream, though the server has not ended: its time for an error body begins."""
+    played = play([Answer(headers={}, body=[b"\n" * 32_768, b"\n" * 32_768, STALL])], timeouts=Timeouts(first_event=60))
+    assert isinstance(played.failure, ContentTypeError)
+    assert played.elapsed == 5.0
+
+
+def test_the_first_bytes_are_enough(play):
+    """The event that they complete is delivered before there are more."""
+    played = play([Answer(headers={}, body=[b"data: a\n\n", STALL])], consume=lambda event: False)
+    assert (played.data, played.elapsed) == (["a"], 0.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(199, "no stream"), (202, "no stream"), (299, "no stream"), (300, "a redirect"), (399, "a redirect")],
+)
+def test_a_status_below_400_that_has_no_stream_is_named(status, said):
+    """A redirect is told apart from the others."""
+    with pytest.raises(StreamError, match=f"HTTP {status}: .*{said}"):
+        check_head(head(status, content_type="text/event-stream"))
+
+
 def test_201_may_be_a_stream(play):
     """A resource was created, and this is what it says."""
     assert play([Answer(status=201, body=b"data: a\n\n")]).data == ["a"]

@@ -134,6 +134,7 @@ def test_a_delta_that_says_anything_is_content(name: str, raw: bytes):
         pytest.param(Event.make("problem", {"error": {"message": "no"}}), ERROR, id="foreign-name"),
         pytest.param(Event.make("problem", {"type": "error", "message": "no"}), ERROR, id="foreign-name-type"),
         pytest.param(Event.make("tool", {"type": "tool", "error": "no"}), KEEPALIVE, id="error-of-something-else"),
+        pytest.param(Event.make("message", {"type": "message", "error": {"message": "no"}}), ERROR, id="no-name"),
     ],
 )
 def test_what_the_data_adds_to_the_name(event: Event, kind: Kind):

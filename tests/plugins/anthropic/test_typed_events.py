@@ -499,6 +499,16 @@ def test_an_object_cannot_be_changed_and_a_changed_copy_can_be_made() -> None:
     assert (one == TextDelta("a"), one == ThinkingDelta("a"), one != one.to_dict()) == (False, False, True)
 
 
+def kinds_of(base: type[TypedEvent]) -> list[type[TypedEvent]]:
+    return [base, *(kind for below in base.__subclasses__() for kind in kinds_of(below))]
+
+
+@pytest.mark.parametrize("kind", kinds_of(TypedEvent.__base__), ids=lambda kind: kind.__name__)
+def test_no_class_has_objects_that_can_be_changed(kind: type[TypedEvent]) -> None:
+    """A plugin and a consumer may hold the same one."""
+    assert kind.__struct_config__.frozen
+
+
 def test_a_message_shows_what_its_reader_wants_to_know() -> None:
     """What it is made of, but not the counts in two forms."""
     message = Message(id="i", role="r", model="m", content=(TextBlock("a"),), raw_usage={"output_tokens": 3})

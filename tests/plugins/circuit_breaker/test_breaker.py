@@ -129,6 +129,8 @@ ENDINGS: dict[str, tuple[Answer, int]] = {
     "not-a-stream": (Answer(headers={"content-type": "text/html"}, body=b"<html>"), 0),
     "pool-exhausted": (Answer(failure=Error("no free connection", is_local=True)), 0),
     "status-of-an-unknown-class": (Answer(failure=Error("?", status_code=503)), 1),
+    "500-of-an-unknown-class": (Answer(failure=Error("?", status_code=500)), 1),
+    "499-of-an-unknown-class": (Answer(failure=Error("?", status_code=499)), 0),
     "bug-in-the-transport": (Answer(failure=RuntimeError("bug")), 0),
 }
 

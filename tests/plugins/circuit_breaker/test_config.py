@@ -4,6 +4,7 @@ import math
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -187,3 +188,32 @@ def test_the_public_names() -> None:
     assert list(package.__all__) == sorted(package.__all__)
     public = {name for name in vars(package) if not name.startswith("_")}
     assert public == set(package.__all__)
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    """Five failures in a row, half a minute, and two probes."""
+    assert attrs.asdict(CircuitBreakerConfig()) == {
+        "failure_threshold": 5,
+        "recovery_timeout": 30.0,
+        "half_open_success_threshold": 2,
+        "half_open_max_probes": 1,
+        "window": None,
+        "slow_call": None,
+        "count_429": False,
+        "max_open_time": 300.0,
+        "probe_lease": 60.0,
+        "key": None,
+        "max_keys": 1000,
+        "idle_expiry": 900.0,
+        "circuit": "default",
+        "initial_state": "closed",
+        "shadow": False,
+    }
+
+
+def test_the_rate_limit_belongs_behind_it() -> None:
+    """Or a refused call has spent its tokens."""
+    limit, breaker = SimpleNamespace(name="rate-limit"), CircuitBreaker()
+    assert registry.order_problems([breaker, limit]) == []
+    (problem,) = registry.order_problems([limit, breaker])
+    assert problem.startswith("rate-limit in front of circuit-breaker: ")

@@ -10,6 +10,8 @@ import pytest
 from unbroken import Client, ConfigurationError, Plugin, hookimpl
 from unbroken.testing import Answer, FakeClock, ScriptedTransport, play, sse
 from unbroken_circuit_breaker import CircuitBreaker, CircuitBreakerSpecs, CircuitState
+from unbroken_circuit_breaker._circuit import Permit
+from unbroken_circuit_breaker._values import Result, Verdict
 
 ORIGIN = "https://api.example.org:443"
 DOWN, GOOD = Answer(status=503), Answer(body=sse("a"))
@@ -178,3 +180,35 @@ def test_threads_tell_in_order_and_one_at_a_time() -> None:
 def test_the_hook_is_documented() -> None:
     """As every hook is."""
     assert "Called after each transition" in (CircuitBreakerSpecs.on_circuit_state_change.__doc__ or "")
+
+
+def test_a_circuit_that_becomes_half_open_is_told_before_its_probe_is_sent() -> None:
+    """Not when the probe has ended, which may take minutes."""
+    breaker, watcher, clock = CircuitBreaker(failure_threshold=1), Watcher(), FakeClock()
+    play([DOWN], [breaker, watcher], clock=clock)
+    clock.advance(30.0)
+    seen: list[list[str]] = []
+
+    def script(request: Any) -> Answer:
+        seen.append([str(new) for *_, new, _ in watcher.seen])
+        return GOOD
+
+    play(script, [breaker, watcher], clock=clock)
+    assert seen == [["open", "half_open"]]
+
+
+@pytest.mark.parametrize(("method", "state"), [("reset", "closed"), ("force_open", "forced_open")])
+def test_results_that_were_put_off_come_before_what_an_operator_says(method: str, state: str) -> None:
+    """They ended before it, so they are counted before it, and then forgotten."""
+    breaker, watcher, clock = CircuitBreaker(failure_threshold=2), Watcher(), FakeClock()
+    play([GOOD], [breaker, watcher], clock=clock)
+    circuit = breaker._circuits.find(ORIGIN, clock.monotonic())
+    assert circuit is not None
+    for _ in range(3):
+        permit = circuit.admit(clock.monotonic())
+        assert isinstance(permit, Permit)
+        failure = Result(Verdict.FAILURE, "ServerError")
+        breaker._inbox.add(circuit.record, permit, failure, clock.monotonic(), clock.random)
+    getattr(breaker, method)()
+    assert (breaker.state, breaker.failure_count, breaker.snapshot()[ORIGIN].in_flight) == (state, 0, 0)
+    assert [(str(old), str(new)) for _, _, old, new, _ in watcher.seen] == [("closed", "open"), ("open", state)]

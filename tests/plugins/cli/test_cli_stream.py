@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import unbroken
 import unbroken_cli.stream as cli_stream
 from unbroken import Attempt, GiveUp, RateLimitError, Timeouts, Wait
 from unbroken_cli._failure import failure_block
@@ -187,6 +188,29 @@ def test_a_hint_of_the_server_is_part_of_the_block():
     block = failure_block(error)
     assert "wait      86400 s" in block
     assert "1. RateLimitError 429: retry gave up (over the cap)" in block
+
+
+@pytest.mark.parametrize(
+    ("kind", "hint"),
+    [
+        (unbroken.TruncatedStreamError, "what was printed is incomplete"),
+        (unbroken.TimeoutError, "the timeouts are settings"),
+        (unbroken.NetworkError, "is the address right"),
+        (unbroken.AuthenticationError, "the server refused the credentials"),
+        (unbroken.QuotaExceededError, "waiting does not help"),
+        (unbroken.RateLimitError, "the server refuses more requests for now"),
+        (unbroken.ValidationError, "the request itself is wrong"),
+        (unbroken.OverloadedError, "the server failed"),
+        (unbroken.ContentTypeError, "this is no event stream"),
+        (unbroken.EventTooLargeError, "an event is larger"),
+        (unbroken.StreamError, "what the server sends makes no sense"),
+        (unbroken.CircuitOpenError, "the circuit breaker protects the server"),
+        (unbroken.PluginError, "a plugin has a bug"),
+    ],
+)
+def test_the_hint_is_that_of_the_most_precise_class(kind, hint):
+    """A rate limit and a spent account are not told alike."""
+    assert f"\n  hint      {hint}" in failure_block(kind("odd"))
 
 
 def test_an_error_of_no_known_class_has_no_hint():

@@ -230,6 +230,8 @@ def test_an_answer_carries_what_its_head_says():
         pytest.param({"error": {"message": "a\nb", "code": "x\x1b[31m"}}, "x [31m: a b", id="one-literal-line"),
         pytest.param({"type": "error", "message": "why"}, "the server reported an error: why", id="flat-without-code"),
         pytest.param({"error": "odd_grant", "message": "why"}, "odd_grant: why", id="error-is-its-name"),
+        pytest.param({"error": "odd_grant", "message": 7}, "odd_grant: odd_grant", id="error-is-its-words"),
+        pytest.param({"error": "odd_grant", "message": ""}, "odd_grant: odd_grant", id="error-without-words"),
         pytest.param(
             {"error": {"code": "new"}, "choices": [{"delta": {"content": "private"}}]}, "new", id="no-content-in-it"
         ),
@@ -256,6 +258,74 @@ def test_a_credential_that_the_server_repeats_is_left_out(secret: str, form: str
     for error in (DIALECT.error_from_response(answer(401), raw), DIALECT.error_from_event(Event("error", raw))):
         assert secret not in f"{error!r} {error} {error.__dict__}"
         assert "Incorrect API key provided: ***" in error.message
+
+
+NAMES_BY_CLASS = {
+    ValidationError: """
+        invalid_request_error context_length_exceeded string_above_max_length content_filter content_policy_violation
+        invalid_prompt bio_policy cyber_policy data_residency_mismatch misalignment_policy_violation invalid_image
+        invalid_image_format invalid_base64_image invalid_image_url invalid_image_mode image_too_large image_too_small
+        image_parse_error image_content_policy_violation image_file_too_large image_file_not_found
+        unsupported_image_media_type empty_image_file failed_to_download_image unsupported_parameter unsupported_value
+        missing_required_parameter invalid_value invalid_type exceed_context_size_error not_found_error model_not_found
+        DeploymentNotFound conflict_error request_too_large unprocessable_entity_error
+    """,
+    AuthenticationError: """
+        invalid_api_key authentication_error invalid_authentication account_deactivated token_expired permission_error
+        permission_denied insufficient_permissions unsupported_country_region_territory
+    """,
+    QuotaExceededError: "insufficient_credits insufficient_quota",
+    RateLimitError: """
+        rate_limit_exceeded rate_limit_error slow_down requests tokens too_many_requests RateLimitReached
+    """,
+    ServerError: """
+        server_error api_error internal_error internal_server_error InternalServerError service_unavailable
+        service_unavailable_error unavailable_error timeout timeout_error vector_store_timeout
+    """,
+    OverloadedError: """
+        overloaded overloaded_error server_overloaded server_is_overloaded engine_overloaded engine_overloaded_error
+        model_overloaded
+    """,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [(name, kind) for kind, names in NAMES_BY_CLASS.items() for name in names.split()]
+)
+def test_each_known_name_decides_the_class(name: str, expected: type[Error]):
+    """As a code and as a type, in a chunk, where there is no status."""
+    for raw in (body(name), body(None, name)):
+        error = DIALECT.error_from_event(Event("message", raw))
+        assert (type(error), error.kind) == (expected, name)
+        assert error.retryable is (name == "conflict_error" or expected.default_retryable)
+
+
+@pytest.mark.parametrize("status", ["cancelled", "canceled"])
+def test_a_response_that_was_cancelled_is_not_repeated(status: str):
+    """Under any name and either spelling: somebody wanted that."""
+    for name in ("response.completed", "message"):
+        error = DIALECT.error_from_event(Event.make(name, {"response": {"status": status}}))
+        assert (error.kind, error.message, error.retryable) == (
+            "cancelled",
+            "cancelled: the response was cancelled",
+            False,
+        )
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        ({"status": "failed"}, "the server reported an error"),
+        ({"status": "failed", "error": {"code": "new", "message": "why"}}, "new: why"),
+        ({"status": "failed", "status_details": {"error": {"code": "new", "message": "why"}}}, "new: why"),
+        ({"error": {"code": "new"}, "status_details": {"error": {"code": "old"}}}, "new"),
+    ],
+    ids=["no-words", "error", "details", "error-before-details"],
+)
+def test_a_response_that_failed_says_why(response: Any, message: str):
+    """In its error, or in the details of its status."""
+    error = DIALECT.error_from_event(Event.make("response.done", {"type": "response.done", "response": response}))
+    assert (type(error), error.message) == (ServerError, message)
 
 
 def test_an_error_under_200_is_the_error_of_its_code():

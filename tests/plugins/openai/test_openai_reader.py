@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 from attrs import define
 
-from unbroken import ConfigurationError, Event, Request, Response
-from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, TERMINAL
+from unbroken import ConfigurationError, Event, Request, Response, StreamError
+from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, TERMINAL, USAGE
 from unbroken_openai import OpenAI
-from unbroken_openai._choices import _MOST_INDICES
 from unbroken_openai._silence import _MOST_OPEN
 
 DONE = Event("message", b"[DONE]")
@@ -80,10 +79,10 @@ def test_the_word_n_in_a_message_says_nothing():
 def test_indices_without_end_are_not_all_kept():
     """Some servers count the tokens in it."""
     counting = reader()
-    for index in range(2 * _MOST_INDICES):
+    for index in range(2000):
         assert counting.classify(chunk("a", index=index)) == CONTENT
-    assert len(counting._choices.seen) == _MOST_INDICES
-    counting.classify(chunk(finish_reason="stop", index=2 * _MOST_INDICES))
+    assert len(counting._choices.seen) == 1024
+    counting.classify(chunk(finish_reason="stop", index=2000))
     assert counting.complete_at_end()
 
 
@@ -177,6 +176,72 @@ def test_an_error_of_an_odd_form_is_an_error(error: Any):
     event = Event.make("message", {"error": error})
     assert reader().classify(event) & ERROR
     assert OpenAI().error_from_event(event).message == "the server reported an error"
+
+
+DELTA, TEXT = "response.output_text.delta", "response.output_text.done"
+UNNAMED = "message"
+
+
+def delta(text: str, name: str = DELTA, **place: Any) -> Event:
+    return Event.make(name, {"type": DELTA, "delta": text, **place})
+
+
+def whole(text: str, name: str = TEXT, **place: Any) -> Event:
+    return Event.make(name, {"type": TEXT, "text": text, **place})
+
+
+@pytest.mark.parametrize("name", [None, UNNAMED], ids=["named", "unnamed"])
+@pytest.mark.parametrize(
+    ("had", "other"),
+    [
+        ({"item_id": "a"}, {"item_id": "b"}),
+        ({"item_id": "a"}, {"item_id": "a", "content_index": 1}),
+        ({"item_id": "a", "content_index": 1}, {"item_id": "a"}),
+        ({"output_index": 1}, {"output_index": 0}),
+        ({"output_index": 0, "content_index": 1}, {"output_index": 0, "content_index": 0}),
+        ({"output_index": 0}, {"output_index": 0, "content_index": 1}),
+        ({"content_index": 1}, {"content_index": 0}),
+    ],
+    ids=["item", "part-of-an-item", "first-part-of-an-item", "place", "part-of-a-place", "first-part", "part-alone"],
+)
+def test_a_part_whose_deltas_were_had_is_not_repeated_and_another_is_new(had: Any, other: Any, name: str | None):
+    """A part is known by its item or its place; the number of the part is 0 unless the server gives it."""
+    seen = reader()
+    assert seen.text(delta("a", name or DELTA, **had)) == "a"
+    assert seen.text(whole("a", name or TEXT, **had)) is None
+    assert seen.text(whole("b", name or TEXT, **other)) == "b"
+    assert seen.text(whole("b", name or TEXT, **other)) is None
+
+
+def test_a_delta_that_was_cut_is_an_error_and_a_repetition_that_was_cut_is_not():
+    """The text of the repetition is there already, if there were deltas."""
+    seen = reader()
+    cut = Event(TEXT, b'{"text": "a')
+    with pytest.raises(StreamError):
+        seen.text(cut)
+    seen.text(delta("a", item_id="a"))
+    assert seen.text(cut) is None
+    with pytest.raises(StreamError):
+        seen.text(Event(DELTA, b'{"delta": "b'))
+    with pytest.raises(StreamError):
+        seen.text(Event(UNNAMED, b'{"choices": [{"delta'))
+
+
+@pytest.mark.parametrize(
+    ("response", "kind"),
+    [
+        ({"status": "completed", "error": {"code": "server_error"}}, TERMINAL | USAGE),
+        ({"status": "incomplete", "error": {"code": "server_error"}}, TERMINAL | USAGE),
+        ({"error": {"code": "server_error"}}, ERROR | USAGE),
+        ({"status": "failed"}, ERROR | USAGE),
+        ({"status": "canceled"}, ERROR | USAGE),
+        ({"status": ["failed"]}, TERMINAL | USAGE),
+    ],
+    ids=repr,
+)
+def test_the_status_of_the_response_says_more_than_the_name_of_the_event(response: Any, kind: Any):
+    """And more than an error that was cured on the way."""
+    assert reader().classify(Event.make("response.completed", {"response": response})) == kind
 
 
 def test_the_proof_is_one_of_two():

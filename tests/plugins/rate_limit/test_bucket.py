@@ -129,3 +129,40 @@ def test_a_bucket_can_be_filled_by_hand():
     bucket.take(3, 0.0, 3, noted=True)
     bucket.give_back(10, 1)
     assert bucket.level(0.0) == 7
+
+
+def test_what_a_larger_charge_gives_back_is_taken_from_all_lows_before_it() -> None:
+    """A charge that was raised later gives back so much that several earlier lows are too high."""
+    bucket = Bucket(1, 1, 20)
+    for mark in (1, 2, 3, 4):
+        bucket.take(1, 0.0, mark, noted=True)
+    bucket.take(3, 0.0, 5, noted=True)  # the charge 3 is raised to 4
+    assert bucket._lows == [0.0, 1.0, 2.0, 3.0, 4.0]
+    bucket.give_back(4, 3)
+    assert bucket.full_at == 4.0, "3 s were missing when the charge 4 was made, so no more is given back"
+    assert (bucket._marks, bucket._lows) == ([4, 5], [0.0, 1.0])
+    bucket.give_back(1, 1)
+    assert bucket.full_at == 4.0, "without both, the bucket would have been full when the charge 4 was made"
+
+
+def test_lows_ascend_strictly() -> None:
+    """Of two that are equal, the later one is enough."""
+    bucket = Bucket(1, 1, 3)
+    for mark in (1, 2, 3):
+        bucket.take(1, 0.0, mark, noted=True)
+    bucket.give_back(1, 1)
+    assert (bucket._marks, bucket._lows) == ([2, 3], [0.0, 1.0])
+
+
+def test_what_is_given_back_leaves_the_lower_lows_before_it() -> None:
+    """So an earlier charge still gives back no more than what did not overflow meanwhile."""
+    bucket = Bucket(1, 1, 20)
+    bucket.take(1, 0.0, 1, noted=True)
+    bucket.take(5, 0.75, 2, noted=True)
+    bucket.take(1, 0.75, 3, noted=True)
+    bucket.take(1, 0.75, 4, noted=True)
+    assert bucket._lows == [0.0, 0.25, 5.25, 6.25]
+    bucket.give_back(1, 3)
+    assert (bucket._marks, bucket._lows) == ([1, 2, 4], [0.0, 0.25, 5.25])
+    bucket.give_back(1, 1)
+    assert bucket.level(0.75) == 14.0

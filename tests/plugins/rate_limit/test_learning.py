@@ -189,9 +189,12 @@ def test_without_limits_learning_can_be_switched_off(play: Play) -> None:
         def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:
             raise AssertionError("nobody needs them")
 
+    spent = answer(requests_remaining="0", requests_reset=stamp(60))
     policy = RateLimit(learn_from_headers=False)
-    played = play([answer(requests_remaining="0", requests_reset=stamp(60))], [policy], dialect=Unread())
-    assert (played.error, policy.snapshot()) == (None, {})
+    assert (play([spent], [policy], dialect=Unread()).error, policy.snapshot()) == (None, {})
+    # Nor are those that cannot say that nothing is left: it would cost more than all the rest.
+    some = answer(requests_remaining="10", requests_reset=stamp(60))
+    assert play([some], [RateLimit()], dialect=Unread()).error is None
 
 
 def test_a_dialect_without_limits_teaches_nothing(play: Play) -> None:

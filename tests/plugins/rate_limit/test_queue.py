@@ -163,6 +163,18 @@ def test_more_than_was_reserved_is_waited_for_by_those_who_wait() -> None:
     assert second.at == pytest.approx(2.0)
 
 
+def test_a_place_that_costs_nothing_overtakes_nobody() -> None:
+    """Where only tokens are limited: it is behind those who wait for theirs, whether planned or granted."""
+    queue = make_queue(((10.0, 50.0),))
+    arrive(queue, [50.0], 0.0)
+    waiting, free = arrive(queue, [50.0], 0.0), arrive(queue, [0.0], 0.0)
+    assert (waiting.at, free.at) == (5.0, 5.0)
+    queue.cancel(arrive(queue, [1.0], 0.0), 0.0)
+    assert (waiting.at, free.at) == (5.0, 5.0)
+    assert queue.ask(free, 6.0) == 0.0
+    assert free.at == 5.0
+
+
 def test_a_timer_that_rings_early_is_set_again() -> None:
     """Unless what is missing is no more than a rounding error."""
     queue = make_queue(((1.0, 1.0),))

@@ -43,6 +43,7 @@ from unbroken.testing import (
 )
 from unbroken_anthropic import Anthropic
 from unbroken_rate_limit import KeyState, RateLimit, Tokens
+from unbroken_rate_limit._tokens import checked
 from unbroken_retry import Retry as RetryPolicy
 from unbroken_timeout import Timeout
 
@@ -367,6 +368,19 @@ def test_real_usage_settles_the_estimate(play: Play) -> None:
     assert played.error is None
     assert seen[0] == pytest.approx({"tokens": 9460, "input_tokens": 9960, "output_tokens": 9500})
     assert levels(policy) == pytest.approx({"tokens": 9940, "input_tokens": 9960, "output_tokens": 9980})
+
+
+def test_limits_without_tokens_ask_for_no_estimate(play: Play) -> None:
+    """Nor do they look into the body, or at the usage."""
+
+    def never(call: Call) -> Tokens:
+        raise AssertionError("no token is limited")
+
+    policy = RateLimit(requests=10, estimate=never)
+    assert not policy._costs.in_tokens
+    played = play([message(input=500, output=700)], [policy], dialect=Anthropic())
+    assert played.error is None
+    assert levels(policy) == pytest.approx({"requests": 9}, abs=1e-3)
 
 
 def counts(*pairs: tuple[str, dict[str, int]]) -> Answer:
@@ -744,3 +758,32 @@ def test_real_clocks_are_the_default() -> None:
     call = Call("call", Request.build("POST", URL), Dialect(), SystemClock(), 0.0)
     assert policy.before_request(call, call.request) is None
     assert held(policy) == 1
+
+
+def test_a_reset_is_one_of_all_keys(play: Play) -> None:
+    """Each bucket is full and each gate open afterwards."""
+    policy = RateLimit(requests=2, per=1e9, key=lambda call: call.current.headers["key"])
+    for key in ("a", "b", "c"):
+        play([Answer(status=429, headers={"retry-after": "9"})], [policy], headers={"key": key})
+    policy.reset()
+    assert [(state.levels["requests"], state.gate) for state in policy.snapshot().values()] == [(2.0, 0.0)] * 3
+
+
+@pytest.mark.parametrize("tokens", [Tokens(-1, 0), Tokens(0, -1), Tokens(float("inf"), 0), Tokens(0, float("inf"))])
+def test_an_estimate_that_is_no_number_of_tokens_is_refused_by_name(tokens: Tokens) -> None:
+    """Before it reaches a bucket."""
+    with pytest.raises(ValueError, match="must be finite and not negative"):
+        checked(tokens)
+
+
+def test_a_key_with_a_call_in_flight_is_remembered_however_many_there_are(fake_clock: FakeClock) -> None:
+    """Its bucket has filled up again, but what the call gives back or uses must find it."""
+    policy = RateLimit(requests=1, per=1.0, max_keys=1, key=lambda call: call.current.headers["key"])
+    transport = ScriptedTransport([OK, OK], fake_clock)
+    client = Client([policy], transport=transport, clock=fake_clock)
+    with client, client.stream("POST", URL, headers={"key": "a"}) as first:
+        fake_clock.advance(100.0)
+        with client.stream("POST", URL, headers={"key": "b"}) as second:
+            assert list(policy.snapshot()) == ["a", "b"]
+            list(second)
+        list(first)

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ import pytest
 
 from unbroken.config import load_settings, structure
 from unbroken.errors import ConfigurationError
+from unbroken.registry import order_problems
 from unbroken_retry import Retry, RetryBudget, RetryConfig
 
 
@@ -149,3 +151,12 @@ def test_the_budget_is_set_from_a_file_and_the_environment(
 def test_statuses_may_come_in_any_collection() -> None:
     """TOML has lists; people write sets."""
     assert Retry(retry_statuses=[429, 408]).config.retry_statuses == frozenset({408, 429})
+
+
+@pytest.mark.parametrize("name", ["circuit-breaker", "rate-limit"])
+def test_what_looks_at_each_attempt_belongs_behind_it(name: str) -> None:
+    """In front of it, it would see one attempt of each call."""
+    other = SimpleNamespace(name=name)
+    assert order_problems([Retry(), other]) == []
+    (problem,) = order_problems([other, Retry()])
+    assert problem.startswith(f"{name} in front of retry: ")

@@ -1,6 +1,7 @@
 """The clocks that the policy sets."""
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -11,6 +12,7 @@ from unbroken.call import Call
 from unbroken.dialect import Dialect
 from unbroken.errors import ConfigurationError
 from unbroken.messages import Request, Timeouts
+from unbroken.registry import order_problems
 from unbroken_timeout import Timeout, TimeoutConfig
 
 
@@ -78,3 +80,12 @@ def test_the_plugin_has_its_name_and_configuration() -> None:
 def test_a_configuration_can_be_structured_from_a_file() -> None:
     """Its annotations are those that cattrs understands."""
     assert cattrs.structure({"total": 90, "idle": 30.0}, TimeoutConfig) == TimeoutConfig(total=90.0, idle=30.0)
+
+
+@pytest.mark.parametrize("name", ["retry", "rate-limit"])
+def test_a_policy_that_decides_how_long_to_wait_belongs_behind_it(name: str) -> None:
+    """It must know the deadline."""
+    other = SimpleNamespace(name=name)
+    why = "the deadline is not known yet when they decide how long to wait"
+    assert order_problems([other, Timeout()]) == [f"{name} in front of timeout: {why}"]
+    assert order_problems([Timeout(), other]) == []

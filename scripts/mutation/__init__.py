@@ -1,0 +1,1 @@
+"""Mutation testing of this project; see `__main__`."""
