@@ -49,10 +49,11 @@ def begins_stream(start: bytes) -> bool | None:
 
 
 def encode(event: Event) -> bytes:
-    """Return `event` as ``text/event-stream``, such that a decoder makes an equal event of it."""
+    """Return `event` as ``text/event-stream``, such that a decoder makes an equal event of it (of a CR, an LF)."""
     kind = b"" if event.type == "message" else b"event: %b\n" % event.type.encode()
     id = b"id: %b\n" % event.id.encode() if event.id else b""
-    return b"%b%bdata: %b\n\n" % (kind, id, event.raw.replace(b"\n", b"\ndata: "))
+    data = event.raw if _CR not in event.raw else event.raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return b"%b%bdata: %b\n\n" % (kind, id, data.replace(b"\n", b"\ndata: "))
 
 
 @final

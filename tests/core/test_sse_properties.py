@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unbroken.errors import EventTooLargeError
-from unbroken.sse import MAX_RETRY, SSEDecoder
+from unbroken.messages import Event
+from unbroken.sse import MAX_RETRY, SSEDecoder, encode
 
 FRAGMENTS = [
     *(
@@ -175,3 +176,15 @@ def test_limit_does_not_depend_on_the_cuts(chunks: list[bytes], limit: int) -> N
 def test_arbitrary_bytes_never_raise(chunks: list[bytes]) -> None:
     """Noise without any syntax in it decodes too, and as the reference has it."""
     assert decoded(SSEDecoder(), chunks) == Reference().interpret(b"".join(chunks))
+
+
+@given(
+    kind=st.text().filter(lambda text: not {"\r", "\n"} & {*text}),
+    data=st.binary() | st.text().map(str.encode),
+    id=st.text().filter(lambda text: not {"\r", "\n", "\0"} & {*text}),
+)
+def test_an_encoded_event_is_decoded_as_the_same(kind: str, data: bytes, id: str) -> None:
+    """Whatever is in it. Of a CR in the data an LF is made, as there is no other way to write it."""
+    (event,) = SSEDecoder().feed(encode(Event(kind, data, id)))
+    assert (event.type, event.id) == (kind or "message", id)
+    assert event.raw == data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

@@ -12,8 +12,8 @@ from ..messages import Event, Request, Response, Timeouts
 from ..sse import SSEDecoder, begins_stream, encode
 from ..transport import Opening, closed
 from .closing import Closing
-from .commit_buffer import CommitBuffer, Limits
-from .delivery import Delivery, Mode
+from .commit_buffer import HELD_ANSWER, CommitBuffer, Limits
+from .delivery import Delivery, Mode, Wire
 from .effects import Open, Read, Steps
 from .head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, check_plain_head, error_answer
 from .hook_calls import HookCalls
@@ -52,7 +52,8 @@ class AttemptRun:
         self._buffer = CommitBuffer(self.call.dialect, self.reader, self.limits, "complete" if check else commit)
         self._delivery = Delivery(self.call, self.hooks, check)
         if self.mode.wire:
-            self._wire = WireBytes()
+            held = HELD_ANSWER if commit == "complete" else self.limits.held_bytes
+            self._wire = WireBytes(held + self.limits.max_event_size)
 
     @property
     def failed_by(self) -> Event | None:
@@ -137,14 +138,15 @@ class AttemptRun:
 
     def _first_bytes(self, timeout: ReadTimeout) -> Steps[bytes]:
         """Read until the bytes tell whether this is a stream, as no content type does. Returns them."""
-        start, seen, read = b"", 0, Read()
+        start, chunks, seen, read = b"", list[bytes](), 0, Read()
         while begins_stream(start) is None and seen < ERROR_BODY_BYTES:
             chunk = yield from self._chunk(read, timeout)
             if not chunk:
                 break
             seen += len(chunk)
+            chunks.append(chunk)
             start = (start + chunk).lstrip(b"\r\n")  # blank lines say nothing, and would be copied each time
-        return start
+        return b"".join(chunks)
 
     def _chunk(self, read: Read, timeout: ReadTimeout) -> Steps[bytes]:
         """Read the next bytes, ``b""`` at the end of the body. Raises TimeoutError."""
@@ -233,8 +235,8 @@ class AttemptRun:
         wire.take(chunk, at_boundary=decoder.at_boundary)
         if buffer.complete or buffer.failed_by is not None or decoder.error is not None:
             wire.end_behind(buffer.taken)
-        elif not (buffer.taken or buffer.held):
-            wire.drop_comments()
+        else:
+            wire.bound()
 
     def _raise_reported(self, decoder: SSEDecoder) -> None:
         """Raise the failure that the server or the decoder reported after the delivered events."""
@@ -258,8 +260,10 @@ class AttemptRun:
                 raise error
 
     def _deliver(self, events: list[Event], *, complete: bool) -> Steps[bool]:
-        wire = None if self._wire is None or self.mode.plain else self._wire.release()
-        first = self._buffer.first_content or (events[0] if events else Event())
+        buffer, wire = self._buffer, None
+        if self._wire is not None and not self.mode.plain:
+            wire = Wire(self._wire.release(), buffer.marks)
+        first = buffer.first_content or (events[0] if events else Event())
         return self._delivery.deliver(events, first, complete=complete, wire=wire)
 
     def _end(self, decoder: SSEDecoder) -> Steps[None]:
@@ -274,8 +278,8 @@ class AttemptRun:
         decoder.close()
         if not self.reader.complete_at_end() and not self._is_mark(unfinished):
             raise TruncatedStreamError("the connection ended before the stream was complete")
-        held = self._buffer.release()
-        if held or (self._wire is not None and self._wire.end()):
+        held, rest = self._buffer.release(), self._wire is not None and self._wire.end()
+        if held or rest:
             yield from self._deliver(held, complete=True)
 
     def _is_mark(self, event: Event | None) -> bool:

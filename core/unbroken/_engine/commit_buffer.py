@@ -73,6 +73,8 @@ class CommitBuffer:
     """Whether the terminal event has arrived."""
     taken: int = field(default=0, init=False)
     """How many events the last call of `sort` took: all, or those before an error, or up to the terminal event."""
+    marks: tuple[Event, ...] = field(default=(), init=False)
+    """The terminal event if it has come and is hidden."""
     failed_by: Event | None = field(default=None, init=False)
     """The event in which the server reports a failure."""
     usage: Usage | None = field(default=None, init=False)
@@ -108,7 +110,7 @@ class CommitBuffer:
             if kind & _TERMINAL:
                 self.complete, self.taken = True, count
                 if kind & _HIDDEN:
-                    ready.pop()
+                    self.marks = (ready.pop(),)
                 break
         return ready
 

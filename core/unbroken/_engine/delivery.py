@@ -6,7 +6,7 @@ from typing import Final
 from attrs import define, frozen
 
 from ..call import Call
-from ..errors import StreamError
+from ..errors import Error, StreamError
 from ..messages import Event
 from ..sse import encode
 from .commit_buffer import Commit
@@ -38,6 +38,15 @@ class Mode:
     """Whether the consumer decodes the stream itself: it gets the bytes as they came, in events of type `PIECE`."""
 
 
+@frozen
+class Wire:
+    """The bytes of the events that are delivered together."""
+
+    raw: bytes
+    marks: tuple[Event, ...] = ()
+    """The hidden event that ends them, if there is one."""
+
+
 @define(eq=False)
 class Delivery:
     """Hands the events of one attempt to the consumer."""
@@ -46,7 +55,7 @@ class Delivery:
     hooks: HookCalls
     check: Check | None
 
-    def deliver(self, events: list[Event], first: Event, *, complete: bool, wire: bytes | None = None) -> Steps[bool]:
+    def deliver(self, events: list[Event], first: Event, *, complete: bool, wire: Wire | None = None) -> Steps[bool]:
         """Hand `events` to the consumer. Returns whether that is the end: `complete` with the last one, or FINISH.
 
         `first` is the event that commits, if nothing has been delivered yet. With `wire`, the bytes of these events,
@@ -106,36 +115,48 @@ class Delivery:
                 yield PAUSE
         return complete
 
-    def _deliver_bytes(self, events: list[Event], wire: bytes, *, complete: bool) -> Steps[bool]:
-        """Deliver `wire`, or the encoded events where the plugins have made others of them."""
-        call, seen = self.call, events
+    def _deliver_bytes(self, events: list[Event], wire: Wire, *, complete: bool) -> Steps[bool]:
+        """Deliver the bytes of `wire`, or the encoded events where the plugins have made others of them."""
+        seen, piece = events, wire.raw
+        failure: Error | None = None
         if self.hooks.watched:
-            seen, complete = self._seen(events, complete=complete)
+            seen, failure = self._seen(events)
+            complete = complete or self.hooks.finishing
             if len(seen) != len(events) or any(new is not old for new, old in zip(seen, events, strict=True)):
-                wire = b"".join(map(encode, seen))
-        batch = Batch([Event(PIECE, wire, "", call.id)] if wire else [])
+                marked = failure is None and not self.hooks.finishing
+                piece = b"".join(map(encode, [*seen, *wire.marks] if marked else seen))
+        if piece:
+            yield from self._deliver_piece(piece, seen, last=complete and failure is None)
+        if failure is not None:
+            raise failure
+        return complete
+
+    def _deliver_piece(self, piece: bytes, events: list[Event], *, last: bool) -> Steps[None]:
+        call = self.call
+        batch = Batch([Event(PIECE, piece, "", call.id)])
         try:
             yield batch
         except Leave:
-            if complete and batch.taken:
-                return True
-            raise
+            if not (last and batch.taken):
+                raise
         finally:
             if batch.taken:
-                call.events += len(seen)
-                call.last_event_id = seen[-1].id if seen else call.last_event_id
-        return complete
+                call.events += len(events)
+                call.last_event_id = events[-1].id if events else call.last_event_id
 
-    def _seen(self, events: list[Event], *, complete: bool) -> tuple[list[Event], bool]:
-        """Return what the plugins make of `events`, and whether that is the end."""
+    def _seen(self, events: list[Event]) -> tuple[list[Event], Error | None]:
+        """Return what the plugins make of `events` up to FINISH or a failure, and that failure."""
         seen: list[Event] = []
         for event in events:
-            answer = self.hooks.on_event(event)
+            try:
+                answer = self.hooks.on_event(event)
+            except Error as error:
+                return seen, error
             if answer is not None:
                 seen.append(answer)
             if self.hooks.finishing:
-                return seen, True
-        return seen, complete
+                break
+        return seen, None
 
 
 def _run_check(check: Check, events: Sequence[Event]) -> None:

@@ -1,46 +1,61 @@
 """The bytes of a stream as they came, for a consumer that decodes them itself. Does no I/O."""
 
 import re
+import sys
 from typing import Final
 
 from attrs import define, field
 
-from ..sse import SSEDecoder
+from ..sse import MAX_EVENT_SIZE, SSEDecoder
 
 MOST_COMMENTS: Final = 1024 * 1024
-"""The most bytes of comments that are kept until the next event; more of them are dropped."""
+"""So many bytes of comments are kept at least until the next event; of more than that, comments may be dropped."""
 
 _LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)")
 # Two of these bytes are the end of a line and a blank one. A cut between CR and LF is understood by every decoder.
 _BLANK: Final = (b"\n\n", b"\n\r", b"\r\r")
+# Lines that a decoder ignores; one is left of each run, within an event with its end: a CR may be half of a CRLF.
+_IGNORED_LINE: Final = rb"(?!(?:\A\xef\xbb\xbf)?(?:data|event|id|retry)[:\r\n])[^\r\n]+"
+_WITHIN: Final = re.compile(rb"(?:\A|(?<=[\r\n]))(?:%b(\r\n|\r|\n))+" % _IGNORED_LINE)
+_BETWEEN: Final = re.compile(rb"(?:\A|(?<=\n\n|\n\r|\r\r))(?:(?:%b)?(?:\r\n|\r|\n))+" % _IGNORED_LINE)
+_UNFINISHED: Final = re.compile(rb"(?:\A|(?<=[\r\n]))(?=[^\r\n]{9})%b\Z" % _IGNORED_LINE)
 
 
 @define(eq=False)
 class WireBytes:
     """Keeps what was read until it is handed on, in such pieces that no event is handed on in part.
 
-    So a failure can be told behind any piece.
+    So a failure can be told behind any piece. `most` is how many bytes of events there may be; where more are kept,
+    lines that a decoder ignores are dropped.
     """
 
+    most: int = MAX_EVENT_SIZE
     _kept: bytearray = field(factory=bytearray, init=False)
     _whole: int = field(default=0, init=False)  # so many of them are whole events and comments
     _before: int = field(default=0, init=False)  # the same before the last `take`
+    _limit: int = field(init=False)  # when to drop comments
+    _begun: bool = field(default=False, init=False)  # whether anything was handed on
+
+    def __attrs_post_init__(self) -> None:
+        self._limit = self.most + MOST_COMMENTS
 
     def take(self, chunk: bytes, *, at_boundary: bool) -> None:
         """Take the next bytes; `at_boundary`: they end where no event and no line is unfinished."""
-        kept = self._kept
+        kept, looked_at = self._kept, len(self._kept)
         kept += chunk
         self._before = self._whole
         if at_boundary:
             self._whole = len(kept)
             return
-        start = max(0, self._whole - 1)
+        start = max(0, self._whole - 1, looked_at - 1)
         ends = [place + 2 for place in (kept.rfind(blank, start) for blank in _BLANK) if place >= 0]
         self._whole = max(self._whole, *ends) if ends else self._whole
 
     def end_behind(self, events: int) -> None:
         """Drop what follows the first `events` of the bytes taken last."""
-        decoder, place = SSEDecoder(), self._before
+        decoder, place = SSEDecoder(sys.maxsize), self._before
+        if place or self._begun:
+            decoder.feed(b"\n")  # a BOM stands at the start of a stream only
         while events > 0 and (line := _LINE.match(self._kept, place)) is not None:
             events -= len(decoder.feed(line[0]))
             place = line.end()
@@ -56,10 +71,21 @@ class WireBytes:
         """Return what may be handed on, and keep the rest."""
         whole = bytes(self._kept[: self._whole])
         del self._kept[: self._whole]
+        self._begun = self._begun or bool(whole)
         self._whole = 0
         return whole
 
-    def drop_comments(self) -> None:
-        """Drop what was kept if it is too much. Call it while only comments are kept."""
-        if self._whole > MOST_COMMENTS:
-            self.release()
+    def bound(self) -> None:
+        """Drop comments if too much is kept. Call it when what was taken last needs no `end_behind`."""
+        if len(self._kept) > self._limit:
+            whole, rest = _without_comments(self._kept[: self._whole]), _without_comments(self._kept[self._whole :])
+            self._kept, self._whole = whole + _UNFINISHED.sub(_start, rest), len(whole)
+            self._limit = max(self.most + MOST_COMMENTS, 2 * len(self._kept))
+
+
+def _without_comments(kept: bytearray) -> bytearray:
+    return bytearray(_WITHIN.sub(rb":\1", _BETWEEN.sub(b":\n", kept)))
+
+
+def _start(line: re.Match[bytes]) -> bytes:
+    return line[0][:8]  # longer than any name of a field
