@@ -1,145 +1,77 @@
-"""The vendors' SDKs and Unbroken, fault by fault: the table in docs/why.md is what is true of them."""
+"""Each fault with the SDKs alone and under Unbroken: the table in docs/why.md is what `unbroken doctor` sees."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import anthropic
 import openai
 import pytest
-from attrs import evolve
 from packaging.version import Version
 
-from unbroken_cli.demo.compare import APIS, ROWS, Api, Cell, Consumer, Run, _consumers, participants
 from unbroken_faults import FaultServer, faults
+from unbroken_sdk.doctor import BEGIN, CLIENTS, END, FAULTS, ROWS, Cell, Client, Limits, diagnose
 
 PAGE = Path(__file__).parents[2] / "docs" / "why.md"
-HANGS = "hangs"
-PATIENT = 60.0
-SILENT = {"silence", "silent-stream", "socket-kept-open", "stall", "pings-only", "pings-midway"}
-"""The rows whose fault is silence."""
-IMPATIENT = 3.0
-"""Seconds for a call that hangs: three times the silence that is allowed."""
-
-Places = list[tuple[Api, Consumer]]
+UNHURRIED = Limits(silence=4.0, give_up=12.0)
+"""A busy machine may be silent for a second."""
+SDKS = [client for client in CLIENTS if client.name in {"anthropic", "openai"}]
 
 
-def _table() -> tuple[dict[str, str], dict[str, dict[str, list[str]]]]:
-    """Return the versions of the page by consumer, and its cells by the title of the row and by consumer."""
-    section = PAGE.read_text("utf-8").partition("\n## Side by side\n")[2].partition("\n## ")[0]
-    lines = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+def _table() -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return the versions of the page by client, and its cells, without the seconds, by the title of the row."""
+    between = PAGE.read_text("utf-8").partition(BEGIN)[2].partition(END)[0]
+    lines = [line.strip("|").split("|") for line in between.splitlines() if line.startswith("|")]
     head, _, *rows = [[cell.strip() for cell in line] for line in lines]
-    versions = dict(name.split(maxsplit=1) for name in head[1:3])
-    columns = [*versions, "Unbroken"]
-    split = [(title, [cell.replace("`", "").split(", ") for cell in cells]) for title, *cells in rows]
-    return versions, {title: dict(zip(columns, cells, strict=True)) for title, cells in split}
+    versions = dict(name.split() for name in head[1::2])
+    return versions, {title: [cell.rpartition(", ")[0] for cell in cells] for title, *cells in rows}
 
 
 VERSIONS, TABLE = _table()
 
 
-@pytest.fixture(scope="module")
-def places() -> Places:
-    """All four consumers, after their first calls."""
-    found, missing = participants()
-    assert missing == []
-    return found
-
-
 def test_the_page_has_the_rows_of_the_command():
-    """In the same order, with a column for each SDK."""
+    """In the same order, with two columns for each SDK."""
     assert list(TABLE) == [row.title for row in ROWS]
-    assert list(VERSIONS) == [api.package for api in APIS] == ["anthropic", "openai"]
+    assert list(VERSIONS) == [client.name for client in SDKS]
+    assert len(FAULTS) == 20
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_each_consumer_sees_what_the_page_says(places: Places, row: Any, monkeypatch: pytest.MonkeyPatch):
-    """Of the SDKs how it ended and how many words came; of Unbroken all that is required of it.
+@pytest.mark.parametrize("client", SDKS, ids=lambda client: client.name)
+def test_the_page_says_what_the_doctor_sees(client: Client):
+    """Ends, words and requests; of versions older than the page's only that nothing is lost under Unbroken.
 
-    A second of silence ends a call only where silence is the fault: a busy machine may be silent longer.
+    The key stays with the origin, whatever the SDK does with a redirect.
     """
-    cells = TABLE[row.title]
-    hangs = any(cell[0] == HANGS for cell in cells.values())
-    if not hangs and row.name not in SILENT:
-        monkeypatch.setattr(_consumers, "SILENCE", PATIENT)
-    row = evolve(row, expect=evolve(row.expect, at_most=PATIENT))
-    seen = Run(give_up=IMPATIENT if hangs else PATIENT).all([row], places, lambda: None)
-    for api, consumer in places:
-        cell = seen[row.name, consumer]
-        if consumer.ours:
-            assert cell.problems == (), api.title
-        expect_the_same(cell, consumer, cells["Unbroken" if consumer.ours else consumer.name])
-
-
-def measured(consumer: Consumer) -> bool:
-    """Whether the page has to be right about this version: it is the one that was measured, or a later one."""
-    return consumer.ours or Version(consumer.version) >= Version(VERSIONS[consumer.name])
-
-
-def expect_the_same(cell: Cell, consumer: Consumer, said: list[str]) -> None:
-    """Fail with what to do about it when the end or the words are others than the page says.
-
-    Versions older than the page's had other classes for the same errors.
-    """
-    end = HANGS if cell.sort == "hang" else cell.error_class or "success"
-    alike = end == said[0] if measured(consumer) else (cell.sort == "error") == (said[0] not in {HANGS, "success"})
-    if not alike or cell.words != said[1]:
+    report = diagnose([client], limits=UNHURRIED)
+    assert (list(report.missing), report.problems) == ([], [])
+    if Version(str(client.version)) < Version(VERSIONS[client.name]):
+        return
+    column = 2 * SDKS.index(client)
+    said = {row.title: TABLE[row.title][column : column + 2] for row in ROWS}
+    seen = {row.title: [_facts(cell) for cell in report.pair(client, row)] for row in ROWS}
+    if seen != said:
+        different = {title: (seen[title], said[title]) for title in seen if seen[title] != said[title]}
         pytest.fail(
-            f"{consumer} ends '{cell.scenario.title}' with {end}, {cell.words} words; docs/why.md says {said[0]}, "
-            f"{said[1]} (measured with {VERSIONS}). If it has changed, measure again: unbroken demo --compare"
+            f"{client.name} {client.version} is not what docs/why.md says (seen, said): {different}. If it has "
+            "changed, measure again: unbroken doctor anthropic openai --page docs/why.md"
         )
+    assert not any(cell.leaks_key for cell in report.cells.values())
 
 
-def test_a_cut_is_a_success_of_the_sdks_without_a_stop_reason(places: Places):
+def _facts(cell: Cell) -> str:
+    return f"{cell.saw}, {cell.counted}"
+
+
+@pytest.mark.parametrize(("fault", "reasons"), [(faults.ok(), ["end_turn", "stop"]), (faults.cut(), [None, None])])
+def test_a_cut_is_a_success_of_the_sdks_without_a_stop_reason(fault: Any, reasons: list[str | None]):
     """It is the one thing by which their users can tell."""
-    rows = [row for row in ROWS if row.name in {"cut", "no-fault"}]
-    seen = Run().all(rows, places, lambda: None)
-    reasons = {(name, consumer.name): cell.stop_reason for (name, consumer), cell in seen.items() if not consumer.ours}
-    assert reasons == {
-        ("no-fault", "anthropic"): "end_turn",
-        ("no-fault", "openai"): "stop",
-        ("cut", "anthropic"): None,
-        ("cut", "openai"): None,
-    }
-
-
-def test_a_redirect_takes_the_prompt_elsewhere_but_not_the_key(places: Places):
-    """With the SDKs; Unbroken sends no second request."""
-    row = next(row for row in ROWS if row.name == "redirect")
-    seen = Run().all([row], places, lambda: None)
-    for _, consumer in places:
-        sent = seen["redirect", consumer].sent_elsewhere()
-        assert (sent["requests"], sent["prompt"]) == ((0, False) if consumer.ours else (1, True))
-        assert not (sent["key"] and measured(consumer)), f"{consumer} sends the key along; docs/why.md says otherwise"
-
-
-def _anthropic(url: str) -> AbstractContextManager[Any]:
-    return anthropic.Anthropic(base_url=url, api_key="test", max_retries=0, timeout=5.0)
-
-
-def _openai(url: str) -> AbstractContextManager[Any]:
-    return openai.OpenAI(base_url=f"{url}/v1", api_key="test", max_retries=0, timeout=5.0)
-
-
-def _deltas(client: Any) -> Iterator[str]:
-    ask: dict[str, Any] = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
-    if isinstance(client, anthropic.Anthropic):
-        with client.messages.create(max_tokens=64, **ask) as stream:
-            yield from (event.delta.text for event in stream if event.type == "content_block_delta")
-    else:
-        with client.chat.completions.create(**ask) as stream:
-            yield from (chunk.choices[0].delta.content or "" for chunk in stream)
-
-
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [pytest.param(faults.cut(after=5), 2, id="cut"), pytest.param(faults.captive_portal(), 0, id="html")],
-)
-@pytest.mark.parametrize("make", [_anthropic, _openai], ids=["anthropic", "openai"])
-def test_the_plain_streams_of_the_sdks_end_without_an_error(
-    make: Callable[[str], AbstractContextManager[Any]], fault: Any, words: int
-):
-    """Without the helper there is no final message to ask for, and a page of HTML is an answer without words."""
-    with FaultServer([fault]) as server, make(server.url) as client:
-        assert len("".join(_deltas(client)).split()) == words
+    ask: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+    with (
+        FaultServer([fault, fault]) as server,
+        anthropic.Anthropic(base_url=server.url, api_key="test") as client,
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key="test") as other,
+        client.messages.stream(max_tokens=64, **ask) as stream,
+        other.chat.completions.stream(**ask) as chunks,
+    ):
+        message, completion = stream.get_final_message(), chunks.get_final_completion()
+    assert [message.stop_reason, completion.choices[0].finish_reason] == reasons

@@ -6,6 +6,7 @@ the line breaks after the first paragraph, so those lines are short enough for 8
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,29 +33,54 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
     use_async: Annotated[bool, typer.Option("--async", help="Use the AsyncClient, on asyncio.")] = False,
     seed: Annotated[int, typer.Option(help="Determines the ids and how the bytes are cut into pieces.")] = 0,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Run the anthropic and openai SDKs too, side by side.")
-    ] = False,
     metrics: Annotated[bool, typer.Option("--metrics", help="Count, and print the metrics at the end.")] = False,
 ) -> None:
     """Stream real conversations from a server that fails in every way, and show how each call ends.
 
-    Exits with 0 when every row ended as required, with 1 otherwise. Nothing is required of an SDK.
+    Exits with 0 when every row ended as required, with 1 otherwise.
     """
     from .demo import SCENARIOS, chosen, run_demo
 
-    if compare:
-        from .demo.compare import ROWS, run_compare
-
-        if use_async or metrics:
-            raise typer.BadParameter("--compare runs the sync clients, without --async and --metrics")
-        good = run_compare(chosen(only, ROWS), seed=seed, as_json=as_json)
-    else:
-        rows = chosen(only, SCENARIOS)
-        with _configuration_errors():
-            good = run_demo(rows, seed=seed, use_async=use_async, as_json=as_json, metrics=metrics)
+    rows = chosen(only, SCENARIOS)
+    with _configuration_errors():
+        good = run_demo(rows, seed=seed, use_async=use_async, as_json=as_json, metrics=metrics)
     if not good:
         raise typer.Exit(1)
+
+
+def doctor(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="CLIENT", help="Such as anthropic; without it, all installed ones.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Run this fault only; can be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
+    page: Annotated[
+        Path | None, typer.Option("--page", metavar="FILE", help="Write the table into this Markdown page, too.")
+    ] = None,
+) -> None:
+    """Run twenty faults against the SDKs that are installed, alone and under Unbroken.
+
+    Everything stays on this machine. Each client runs in a process of its own.
+
+    Exits with 0 when no call under Unbroken was silent, doubled, hanging or raw,
+    with 1 otherwise, with 2 when there is no such client here.
+    """
+    from unbroken_sdk.doctor import FAULTS
+
+    from .doctor import UnknownNameError
+    from .doctor import doctor as examine
+
+    known = [row.name for row in FAULTS]
+    unknown = [name for name in only or () if name not in known]
+    if unknown:
+        raise typer.BadParameter(f"there is no fault {unknown[0]!r}; there are {', '.join(known)}", param_hint="--only")
+    rows = [row for row in FAULTS if not only or row.name in only]
+    try:
+        raise typer.Exit(examine(names, rows, as_json=as_json, page=page))
+    except UnknownNameError as error:
+        raise typer.BadParameter(str(error), param_hint="CLIENT") from None
 
 
 def plugins(

@@ -10,12 +10,12 @@ import pytest
 
 from unbroken_cli import _installed
 
-NAMES = ["demo", "plugins", "explain", "stream", "chat", "faults", "top"]
-DOCTOR = '''
+NAMES = ["demo", "doctor", "plugins", "explain", "stream", "chat", "faults", "top"]
+NURSE = '''
 import typer
 
 
-def doctor(name: str = "you") -> None:
+def nurse(name: str = "you") -> None:
     """Examine an endpoint."""
     typer.echo(f"how is {name}?")
 '''
@@ -66,95 +66,95 @@ def test_the_help_has_our_commands_in_their_order(invoke):
 
 def test_another_distribution_can_add_a_command(invoke, install):
     """A function with options; it stands behind ours."""
-    install("acme-doctor", DOCTOR, doctor="acme_doctor:doctor")
-    assert listed(invoke("--help").stdout)[-1] == "doctor"
-    assert invoke("doctor", "--name", "she").stdout == "how is she?\n"
-    assert "Examine an endpoint." in invoke("doctor", "-h").stdout
+    install("acme-nurse", NURSE, nurse="acme_nurse:nurse")
+    assert listed(invoke("--help").stdout)[-1] == "nurse"
+    assert invoke("nurse", "--name", "she").stdout == "how is she?\n"
+    assert "Examine an endpoint." in invoke("nurse", "-h").stdout
 
 
 @pytest.mark.parametrize("commands", [1, 2], ids=["one", "several"])
 def test_a_command_can_be_a_typer_app(invoke, install, commands):
     """With one command it is that command, with several it is a group."""
     app = "\napp = typer.Typer(add_completion=False)\n" + "".join(
-        f"app.command({name!r})(doctor)\n" for name in ("first", "second")[:commands]
+        f"app.command({name!r})(nurse)\n" for name in ("first", "second")[:commands]
     )
-    install("acme-doctor", DOCTOR + app, doctor="acme_doctor:app")
-    arguments = ["doctor"] if commands == 1 else ["doctor", "second"]
+    install("acme-nurse", NURSE + app, nurse="acme_nurse:app")
+    arguments = ["nurse"] if commands == 1 else ["nurse", "second"]
     assert invoke(*arguments).stdout == "how is you?\n"
 
 
 def test_a_command_is_imported_when_it_is_run_or_described(invoke, install):
     """Running another one, or asking for the version, does not import it."""
-    install("acme-doctor", DOCTOR, doctor="acme_doctor:doctor")
+    install("acme-nurse", NURSE, nurse="acme_nurse:nurse")
     for arguments in (["--version"], ["demo", "--help"], ["doctr"]):
         invoke(*arguments)
-        assert "acme_doctor" not in sys.modules
-    invoke("doctor")
-    assert "acme_doctor" in sys.modules
+        assert "acme_nurse" not in sys.modules
+    invoke("nurse")
+    assert "acme_nurse" in sys.modules
 
 
 @pytest.mark.parametrize(
     ("source", "value", "reason"),
     [
-        ("import acme_is_missing", "acme_doctor:doctor", "ModuleNotFoundError: No module named 'acme_is_missing'"),
-        ("raise SystemExit(3)", "acme_doctor:doctor", "SystemExit: 3"),
-        ("", "acme_doctor:doctor", "AttributeError: module 'acme_doctor' has no attribute 'doctor'"),
-        ("raise ValueError('[bold]\\x1b[2J')", "acme_doctor:doctor", "ValueError: [bold]\ufffd[2J"),
-        ("doctor = 3", "acme_doctor:doctor", "is neither a function nor a typer.Typer"),
+        ("import acme_is_missing", "acme_nurse:nurse", "ModuleNotFoundError: No module named 'acme_is_missing'"),
+        ("raise SystemExit(3)", "acme_nurse:nurse", "SystemExit: 3"),
+        ("", "acme_nurse:nurse", "AttributeError: module 'acme_nurse' has no attribute 'nurse'"),
+        ("raise ValueError('[bold]\\x1b[2J')", "acme_nurse:nurse", "ValueError: [bold]\ufffd[2J"),
+        ("nurse = 3", "acme_nurse:nurse", "is neither a function nor a typer.Typer"),
     ],
     ids=["missing", "exits", "gone", "raises", "number"],
 )
 def test_a_command_that_cannot_be_imported_is_exit_code_2(invoke, install, source, value, reason):
     """One line that names the distribution, whatever the arguments; the help lists the command with the reason."""
-    install("acme-doctor", source, doctor=value)
+    install("acme-nurse", source, nurse=value)
     for arguments in ([], ["--help"], ["--name", "x", "more"]):
-        result = invoke("doctor", *arguments)
+        result = invoke("nurse", *arguments)
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
-        assert result.stderr.startswith("acme_doctor:doctor of distribution acme-doctor 1.2 ")
+        assert result.stderr.startswith("acme_nurse:nurse of distribution acme-nurse 1.2 ")
         assert reason in result.stderr
     help = invoke("--help")
     assert help.exit_code == 0
-    assert listed(help.stdout)[-1] == "doctor"
-    assert f"distribution acme-doctor 1.2 {'' if 'neither' in reason else 'cannot'}" in one_line(help.stdout)
+    assert listed(help.stdout)[-1] == "nurse"
+    assert f"distribution acme-nurse 1.2 {'' if 'neither' in reason else 'cannot'}" in one_line(help.stdout)
 
 
-@pytest.mark.parametrize("name", ["faults", "doctor"], ids=["ours", "foreign"])
+@pytest.mark.parametrize("name", ["faults", "nurse"], ids=["ours", "foreign"])
 def test_an_implementation_that_cannot_be_imported_is_exit_code_2(invoke, install, monkeypatch, name):
     """Commands import their packages when they run, and these may be missing."""
     monkeypatch.setitem(sys.modules, "unbroken_faults", None)
-    install("acme-doctor", "def doctor() -> None:\n    import unbroken_faults", doctor="acme_doctor:doctor")
+    install("acme-nurse", "def nurse() -> None:\n    import unbroken_faults", nurse="acme_nurse:nurse")
     result = invoke(name)
     assert (result.exit_code, result.stdout) == (2, "")
-    home = "unbroken " if name == "faults" else "acme-doctor 1.2 "
+    home = "unbroken " if name == "faults" else "acme-nurse 1.2 "
     assert f" of distribution {home}" in result.stderr
     assert "cannot be imported: ModuleNotFoundError" in result.stderr
 
 
 def test_a_name_of_ours_means_our_command(invoke, install):
     """Installing a package replaces nothing. The help says so, and by which name the other one is run."""
-    install("acme-doctor", DOCTOR, faults="acme_doctor:doctor")
+    install("acme-nurse", NURSE, faults="acme_nurse:nurse")
     assert "Refuse with 429." in invoke("faults", "--list").stdout
-    assert invoke("acme-doctor:faults").stdout == "how is you?\n"
+    assert invoke("acme-nurse:faults").stdout == "how is you?\n"
     help = invoke("--help").stdout
     assert listed(help)[:-1] == NAMES
-    assert "acme-doctor:faults Not run by 'faults', which is a command of unbroken itself. Examine" in one_line(help)
+    assert "acme-nurse:faults Not run by 'faults', which is a command of unbroken itself. Examine" in one_line(help)
 
 
 def test_two_strangers_with_one_name_are_told_apart(invoke, install):
     """Neither is preferred: the error says what to run."""
     for name in ("acme-one", "acme-two"):
-        install(name, DOCTOR.replace("how is", name), doctor=f"{name.replace('-', '_')}:doctor")
-    result = invoke("doctor")
+        install(name, NURSE.replace("how is", name), nurse=f"{name.replace('-', '_')}:nurse")
+    result = invoke("nurse")
     assert result.exit_code == 2
-    assert "run unbroken acme-one:doctor or unbroken acme-two:doctor" in result.stderr
-    assert invoke("acme-two:doctor").stdout == "acme-two you?\n"
-    assert listed(invoke("--help").stdout)[-2:] == ["acme-one:doctor", "acme-two:doctor"]
+    assert "run unbroken acme-one:nurse or unbroken acme-two:nurse" in result.stderr
+    assert invoke("acme-two:nurse").stdout == "acme-two you?\n"
+    assert listed(invoke("--help").stdout)[-2:] == ["acme-one:nurse", "acme-two:nurse"]
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("dmeo", "demo"), ("docter", "doctor")], ids=["ours", "foreign"])
+@pytest.mark.parametrize(("typed", "meant"), [("dmeo", "demo"), ("docter", "nurse")], ids=["ours", "foreign"])
 def test_an_unknown_command_is_exit_code_2_with_a_proposal(invoke, install, typed, meant):
     """As for every other name."""
-    install("acme-doctor", DOCTOR, doctor="acme_doctor:doctor")
+    install("acme-nurse", NURSE, nurse="acme_nurse:nurse")
     result = invoke(typed)
     assert result.exit_code == 2
     assert f"No such command '{typed}'. Did you mean '{meant}'?" in one_line(result.stderr)
@@ -163,29 +163,29 @@ def test_an_unknown_command_is_exit_code_2_with_a_proposal(invoke, install, type
 
 def test_a_distribution_with_broken_metadata_is_ignored(invoke, install, tmp_path):
     """It breaks neither the help nor the commands of others."""
-    install("acme-doctor", DOCTOR, doctor="acme_doctor:doctor")
-    install("acme-broken", "", doctor="acme_broken:doctor")
+    install("acme-nurse", NURSE, nurse="acme_nurse:nurse")
+    install("acme-broken", "", nurse="acme_broken:nurse")
     (tmp_path / "acme-broken" / "acme-broken-1.2.dist-info" / "entry_points.txt").write_bytes(
         b"\xff[unbroken.commands]"
     )
-    assert listed(invoke("--help").stdout)[-1] == "doctor"
+    assert listed(invoke("--help").stdout)[-1] == "nurse"
 
 
 def test_a_distribution_that_is_twice_on_the_path_counts_once(invoke, install, tmp_path, monkeypatch):
     """The first one is the one that is imported."""
-    install("acme-doctor", DOCTOR, doctor="acme_doctor:doctor")
+    install("acme-nurse", NURSE, nurse="acme_nurse:nurse")
     older = tmp_path / "older" / "Acme_Doctor-1.0.dist-info"
     older.mkdir(parents=True)
     (older / "METADATA").write_text("Metadata-Version: 2.1\nName: Acme_Doctor\nVersion: 1.0\n")
-    (older / "entry_points.txt").write_text("[unbroken.commands]\ndoctor = acme_doctor:gone\n")
+    (older / "entry_points.txt").write_text("[unbroken.commands]\nnurse = acme_nurse:gone\n")
     monkeypatch.setattr(sys, "path", [*sys.path, str(older.parent)])
-    assert invoke("doctor").stdout == "how is you?\n"
+    assert invoke("nurse").stdout == "how is you?\n"
 
 
 def test_what_the_path_does_not_show_is_found_by_importlib(invoke, install, monkeypatch):
     """In a zip file or a frozen application there are no directories to look into."""
-    install("acme-doctor", DOCTOR, doctor="acme_doctor:doctor")
-    install("acme-broken", "", doctor="acme_broken:doctor")
+    install("acme-nurse", NURSE, nurse="acme_nurse:nurse")
+    install("acme-broken", "", nurse="acme_broken:nurse")
     real = Distribution.entry_points
 
     def entry_points(self: Distribution):
@@ -198,40 +198,40 @@ def test_what_the_path_does_not_show_is_found_by_importlib(invoke, install, monk
     monkeypatch.setattr(_installed, "_on_path", lambda: iter(()))
     by_importlib = _installed.installed()
     assert by_importlib == {name: offers for name, offers in found.items() if name != "acme-broken"}
-    assert listed(invoke("--help").stdout) == [*NAMES, "doctor"]
+    assert listed(invoke("--help").stdout) == [*NAMES, "nurse"]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "[unbroken.commands]\ndoctor = acme_doctor:doctor\n",
-        "[a]\nx = y:z\n\n[unbroken.commands]\n# one = a:b\n\ndoctor=acme_doctor:doctor [cli]\n\n[z]\nq = r:s\n",
-        "[unbroken.commands]\r\ndoctor = acme_doctor:doctor\r\n[z]\r\nq = r:s",
+        "[unbroken.commands]\nnurse = acme_nurse:nurse\n",
+        "[a]\nx = y:z\n\n[unbroken.commands]\n# one = a:b\n\nnurse=acme_nurse:nurse [cli]\n\n[z]\nq = r:s\n",
+        "[unbroken.commands]\r\nnurse = acme_nurse:nurse\r\n[z]\r\nq = r:s",
     ],
     ids=["plain", "sections", "windows"],
 )
 @pytest.mark.parametrize(("ending", "metadata"), [("dist-info", "METADATA"), ("egg-info", "PKG-INFO")])
 def test_entry_points_are_read_as_importlib_reads_them(invoke, tmp_path, monkeypatch, text, ending, metadata):
     """Sections, comments, extras, both layouts of the metadata."""
-    info = tmp_path / "site" / f"acme_doctor-1.2.{ending}"
+    info = tmp_path / "site" / f"acme_nurse-1.2.{ending}"
     info.mkdir(parents=True)
-    (info / metadata).write_text("Metadata-Version: 2.1\nName: acme-doctor\nVersion: 1.2\n\nVersion: of the text\n")
+    (info / metadata).write_text("Metadata-Version: 2.1\nName: acme-nurse\nVersion: 1.2\n\nVersion: of the text\n")
     (info / "entry_points.txt").write_bytes(text.encode())
-    (tmp_path / "site" / "acme_doctor.py").write_text(DOCTOR)
+    (tmp_path / "site" / "acme_nurse.py").write_text(NURSE)
     monkeypatch.syspath_prepend(tmp_path / "site")
-    (offer,) = _installed.installed()["acme-doctor"]
-    assert offer[2:] == ("acme-doctor", "1.2")
+    (offer,) = _installed.installed()["acme-nurse"]
+    assert offer[2:] == ("acme-nurse", "1.2")
     with monkeypatch.context() as patched:
         patched.setattr(_installed, "_on_path", lambda: iter(()))
-        assert _installed.installed()["acme-doctor"] == [offer]
-    assert invoke("doctor").stdout == "how is you?\n"
-    sys.modules.pop("acme_doctor")
+        assert _installed.installed()["acme-nurse"] == [offer]
+    assert invoke("nurse").stdout == "how is you?\n"
+    sys.modules.pop("acme_nurse")
 
 
 def test_commands_run_with_the_garbage_collector(install, tmp_path):
     """It is off only while the command line is imported."""
-    source = "import gc\n\ndef doctor() -> None:\n    print(gc.isenabled())\n"
-    install("acme-doctor", source, doctor="acme_doctor:doctor")
+    source = "import gc\n\ndef nurse() -> None:\n    print(gc.isenabled())\n"
+    install("acme-nurse", source, nurse="acme_nurse:nurse")
     code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from unbroken_cli import main; main()"
-    arguments = [sys.executable, "-c", code, str(tmp_path / "acme-doctor"), "doctor"]
+    arguments = [sys.executable, "-c", code, str(tmp_path / "acme-nurse"), "nurse"]
     assert subprocess.run(arguments, capture_output=True, text=True, check=True).stdout == "True\n"

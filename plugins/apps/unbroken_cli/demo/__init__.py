@@ -1,10 +1,7 @@
-"""`unbroken demo`: conversations over real sockets with a server that fails, and a judgement of how each ended.
-
-`compare` runs the same failures through the vendors' SDKs too.
-"""
+"""`unbroken demo`: conversations over real sockets with a server that fails, and a judgement of how each ended."""
 
 from ._command import chosen, run_demo
 from ._scenarios import SCENARIOS, Expect, Scenario
-from ._trial import Trial, error_label
+from ._trial import Trial
 
-__all__ = ("SCENARIOS", "Expect", "Scenario", "Trial", "chosen", "error_label", "run_demo")
+__all__ = ("SCENARIOS", "Expect", "Scenario", "Trial", "chosen", "run_demo")

@@ -1,0 +1,137 @@
+"""`unbroken doctor`: what a program sees of each fault with the clients that are installed, bare and under Unbroken."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Final, get_args
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from unbroken_sdk.doctor import CLIENTS, FAULTS, Cell, Client, Kind, Limits, Report, Row, diagnose
+
+from ._console import FAILED, UNUSABLE, console, printable, say
+
+_STYLES: Final = {"whole": "green", "error": "yellow"}
+_BAD: Final = "bold red"
+_MEANINGS: Final = (
+    "whole: all of the text, once. An exception of the client's own is named. SILENT: success with text missing.",
+    "TWICE: text again that was there. hang: no end. raw: an exception that leaked from a library below the client.",
+    "Behind it the words received / meant. req.: requests at the server, +1 at another origin. s: seconds.",
+)
+
+
+class UnknownNameError(ValueError):
+    """A client or a row that there is not."""
+
+
+def doctor(
+    names: Sequence[str] | None = None,
+    rows: Sequence[Row] = FAULTS,
+    *,
+    as_json: bool = False,
+    page: Path | None = None,
+    limits: Limits | None = None,
+) -> int:
+    """Examine the clients called `names`, or all that are installed. Returns the exit code.
+
+    0: a program under Unbroken can trust the end of every call. 1: it cannot. 2: there is no such client here. The
+    table goes into `page`, too, between its two markers. Raises UnknownNameError, and ValueError for a page without
+    markers.
+    """
+    clients = _chosen(names or ())
+    if isinstance(clients, str):
+        say(f"{clients}\n")
+        return UNUSABLE
+    out = console()
+    quiet = Console(quiet=True) if as_json else out
+    with quiet.status("importing the clients") as shown:
+        done, total = count(1), 2 * (len(rows) + 1) * len(clients)
+        report = diagnose(
+            clients, rows, limits=limits or Limits(), progress=lambda: shown.update(f"{next(done)} of {total} calls")
+        )
+    if as_json:
+        sys.stdout.write(json.dumps(report.document(), indent=2, ensure_ascii=False) + "\n")
+    else:
+        _show(report, out)
+    if not report.clients:
+        return UNUSABLE
+    if page is not None:
+        page.write_text(report.page(page.read_text("utf-8")), "utf-8")
+    return 0 if report.ok else FAILED
+
+
+def _chosen(names: Sequence[str]) -> list[Client] | str:
+    """Return the clients to examine, or a sentence on what is missing."""
+    known = {client.name: client for client in CLIENTS}
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(f"there is no client {name!r} here; there are {', '.join(known)}")
+    wanted = [known[name] for name in dict.fromkeys(names)] or list(CLIENTS)
+    absent = [client for client in wanted if client.version is None]
+    if names and absent:
+        install = " ".join(client.requirement for client in absent)
+        return f"Not installed: {', '.join(client.name for client in absent)}. Install with: pip install {install}"
+    if len(absent) == len(wanted):
+        return f"No client is installed. Install one, such as: pip install anthropic openai. Known: {', '.join(known)}"
+    return [client for client in wanted if client.version is not None]
+
+
+def _show(report: Report, out: Console) -> None:
+    wrap = not out.is_terminal
+    for client in report.clients:
+        out.print(Text.assemble((f"{client.name} {client.version}", "bold cyan"), ", alone and under Unbroken"))
+        out.print(_table(report, client))
+        out.print()
+    for line in _notes(report):
+        out.print(Text(line, "dim"), soft_wrap=wrap)
+    for line in report.missing:
+        out.print(Text(printable(line), "yellow"), soft_wrap=True)
+    for problem in report.problems:
+        out.print(Text(f"✗ {problem}", "red"), soft_wrap=True)
+    if report.clients:
+        verdict = (
+            "under Unbroken: nothing silent, doubled, hanging or raw" if report.ok else "under Unbroken: not clean"
+        )
+        out.print(Text(f"{verdict}, {report.seconds:.1f} s in all", "bold green" if report.ok else _BAD))
+
+
+def _table(report: Report, client: Client) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+    table.add_column("fault", no_wrap=True)
+    for head in ("alone", "under Unbroken"):
+        table.add_column(head, overflow="fold")
+        table.add_column("req.", justify="right", no_wrap=True)
+        table.add_column("s", justify="right", no_wrap=True)
+    for row in report.rows:
+        table.add_row(row.title, *(part for cell in report.pair(client, row) for part in _parts(cell)))
+    return table
+
+
+def _parts(cell: Cell) -> Iterator[Text]:
+    yield Text(printable(cell.saw), _STYLES.get(cell.kind, _BAD))
+    yield Text(cell.counted, "bold red" if cell.elsewhere else "")
+    yield Text(f"{'>' if cell.hangs else ''}{cell.seconds:.1f}", "dim")
+
+
+def _notes(report: Report) -> Iterator[str]:
+    if not report.clients:
+        return
+    yield from _MEANINGS
+    silence = report.limits.silence
+    yield (
+        f"The clients have their own retries and a timeout of {silence:g} s where the fault is one of time; Unbroken "
+        f"has Timeout(first_event={silence:g}, idle={silence:g}), Retry()."
+    )
+    for client in report.clients:
+        cells = [cell for row in report.rows for cell in report.pair(client, row)]
+        alone, under = (_counts([cell.kind for cell in cells if cell.protected is side]) for side in (False, True))
+        yield f"{client.name}: alone {alone}; under Unbroken {under}."
+
+
+def _counts(kinds: Sequence[Kind]) -> str:
+    return ", ".join(f"{kind} {kinds.count(kind)}" for kind in get_args(Kind) if kind in kinds)
