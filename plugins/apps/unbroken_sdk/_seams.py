@@ -35,10 +35,11 @@ def stainless(client: Any, under: Under) -> Any:
     below = under.client(client._client)
     try:
         twin = client.copy(http_client=below, max_retries=0)
+        if type(twin) is not type(client) or twin is client or twin._client is not below or twin.max_retries != 0:
+            raise TypeError("its copy is not as this version expects it")
     except Exception as error:
+        below._state = type(below._state).CLOSED  # so that it does not close what the original still needs
         raise _unknown(client, f"it cannot be copied: {type(error).__name__}: {error}") from error
-    if type(twin) is not type(client) or twin is client or twin._client is not below or twin.max_retries != 0:
-        raise _unknown(client, "its copy is not as this version expects it")
     if _root(type(client)) not in _STAINLESS:
         _carry_over(client, twin)
     return twin

@@ -5,6 +5,7 @@ client = scripted(anthropic.Anthropic(api_key="test"), ["Hello.", 529, "And agai
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import anyio.lowlevel
 import msgspec
@@ -108,8 +109,8 @@ class _Script:
 
 
 def _text(request: Request, text: str) -> Answer:
-    host, path = request.origin.rpartition("/")[2], request.url.partition("?")[0]
-    name = dialect_name(host.partition(":")[0], path)
+    url = urlsplit(request.url)
+    name, path = dialect_name(url.hostname or "", url.path), url.path
     streams = dialect_called(name).asks_for_stream(request)
     body = spoken(name, path, text, model=_model(request), streams=streams)
     if body is None:

@@ -1,5 +1,6 @@
 """`protect` over anthropic and openai: the user's own kind of object, with everything that it was set up with."""
 
+import gc
 import pickle
 
 import anthropic
@@ -193,9 +194,15 @@ def test_the_users_own_subclass_keeps_what_it_holds():
     assert text_of(client) == "text"
 
 
-def test_one_that_cannot_be_copied_is_refused():
+def test_one_that_cannot_be_copied_is_refused_and_stays_open(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    client, closed = Fixed(), []
+    for mount in client._client._mounts.values():
+        monkeypatch.setattr(mount, "close", lambda: closed.append(1))
     with pytest.raises(ConfigurationError, match=r"Fixed: it cannot be copied: TypeError"):
-        protect(Fixed(), [])
+        protect(client, [])
+    gc.collect()
+    assert not closed
 
 
 class Other(openai.OpenAI):
