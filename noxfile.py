@@ -11,6 +11,19 @@ nox.options.error_on_missing_interpreters = False
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 GROUPS = nox.project.load_toml("pyproject.toml")["dependency-groups"]
 ROOT = Path(__file__).parent
+# The clients that `unbroken_sdk.protect` knows, by the name of their tests: what to install, and the oldest version.
+SDKS = {
+    "anthropic": ("anthropic", "0.40.0"),
+    "openai": ("openai", "1.66.0"),
+    "groq": ("groq", "0.13.0"),
+    "langchain_openai": ("langchain-openai", "1.0.0"),
+    "langchain_anthropic": ("langchain-anthropic", "1.0.0"),
+    "pydantic_ai": ("pydantic-ai-slim[anthropic,openai]", "2.0.0"),
+    "openai_agents": ("openai-agents", "0.6.0"),
+    "litellm": ("litellm", "1.100.0"),
+    "mistralai": ("mistralai", "2.0.0"),
+    "cohere": ("cohere", "6.0.0"),
+}
 
 
 def _install(session: nox.Session, *groups: str) -> None:
@@ -49,6 +62,19 @@ def lowest(session: nox.Session) -> None:
     session.install("--resolution=lowest-direct", *nox.project.dependency_groups({"dependency-groups": GROUPS}, "test"))
     session.install("--resolution=lowest-direct", "-e", ".[cli,httpx2,metrics,otel]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session(download_python="never")
+@nox.parametrize("version", ["newest", "oldest"])
+@nox.parametrize("client", list(SDKS))
+def sdks(session: nox.Session, client: str, version: str) -> None:
+    """Run the tests of `protect` under each client that it knows, each version in an environment of its own."""
+    package, oldest = SDKS[client]
+    session.install("pytest>=8.3", "pytest-xdist>=3.6", "hypothesis>=6.140", "google-auth>=2", "-e", ".[httpx2]")
+    session.install("--upgrade", package if version == "newest" else f"{package}=={oldest}")
+    session.run("uv", "pip", "show", package.partition("[")[0], external=True)
+    offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    session.run("pytest", "-W", "ignore", "-n", "0", f"tests/sdks/test_{client}.py", *session.posargs, env=offline)
 
 
 @nox.session(python=False)

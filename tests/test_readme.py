@@ -27,10 +27,12 @@ def test_every_python_block_of_the_documents_runs(block: str, tmp_path, monkeypa
     exec(compile(block, "block", "exec"), {"__name__": "block"})
 
 
-def test_the_example_survives_an_overload_and_a_cut(capsys) -> None:
-    """The first example ends well after the two faults that it provokes."""
-    example = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)[0]
-    exec(compile(example, "README", "exec"), {})
+def test_the_examples_survive_an_overload_and_a_cut(capsys) -> None:
+    """The first two examples, under an SDK and alone, end well after the two faults that they provoke."""
+    under, alone = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)[:2]
+    exec(compile(under, "README", "exec"), {})
+    assert re.search(r"^\w.*\.\n3 attempts$", capsys.readouterr().out, re.MULTILINE)
+    exec(compile(alone, "README", "exec"), {})
     assert re.search(r"^3 attempts, \d+ tokens, req_\w+$", capsys.readouterr().out, re.MULTILINE)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import httpx
+
 import unbroken
 import unbroken_circuit_breaker
 import unbroken_logging
@@ -43,6 +45,8 @@ from unbroken_chat import (
     ProxyModeHandler,
     RetryConfig,
 )
+from unbroken_sdk import protect
+from unbroken_sdk.testing import scripted
 
 URL = "https://api.example.org/v1/messages"
 
@@ -242,3 +246,18 @@ def typed_events(delta: TextDelta) -> None:
     TextDelta(5)  # error
     TextDelta("a", {})  # error
     ToolUseBlock("t", "f", {})  # error
+
+
+# Under an SDK
+
+
+def under_an_sdk(client: httpx.Client) -> None:
+    protect(client).stream_whole()  # error
+    protect(client, errors="never")  # error
+    protect(client, commit="never")  # error
+    protect(client, retries=3)  # error
+    other: httpx.AsyncClient = protect(client)  # error
+    scripted(client)  # error
+    scripted(client, [None])  # error
+    scripted(client, ["text"], requests=[b"bytes"])  # error
+    scripted(other, ["text"], commit="content")  # error

@@ -4,6 +4,8 @@ from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, assert_type
 
+import httpx
+import httpx2
 from attrs import evolve, field, frozen
 from msgspec.structs import replace
 
@@ -65,6 +67,8 @@ from unbroken_chat import (
     RetryConfig,
 )
 from unbroken_chat import Reply as ReplyToUser
+from unbroken_sdk import protect
+from unbroken_sdk.testing import Scripted, scripted
 
 URL = "https://api.example.org/v1/messages"
 
@@ -394,3 +398,24 @@ def typed_events(builder: MessageBuilder, event: Event) -> str | None:
         case it:
             assert_type(it.to_dict(), dict[str, Any])
     return TextDelta("a", extra={"b": 1}).type
+
+
+# Under an SDK
+
+
+class TeamClient(httpx.Client):
+    """An object of the user's own, as an SDK's client is."""
+
+    team = "a"
+
+
+def under_an_sdk(team: TeamClient, other: httpx2.AsyncClient) -> str:
+    assert_type(protect(other), httpx2.AsyncClient)
+    assert_type(protect(other, [unbroken_retry.Retry()], errors="raise", commit="complete"), httpx2.AsyncClient)
+    assert_type(protect(team, config={"retry": {"max_retries": 1}}, insecure=True), TeamClient)
+    sent: list[Request] = []
+    answers: list[Scripted] = ["text", 529, ConnectionResetError(), Answer(body=sse("one"))]
+    client = scripted(team, answers, requests=sent, clock=FakeClock())
+    assert_type(scripted(other, ["text", 529]), httpx2.AsyncClient)
+    assert_type(client, TeamClient)
+    return client.team

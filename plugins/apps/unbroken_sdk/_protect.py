@@ -7,7 +7,6 @@ from unbroken.config import ConfigSource
 from unbroken.registry import resolve, resolve_dialect
 from unbroken.relay import Commit, Plugins
 from unbroken.sse import MAX_EVENT_SIZE
-from unbroken.validators import refused, shown
 
 from ._bodies import Errors
 from ._clients import Under
@@ -33,7 +32,8 @@ def protect(
     langchain-anthropic, a provider or model of pydantic-ai, a model of openai-agents, a client of mistralai or cohere,
     the module litellm or one of its handlers, or a client of httpx or httpx2. Those of mistralai, cohere and litellm
     are changed themselves; of all others a copy is returned, of the same class, with the same settings but without
-    retries of its own.
+    retries of its own. Transports that are set up in a special way (a proxy, a class of your own) are kept below, and
+    are closed with the copy.
 
     `plugins` and `config` are those of `unbroken.Client`; None takes the configured list or the default list. All that
     is made of one call of `protect` shares their state. `dialect` is ``auto`` or the one of all answers; `errors` tells
@@ -42,8 +42,6 @@ def protect(
 
     Raises ConfigurationError for anything else, with the long form that works for everything.
     """
-    if errors not in ("event", "raise"):
-        raise refused("errors", f"must be event or raise, not {shown(errors)}")
     seam = seam_of(client)
     meaning = dialect if dialect == "auto" else resolve_dialect(dialect)
     chosen = resolve(plugins, config).plugins

@@ -1,6 +1,9 @@
 """How Unbroken goes under each client that it knows: by the name of its module, so that nothing is imported."""
 
 import copy
+import functools
+import inspect
+import os
 import types
 from collections.abc import Callable
 from importlib import import_module
@@ -16,107 +19,155 @@ _LITELLM: Final = (
     "Unbroken is under the routes of litellm that use its OpenAI client; for others pass client=HTTPHandler(...) that "
     "was protected, and give each call num_retries=0"
 )
+_COHERE: Final = "cohere has no dialect yet: its answers are plain SSE or plain JSON, proven by a clean end"
+_STAINLESS: Final = ("anthropic", "openai", "groq")
+_LATER: Final = ("google.genai", "mcp", "ollama")
+_SWAPPED: Final = ("_client", "max_retries")
 _warned: set[str] = set()
 
 
 def stainless(client: Any, under: Under) -> Any:
     """anthropic, openai, groq and others of the same generator: a copy, as their ``with_options`` makes it."""
-    if "Bedrock" in type(client).__name__:
-        raise refused("client", "speaks the binary frames of Bedrock, which Unbroken cannot read yet")
+    if any("Bedrock" in base.__name__ for base in type(client).__mro__):
+        raise _unknown(client, "Unbroken cannot read the binary frames of Bedrock yet")
+    if library_of(getattr(client, "_client", None)) is None:
+        raise _unknown(client, "it has no HTTP client where this version expects it")
+    below = under.client(client._client)
     try:
-        return client.copy(http_client=under.client(client._client), max_retries=0)
-    except (AttributeError, TypeError) as error:
-        raise _unknown(client, f"{type(error).__name__}: {error}") from error
-
-
-def langchain_openai(model: Any, under: Under) -> Any:
-    """A chat model or embeddings: each resource of the SDK that it holds is made anew over a protected client."""
-    roots: dict[int, Any] = {}
-
-    def protected(root: Any) -> Any:
-        if id(root) not in roots:
-            roots[id(root)] = stainless(root, under)
-        return roots[id(root)]
-
-    update: dict[str, Any] = {}
-    for name in ("root_client", "root_async_client"):
-        if getattr(model, name, None) is not None:
-            update[name] = protected(getattr(model, name))
-    for name in ("client", "async_client"):
-        resource = getattr(model, name, None)
-        if resource is not None:
-            update[name] = type(resource)(protected(resource._client))
-    if not update:
-        raise _unknown(model, "it holds no client")
-    return model.model_copy(update=update)
-
-
-def langchain_anthropic(model: Any, under: Under) -> Any:
-    """A chat model: a copy whose clients, which it makes when they are first used, are protected ones."""
-    twin = model.model_copy()
-    for name in ("_client", "_async_client"):
-        twin.__dict__[name] = stainless(getattr(model, name), under)
+        twin = client.copy(http_client=below, max_retries=0)
+        if type(twin) is not type(client) or twin is client or twin._client is not below or twin.max_retries != 0:
+            raise TypeError("its copy is not as this version expects it")
+    except Exception as error:
+        below._state = type(below._state).CLOSED  # so that it does not close what the original still needs
+        raise _unknown(client, f"it cannot be copied: {type(error).__name__}: {error}") from error
+    if _root(type(client)) not in _STAINLESS:
+        _carry_over(client, twin)
     return twin
 
 
+def _carry_over(client: Any, twin: Any) -> None:
+    """Set on `twin` what the user's own subclass holds and its copy lacks."""
+    for name, value in vars(client).items():
+        cached = isinstance(inspect.getattr_static(type(client), name, None), functools.cached_property)
+        if name not in _SWAPPED and not cached and getattr(value, "_client", None) is not client:
+            vars(twin)[name] = value
+
+
+def langchain(model: Any, under: Under) -> Any:
+    """A chat model, another model or embeddings: a copy, in which each client and resource of an SDK is protected."""
+    for name in ("_client", "_async_client"):
+        if isinstance(inspect.getattr_static(type(model), name, None), functools.cached_property):
+            getattr(model, name)  # made on first use; from here on it stands among the values
+    protected = {name: made for name, value in vars(model).items() if (made := _of_an_sdk(value, under)) is not None}
+    if not protected:
+        raise _unknown(model, "it holds no client where this version expects it")
+    twin = model.model_copy()
+    vars(twin).update(protected)
+    return twin
+
+
+def _of_an_sdk(value: Any, under: Under) -> Any:
+    """Return the protected form of a client of an SDK or of one of its resources, None of anything else."""
+    if _root(type(value)) not in _STAINLESS or not hasattr(value, "_client"):
+        return None
+    if library_of(value._client) is None:
+        return type(value)(_held(value._client, under))
+    return _held(value, under)
+
+
 def pydantic_ai(thing: Any, under: Under) -> Any:
-    """A provider, or a model with its provider."""
-    twin = copy.copy(thing)
-    if hasattr(thing, "_provider"):
-        twin._provider = pydantic_ai(thing._provider, under)
-    elif hasattr(thing, "_client"):
-        twin._client = stainless(thing._client, under)
-    else:
+    """A provider, a model with its provider, or a model around other models: a copy of all of them."""
+    held, twin = vars(thing), copy.copy(thing)
+    parts = {name: held[name] for name in ("_provider", "wrapped", "client", "_client") if name in held}
+    for name, part in parts.items():
+        vars(twin)[name] = _held(part, under)
+    if "models" in held:
+        vars(twin)["models"] = type(held["models"])([_held(model, under) for model in held["models"]])
+    elif not parts:
         raise _unknown(thing, "it has no provider and no client")
+    if held.get("_http_client_factory") is not None:  # a provider renews the HTTP client that it has made
+        vars(twin)["_http_client_factory"] = lambda: under.client(thing._http_client_factory())
+        vars(twin)["_own_http_client"] = twin._client._client
+    vars(twin).pop("_enter_lock", None)
+    if "_entered_count" in held:
+        vars(twin)["_entered_count"] = 0
     return twin
 
 
 def openai_agents(model: Any, under: Under) -> Any:
     """A model, or a provider that was given a client."""
+    if "WS" in type(model).__name__ or getattr(model, "_responses_transport", "http") == "websocket":
+        raise _unknown(model, "it speaks over a WebSocket")
     if getattr(model, "_client", None) is None:
         raise _unknown(model, "it has no client yet: give it openai_client=protect(openai.AsyncOpenAI())")
     twin = copy.copy(model)
-    twin._client = stainless(model._client, under)
+    twin._client = _held(model._client, under)
     return twin
 
 
 def mistralai(client: Any, under: Under) -> Any:
-    """The client itself, whose two HTTP clients are exchanged."""
-    settings = client.sdk_configuration
-    for name in ("client", "async_client"):
-        if getattr(settings, name, None) is not None:
-            setattr(settings, name, under.client(getattr(settings, name)))
+    """The client itself, whose two HTTP clients are exchanged; its own retries are switched off."""
+    settings: Any = getattr(client, "sdk_configuration", None)
+    held = {name: getattr(settings, name, None) for name in ("client", "async_client")}
+    protected = {name: under.client(http) for name, http in held.items() if http is not None}
+    if not protected:
+        raise _unknown(client, "it has no HTTP client where this version expects it")
+    for name, http in protected.items():
+        setattr(settings, name, http)
+    settings.retry_config = None
     return client
 
 
 def cohere(client: Any, under: Under) -> Any:
     """The client itself, whose HTTP client is exchanged; its own retries are switched off."""
-    http = client._client_wrapper.httpx_client
+    wrapper: Any = getattr(client, "_client_wrapper", None)
+    http: Any = getattr(wrapper, "httpx_client", None)
+    if library_of(getattr(http, "httpx_client", None)) is None:
+        raise _unknown(client, "it has no HTTP client where this version expects it")
     http.httpx_client = under.client(http.httpx_client)
-    for holder, name in ((http, "base_max_retries"), (client._client_wrapper, "_max_retries")):
+    for holder, name in ((http, "base_max_retries"), (wrapper, "_max_retries")):
         if hasattr(holder, name):
             setattr(holder, name, 0)
+    if under.dialect == "auto":
+        warn_once(_warned, _COHERE)
     return client
 
 
 def litellm(thing: Any, under: Under) -> Any:
     """The module, whose sessions are set, or one of its handlers, whose client is exchanged."""
     if not isinstance(thing, types.ModuleType):
+        if library_of(getattr(thing, "client", None)) is None:
+            raise _unknown(thing, "it has no HTTP client where this version expects it")
         thing.client = under.client(thing.client)
         return thing
-    library = import_module("httpx")
-    for name, kind in (("client_session", library.Client), ("aclient_session", library.AsyncClient)):
-        setattr(thing, name, under.client(getattr(thing, name, None) or kind(follow_redirects=True)))
+    made = {name: under.client(session) for name, session in _sessions(thing).items()}
+    for name, session in made.items():
+        setattr(thing, name, session)
+    thing.in_memory_llm_clients_cache.flush_cache()  # clients that it has made over other sessions
     warn_once(_warned, _LITELLM)
     return thing
 
 
+def _sessions(module: Any) -> dict[str, Any]:
+    """Return the sessions of litellm, or those that it would make, with its settings for TLS."""
+    try:
+        verify = import_module("litellm.llms.custom_httpx.http_handler").get_ssl_configuration()
+        given = {name: getattr(module, name) for name in ("client_session", "aclient_session")}
+        cert = os.getenv("SSL_CERTIFICATE", module.ssl_certificate)
+        _ = module.in_memory_llm_clients_cache.flush_cache
+    except (ImportError, AttributeError) as error:
+        raise _unknown(module, f"it is not as this version expects it: {error}") from error
+    library = import_module("httpx")
+    kinds = {"client_session": library.Client, "aclient_session": library.AsyncClient}
+    return {
+        name: session or kinds[name](verify=verify, cert=cert, follow_redirects=True) for name, session in given.items()
+    }
+
+
 SEAMS: Final[dict[str, Callable[[Any, Under], Any]]] = {
-    "anthropic": stainless,
-    "openai": stainless,
-    "groq": stainless,
-    "langchain_openai": langchain_openai,
-    "langchain_anthropic": langchain_anthropic,
+    **dict.fromkeys(_STAINLESS, stainless),
+    "langchain_openai": langchain,
+    "langchain_anthropic": langchain,
     "pydantic_ai": pydantic_ai,
     "agents": openai_agents,
     "mistralai": mistralai,
@@ -130,12 +181,24 @@ def seam_of(thing: Any) -> Callable[[Any, Under], Any]:
     if library_of(thing) is not None:
         return lambda client, under: under.client(client)
     modules = [thing] if isinstance(thing, types.ModuleType) else []
-    names = [module.__name__ for module in modules] or [base.__module__ for base in type(thing).__mro__]
-    for name in names:
+    for name in [module.__name__ for module in modules] or [base.__module__ for base in type(thing).__mro__]:
         seam = SEAMS.get(name.partition(".")[0])
         if seam is not None and (not modules or name == "litellm"):
             return seam
+        if any(name == later or name.startswith(f"{later}.") for later in _LATER):
+            raise _unknown(thing, "it is for a later version of protect()")
     raise _unknown(thing, "it is none of those that protect() knows")
+
+
+def _held(thing: Any, under: Under) -> Any:
+    """Return the protected form of what another object holds: the same for the same."""
+    if id(thing) not in under.made:
+        under.made[id(thing)] = seam_of(thing)(thing, under)
+    return under.made[id(thing)]
+
+
+def _root(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
 
 
 def _unknown(thing: Any, why: str) -> Exception:

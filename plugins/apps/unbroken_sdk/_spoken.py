@@ -1,0 +1,110 @@
+"""Text as the APIs speak it: the smallest answers that the SDKs read as whole."""
+
+from typing import Any, Final
+
+import msgspec
+
+from unbroken.testing import sse
+
+_ID: Final = "scripted_0"
+_COUNTED: Final = {"input_tokens": 1, "output_tokens": 1}
+
+
+def spoken(dialect: str, path: str, text: str, *, model: str, streams: bool) -> bytes | None:
+    """Return the body of a whole answer that says `text`, None for an API that is not known here."""
+    path = path.rstrip("/")
+    if dialect == "anthropic" and (path.endswith("/messages") or "/publishers/anthropic/" in path):
+        return _messages(text, model, streams=streams)
+    if dialect == "openai" and path.endswith("/chat/completions"):
+        return _chat(text, model, streams=streams)
+    if dialect == "openai" and path.endswith("/responses"):
+        return _responses(text, model, streams=streams)
+    return None
+
+
+def _messages(text: str, model: str, *, streams: bool) -> bytes:
+    message: dict[str, Any] = {
+        "id": f"msg_{_ID}",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": _COUNTED,
+    }
+    if not streams:
+        return msgspec.json.encode(message | {"content": [{"type": "text", "text": text}], "stop_reason": "end_turn"})
+    delta = {"stop_reason": "end_turn", "stop_sequence": None}
+    return _events(
+        {"type": "message_start", "message": message},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": delta, "usage": _COUNTED},
+        {"type": "message_stop"},
+    )
+
+
+def _chat(text: str, model: str, *, streams: bool) -> bytes:
+    head: dict[str, Any] = {"id": f"chatcmpl-{_ID}", "created": 0, "model": model}
+    said = {"role": "assistant", "content": text}
+    if not streams:
+        choice: dict[str, Any] = {"index": 0, "message": said | {"refusal": None}, "logprobs": None}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        choices = [choice | {"finish_reason": "stop"}]
+        return msgspec.json.encode(head | {"object": "chat.completion", "choices": choices, "usage": usage})
+    parts: list[tuple[dict[str, Any], str | None]] = [(said, None), ({}, "stop")]
+    chunks = [
+        ("", head | {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": it, "finish_reason": why}]})
+        for it, why in parts
+    ]
+    return sse(*chunks, "[DONE]")
+
+
+def _responses(text: str, model: str, *, streams: bool) -> bytes:
+    part: dict[str, Any] = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    item: dict[str, Any] = {"id": f"msg_{_ID}", "type": "message", "role": "assistant"}
+    whole_item = item | {"status": "completed", "content": [part]}
+    response: dict[str, Any] = {
+        "id": f"resp_{_ID}",
+        "object": "response",
+        "created_at": 0,
+        "model": model,
+        "status": "in_progress",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "output": [],
+        "parallel_tool_calls": True,
+        "temperature": 1.0,
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1.0,
+    }
+    details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+    usage = _COUNTED | {"total_tokens": 2} | details
+    whole = response | {"status": "completed", "output": [whole_item], "usage": usage}
+    if not streams:
+        return msgspec.json.encode(whole)
+    at = {"output_index": 0, "item_id": item["id"], "content_index": 0}
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": response},
+        {
+            "type": "response.output_item.added",
+            "output_index": 0,
+            "item": item | {"status": "in_progress", "content": []},
+        },
+        {"type": "response.content_part.added", "part": part | {"text": ""}, **at},
+        {"type": "response.output_text.delta", "delta": text, "logprobs": [], **at},
+        {"type": "response.output_text.done", "text": text, "logprobs": [], **at},
+        {"type": "response.content_part.done", "part": part, **at},
+        {"type": "response.output_item.done", "output_index": 0, "item": whole_item},
+        {"type": "response.completed", "response": whole},
+    ]
+    return _events(*(event | {"sequence_number": number} for number, event in enumerate(events)))
+
+
+def _events(*events: dict[str, Any]) -> bytes:
+    return sse(*((event["type"], event) for event in events))

@@ -1,0 +1,45 @@
+"""`protect` under mistralai."""
+
+import asyncio
+
+import pytest
+
+from unbroken import ConfigurationError
+
+from .kit import HALF_OF_CHAT, MESSAGES, under
+
+mistralai = pytest.importorskip("mistralai")
+Mistral = getattr(mistralai, "Mistral", None) or pytest.importorskip("mistralai.client").Mistral
+ASK = {"model": "m", "messages": MESSAGES}
+
+
+def test_plain_answers_and_streams():
+    original = Mistral(api_key="k")
+    protected = under(original, 503, "one", 503, "two")
+    assert protected is original
+    assert protected.chat.complete(**ASK).choices[0].message.content == "one"
+    said = [event.data.choices[0].delta.content or "" for event in protected.chat.stream(**ASK)]
+    assert "".join(said) == "two"
+
+
+def test_async():
+    async def ask():
+        return await under(Mistral(api_key="k"), 503, "one").chat.complete_async(**ASK)
+
+    assert asyncio.run(ask()).choices[0].message.content == "one"
+
+
+def test_failures_are_exceptions():
+    with pytest.raises(Exception, match="401") as caught:
+        under(Mistral(api_key="k"), 401).chat.complete(**ASK)
+    assert type(caught.value).__module__.startswith("mistralai")
+    with pytest.raises(Exception, match="validation") as caught:
+        list(under(Mistral(api_key="k"), HALF_OF_CHAT).chat.stream(**ASK))
+    assert type(caught.value).__module__.startswith("mistralai")
+
+
+def test_twice_is_refused_and_changes_nothing():
+    protected = under(Mistral(api_key="k"), "one")
+    with pytest.raises(ConfigurationError, match="has Unbroken under it already"):
+        under(protected)
+    assert protected.chat.complete(**ASK).choices[0].message.content == "one"
