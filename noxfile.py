@@ -1,5 +1,6 @@
 """The checks of this project: ``nox -l`` lists them, ``nox -s tests`` runs one. They need `uv`, and fetch no Python."""
 
+import re
 from pathlib import Path
 
 import nox
@@ -119,6 +120,18 @@ def mutation(session: nox.Session) -> None:
     """Change the sources in a sample of places and see whether the tests notice: ``nox -s mutation -- --help``."""
     _install(session, "test")
     session.run("python", "-m", "scripts.mutation", *session.posargs)
+
+
+@nox.session(download_python="never")
+def doctor(session: nox.Session) -> None:
+    """Run the faults with clients of these requirements, in an environment of their own: ``nox -s doctor -- groq``.
+
+    Without any it measures the table of docs/why.md again, with the newest anthropic and openai.
+    """
+    wanted = session.posargs or ["anthropic", "openai"]
+    page = [] if session.posargs else ["--page", "docs/why.md"]
+    session.install("--upgrade", "-e", ".[cli,httpx2]", *wanted)
+    session.run("unbroken", "doctor", *(re.split(r"[^\w-]", client)[0] for client in wanted), *page)
 
 
 @nox.session(download_python="never")

@@ -67,7 +67,7 @@ def doctor(
     Exits with 0 when no call under Unbroken was silent, doubled, hanging or raw,
     with 1 otherwise, with 2 when there is no such client here.
     """
-    from unbroken_sdk.doctor import FAULTS
+    from unbroken_sdk.doctor import FAULTS, PageError
 
     from .doctor import UnknownNameError
     from .doctor import doctor as examine
@@ -81,6 +81,8 @@ def doctor(
         raise typer.Exit(examine(names, rows, as_json=as_json, page=page))
     except UnknownNameError as error:
         raise typer.BadParameter(str(error), param_hint="CLIENT") from None
+    except PageError as error:
+        raise typer.BadParameter(str(error), param_hint="--page") from None
 
 
 def plugins(

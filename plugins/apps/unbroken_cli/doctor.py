@@ -1,6 +1,7 @@
 """`unbroken doctor`: what a program sees of each fault with the clients that are installed, bare and under Unbroken."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from unbroken_sdk.doctor import CLIENTS, FAULTS, Cell, Client, Kind, Limits, Report, Row, diagnose
+from unbroken_sdk.doctor import CLIENTS, FAULTS, Cell, Client, Kind, Limits, PageError, Report, Row, around, diagnose
 
 from ._console import FAILED, UNUSABLE, console, printable, say
 
@@ -40,9 +41,10 @@ def doctor(
     """Examine the clients called `names`, or all that are installed. Returns the exit code.
 
     0: a program under Unbroken can trust the end of every call. 1: it cannot. 2: there is no such client here. The
-    table goes into `page`, too, between its two markers. Raises UnknownNameError, and ValueError for a page without
-    markers.
+    table goes into `page`, too, between its two markers. Raises UnknownNameError, and PageError for a page that
+    cannot be read or has no markers.
     """
+    text = None if page is None else _text_of(page)  # it fails before the calls, not after them
     clients = _chosen(names or ())
     if isinstance(clients, str):
         say(f"{clients}\n")
@@ -60,9 +62,18 @@ def doctor(
         _show(report, out)
     if not report.clients:
         return UNUSABLE
-    if page is not None:
-        page.write_text(report.page(page.read_text("utf-8")), "utf-8")
+    if page is not None and text is not None:
+        page.write_text(report.page(text), "utf-8")
     return 0 if report.ok else FAILED
+
+
+def _text_of(page: Path) -> str:
+    try:
+        text = page.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PageError(str(error)) from error
+    around(text)
+    return text
 
 
 def _chosen(names: Sequence[str]) -> list[Client] | str:
@@ -74,7 +85,7 @@ def _chosen(names: Sequence[str]) -> list[Client] | str:
     wanted = [known[name] for name in dict.fromkeys(names)] or list(CLIENTS)
     absent = [client for client in wanted if client.version is None]
     if names and absent:
-        install = " ".join(client.requirement for client in absent)
+        install = shlex.join(client.requirement for client in absent)
         return f"Not installed: {', '.join(client.name for client in absent)}. Install with: pip install {install}"
     if len(absent) == len(wanted):
         return f"No client is installed. Install one, such as: pip install anthropic openai. Known: {', '.join(known)}"

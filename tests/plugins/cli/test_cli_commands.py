@@ -86,7 +86,7 @@ def test_a_command_can_be_a_typer_app(invoke, install, commands):
 def test_a_command_is_imported_when_it_is_run_or_described(invoke, install):
     """Running another one, or asking for the version, does not import it."""
     install("acme-nurse", NURSE, nurse="acme_nurse:nurse")
-    for arguments in (["--version"], ["demo", "--help"], ["doctr"]):
+    for arguments in (["--version"], ["demo", "--help"], ["nurze"]):
         invoke(*arguments)
         assert "acme_nurse" not in sys.modules
     invoke("nurse")
@@ -151,7 +151,7 @@ def test_two_strangers_with_one_name_are_told_apart(invoke, install):
     assert listed(invoke("--help").stdout)[-2:] == ["acme-one:nurse", "acme-two:nurse"]
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("dmeo", "demo"), ("docter", "nurse")], ids=["ours", "foreign"])
+@pytest.mark.parametrize(("typed", "meant"), [("dmeo", "demo"), ("nurze", "nurse")], ids=["ours", "foreign"])
 def test_an_unknown_command_is_exit_code_2_with_a_proposal(invoke, install, typed, meant):
     """As for every other name."""
     install("acme-nurse", NURSE, nurse="acme_nurse:nurse")
@@ -174,9 +174,9 @@ def test_a_distribution_with_broken_metadata_is_ignored(invoke, install, tmp_pat
 def test_a_distribution_that_is_twice_on_the_path_counts_once(invoke, install, tmp_path, monkeypatch):
     """The first one is the one that is imported."""
     install("acme-nurse", NURSE, nurse="acme_nurse:nurse")
-    older = tmp_path / "older" / "Acme_Doctor-1.0.dist-info"
+    older = tmp_path / "older" / "Acme_Nurse-1.0.dist-info"
     older.mkdir(parents=True)
-    (older / "METADATA").write_text("Metadata-Version: 2.1\nName: Acme_Doctor\nVersion: 1.0\n")
+    (older / "METADATA").write_text("Metadata-Version: 2.1\nName: Acme_Nurse\nVersion: 1.0\n")
     (older / "entry_points.txt").write_text("[unbroken.commands]\nnurse = acme_nurse:gone\n")
     monkeypatch.setattr(sys, "path", [*sys.path, str(older.parent)])
     assert invoke("nurse").stdout == "how is you?\n"

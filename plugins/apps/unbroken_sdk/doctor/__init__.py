@@ -13,7 +13,7 @@ from typing import Final
 from ._cell import Cell, Kind
 from ._clients import CLIENTS, Client
 from ._process import examine
-from ._report import BEGIN, END, Report
+from ._report import BEGIN, END, PageError, Report, around
 from ._rows import CONTROL, FAULTS, ROWS, Row
 from ._run import Limits
 
@@ -28,8 +28,10 @@ __all__ = (
     "Client",
     "Kind",
     "Limits",
+    "PageError",
     "Report",
     "Row",
+    "around",
     "diagnose",
 )
 

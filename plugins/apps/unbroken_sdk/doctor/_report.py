@@ -1,7 +1,6 @@
 """All that was seen: a verdict, a JSON document, and the table of a page."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from attrs import asdict, frozen
@@ -13,6 +12,10 @@ from ._run import Limits
 
 BEGIN: Final = "<!-- unbroken doctor: begin -->"
 END: Final = "<!-- unbroken doctor: end -->"
+
+
+class PageError(ValueError):
+    """A page has no place for the table."""
 
 
 @frozen(kw_only=True)
@@ -64,23 +67,29 @@ class Report:
         return {"name": row.name, "fault": row.title, "script": row.script, "bare": bare, "protected": protected}
 
     def page(self, text: str) -> str:
-        """Return the page `text` with this report between its two markers. Raises ValueError without them."""
-        found = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-        if not found.search(text):
-            raise ValueError(f"has no lines {BEGIN!r} and {END!r}")
-        table = "\n".join([BEGIN, "", *self._table(), "", END])
-        return found.sub(lambda match: table, text)
+        """Return the page `text` with this report between its two markers. Raises PageError without them."""
+        before, after = around(text)
+        return "\n".join([f"{before}{BEGIN}", "", *self._table(), "", f"{END}{after}"])
 
     def _table(self) -> Iterator[str]:
         heads = [head for client in self.clients for head in (f"{client.name} {client.version}", "under Unbroken")]
         yield _line(["fault", *heads])
-        yield _line("---" for _ in ["", *heads])
+        yield "|---" * (1 + len(heads)) + "|"
         for row in self.rows:
             yield _line([row.title, *(_shown(each) for client in self.clients for each in self.pair(client, row))])
 
 
-def _line(cells: Any) -> str:
-    return f"| {' | '.join(cells)} |".replace("| --- |", "|---|").replace("| --- |", "|---|")
+def around(text: str) -> tuple[str, str]:
+    """Return what is before and behind the markers of a page. Raises PageError without them."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise PageError(f"the page has no lines {BEGIN} and {END}")
+    return before, after
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _shown(cell: Cell) -> str:
