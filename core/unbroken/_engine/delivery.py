@@ -126,23 +126,17 @@ class Delivery:
                 marked = failure is None and not self.hooks.finishing
                 piece = b"".join(map(encode, [*seen, *wire.marks] if marked else seen))
         if piece:
-            yield from self._deliver_piece(piece, seen, last=complete and failure is None)
+            self.call.events += len(seen)
+            self.call.last_event_id = seen[-1].id if seen else self.call.last_event_id
+            try:
+                yield Event(PIECE, piece, "", self.call.id)
+            except Leave:
+                if failure is None and complete:
+                    return True
+                raise
         if failure is not None:
             raise failure
         return complete
-
-    def _deliver_piece(self, piece: bytes, events: list[Event], *, last: bool) -> Steps[None]:
-        call = self.call
-        batch = Batch([Event(PIECE, piece, "", call.id)])
-        try:
-            yield batch
-        except Leave:
-            if not (last and batch.taken):
-                raise
-        finally:
-            if batch.taken:
-                call.events += len(events)
-                call.last_event_id = events[-1].id if events else call.last_event_id
 
     def _seen(self, events: list[Event]) -> tuple[list[Event], Error | None]:
         """Return what the plugins make of `events` up to FINISH or a failure, and that failure."""

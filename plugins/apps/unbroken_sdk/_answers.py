@@ -10,6 +10,7 @@ from unbroken import (
     AsyncStream,
     AuthenticationError,
     CircuitOpenError,
+    ConfigurationError,
     Error,
     NetworkError,
     OverloadedError,
@@ -81,6 +82,8 @@ def exception(library: Any, error: Error, request: Any) -> Exception:
     kind = library.TransportError
     if isinstance(error, TimeoutError):
         kind = library.ConnectTimeout if error.timeout == "connect" else library.ReadTimeout
+    elif isinstance(error, ConfigurationError):
+        kind = library.LocalProtocolError
     elif isinstance(error, TruncatedStreamError | StreamError):
         kind = library.RemoteProtocolError
     elif isinstance(error, NetworkError):

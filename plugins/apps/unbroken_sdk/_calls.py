@@ -33,10 +33,13 @@ class Requests:
     _warned: set[str] = field(factory=set[str], init=False)
 
     def ready(self, request: Any, content: bytes) -> Request:
-        """Return `request`, with that `content`, as it is to be sent. Warns once of each thing that is unwise."""
+        """Return `request`, with that `content`, as it is to be sent. Warns once of each thing that is unwise.
+
+        Raises ConfigurationError for a request that cannot be sent.
+        """
         made = Request(
             method=request.method,
-            url=str(request.url),
+            url=str(request.url.copy_with(username=None, password=None)),  # the client has made a header of them
             headers=_headers(request),
             content=content,
             repeatable=not request.url.path.rstrip("/").endswith("/mcp"),  # a tool may have run

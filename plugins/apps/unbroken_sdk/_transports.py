@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any, ClassVar, Final, TypedDict, Unpack
 
-from unbroken import Clock, Dialect, Error
+from unbroken import Clock, ConfigurationError, Dialect, Error, Request
 from unbroken.config import ConfigSource
 from unbroken.registry import resolve_dialect
 from unbroken.relay import AsyncRelay, Commit, Plugins, Relay
@@ -57,6 +57,12 @@ class _Transport:
         described: str = self._relay.describe()
         return described
 
+    def _ready(self, request: Any, content: bytes) -> Request:
+        try:
+            return self._requests.ready(request, content)
+        except ConfigurationError as error:
+            raise exception(self.library, error, request) from error
+
     def _answered(self, stream: Any, request: Any) -> Any:
         answer = answered(stream)
         return self._response(answer.status, answer.headers, self.body(stream, request, self._errors), stream)
@@ -79,7 +85,7 @@ class SyncTransport(_Transport):
 
     def handle_request(self, request: Any) -> Any:
         """Make the call for `request`. Returns when its first content or its failure is there."""
-        ready = self._requests.ready(request, request.read())
+        ready = self._ready(request, request.read())
         own = own_timeouts(request, self._relay.clock)
         through = None if own is None else partial(BoundedTransport, timeouts=own)
         stream = self._relay.stream(ready, dialect=self._requests.meaning(request), through=through)
@@ -101,7 +107,7 @@ class AsyncTransport(_Transport):
 
     async def handle_async_request(self, request: Any) -> Any:
         """Make the call for `request`. Returns when its first content or its failure is there."""
-        ready = self._requests.ready(request, await request.aread())
+        ready = self._ready(request, await request.aread())
         own = own_timeouts(request, self._relay.clock)
         through = None if own is None else partial(AsyncBoundedTransport, timeouts=own)
         stream = self._relay.stream(ready, dialect=self._requests.meaning(request), through=through)

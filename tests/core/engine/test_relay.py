@@ -425,3 +425,48 @@ def test_an_error_status_says_what_it_is(relay) -> None:
     relayed = relay([answer(b"{}", status=401, kind="application/json")], [Retry()])
     assert type(relayed.error) is AuthenticationError
     assert relayed.stream.response.status_code == 401
+
+
+BARE = b'{"error": {"type": "overloaded_error", "message": "busy"}}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param([PING, BARE + b"\n", STALL], id="a-line"),
+        pytest.param([PING + BARE[:20], BARE[20:], STALL], id="unfinished"),
+        pytest.param([PING + BARE], id="at-the-end"),
+        pytest.param([PING, b'{"a": 1}\n', BARE], id="behind-another"),
+    ],
+)
+def test_a_failure_in_json_without_the_framing_is_no_part_of_the_answer(relay, body) -> None:
+    """A gateway may put it where a stream was asked for."""
+    relayed = relay([answer(*body), GOOD], [Retry()])
+    assert relayed.body == WHOLE_BODY
+    assert relayed.stream.history[0].error in ("ServerError", "OverloadedError", "TruncatedStreamError")
+
+
+def test_an_encoded_stream_is_refused(relay) -> None:
+    """A few kilobytes of gzip can be gigabytes of text."""
+    relayed = relay([answer(b"\x1f\x8b", content_encoding="gzip")])
+    assert type(relayed.error) is StreamError
+    assert "gzip" in str(relayed.error)
+
+
+def test_a_json_error_in_place_of_a_stream_is_that_error(relay) -> None:
+    """With its body, whatever the status says."""
+    relayed = relay([answer(BARE, kind="application/json")])
+    assert type(relayed.error) is OverloadedError
+    assert relayed.stream.error_body == BARE
+
+
+def test_a_transport_may_have_timeouts_of_its_own(relay) -> None:
+    """Its error stays what it is."""
+    own = TimeoutError("no bytes within 3 s")
+    assert relay([answer(A, own)]).error is own
+    assert relay([Answer(failure=own)]).error is own
+
+
+def test_plain_sse_has_no_event_for_a_failure() -> None:
+    """Other dialects have one."""
+    assert Dialect().error_event(ServerError("no")) is None
