@@ -12,18 +12,22 @@ nox.options.error_on_missing_interpreters = False
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 GROUPS = nox.project.load_toml("pyproject.toml")["dependency-groups"]
 ROOT = Path(__file__).parent
-# The clients that `unbroken_sdk.protect` knows, by the name of their tests: what to install, and the oldest version.
+# The clients that `unbroken_sdk.protect` knows, by the name of their tests: the package, and its oldest version. An old
+# framework needs an old SDK, though it does not say so.
 SDKS = {
-    "anthropic": ("anthropic", "0.40.0"),
-    "openai": ("openai", "1.66.0"),
-    "groq": ("groq", "0.13.0"),
-    "langchain_openai": ("langchain-openai", "1.0.0"),
-    "langchain_anthropic": ("langchain-anthropic", "1.0.0"),
-    "pydantic_ai": ("pydantic-ai-slim[anthropic,openai]", "2.0.0"),
-    "openai_agents": ("openai-agents", "0.6.0"),
-    "litellm": ("litellm", "1.100.0"),
-    "mistralai": ("mistralai", "2.0.0"),
-    "cohere": ("cohere", "6.0.0"),
+    "anthropic": ("anthropic", ["anthropic==0.40.0"]),
+    "openai": ("openai", ["openai==1.66.0"]),
+    "groq": ("groq", ["groq==0.13.0"]),
+    "langchain_openai": ("langchain-openai", ["langchain-openai==1.0.0"]),
+    "langchain_anthropic": ("langchain-anthropic", ["langchain-anthropic==1.0.0"]),
+    "pydantic_ai": (
+        "pydantic-ai-slim[anthropic,openai]",
+        ["pydantic-ai-slim[anthropic,openai]==2.0.0", "anthropic<1", "openai<3"],
+    ),
+    "openai_agents": ("openai-agents", ["openai-agents==0.6.0"]),
+    "litellm": ("litellm", ["litellm==1.75.0"]),
+    "mistralai": ("mistralai", ["mistralai==1.5.0"]),
+    "cohere": ("cohere", ["cohere==5.13.0"]),
 }
 
 
@@ -72,7 +76,7 @@ def sdks(session: nox.Session, client: str, version: str) -> None:
     """Run the tests of `protect` under each client that it knows, each version in an environment of its own."""
     package, oldest = SDKS[client]
     session.install("pytest>=8.3", "pytest-xdist>=3.6", "hypothesis>=6.140", "google-auth>=2", "-e", ".[httpx2]")
-    session.install("--upgrade", package if version == "newest" else f"{package}=={oldest}")
+    session.install("--upgrade", *([package] if version == "newest" else oldest))
     session.run("uv", "pip", "show", package.partition("[")[0], external=True)
     offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     session.run("pytest", "-W", "ignore", "-n", "0", f"tests/sdks/test_{client}.py", *session.posargs, env=offline)

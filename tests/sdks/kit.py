@@ -6,9 +6,10 @@ from unbroken_sdk.testing import scripted
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 PIECE = {"id": "1", "created": 0, "model": "m", "object": "chat.completion.chunk"}
+SAID = {"role": "assistant", "content": "Half"}
 HALF_OF_CHAT = Answer(
     body=sse(
-        ("", {**PIECE, "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Half"}}]}),
+        ("", {**PIECE, "choices": [{"index": 0, "delta": SAID, "finish_reason": None}]}),
     )
 )
 """A stream of Chat Completions that ends behind its first text."""

@@ -53,14 +53,16 @@ def test_a_provider():
 
 
 def test_a_provider_that_renews_its_http_client_stays_protected():
-    """It does so for each event loop, and when it is entered after it was closed."""
-    protected = under(anthropic_model(), 529, "one", 529, "two", 529, "three")
+    """It does so when it is entered after it was closed, and in its newer versions for each event loop."""
+    protected = under(anthropic_model(), 529, "one", 529, "two")
 
     async def enter():
         async with pydantic_ai.Agent(protected) as agent:
             return (await agent.run("hi")).output
 
-    assert [asyncio.run(enter()), asyncio.run(enter()), asyncio.run(stream(protected))] == ["one", "two", "three"]
+    assert [asyncio.run(enter()), asyncio.run(enter())] == ["one", "two"]
+    protected = under(anthropic_model(), 529, "one", 529, "two")
+    assert [asyncio.run(stream(protected)), asyncio.run(stream(protected))] == ["one", "two"]
 
 
 def test_models_around_models():

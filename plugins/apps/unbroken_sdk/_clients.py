@@ -87,7 +87,7 @@ class Under:
         twin._headers = client._headers.copy()
         twin._headers["accept-encoding"] = "identity"  # here, so that what signs requests signs it
         twin._cookies = _copied_cookies(client._cookies)
-        twin._state = type(client._state).UNOPENED
+        twin._state = client._state.__class__.UNOPENED
         twin._unbroken_keeps = client  # some close themselves when they are dropped, and with them what is kept below
         return twin
 

@@ -38,37 +38,37 @@ def stainless(client: Any, under: Under) -> Any:
         if type(twin) is not type(client) or twin is client or twin._client is not below or twin.max_retries != 0:
             raise TypeError("its copy is not as this version expects it")
     except Exception as error:
-        below._state = type(below._state).CLOSED  # so that it does not close what the original still needs
+        below._state = below._state.__class__.CLOSED  # so that it does not close what the original still needs
         raise _unknown(client, f"it cannot be copied: {type(error).__name__}: {error}") from error
-    if _root(type(client)) not in _STAINLESS:
+    if _root(client) not in _STAINLESS:
         _carry_over(client, twin)
     return twin
 
 
 def _carry_over(client: Any, twin: Any) -> None:
     """Set on `twin` what the user's own subclass holds and its copy lacks."""
-    for name, value in vars(client).items():
-        cached = isinstance(inspect.getattr_static(type(client), name, None), functools.cached_property)
-        if name not in _SWAPPED and not cached and getattr(value, "_client", None) is not client:
-            vars(twin)[name] = value
+    for name, value in _values(client).items():
+        if name not in _SWAPPED and not _is_cached(client, name) and getattr(value, "_client", None) is not client:
+            _values(twin)[name] = value
 
 
 def langchain(model: Any, under: Under) -> Any:
     """A chat model, another model or embeddings: a copy, in which each client and resource of an SDK is protected."""
     for name in ("_client", "_async_client"):
-        if isinstance(inspect.getattr_static(type(model), name, None), functools.cached_property):
+        if _is_cached(model, name):
             getattr(model, name)  # made on first use; from here on it stands among the values
-    protected = {name: made for name, value in vars(model).items() if (made := _of_an_sdk(value, under)) is not None}
+    found = {name: _of_an_sdk(value, under) for name, value in _values(model).items()}
+    protected = {name: made for name, made in found.items() if made is not None}
     if not protected:
         raise _unknown(model, "it holds no client where this version expects it")
     twin = model.model_copy()
-    vars(twin).update(protected)
+    _values(twin).update(protected)
     return twin
 
 
 def _of_an_sdk(value: Any, under: Under) -> Any:
     """Return the protected form of a client of an SDK or of one of its resources, None of anything else."""
-    if _root(type(value)) not in _STAINLESS or not hasattr(value, "_client"):
+    if _root(value) not in _STAINLESS or not hasattr(value, "_client"):
         return None
     if library_of(value._client) is None:
         return type(value)(_held(value._client, under))
@@ -77,20 +77,22 @@ def _of_an_sdk(value: Any, under: Under) -> Any:
 
 def pydantic_ai(thing: Any, under: Under) -> Any:
     """A provider, a model with its provider, or a model around other models: a copy of all of them."""
-    held, twin = vars(thing), copy.copy(thing)
+    twin = object.__new__(type(thing))  # not copy(): a model around another forwards what it does not have yet
+    held, own = _values(thing), _values(twin)
+    own.update(held)
     parts = {name: held[name] for name in ("_provider", "wrapped", "client", "_client") if name in held}
     for name, part in parts.items():
-        vars(twin)[name] = _held(part, under)
+        own[name] = _held(part, under)
     if "models" in held:
-        vars(twin)["models"] = type(held["models"])([_held(model, under) for model in held["models"]])
+        own["models"] = type(held["models"])([_held(model, under) for model in held["models"]])
     elif not parts:
         raise _unknown(thing, "it has no provider and no client")
     if held.get("_http_client_factory") is not None:  # a provider renews the HTTP client that it has made
-        vars(twin)["_http_client_factory"] = lambda: under.client(thing._http_client_factory())
-        vars(twin)["_own_http_client"] = twin._client._client
-    vars(twin).pop("_enter_lock", None)
+        own["_http_client_factory"] = lambda: under.client(thing._http_client_factory())
+        own["_own_http_client"] = twin._client._client
+    own.pop("_enter_lock", None)
     if "_entered_count" in held:
-        vars(twin)["_entered_count"] = 0
+        own["_entered_count"] = 0
     return twin
 
 
@@ -197,8 +199,16 @@ def _held(thing: Any, under: Under) -> Any:
     return under.made[id(thing)]
 
 
-def _root(kind: type) -> str:
-    return kind.__module__.partition(".")[0]
+def _root(thing: object) -> str:
+    return type(thing).__module__.partition(".")[0]
+
+
+def _values(thing: object) -> dict[str, Any]:
+    return vars(thing)
+
+
+def _is_cached(thing: object, name: str) -> bool:
+    return isinstance(inspect.getattr_static(type(thing), name, None), functools.cached_property)
 
 
 def _unknown(thing: Any, why: str) -> Exception:

@@ -95,6 +95,7 @@ def test_what_the_client_was_set_up_with_is_taken_over(library):
     assert request.headers["authorization"].startswith("Basic ")
     assert request.headers["accept-encoding"] == "identity"
     assert seen == ["request", "response"]
+    assert client.headers["accept-encoding"] == "identity"
     assert type(client) is Own
     assert (client.timeout, client.follow_redirects, client.max_redirects) == (library.Timeout(7.0), True, 3)
 
