@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from attrs import define, field
 
 from ..call import Call
-from ..dialect import HIDDEN, Reader
-from ..errors import Error, NetworkError, TimeoutError, TimeoutName, TruncatedStreamError
+from ..dialect import Reader
+from ..errors import Error, NetworkError, TimeoutError, TimeoutName
 from ..messages import Event, Request, Response, Timeouts
 from ..sse import SSEDecoder, begins_stream, encode
 from ..transport import Opening, closed
@@ -19,6 +19,7 @@ from .head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, check_plain_
 from .hook_calls import HookCalls
 from .plain import PlainBody
 from .shadow import Trial
+from .stream_body import StreamBody
 from .timing import ReadTimeout, after, earliest, expired
 from .wire_bytes import WireBytes
 
@@ -44,7 +45,6 @@ class AttemptRun:
     _buffer: CommitBuffer = field(init=False)
     _delivery: Delivery = field(init=False)
     _wire: WireBytes | None = field(default=None, init=False)
-    _bare_tries: int = field(default=16, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.reader = self.call.dialect.reader(self.call)
@@ -188,6 +188,7 @@ class AttemptRun:
         """
         call, buffer = self.call, self._buffer
         decoder = SSEDecoder(self.limits.max_event_size, request_id=call.id, dialect=call.dialect)
+        body = StreamBody(call, self.hooks, self.reader, buffer, self._wire, decoder)
         read = Read()
         while True:
             read.deadline = timeout.begin(call.now())
@@ -199,65 +200,20 @@ class AttemptRun:
                 timeout.end(call.now())
             start = b""
             if not chunk:
-                yield from self._end(decoder)
-                return
+                break
             try:
-                ready, progress = self._take(chunk, decoder, count_keepalives=timeouts.count_keepalives)
+                ready, progress = body.take(chunk, count_keepalives=timeouts.count_keepalives)
             finally:
                 del chunk  # it would be in the traceback of the next failure
             if (ready or buffer.complete) and (yield from self._deliver(ready, complete=buffer.complete)):
                 return
-            self._raise_reported(decoder)
+            body.raise_reported()
             if buffer.first_content is not None:
                 timeout.progressed(quiet=self.reader.quiet, progress=progress)
-
-    def _take(self, chunk: bytes, decoder: SSEDecoder, *, count_keepalives: bool) -> tuple[list[Event], bool]:
-        """Decode and sort a chunk. Returns the events to deliver now and whether there was progress."""
-        call, buffer = self.call, self._buffer
-        call.bytes += len(chunk)
-        comments = decoder.comments
-        events = decoder.feed(chunk)
-        ready = buffer.sort(events)
-        if self._wire is not None:
-            self._keep_bytes(self._wire, chunk, decoder)
-        if buffer.usage is not call.usage and buffer.usage is not None:
-            call.usage = buffer.usage
-            self.hooks.on_usage(buffer.usage)
-        if buffer.first_content is not None and call.phase != "streaming":
-            call.phase = "streaming"  # also while a complete answer is awaited
-            call.first_content_at = call.now() if call.first_content_at is None else call.first_content_at
-        counted = count_keepalives and (bool(events) or decoder.comments != comments)
-        return ready, buffer.progress or counted
-
-    def _keep_bytes(self, wire: WireBytes, chunk: bytes, decoder: SSEDecoder) -> None:
-        """Keep the bytes of the events that the buffer took."""
-        buffer = self._buffer
-        wire.take(chunk, at_boundary=decoder.at_boundary)
-        if buffer.complete or buffer.failed_by is not None or decoder.error is not None:
-            wire.end_behind(buffer.taken)
-        else:
-            wire.bound()
-
-    def _raise_reported(self, decoder: SSEDecoder) -> None:
-        """Raise the failure that the server or the decoder reported after the delivered events."""
-        buffer = self._buffer
-        if buffer.failed_by is not None:
-            raise self.call.dialect.error_from_event(buffer.failed_by)
-        if buffer.released:
-            self.call.last_event_id = decoder.last_event_id  # a block with only an id changes it too
-        if decoder.error is not None:
-            raise decoder.error
-        if decoder.has_bare_json and self._bare_tries:
-            self._raise_bare(decoder)
-
-    def _raise_bare(self, decoder: SSEDecoder) -> None:
-        """Raise the failure that the server reports in JSON without the framing of SSE."""
-        body, response = decoder.bare_json(), self.call.response
-        if response is not None and body.rstrip().endswith((b"}", b"]")):
-            self._bare_tries -= 1  # bounded, as each try reads the whole again
-            error = self.call.dialect.error_from_body(response, body)
-            if error is not None:
-                raise error
+        self.ended = True
+        held, rest = body.end(), self._wire is not None and self._wire.end()
+        if held or rest:
+            yield from self._deliver(held, complete=True)
 
     def _deliver(self, events: list[Event], *, complete: bool) -> Steps[bool]:
         buffer, wire = self._buffer, None
@@ -265,26 +221,6 @@ class AttemptRun:
             wire = Wire(self._wire.release(), buffer.marks)
         first = buffer.first_content or (events[0] if events else Event())
         return self._delivery.deliver(events, first, complete=complete, wire=wire)
-
-    def _end(self, decoder: SSEDecoder) -> Steps[None]:
-        """Deliver what is still held back at the normal end of the body.
-
-        Raises TruncatedStreamError if the stream is not complete.
-        """
-        self.ended = True
-        if decoder.has_bare_json:
-            self._raise_bare(decoder)
-        unfinished = decoder.unfinished()
-        decoder.close()
-        if not self.reader.complete_at_end() and not self._is_mark(unfinished):
-            raise TruncatedStreamError("the connection ended before the stream was complete")
-        held, rest = self._buffer.release(), self._wire is not None and self._wire.end()
-        if held or rest:
-            yield from self._deliver(held, complete=True)
-
-    def _is_mark(self, event: Event | None) -> bool:
-        """Return whether this is a hidden terminal event: a mark that carries nothing may lack its line end."""
-        return event is not None and bool(self.reader.classify(event) & HIDDEN)
 
     def _error_body(self, start: bytes) -> Steps[bytes]:
         """Return the body of an answer that is not a stream, read within ERROR_BODY_BYTES and ERROR_BODY_SECONDS.
