@@ -139,6 +139,16 @@ def doctor(session: nox.Session) -> None:
 
 
 @nox.session(download_python="never")
+@nox.parametrize("peer", ["stamina", "retryhop", "damper"])
+def peers(session: nox.Session, peer: str) -> None:
+    """Measure a library that retries around an SDK; the last of them writes the table of docs/why.md."""
+    session.install("--upgrade", "-e", ".[httpx2]", "anthropic", peer)
+    session.run("python", "scripts/peers.py", peer, "build/peers")
+    if peer == "damper":
+        session.run("python", "scripts/peers.py", "--page", "docs/why.md", "build/peers")
+
+
+@nox.session(download_python="never")
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     session.install(*nox.project.dependency_groups({"dependency-groups": GROUPS}, "docs"))

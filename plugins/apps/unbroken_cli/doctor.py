@@ -13,7 +13,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from unbroken_sdk.doctor import CLIENTS, FAULTS, Cell, Client, Kind, Limits, PageError, Report, Row, around, diagnose
+from unbroken_sdk.doctor import (
+    BACK_OFF,
+    CLIENTS,
+    FAULTS,
+    Cell,
+    Client,
+    Kind,
+    Limits,
+    PageError,
+    Report,
+    Row,
+    around,
+    diagnose,
+)
 
 from ._console import FAILED, UNUSABLE, console, printable, say
 
@@ -136,7 +149,7 @@ def _notes(report: Report) -> Iterator[str]:
     silence = report.limits.silence
     yield (
         f"The clients have their own retries and a timeout of {silence:g} s where the fault is one of time; Unbroken "
-        f"has Timeout(first_event={silence:g}, idle={silence:g}), Retry()."
+        f"has Timeout(first_event={silence:g}, idle={silence:g}), Retry(initial_delay={BACK_OFF:g})."
     )
     for client in report.clients:
         cells = [cell for row in report.rows for cell in report.pair(client, row)]

@@ -11,13 +11,14 @@ from time import monotonic
 from typing import Final
 
 from ._cell import Cell, Kind
-from ._clients import CLIENTS, Client
+from ._clients import CLIENTS, Client, Say
 from ._process import examine
 from ._report import BEGIN, END, PageError, Report, around
 from ._rows import CONTROL, FAULTS, ROWS, Row
-from ._run import Limits
+from ._run import BACK_OFF, Limits, run
 
 __all__ = (
+    "BACK_OFF",
     "BEGIN",
     "CLIENTS",
     "CONTROL",
@@ -31,8 +32,10 @@ __all__ = (
     "PageError",
     "Report",
     "Row",
+    "Say",
     "around",
     "diagnose",
+    "run",
 )
 
 _AT_ONCE: Final = 2

@@ -19,7 +19,7 @@ from ._clients import KEY, Client
 from ._rows import CONTROL, ELSEWHERE, Row
 
 _WORKERS: Final = 16
-_BACK_OFF: Final = 0.1
+BACK_OFF: Final = 0.1
 """Seconds before the first retry of Unbroken."""
 
 
@@ -51,8 +51,15 @@ class _Heard:
     """How long the call took; None while it runs."""
 
 
-def run(client: Client, rows: Sequence[Row], limits: Limits, done: Callable[[Cell], None]) -> None:
-    """Run every row with `client`, bare and under Unbroken, several at a time, the slow ones first.
+def run(
+    client: Client,
+    rows: Sequence[Row],
+    limits: Limits,
+    done: Callable[[Cell], None],
+    *,
+    sides: Sequence[bool] = (False, True),
+) -> None:
+    """Run every row with `client`, bare (False) and under Unbroken (True), several at a time, the slow ones first.
 
     Each cell is handed to `done` when it has ended. Nothing follows if the bare client fails without a fault.
     """
@@ -60,10 +67,10 @@ def run(client: Client, rows: Sequence[Row], limits: Limits, done: Callable[[Cel
     done(control)
     if control.kind != "whole":
         return
-    sides = [(row, protected) for row in rows for protected in (False, True) if protected or row != CONTROL]
-    sides.sort(key=lambda side: not side[0].waits)
+    calls = [(row, protected) for row in rows for protected in sides if protected or row != CONTROL]
+    calls.sort(key=lambda call: not call[0].waits)
     with ThreadPoolExecutor(1 if client.one_at_a_time else _WORKERS, thread_name_prefix="unbroken-doctor") as pool:
-        for each in [pool.submit(cell, client, row, limits, protected=protected) for row, protected in sides]:
+        for each in [pool.submit(cell, client, row, limits, protected=protected) for row, protected in calls]:
             done(each.result())
 
 
@@ -88,7 +95,7 @@ def _listen(client: Client, row: Row, url: str, timeout: float, protected: bool,
     try:
         made = client.make(url, timeout)
         if protected:
-            made = protect(made, [Timeout(first_event=timeout, idle=timeout), Retry(initial_delay=_BACK_OFF)])
+            made = protect(made, [Timeout(first_event=timeout, idle=timeout), Retry(initial_delay=BACK_OFF)])
         heard.started = monotonic()
         heard.made.set()
         (client.plain if row.plain else client.stream)(made, heard.pieces.append)
