@@ -24,7 +24,7 @@ SDKS = {
         "pydantic-ai-slim[anthropic,openai]",
         ["pydantic-ai-slim[anthropic,openai]==2.0.0", "anthropic<1", "openai<3"],
     ),
-    "openai_agents": ("openai-agents", ["openai-agents==0.6.0"]),
+    "openai_agents": ("openai-agents", ["openai-agents==0.6.0", "openai<2.10"]),
     "litellm": ("litellm", ["litellm==1.75.0"]),
     "mistralai": ("mistralai", ["mistralai==1.5.0"]),
     "cohere": ("cohere", ["cohere==5.13.0"]),

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from unbroken import ConfigurationError
+from unbroken_sdk.testing import scripted
 
 from .kit import HALF_OF_CHAT, MESSAGES, under
 
@@ -45,3 +46,9 @@ def test_twice_is_refused_and_changes_nothing():
     with pytest.raises(ConfigurationError, match="has Unbroken under it already"):
         under(protected)
     assert protected.chat.complete(**ASK).choices[0].message.content == "one"
+
+
+def test_errors_can_be_raised_instead():
+    protected = scripted(Mistral(api_key="k"), [HALF_OF_CHAT], errors="raise")
+    with pytest.raises(Exception, match="before the stream was complete"):
+        list(protected.chat.stream(**ASK))

@@ -7,7 +7,7 @@ import os
 import types
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from unbroken.validators import refused
 
@@ -77,8 +77,8 @@ def _of_an_sdk(value: Any, under: Under) -> Any:
 
 def pydantic_ai(thing: Any, under: Under) -> Any:
     """A provider, a model with its provider, or a model around other models: a copy of all of them."""
-    # Not copy(): a model around another forwards what it does not have yet.
-    twin = cast("Any", object).__new__(type(thing))
+    kind: Any = thing.__class__
+    twin = kind.__new__(kind)  # not copy(): a model around another forwards what it does not have yet
     held, own = _values(thing), _values(twin)
     own.update(held)
     parts = {name: held[name] for name in ("_provider", "wrapped", "client", "_client") if name in held}

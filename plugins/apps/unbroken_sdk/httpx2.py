@@ -41,14 +41,14 @@ class AsyncTransport(_transports.AsyncTransport, library.AsyncBaseTransport):
 
 
 class Client(library.Client):
-    """A client of httpx2 over a  with these plugins and options;  are arguments of httpx2.Client."""
+    """A client of httpx2 over a `Transport` with these plugins and options, and the arguments `client` of its own."""
 
     def __init__(self, plugins: Any = None, *, client: dict[str, Any] | None = None, **options: Any) -> None:
         super().__init__(transport=Transport(plugins, **options), **(client or {}))
 
 
 class AsyncClient(library.AsyncClient):
-    """An async client of httpx2 over an ;  are arguments of httpx2.AsyncClient."""
+    """An async client of httpx2 over an `AsyncTransport`, and the arguments `client` of its own."""
 
     def __init__(self, plugins: Any = None, *, client: dict[str, Any] | None = None, **options: Any) -> None:
         super().__init__(transport=AsyncTransport(plugins, **options), **(client or {}))
