@@ -15,10 +15,11 @@ _LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)")
 # Two of these bytes are the end of a line and a blank one. A cut between CR and LF is understood by every decoder.
 _BLANK: Final = (b"\n\n", b"\n\r", b"\r\r")
 # Lines that a decoder ignores; one is left of each run, within an event with its end: a CR may be half of a CRLF.
-_IGNORED_LINE: Final = rb"(?!(?:\A\xef\xbb\xbf)?(?:data|event|id|retry)[:\r\n])[^\r\n]+"
+_IGNORED_LINE: Final = rb"(?!(?:\A\xef\xbb\xbf)?(?:data|event|id|retry)[:\r\n])[^\r\n]++"
 _WITHIN: Final = re.compile(rb"(?:\A|(?<=[\r\n]))(?:%b(\r\n|\r|\n))+" % _IGNORED_LINE)
 _BETWEEN: Final = re.compile(rb"(?:\A|(?<=\n\n|\n\r|\r\r))(?:(?:%b)?(?:\r\n|\r|\n))+" % _IGNORED_LINE)
-_UNFINISHED: Final = re.compile(rb"(?:\A|(?<=[\r\n]))(?=[^\r\n]{9})%b\Z" % _IGNORED_LINE)
+_KNOWN: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:data|event|id|retry):")
+_TELLING: Final = 9  # so many bytes of a line tell whether it is ignored, also behind a BOM
 
 
 @define(eq=False)
@@ -78,14 +79,14 @@ class WireBytes:
     def bound(self) -> None:
         """Drop comments if too much is kept. Call it when what was taken last needs no `end_behind`."""
         if len(self._kept) > self._limit:
-            whole, rest = _without_comments(self._kept[: self._whole]), _without_comments(self._kept[self._whole :])
-            self._kept, self._whole = whole + _UNFINISHED.sub(_start, rest), len(whole)
+            kept, whole = self._kept, _without_comments(self._kept[: self._whole])
+            line = max(self._whole, kept.rfind(b"\n") + 1, kept.rfind(b"\r") + 1)  # the unfinished one
+            rest, last = _without_comments(kept[self._whole : line]), kept[line:]
+            if _KNOWN.match(last) is None:
+                del last[_TELLING:]
+            self._kept, self._whole = whole + rest + last, len(whole)
             self._limit = max(self.most + MOST_COMMENTS, 2 * len(self._kept))
 
 
 def _without_comments(kept: bytearray) -> bytearray:
     return bytearray(_WITHIN.sub(rb":\1", _BETWEEN.sub(b":\n", kept)))
-
-
-def _start(line: re.Match[bytes]) -> bytes:
-    return line[0][:8]  # longer than any name of a field
