@@ -141,7 +141,7 @@ def test_comments_without_end_are_kept_within_a_bound(start, comment, end) -> No
     """And what is left means what it meant."""
     chance = random.Random(1)
     start, comment = start.replace(b"@", end), comment.replace(b"@", end)
-    text = start + comment * (5 * MIB // len(comment)) + end + b"data: b" + end + end
+    text = start + comment * (2 * MIB // len(comment)) + end + b"data: b" + end + end
     wire, decoder = WireBytes(0), SSEDecoder()
     place = 0
     while place < len(text):
