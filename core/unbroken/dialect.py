@@ -135,6 +135,8 @@ class Dialect:
     has_terminal_event: ClassVar[bool] = False
     """Whether a stream that ends without a terminal event is truncated."""
     response_id_header: ClassVar[str] = "x-request-id"
+    events_are_json: ClassVar[bool] = False
+    """Whether the data of content and structure is JSON, so that a client which decodes it fails by anything else."""
 
     quiet: bool = False
     """See `Reader.quiet`. Without state, no silence is known to be normal."""

@@ -12,7 +12,7 @@ from ..messages import Event, Request, Response, Timeouts
 from ..sse import SSEDecoder, begins_stream, encode
 from ..transport import Opening, closed
 from .closing import Closing
-from .commit_buffer import HELD_ANSWER, CommitBuffer, Limits
+from .commit_buffer import HELD_ANSWER, Commit, CommitBuffer, Limits
 from .delivery import Delivery, Mode, Wire
 from .effects import Open, Read, Steps
 from .head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, check_plain_head, error_answer
@@ -49,7 +49,9 @@ class AttemptRun:
     def __attrs_post_init__(self) -> None:
         self.reader = self.call.dialect.reader(self.call)
         commit, check = self.mode.commit, self.mode.check
-        self._buffer = CommitBuffer(self.call.dialect, self.reader, self.limits, "complete" if check else commit)
+        strict = self.mode.wire and self.call.dialect.events_are_json
+        hold: Commit = "complete" if check else commit
+        self._buffer = CommitBuffer(self.call.dialect, self.reader, self.limits, hold, strict)
         self._delivery = Delivery(self.call, self.hooks, check)
         if self.mode.wire:
             held = HELD_ANSWER if commit == "complete" else self.limits.held_bytes

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from attrs import define, field, frozen
 
-from ..dialect import CONTENT, ERROR, HIDDEN, STRUCTURE, TERMINAL, USAGE, Dialect, Reader
+from ..dialect import CONTENT, ERROR, HIDDEN, STRUCTURE, TERMINAL, USAGE, Dialect, Kind, Reader
 from ..errors import StreamError
 from ..messages import Event, Usage
 from ..sse import MAX_EVENT_SIZE
@@ -61,6 +61,8 @@ class CommitBuffer:
     limits: Limits = field(factory=Limits)
     commit: Commit = "content"
     """``first-event`` holds back nothing."""
+    strict: bool = False
+    """Whether content and structure must be JSON, because the consumer decodes it itself."""
     released: bool = field(default=False, init=False)
     """Whether events are delivered as they arrive."""
     held: list[Event] = field(factory=list[Event], init=False)
@@ -77,6 +79,8 @@ class CommitBuffer:
     """The terminal event if it has come and is hidden."""
     failed_by: Event | None = field(default=None, init=False)
     """The event in which the server reports a failure."""
+    garbled: Event | None = field(default=None, init=False)
+    """The event that is not JSON though it must be."""
     usage: Usage | None = field(default=None, init=False)
     """The token counts that the server has reported so far."""
     _held_bytes: int = field(default=0, init=False)
@@ -95,8 +99,9 @@ class CommitBuffer:
             kind = classify(event)
             if kind & _USAGE:
                 self._count(event)
-            if kind & _ERROR:
-                self.failed_by, self.taken = event, count - 1
+            if kind & _ERROR or (self.strict and self._is_garbled(event, kind)):
+                self.failed_by = None if self.garbled is event else event
+                self.taken = count - 1
                 break
             if kind & _PROGRESS:
                 self.progress = True
@@ -113,6 +118,11 @@ class CommitBuffer:
                     self.marks = (ready.pop(),)
                 break
         return ready
+
+    @property
+    def failed(self) -> bool:
+        """Whether the server has reported a failure, or sent what cannot be read."""
+        return self.failed_by is not None or self.garbled is not None
 
     def release(self) -> list[Event]:
         """Return the events held back, and hold back no more."""
@@ -133,6 +143,14 @@ class CommitBuffer:
 
     def _is_full(self) -> bool:
         return len(self.held) >= self.limits.held_events or self._held_bytes > self.limits.held_bytes
+
+    def _is_garbled(self, event: Event, kind: Kind) -> bool:
+        if kind & _PROGRESS and not kind & _HIDDEN:
+            try:
+                event.json()
+            except StreamError:
+                self.garbled = event
+        return self.garbled is not None
 
     def _count(self, event: Event) -> None:
         usage = self.dialect.usage(event)

@@ -4,7 +4,7 @@ from attrs import define, field
 
 from ..call import Call
 from ..dialect import HIDDEN, Reader
-from ..errors import TruncatedStreamError
+from ..errors import StreamError, TruncatedStreamError
 from ..messages import Event
 from ..sse import SSEDecoder
 from .commit_buffer import CommitBuffer
@@ -46,7 +46,7 @@ class StreamBody:
         """Keep the bytes of the events that the buffer took."""
         buffer, decoder = self.buffer, self.decoder
         wire.take(chunk, at_boundary=decoder.at_boundary)
-        if buffer.complete or buffer.failed_by is not None or decoder.error is not None:
+        if buffer.complete or buffer.failed or decoder.error is not None:
             wire.end_behind(buffer.taken)
         else:
             wire.bound()
@@ -56,6 +56,8 @@ class StreamBody:
         buffer, decoder = self.buffer, self.decoder
         if buffer.failed_by is not None:
             raise self.call.dialect.error_from_event(buffer.failed_by)
+        if buffer.garbled is not None:
+            raise StreamError(f"the data of event {buffer.garbled.type[:60]!r} is not JSON", retryable=True)
         if buffer.released:
             self.call.last_event_id = decoder.last_event_id  # a block with only an id changes it too
         if decoder.error is not None:

@@ -29,6 +29,7 @@ class Anthropic(Dialect):
 
     name: ClassVar[str] = "anthropic"
     has_terminal_event: ClassVar[bool] = True
+    events_are_json: ClassVar[bool] = True
     response_id_header: ClassVar[str] = "request-id"
 
     def reader(self, call: AttemptView) -> Reader:

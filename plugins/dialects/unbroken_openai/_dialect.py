@@ -39,6 +39,7 @@ class OpenAI(Dialect):
 
     name: ClassVar[str] = "openai"
     has_terminal_event: ClassVar[bool] = True
+    events_are_json: ClassVar[bool] = True
     response_id_header: ClassVar[str] = "x-request-id"
     proof: Proof = field(default="finish_reason", validator=_PROOF)
     """``done``: ``[DONE]`` proves a stream of chunks complete, and nothing else; for servers without finish reasons."""

@@ -118,6 +118,28 @@ def test_a_failure_behind_the_content_leaves_whole_events(relay, cut) -> None:
     assert relayed.stream.failed_by is None
 
 
+class JSON(Talk):
+    """A client that decodes its events fails by anything else."""
+
+    name: ClassVar[str] = "json"
+    events_are_json: ClassVar[bool] = True
+
+
+X = b'event: content_block_delta\ndata: {"x": 1}\n\n'
+
+
+def test_an_event_that_its_reader_could_not_decode_is_a_failure(relay) -> None:
+    """Before the content it is retried; behind it, whole events have been handed on and nothing else."""
+    pings = b"event: ping\ndata: alive\n\n"
+    body = START + pings + X + STOP
+    relayed = relay([answer(START, A), answer(body)], [Retry()], dialect=JSON())
+    assert (relayed.body, relayed.stream.attempts) == (body, 2)
+    relayed = relay([answer(START + X, X + A + X + STOP)], dialect=JSON())
+    assert relayed.body == START + X + X
+    assert (type(relayed.error), relayed.stream.failed_by) == (StreamError, None)
+    assert "'content_block_delta' is not JSON" in relayed.error.message
+
+
 def test_the_event_that_reports_a_failure_is_not_handed_on_but_kept(relay) -> None:
     """With its bytes, for a consumer that has its own words for it."""
     relayed = relay([answer(A + PING + BUSY + B)])
