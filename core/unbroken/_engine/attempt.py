@@ -40,7 +40,7 @@ class AttemptRun:
     ended: bool = field(default=False, init=False)
     """Whether the body was read to its end or the stream is complete."""
     reader: Reader = field(init=False)
-    error_body: bytes = field(default=b"", init=False)
+    error_body: bytes = field(default=b"", init=False, repr=False)
     """The body of an answer that was an error, or not what was asked for; its first `ERROR_BODY_BYTES`."""
     _buffer: CommitBuffer = field(init=False)
     _delivery: Delivery = field(init=False)

@@ -37,7 +37,7 @@ class Engine:
     """How the call ended; None while it runs."""
     reader: Reader = field(init=False)
     """The reader of the current attempt."""
-    last: AttemptRun | None = field(default=None, init=False)
+    last: AttemptRun | None = field(default=None, init=False, repr=False)
     """The last attempt."""
     _calls: HookCalls = field(init=False)
     _sent: bool = field(default=False, init=False)

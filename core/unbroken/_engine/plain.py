@@ -10,7 +10,8 @@ from .delivery import PIECE, WHOLE
 from .head import ERROR_BODY_BYTES, is_json
 
 
-@define(eq=False)
+# Without repr: it would show what the server sent, and stands in the variables of tracebacks.
+@define(eq=False, repr=False)
 class PlainBody:
     """Holds a plain answer until it is proven complete: then it is one event.
 

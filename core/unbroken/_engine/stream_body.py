@@ -12,7 +12,7 @@ from .hook_calls import HookCalls
 from .wire_bytes import WireBytes
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class StreamBody:
     """Decodes and sorts the body of one attempt, chunk by chunk."""
 

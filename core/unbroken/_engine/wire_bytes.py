@@ -22,7 +22,7 @@ _KNOWN: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:data|event|id|retry):")
 _TELLING: Final = 9  # so many bytes of a line tell whether it is ignored, also behind a BOM
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class WireBytes:
     """Keeps what was read until it is handed on, in such pieces that no event is handed on in part.
 
