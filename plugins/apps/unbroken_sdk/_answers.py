@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
 from unbroken import (
     AsyncStream,
@@ -43,8 +43,8 @@ class Answer:
     """The head and, of a failure, the body of an HTTP answer."""
 
     status: int
-    headers: list[tuple[str, str]]
-    body: bytes = b""
+    headers: list[tuple[str, str]] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 def answered(stream: Stream | AsyncStream) -> Answer:

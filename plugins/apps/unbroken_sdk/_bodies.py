@@ -17,6 +17,7 @@ class _Body:
 
     def __init__(self, stream: Any, request: Any, errors: Errors) -> None:
         self._stream = stream
+        self._batches = stream.batches()
         self._request = request
         self._errors = errors
 
@@ -51,10 +52,6 @@ class Body(_Body):
         except Error as error:
             return self._late(error)
 
-    def __init__(self, stream: Stream, request: Any, errors: Errors) -> None:
-        super().__init__(stream, request, errors)
-        self._batches = stream.batches()
-
     def close(self) -> None:
         """Leave the call if it has not ended."""
         self._ended = True
@@ -65,10 +62,6 @@ class AsyncBody(_Body):
     """The body for an async client. A class, not an async generator, which would stay open when it is dropped."""
 
     _stream: AsyncStream
-
-    def __init__(self, stream: AsyncStream, request: Any, errors: Errors) -> None:
-        super().__init__(stream, request, errors)
-        self._batches = stream.batches()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self

@@ -7,6 +7,7 @@ from unbroken import Clock, ConfigurationError, Dialect, Error, Request
 from unbroken.config import ConfigSource
 from unbroken.registry import resolve_dialect
 from unbroken.relay import AsyncRelay, Commit, Plugins, Relay
+from unbroken.secrets import clear_locals
 from unbroken.transport import Connections
 from unbroken.validators import refused, shown
 
@@ -61,6 +62,8 @@ class _Transport:
         try:
             return self._requests.ready(request, content)
         except ConfigurationError as error:
+            del content
+            clear_locals(error)  # among them are the headers
             raise exception(self.library, error, request) from error
 
     def _answered(self, stream: Any, request: Any) -> Any:
