@@ -1,0 +1,171 @@
+"""The routes that ask a model: admitted, carried, and answered streamed or whole."""
+
+import asyncio
+from typing import Any, Final
+
+from attrs import define
+
+from . import bodies, edge, frames, rules
+from .admission import Place
+from .errors import Problem, Refused, forbidden_scope
+from .exchange import Exchange, RawHeaders
+from .failures import problem_of
+from .house import House
+from .meter import Meter
+from .outlets import Direct, Logged
+from .relay import Call
+from .routes import Route
+from .snapshot import Snapshot
+from .streams import Writer
+from .values import AuditStart, Principal
+
+EVENT_STREAM: Final[RawHeaders] = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+"""The head of every stream. The last two keep proxies from compressing and buffering it."""
+CALL_SCOPE: Final = "call"
+"""The scope that a token with scopes needs; a token without any may call."""
+
+
+@define(eq=False)
+class Calls:
+    """Answers the POST routes."""
+
+    house: House
+
+    async def __call__(self, exchange: Exchange, route: Route, snapshot: Snapshot, head: edge.Head) -> None:
+        """Answer one request. Raises Refused."""
+        settings = snapshot.settings
+        principal = await snapshot.authenticator.authenticate(head.headers, head.peer)
+        if principal.scopes and CALL_SCOPE not in principal.scopes:
+            raise Refused(forbidden_scope())
+        raw = await exchange.body(settings.body_deadline)
+        prepared = rules.prepare(await bodies.parsed(raw), route=route, principal=principal, settings=settings)
+        row = AuditStart(
+            request_id=exchange.id,
+            client_request_id="" if head.request_id is None else head.request_id,
+            at=self.house.now(),
+            user=principal.user,
+            issuer=principal.issuer,
+            plan=principal.plan,
+            route=route.path,
+            dialect=prepared.upstream.dialect,
+            model=prepared.model.name,
+            upstream=prepared.upstream.name,
+            streamed=prepared.streamed,
+            prompt=raw if settings.audit.prompts else None,
+        )
+        job = _Job(self.house, exchange, route, snapshot, head, principal, prepared, row)
+        if not prepared.streamed:
+            await job.plain()
+        elif job.resumable:
+            await job.resumable_stream()
+        elif prepared.upstream.on_disconnect == "drain":
+            await job.drained_stream()
+        else:
+            await job.direct_stream()
+
+
+@define(eq=False)
+class _Job:
+    """One request that has passed the checks."""
+
+    house: House
+    exchange: Exchange
+    route: Route
+    snapshot: Snapshot
+    head: edge.Head
+    principal: Principal
+    prepared: rules.Prepared
+    row: AuditStart
+
+    @property
+    def resumable(self) -> bool:
+        resume = self.snapshot.settings.resume
+        return resume.enabled and (resume.always or self.head.wants_resume)
+
+    async def plain(self) -> None:
+        """Answer with the whole answer of the upstream."""
+        answer = await (await self._admitted()).send(self.exchange)
+        if isinstance(answer, Problem):
+            await self.exchange.refuse(answer)
+            return
+        content_type = answer.headers.get("content-type") or "application/json"
+        headers = [(b"content-type", content_type.encode("latin-1")), (b"cache-control", b"no-store")]
+        await self.exchange.answer(answer.status_code, headers, answer.content)
+
+    async def direct_stream(self) -> None:
+        """Stream to the client that waits; when it leaves, the call is cancelled."""
+        await self._carry(await self._admitted())
+
+    async def drained_stream(self) -> None:
+        """Stream to the client; when it leaves, read on to the end of the call, for its usage."""
+        call = await self._admitted()
+        await asyncio.shield(self.house.background(self._carry(call)))
+
+    async def _carry(self, call: Call) -> None:
+        settings = self.snapshot.settings
+        outlet = Direct(self.exchange, EVENT_STREAM, settings.keepalive, settings.open_after)
+        outlet.start()
+        try:
+            await call.stream(self.exchange, outlet)
+        finally:
+            outlet.close()
+
+    async def resumable_stream(self) -> None:
+        """Write the stream into a log that outlives the connection, and read it from there."""
+        settings, streams = self.snapshot.settings, self.house.streams
+        call = await self._admitted()
+        opened: asyncio.Future[Problem | None] = asyncio.get_running_loop().create_future()
+
+        async def produce(writer: Writer) -> None:
+            await call.stream(self.exchange, Logged(writer, self.exchange, opened))
+
+        id = await streams.start(self.principal.user, produce)
+        timeout = settings.open_after or None
+        await asyncio.wait((opened,), timeout=timeout)
+        problem = opened.result() if opened.done() else None
+        if problem is not None:
+            await streams.delete(id)
+            await self.exchange.refuse(problem)
+            return
+        await self.exchange.open(
+            [
+                *EVENT_STREAM,
+                (b"unbroken-stream", id.encode("ascii")),
+                (b"unbroken-stream-ttl", b"%d" % settings.resume.ttl),
+            ]
+        )
+        await streams.serve(id, self.principal.user, 0, self.exchange.write, keepalive=settings.keepalive)
+
+    async def _admitted(self) -> Call:
+        """Reserve a place, and return the call that is to be made in it."""
+        settings, prepared = self.snapshot.settings, self.prepared
+        entry = self.house.traffic.begin(
+            self.row.request_id, self.row.user, self.route.path, prepared.upstream.name, prepared.model.name
+        )
+        meter = Meter(
+            price=prepared.model.price,
+            characters_per_token=settings.characters_per_token,
+            estimate=prepared.estimate,
+            estimated_input=prepared.estimated_input,
+        )
+        allowance = settings.plans[self.principal.plan].allowance
+        place: Place = await self.house.admission.enter(self.row, allowance, meter, entry)
+        upstream = prepared.upstream
+        return Call(
+            client=self.snapshot.upstreams.clients[upstream.name],
+            url=self.snapshot.upstreams.url(upstream.name, self.route.upstream_path, self.head.query),
+            headers=self.head.passed_on,
+            body=prepared.body,
+            place=place,
+            framing=frames.framing(self.route.kind, usage=prepared.wants_usage),
+            done_mark=self.route.kind == "chat",
+            problem_of=lambda error: problem_of(
+                error, now=self.house.monotonic(), max_retry_after=settings.max_retry_after, show=upstream.show_errors
+            ),
+            alert=self.house.failed,
+            on_disconnect=upstream.on_disconnect if prepared.streamed else "",
+        )

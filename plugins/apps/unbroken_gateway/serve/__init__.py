@@ -1,0 +1,1 @@
+"""Runs the gateway: sockets, uvicorn, signals and worker processes."""
