@@ -1,1 +1,1 @@
-"""The commands of the gateway, found by the entry points of `unbroken.commands`."""
+"""The commands of the gateway."""
