@@ -1,40 +1,34 @@
 """The ASGI application: its routes, and what it opens at the start and closes at the end."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from attrs import define, field
 
-from . import cors, edge, openapi, routes, rules
+from . import cors, edge, routes
 from .calls import Calls
-from .errors import Refused, internal, unavailable
+from .errors import Refused, internal
 from .exchange import ClientGone, Exchange, Receive, Scope, Send
 from .house import House
-from .routes import Route
+from .reading import Reading
 from .snapshot import Snapshot
-from .streaming import StreamRoutes
-from .values import Principal
 
 logger: Final = logging.getLogger("unbroken.gateway")
 
 
 @define(eq=False)
 class Gateway:
-    """The gateway as an ASGI application. Its settings are those of `house`, which is opened by the lifespan."""
+    """The gateway as an ASGI application. Its lifespan opens and closes `house`."""
 
     house: House
-    draining: bool = field(default=False, init=False)
-    """Whether new calls are refused because the process stops."""
     _under_way: set[Exchange] = field(factory=set[Exchange], init=False)
     _calls: Calls = field(init=False)
-    _streams: StreamRoutes = field(init=False)
+    _reading: Reading = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._calls = Calls(self.house)
-        self._streams = StreamRoutes(self.house)
+        self._reading = Reading(self.house)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan of the process."""
@@ -43,7 +37,12 @@ class Gateway:
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
-            raise NotImplementedError(f"the gateway does not speak {scope['type']}")
+            await send({"type": "websocket.close", "code": 1000})
+
+    def cut(self) -> None:
+        """End all requests under way, each with an error that its client can read."""
+        for exchange in list(self._under_way):
+            exchange.stop()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -63,10 +62,8 @@ class Gateway:
     async def _http(self, exchange: Exchange) -> None:
         self._under_way.add(exchange)
         try:
-            with self.house.live.use() as snapshot:
+            with self.house.live.use() as snapshot, suppress(ClientGone):
                 await exchange.run(lambda its: self._handle(its, snapshot))
-        except ClientGone:
-            pass
         finally:
             self._under_way.discard(exchange)
 
@@ -74,35 +71,38 @@ class Gateway:
         try:
             await self._route(exchange, snapshot)
         except Refused as refused:
+            self.house.traffic.refused(refused.problem)
             await exchange.refuse(refused.problem)
         except ClientGone:
             raise
         except Exception:
             logger.exception("request %s failed by a bug", exchange.id)
-            self.house.traffic.alert("internal")
-            if not exchange.status:
-                with suppress(ClientGone):
-                    await exchange.refuse(internal())
-            else:
+            self.house.traffic.alert(internal(), request_id=exchange.id)
+            if exchange.status:
                 exchange.abort()
+            else:
+                await exchange.refuse(internal())
 
     async def _route(self, exchange: Exchange, snapshot: Snapshot) -> None:
         scope, settings = exchange.scope, snapshot.settings
         exchange.max_body, exchange.send_deadline = settings.max_body, settings.send_deadline
-        head = edge.Head.of(scope)
-        exchange.shown_id = head.request_id or exchange.id
-        exchange.headers += cors.answer_headers(head.origin, settings.cors)
-        if scope["method"] == "OPTIONS":
-            status, headers = cors.preflight(head, settings.cors)
-            await exchange.answer(status, headers, b"")
+        exchange.shown_id = edge.client_request_id(scope) or exchange.id
+        exchange.dialect = routes.dialect_of(scope)
+        exchange.headers = cors.cors_headers(scope, settings.cors)
+        edge.check_head(scope, settings.hosts)
+        if cors.is_preflight(scope):
+            found = routes.locate(scope, snapshot.routes)
+            exchange.headers = []
+            await exchange.answer(cors.preflight(scope, settings.cors, found.route.methods))
             return
-        route = routes.match(scope["method"], scope["path"], scope.get("raw_path"), settings)
-        exchange.dialect = head.dialect if route.shared else route.dialect
-        edge.check(head, route, settings)
-        handle = self._handlers[route.kind]
-        await handle(exchange, route, snapshot, head)
+        found = routes.find(scope, snapshot.routes)
+        route = found.route
+        exchange.dialect, exchange.shared = routes.dialect_of(scope, route), route.dialect is None
+        exchange.form = route.form or exchange.form
+        edge.check_body(scope, route, settings.max_body)
+        if route.takes_body:
+            await self._calls.answer(exchange, route, snapshot)
+        else:
+            await self._reading.answer(exchange, found, snapshot)
 
-    async def _health(self, exchange: Exchange, route: Route, snapshot: Snapshot, head: edge.Head) -> None:
-        ready = route.name == "live" or (not self.draining and await self.house.ready())
-        body = b'{"status":"ok"}' if ready else b'{"status":"unavailable"}'
-        await exchange.answer(200 if ready else 503, [(b"content-type", b"application/json")], body)
+

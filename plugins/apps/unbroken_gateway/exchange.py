@@ -1,13 +1,15 @@
 """One HTTP request and its answer over ASGI. It watches for the client's leaving from the first byte."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final, TypeAlias
 
 from attrs import define, field
 
-from .errors import Problem, Refused, body_too_large, body_too_slow, render
+from .answers import Answer, render, request_ids
+from .edge import new_request_id
+from .errors import Problem, Refused, body_timed_out, body_too_large
+from .frames import Form
 from .values import DialectName
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -31,14 +33,18 @@ class Exchange:
     scope: Scope
     _receive: Receive
     _send: Send
-    id: str = field(factory=lambda: f"req_{os.urandom(16).hex()}", init=False)
+    id: str = field(factory=new_request_id, init=False)
     """Our own id of the request, unique."""
     shown_id: str = field(init=False)
     """The id that the client sees: its own if it sent a proper one."""
     dialect: DialectName = field(default="anthropic", init=False)
     """In whose form errors are told."""
+    form: Form = field(default="messages", init=False)
+    """In whose form failures are told in a stream."""
+    shared: bool = field(default=False, init=False)
+    """Whether a header decides the dialect."""
     headers: RawHeaders = field(factory=RawHeaders, init=False)
-    """The headers of every answer to this request: ids and CORS."""
+    """Those that every answer to this request has."""
     left: bool = field(default=False, init=False)
     """Whether the client has left."""
     cut: bool = field(default=False, init=False)
@@ -101,29 +107,37 @@ class Exchange:
             async with asyncio.timeout(deadline):
                 await self._whole.wait()
         except TimeoutError:
-            raise Refused(body_too_slow()) from None
+            raise Refused(body_timed_out()) from None
         if self._size > self.max_body:
             raise Refused(body_too_large())
         body = b"".join(self._chunks)
         self._chunks.clear()
         return body
 
-    async def answer(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+    async def answer(self, answer: Answer) -> None:
         """Send a whole answer."""
+        status, headers, body = answer
         whole = self._whole.is_set() and self._size <= self.max_body
         closing = [] if whole or self.scope["method"] in {"GET", "HEAD", "OPTIONS"} else [(b"connection", b"close")]
-        length = (b"content-length", b"%d" % len(body))
-        await self._start(status, [*headers, length, *self.headers, *closing])
+        await self._start(status, [*headers, *self.headers, *closing])
         await self._put({"type": "http.response.body", "body": body})
+
+    async def answer_json(self, body: bytes, status: int = 200, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """Send a whole answer with JSON."""
+        fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self.answer((status, [*fields, (b"cache-control", b"no-store"), *self.ids(), *headers], body))
+
+    def ids(self) -> RawHeaders:
+        """Return the headers with the request id."""
+        return [(name.encode(), value.encode()) for name, value in request_ids(self.dialect, self.shown_id)]
 
     async def refuse(self, problem: Problem) -> None:
         """Send the answer that tells `problem`."""
-        status, headers, body = render(problem, self.dialect, self.shown_id)
-        await self.answer(status, headers, body)
+        await self.answer(render(problem, self.dialect, self.shown_id, shared=self.shared))
 
     async def open(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Send the head of a stream."""
-        await self._start(200, [*headers, *self.headers])
+        await self._start(200, [*headers, *self.ids(), *self.headers])
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
         """Send a part of the stream. Raises ClientGone if the client does not read it in `send_deadline` seconds."""

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from attrs import define, field
 
-from .errors import Problem, in_band
+from .answers import in_band, status_of
+from .errors import Problem
 from .exchange import ClientGone, Exchange, RawHeaders
 from .frames import KEEPALIVE
 from .streams import Fenced, Writer
@@ -69,8 +70,8 @@ class Direct:
         self.close()
         if not self.opened:
             await self.exchange.refuse(problem)
-            return problem.status
-        frame = in_band(problem, self.exchange.dialect, self.exchange.shown_id)
+            return status_of(problem, self.exchange.dialect)
+        frame = in_band(problem, self.exchange.form, self.exchange.shown_id)
         await self.exchange.write(frame, more=False)
         return 200
 
@@ -116,7 +117,7 @@ class Logged:
 
     writer: Writer
     exchange: Exchange
-    opened: "asyncio.Future[Problem | None]" = field(factory=lambda: asyncio.get_running_loop().create_future())
+    opened: "asyncio.Future[Problem | None]"
     """Resolved when there is content, or with the failure before it."""
 
     async def open(self) -> None:
@@ -136,7 +137,7 @@ class Logged:
         if not self.opened.done():
             self.opened.set_result(problem)
         try:
-            await self.writer.write([in_band(problem, self.exchange.dialect, self.exchange.shown_id)], "error")
+            await self.writer.write([in_band(problem, self.exchange.form, self.exchange.shown_id)], "error")
         except Fenced:
             raise ClientGone from None
         return 200

@@ -9,7 +9,7 @@ from attrs import define, field
 from unbroken import AsyncClient, AsyncStream, Error, Event, PlainAnswer
 
 from .admission import BudgetSpent, Place
-from .errors import Problem, budget_spent, internal, problem_of, unavailable
+from .errors import Problem, budget_spent, internal, unavailable
 from .exchange import ClientGone, Exchange
 from .outlets import Outlet
 from .values import Ending

@@ -1,38 +1,20 @@
 """The clients of the upstreams, each with its policies."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, field
 
-from unbroken import AsyncClient, Plugin, hookimpl
+from unbroken import AsyncClient
 from unbroken.config import default_plugins
 from unbroken.registry import resolve_plugins
 from unbroken_fallback import Fallback, Target
+from unbroken_metrics import Metrics
 
 from .settings import Settings, Upstream
 
 _CREDENTIAL: Final = {"anthropic": ("x-api-key", "{}"), "openai": ("authorization", "Bearer {}")}
 _VERSION: Final = ("anthropic-version", "2023-06-01")
-
-CircuitChanged = Callable[[str, str, str], None]
-"""Called with the name of the upstream, the address of the circuit and its new state."""
-
-
-class _Circuits(Plugin):
-    """Reports the circuits of one upstream."""
-
-    name = "gateway-circuits"
-
-    def __init__(self, upstream: str, changed: CircuitChanged) -> None:
-        super().__init__()
-        self._upstream, self._changed = upstream, changed
-
-    @hookimpl(optional=True)
-    def on_circuit_state_change(self, key: str, new: str) -> None:
-        """Report the new state."""
-        self._changed(self._upstream, key, new)
-
 
 def credentials(upstream: Upstream) -> dict[str, str]:
     """Return the headers that carry the key of an upstream, and the further ones of its settings."""
@@ -63,14 +45,15 @@ class Upstreams:
     """One client for each upstream."""
 
     settings: Settings
-    changed: CircuitChanged
+    metrics: Metrics
+    """Counts the calls of all clients, and knows their circuits."""
     clients: dict[str, AsyncClient] = field(factory=dict[str, AsyncClient], init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         for name, upstream in self.settings.upstreams.items():
             others = [self.settings.upstreams[other] for other in upstream.fallback]
             self.clients[name] = AsyncClient(
-                [_Circuits(name, self.changed), *policies(upstream, others)],
+                [self.metrics, *policies(upstream, others)],
                 dialect=upstream.dialect,
                 headers=credentials(upstream),
                 insecure=True,  # `loading` has refused addresses that are not safe
