@@ -104,5 +104,3 @@ class Gateway:
             await self._calls.answer(exchange, route, snapshot)
         else:
             await self._reading.answer(exchange, found, snapshot)
-
-

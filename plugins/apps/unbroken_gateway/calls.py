@@ -1,7 +1,7 @@
 """The routes that ask a model: admitted, carried, and answered streamed or whole."""
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 from attrs import define
 

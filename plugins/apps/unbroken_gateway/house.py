@@ -14,7 +14,6 @@ from .admission import Admission
 from .audit import Audit
 from .auth import Authenticator
 from .errors import Problem
-from .failures import in_band
 from .reload import Live
 from .settings import Settings
 from .snapshot import Snapshot

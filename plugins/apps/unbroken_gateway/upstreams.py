@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, field
+from unbroken_fallback import Fallback, Target
 
 from unbroken import AsyncClient
 from unbroken.config import default_plugins
 from unbroken.registry import resolve_plugins
-from unbroken_fallback import Fallback, Target
 from unbroken_metrics import Metrics
 
 from .settings import Settings, Upstream
 
 _CREDENTIAL: Final = {"anthropic": ("x-api-key", "{}"), "openai": ("authorization", "Bearer {}")}
 _VERSION: Final = ("anthropic-version", "2023-06-01")
+
 
 def credentials(upstream: Upstream) -> dict[str, str]:
     """Return the headers that carry the key of an upstream, and the further ones of its settings."""
@@ -67,5 +68,3 @@ class Upstreams:
         """Close all connections."""
         for client in self.clients.values():
             await client.aclose()
-
-
