@@ -8,10 +8,10 @@ from attrs import define, field
 
 from . import cors, edge, routes
 from .calls import Calls
-from .errors import Refused, internal
+from .errors import Refused, internal, unavailable
 from .exchange import ClientGone, Exchange, Receive, Scope, Send
 from .house import House
-from .reading import Reading
+from .local_routes import LocalRoutes
 from .snapshot import Snapshot
 
 logger: Final = logging.getLogger("unbroken.gateway")
@@ -24,11 +24,11 @@ class Gateway:
     house: House
     _under_way: set[Exchange] = field(factory=set[Exchange], init=False)
     _calls: Calls = field(init=False)
-    _reading: Reading = field(init=False)
+    _local: LocalRoutes = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._calls = Calls(self.house)
-        self._reading = Reading(self.house)
+        self._local = LocalRoutes(self.house)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan of the process."""
@@ -62,8 +62,9 @@ class Gateway:
     async def _http(self, exchange: Exchange) -> None:
         self._under_way.add(exchange)
         try:
-            with self.house.live.use() as snapshot, suppress(ClientGone):
-                await exchange.run(lambda its: self._handle(its, snapshot))
+            async with self.house.live.lease() as snapshot:
+                with suppress(ClientGone):
+                    await exchange.run(lambda its: self._handle(its, snapshot))
         finally:
             self._under_way.discard(exchange)
 
@@ -101,6 +102,8 @@ class Gateway:
         exchange.form = route.form or exchange.form
         edge.check_body(scope, route, settings.max_body)
         if route.takes_body:
+            if self.house.draining:
+                raise Refused(unavailable(1.0))
             await self._calls.answer(exchange, route, snapshot)
         else:
-            await self._reading.answer(exchange, found, snapshot)
+            await self._local.answer(exchange, found, snapshot)

@@ -1,13 +1,19 @@
 """The routes that ask a model: admitted, carried, and answered streamed or whole."""
 
 import asyncio
+import time
 from typing import Final
 
 from attrs import define
 
-from . import bodies, edge, frames, rules
+from unbroken import Event
+
+from . import edge, frames, rules
 from .admission import Place
-from .errors import Problem, Refused, forbidden_scope
+from .bodies import encode_body, read_body
+from .estimate import input_tokens
+from .forwarding import client_headers, upstream_headers, upstream_query
+from .errors import Problem
 from .exchange import Exchange, RawHeaders
 from .failures import problem_of
 from .house import House
@@ -25,8 +31,6 @@ EVENT_STREAM: Final[RawHeaders] = [
     (b"x-accel-buffering", b"no"),
 ]
 """The head of every stream. The last two keep proxies from compressing and buffering it."""
-CALL_SCOPE: Final = "call"
-"""The scope that a token with scopes needs; a token without any may call."""
 
 
 @define(eq=False)
@@ -35,29 +39,29 @@ class Calls:
 
     house: House
 
-    async def __call__(self, exchange: Exchange, route: Route, snapshot: Snapshot, head: edge.Head) -> None:
+    async def answer(self, exchange: Exchange, route: Route, snapshot: Snapshot) -> None:
         """Answer one request. Raises Refused."""
         settings = snapshot.settings
-        principal = await snapshot.authenticator.authenticate(head.headers, head.peer)
-        if principal.scopes and CALL_SCOPE not in principal.scopes:
-            raise Refused(forbidden_scope())
+        principal = await self.house.principal(exchange, snapshot)
         raw = await exchange.body(settings.body_deadline)
-        prepared = rules.prepare(await bodies.parsed(raw), route=route, principal=principal, settings=settings)
+        body = await read_body(raw)
+        tokens = input_tokens(raw, settings.characters_per_token)
+        prepared = rules.prepare(body, route=route, principal=principal, settings=settings, input_tokens=tokens)
         row = AuditStart(
             request_id=exchange.id,
-            client_request_id="" if head.request_id is None else head.request_id,
+            client_request_id="" if exchange.shown_id == exchange.id else exchange.shown_id,
             at=self.house.now(),
             user=principal.user,
             issuer=principal.issuer,
             plan=principal.plan,
             route=route.path,
             dialect=prepared.upstream.dialect,
-            model=prepared.model.name,
+            model=prepared.asked_model,
             upstream=prepared.upstream.name,
             streamed=prepared.streamed,
             prompt=raw if settings.audit.prompts else None,
         )
-        job = _Job(self.house, exchange, route, snapshot, head, principal, prepared, row)
+        job = _Job(self.house, exchange, route, snapshot, principal, prepared, row)
         if not prepared.streamed:
             await job.plain()
         elif job.resumable:
@@ -76,7 +80,6 @@ class _Job:
     exchange: Exchange
     route: Route
     snapshot: Snapshot
-    head: edge.Head
     principal: Principal
     prepared: rules.Prepared
     row: AuditStart
@@ -84,7 +87,7 @@ class _Job:
     @property
     def resumable(self) -> bool:
         resume = self.snapshot.settings.resume
-        return resume.enabled and (resume.always or self.head.wants_resume)
+        return resume.enabled and (resume.always or edge.values_of(self.exchange.scope, b"unbroken-resume") == [b"1"])
 
     async def plain(self) -> None:
         """Answer with the whole answer of the upstream."""
@@ -92,9 +95,7 @@ class _Job:
         if isinstance(answer, Problem):
             await self.exchange.refuse(answer)
             return
-        content_type = answer.headers.get("content-type") or "application/json"
-        headers = [(b"content-type", content_type.encode("latin-1")), (b"cache-control", b"no-store")]
-        await self.exchange.answer(answer.status_code, headers, answer.content)
+        await self.exchange.answer_json(answer.content, answer.status_code, client_headers(answer.headers.items()))
 
     async def direct_stream(self) -> None:
         """Stream to the client that waits; when it leaves, the call is cancelled."""
@@ -144,28 +145,39 @@ class _Job:
         """Reserve a place, and return the call that is to be made in it."""
         settings, prepared = self.snapshot.settings, self.prepared
         entry = self.house.traffic.begin(
-            self.row.request_id, self.row.user, self.route.path, prepared.upstream.name, prepared.model.name
+            self.row.request_id,
+            self.row.user,
+            self.route.path,
+            prepared.upstream.name,
+            prepared.asked_model,
+            plan=self.row.plan,
         )
         meter = Meter(
             price=prepared.model.price,
             characters_per_token=settings.characters_per_token,
             estimate=prepared.estimate,
-            estimated_input=prepared.estimated_input,
+            estimated_input=prepared.input_tokens,
         )
         allowance = settings.plans[self.principal.plan].allowance
         place: Place = await self.house.admission.enter(self.row, allowance, meter, entry)
         upstream = prepared.upstream
         return Call(
             client=self.snapshot.upstreams.clients[upstream.name],
-            url=self.snapshot.upstreams.url(upstream.name, self.route.upstream_path, self.head.query),
-            headers=self.head.passed_on,
-            body=prepared.body,
+            url=self.snapshot.upstreams.url(upstream.name, self.route.upstream_path, upstream_query(self.exchange.scope)),
+            headers=dict(upstream_headers(self.exchange.scope, upstream.dialect)),
+            content=encode_body(prepared.body),
             place=place,
-            framing=frames.framing(self.route.kind, usage=prepared.wants_usage),
-            done_mark=self.route.kind == "chat",
+            framing=self._framing(),
+            done_mark=self.route.name == "chat",
             problem_of=lambda error: problem_of(
-                error, now=self.house.monotonic(), max_retry_after=settings.max_retry_after, show=upstream.show_errors
+                error, now=time.monotonic(), max_retry_after=settings.max_retry_after, show=upstream.show_errors
             ),
             alert=self.house.failed,
             on_disconnect=upstream.on_disconnect if prepared.streamed else "",
         )
+
+    def _framing(self) -> Callable[[Sequence[Event]], list[bytes]]:
+        form = self.exchange.form
+        if form == "chat" and not self.prepared.wants_usage:
+            return lambda events: frames.frames(frames.without_usage(events), form)
+        return lambda events: frames.frames(events, form)

@@ -8,19 +8,23 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from unbroken import Error
+from unbroken import ConfigurationError, Error
+from unbroken_metrics import Metrics
 
 from .admission import Admission
 from .audit import Audit
 from .auth import Authenticator
-from .errors import Problem
+from .errors import Problem, Refused, forbidden_scope, no_credential
+from .exchange import Exchange
 from .reload import Live
+from .routes import table_of
 from .settings import Settings
 from .snapshot import Snapshot
 from .state import State, StateUnavailable, open_state
 from .streams import Streams, open_log
 from .traffic import Traffic
 from .upstreams import Upstreams
+from .values import Principal
 
 logger: Final = logging.getLogger("unbroken.gateway")
 
@@ -32,9 +36,11 @@ class House:
     settings: Settings
     load: Callable[[], Settings] | None = None
     """Reads the configuration again; None if there is nothing to read."""
+    draining: bool = field(default=False, init=False)
+    """Whether new calls are refused because the process stops."""
     now: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
-    traffic: Traffic = field(factory=Traffic, init=False)
+    metrics: Metrics = field(factory=Metrics, init=False)
+    traffic: Traffic = field(init=False)
     state: State = field(init=False)
     streams: Streams = field(init=False)
     audit: Audit = field(init=False)
@@ -42,38 +48,78 @@ class House:
     live: Live[Snapshot] = field(init=False)
     _tasks: "set[asyncio.Task[Any]]" = field(factory=set["asyncio.Task[Any]"], init=False)
 
+    def __attrs_post_init__(self) -> None:
+        self.traffic = Traffic(metrics=self.metrics)
+
     async def open(self) -> None:
-        """Connect to the stores and build the clients."""
+        """Connect to the stores and build the clients. Raises ConfigurationError and whatever the stores raise."""
         settings = self.settings
-        self.state = await open_state(settings, on_failure=self.traffic.alert)
-        self.audit = await Audit.open(settings.audit)
-        self.streams = Streams(await open_log(settings.state, settings.resume), settings.resume, frame_of=_last_frame)
+        self.state = open_state(settings, on_failure=self.traffic.failed)
+        self.audit = Audit.of(settings.audit)
+        self.streams = Streams(open_log(settings.state, settings.resume), settings.resume)
         self.admission = Admission(
             state=self.state,
             audit=self.audit,
             refuse_without_audit=settings.audit.on_failure == "refuse",
-            on_lost=self.traffic.alert,
+            on_lost=self.traffic.failed,
         )
-        self.live = Live(self._built, self.load)
-        await self.live.start(settings)
+        self.live = Live(
+            settings,
+            await self._build(settings),
+            build=self._build,
+            close=Snapshot.aclose,
+            load=self.load or (lambda: settings),
+        )
         self.background(self.admission.beat_forever())
 
-    async def _built(self, settings: Settings) -> Snapshot:
+    async def _build(self, settings: Settings) -> Snapshot:
         return Snapshot(
             settings=settings,
+            routes=table_of(settings.aliases),
             authenticator=Authenticator(settings, revoked=self.state.revoked),
-            upstreams=Upstreams(settings, self.traffic.circuit_changed),
+            upstreams=Upstreams(settings, self.metrics),
         )
 
+    async def principal(self, exchange: Exchange, snapshot: Snapshot) -> Principal:
+        """Return who makes the request. Raises Refused."""
+        scope, settings = exchange.scope, snapshot.settings
+        peer = scope.get("client") or ("", 0)
+        principal = await snapshot.authenticator.authenticate(scope["headers"], peer[0])
+        if principal.plan not in settings.plans:  # a reload has removed it
+            raise Refused(no_credential())
+        if settings.scope is not None and settings.scope not in principal.scopes and principal.issuer != "development":
+            raise Refused(forbidden_scope())
+        return principal
+
     def background(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-        """Run `work` as a task of its own, which `aclose` waits for or ends."""
+        """Run `work` as a task of its own, which `aclose` ends."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
+    async def reload(self) -> Settings:
+        """Read the configuration again and return the settings in force. Raises ConfigurationError."""
+        done = await self.live.reload()
+        if done.problems:
+            raise ConfigurationError.of(*done.problems)
+        for name in done.restart:
+            logger.warning("%s changes only after a restart", name)
+        return self.live.settings
+
+    async def reload_quietly(self) -> None:
+        """Read the configuration again, and log what is wrong with it."""
+        try:
+            await self.reload()
+        except ConfigurationError as error:
+            logger.error("the new configuration is not used: %s", error)
+        else:
+            logger.info("the new configuration is in force")
+
     async def ready(self) -> bool:
         """Return whether calls can be admitted."""
+        if self.draining:
+            return False
         try:
             await self.state.users()
         except StateUnavailable:
@@ -83,14 +129,18 @@ class House:
     def failed(self, error: Error, problem: Problem) -> None:
         """Log the failure of an upstream, with what the client is not told."""
         if problem.alert:
-            self.traffic.alert(problem.name)
-        level = logging.ERROR if problem.alert else logging.WARNING
-        logger.log(level, "%s: %s: %s", problem.name, type(error).__name__, error)
+            self.traffic.alert(problem, request_id=error.request_id or "")
+        logger.log(
+            logging.ERROR if problem.alert else logging.WARNING,
+            "%s: %s: %s",
+            problem.name,
+            type(error).__name__,
+            error,
+        )
 
     async def aclose(self) -> None:
         """Write what is to be written, then close everything."""
         await self.streams.aclose()
-        await self.admission.finished()
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
@@ -99,7 +149,3 @@ class House:
         await self.live.aclose()
         await self.state.aclose()
         await self.audit.aclose()
-
-
-def _last_frame(kind: str) -> bytes:
-    raise NotImplementedError(kind)

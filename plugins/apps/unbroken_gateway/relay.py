@@ -25,7 +25,7 @@ class Call:
     client: AsyncClient
     url: str
     headers: dict[str, str] = field(repr=False)
-    body: dict[str, Any] = field(repr=False)
+    content: bytes = field(repr=False)
     place: Place
     framing: Callable[[Sequence[Event]], list[bytes]]
     """Returns the frames of the events of one read."""
@@ -39,7 +39,7 @@ class Call:
     async def stream(self, exchange: Exchange, outlet: Outlet) -> None:
         """Carry a streamed call to its end, and account for it."""
         stream = self.client.stream(
-            "POST", self.url, headers=self.headers, json=self.body, request_id=self.place.request_id
+            "POST", self.url, headers=self.headers, content=self.content, request_id=self.place.request_id
         )
         ending: Ending = "failed"
         status, error = 0, ""
@@ -95,7 +95,7 @@ class Call:
         status, facts = 0, dict[str, Any]()
         try:
             answer = await self.client.send(
-                "POST", self.url, headers=self.headers, json=self.body, request_id=place.request_id
+                "POST", self.url, headers=self.headers, content=self.content, request_id=place.request_id
             )
             place.meter.note(answer.usage)
             place.meter.started = True

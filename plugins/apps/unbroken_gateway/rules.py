@@ -13,7 +13,7 @@ from attrs import frozen
 from unbroken import Usage
 
 from . import errors
-from .bodies import MAX_DECODED, part
+from .bodies import MAX_DECODED
 from .errors import Refused
 from .prices import cost
 from .routes import Route
@@ -74,7 +74,8 @@ def prepare(
     """Return what is sent upstream for `body`, which is not changed. `input_tokens` is an estimate of what it asks.
 
     Raises `Refused` with 404 for a model that is unknown or not in the plan of `principal`, and with 400 for a model, a
-    cap or a switch of the wrong type. Lists and objects in it may be JSON as it was written (`bodies`); only those that matter are decoded.
+    cap or a switch of the wrong type.
+    Lists and objects in it may be JSON as it was written (`bodies`); only those that matter are decoded.
     """
     models = list(_allowed(settings, principal.plan, route.dialect))
     model, asked = _chosen(body.get("model"), models)
@@ -215,7 +216,7 @@ def _with_usage(sent: dict[str, Any]) -> bool:
     """Ask for the usage of a chat completion, and return whether the client had."""
     options = sent.get("stream_options")
     if isinstance(options, msgspec.Raw):
-        options = part(sent, "stream_options") or None if len(memoryview(options)) <= MAX_DECODED else ()
+        options = msgspec.json.decode(options) if len(memoryview(options)) <= MAX_DECODED else ()
     if options is not None and not isinstance(options, dict):
         raise _invalid("stream_options must be an object")
     given = cast("dict[str, Any]", options or {})

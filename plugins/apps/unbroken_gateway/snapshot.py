@@ -1,9 +1,9 @@
 """What is made of one configuration. A reload makes another; calls under way keep theirs."""
 
-from attrs import define, field
+from attrs import define
 
 from .auth import Authenticator
-from .routes import RouteTable
+from .routes import Table
 from .settings import Settings
 from .upstreams import Upstreams
 
@@ -13,12 +13,9 @@ class Snapshot:
     """One configuration with its clients."""
 
     settings: Settings
+    routes: Table
     authenticator: Authenticator
     upstreams: Upstreams
-    routes: RouteTable = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.routes = RouteTable(self.settings.aliases)
 
     async def aclose(self) -> None:
         """Close the connections."""
