@@ -8,16 +8,17 @@ from ..settings import Resume
 from . import DEADLINE, StreamLog
 from .memory import MemoryLog
 from .redis import RedisLog
-from .sealing import SealedLog
+from .sealing import SealedLog, sealing_key
 from .sqlite import SQLiteLog
 
 
 def open_log(url: str, settings: Resume, *, clock: Clock | None = None, deadline: float = DEADLINE) -> StreamLog:
     """Return the log at `url`: ``memory``, ``sqlite:PATH``, or a ``redis://``, ``rediss://`` or ``unix://`` URL.
 
-    The logs of ``sqlite:gateway.db`` are in ``gateway-streams.db`` beside it, so that their writing does not hold up the
-    state. Raises ValueError for another URL or a bad encryption key, sqlite3.Error and OSError for a bad file.
+    The logs of ``sqlite:gateway.db`` are in ``gateway-streams.db`` beside it, so that writing them does not hold up
+    the state. Raises ValueError for another URL or a bad encryption key, sqlite3.Error and OSError for a bad file.
     """
+    key = None if settings.encryption_key is None else sealing_key(settings.encryption_key)
     log: StreamLog
     if url == "memory":
         log = MemoryLog(settings.max_bytes, clock)
@@ -28,4 +29,4 @@ def open_log(url: str, settings: Resume, *, clock: Clock | None = None, deadline
         log = RedisLog(url, settings.max_bytes, deadline)
     else:
         raise ValueError(f"the state must be memory, sqlite:PATH or a redis:// URL, not {url.partition(':')[0]!r}")
-    return log if settings.encryption_key is None else SealedLog(log, settings.encryption_key)
+    return log if key is None else SealedLog(log, key)

@@ -1,7 +1,6 @@
 """The one blocking reader of a worker. It follows all streams that tasks of the worker wait for."""
 
 import asyncio
-import contextlib
 import secrets
 from typing import Any, Final
 

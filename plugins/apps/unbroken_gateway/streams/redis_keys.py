@@ -25,17 +25,9 @@ def client(url: str, connections: int) -> Any:
     from redis.backoff import NoBackoff
 
     pool: Any = redis.asyncio.BlockingConnectionPool
-    return redis.asyncio.Redis(
-        connection_pool=pool.from_url(
-            url,
-            max_connections=connections,
-            timeout=None,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=None,
-            socket_connect_timeout=None,
-            protocol=2,
-        )
-    )
+    options = {"timeout": None, "socket_timeout": None, "socket_connect_timeout": None, "protocol": 2}
+    retry = Retry(NoBackoff(), 0)
+    return redis.asyncio.Redis.from_pool(pool.from_url(url, max_connections=connections, retry=retry, **options))
 
 
 def milliseconds(seconds: float) -> int:

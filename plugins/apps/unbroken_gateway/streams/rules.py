@@ -33,9 +33,10 @@ def accepts(
 
 def surplus(sizes: Iterable[int], excess: int) -> int:
     """Return how many of the oldest frames of these `sizes` must go to save `excess` bytes, never the newest."""
-    count = 0
-    for count, size in enumerate(sizes):
+    count = -1
+    for size in sizes:
+        count += 1
         if excess <= 0:
-            break
+            return count
         excess -= size
-    return count
+    return max(count, 0)

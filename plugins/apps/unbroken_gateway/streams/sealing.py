@@ -14,6 +14,17 @@ from . import LogUnavailable, Page, StreamLog, StreamState
 _NONCE: Final = 12
 
 
+def sealing_key(text: str) -> bytes:
+    """Return the key of which `text` is the Base64. Raises ValueError unless it has 32 bytes."""
+    try:
+        key = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != 32:
+        raise ValueError("the encryption key of the resume log must be the Base64 of 32 bytes")
+    return key
+
+
 class SealedLog:
     """A `StreamLog` that keeps its frames in `log`, each sealed with AES-256-GCM.
 
@@ -22,14 +33,8 @@ class SealedLog:
     number only in the store: its associated data say that it is an end, and it opens only as the last of a closed log.
     """
 
-    def __init__(self, log: StreamLog, key: str) -> None:
-        """Take a key in Base64. Raises ValueError unless it has 32 bytes."""
-        try:
-            self._key = base64.b64decode(key, validate=True)
-        except binascii.Error:
-            self._key = b""
-        if len(self._key) != 32:
-            raise ValueError("the encryption key of the resume log must be the Base64 of 32 bytes")
+    def __init__(self, log: StreamLog, key: bytes) -> None:
+        self._key = key
         self._log = log
         self._cipher = functools.lru_cache(1024)(self._make_cipher)
 

@@ -56,7 +56,8 @@ def prepare(connection: sqlite3.Connection) -> None:
 def find(connection: sqlite3.Connection, id: str, now: float) -> Row | None:
     """Return the log `id` unless it has expired."""
     found = connection.execute(
-        "SELECT id, owner, epoch, state, first, last, size, ttl, lease, leased FROM streams WHERE id = ? AND expires > ?",
+        "SELECT id, owner, epoch, state, first, last, size, ttl, lease, leased FROM streams"
+        " WHERE id = ? AND expires > ?",
         (id, now),
     ).fetchone()
     return None if found is None else Row(*found)
