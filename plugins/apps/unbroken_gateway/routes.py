@@ -1,99 +1,110 @@
-"""The table of routes, matched exactly: a path that is written in any other way is not there (rule S18)."""
+"""The table of routes. A path is found as it was sent, byte for byte, or not at all."""
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from attrs import evolve, frozen
 
-from .refusals import not_found, wrong_method
+from . import errors
+from .errors import Refused
+from .frames import Form
 from .settings import Alias
 from .values import DialectName
 
-Kind = Literal["messages", "chat", "responses", "count_tokens", "models", "stream", "ticket", "live", "ready"]
-
-STREAMS: Final = "/v1/streams/"
-_LONGEST_ID: Final = 64
-_ID_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+RouteName = Literal["messages", "chat", "responses", "count_tokens", "models", "stream", "ticket", "live", "ready"]
+Scope = Mapping[str, Any]
+"""The scope of an ASGI request: ``path``, ``raw_path``, ``method``, ``query_string``, ``headers``."""
 
 
 @frozen(kw_only=True)
 class Route:
-    """What answers a request."""
+    """What is at one path."""
 
+    name: RouteName
     path: str
-    """As the client wrote it."""
-    method: str
-    kind: Kind
+    """Of the client; that of an alias is its own. For a stream with ``{id}``."""
+    methods: tuple[str, ...] = ("POST",)
+    form: Form | None = None
+    """The API of a route that streams; None for the others."""
     dialect: DialectName | None = None
-    """The dialect of the answer; None where the client's headers decide."""
-    upstream_path: str = ""
-    """The path that is appended to the URL of an upstream; empty where none is asked."""
-    id: str = ""
-    """The id of the stream in the path."""
+    """Of its errors; None where the client decides it (`dialect_of`)."""
+    takes_body: bool = False
 
     @property
-    def creates(self) -> bool:
-        """Whether the model answers, so that tokens of output are used."""
-        return self.kind in {"messages", "chat", "responses"}
+    def allow(self) -> str:
+        """The value of ``Allow``."""
+        return ", ".join(self.methods)
 
 
-def _create(path: str, kind: Kind, dialect: DialectName) -> Route:
-    return Route(path=path, method="POST", kind=kind, dialect=dialect, upstream_path=path)
-
-
+_READ: Final = ("GET", "HEAD")
 ROUTES: Final = (
-    _create("/v1/messages", "messages", "anthropic"),
-    _create("/v1/chat/completions", "chat", "openai"),
-    _create("/v1/responses", "responses", "openai"),
-    _create("/v1/messages/count_tokens", "count_tokens", "anthropic"),
-    Route(path="/v1/models", method="GET", kind="models"),
-    Route(path="/health/live", method="GET", kind="live"),
-    Route(path="/health/ready", method="GET", kind="ready"),
+    Route(name="messages", path="/v1/messages", form="messages", dialect="anthropic", takes_body=True),
+    Route(name="chat", path="/v1/chat/completions", form="chat", dialect="openai", takes_body=True),
+    Route(name="responses", path="/v1/responses", form="responses", dialect="openai", takes_body=True),
+    Route(name="count_tokens", path="/v1/messages/count_tokens", dialect="anthropic", takes_body=True),
+    Route(name="models", path="/v1/models", methods=("GET",)),
+    Route(name="stream", path="/v1/streams/{id}", methods=("GET", "DELETE")),
+    Route(name="ticket", path="/v1/streams/{id}/ticket"),
+    Route(name="live", path="/health/live", methods=_READ),
+    Route(name="ready", path="/health/ready", methods=_READ),
 )
-"""The routes whose path is fixed."""
-TARGETS: Final = {route.path: route for route in ROUTES if route.creates}
-"""The routes that an alias may name."""
+_STREAM: Final = re.compile(r"(/v1/streams/)([A-Za-z0-9_-]{24})(/ticket)?")
+_PREFIX: Final = "/v1/streams/"
+
+Table = Mapping[str, Route]
+"""Routes by path."""
 
 
-class RouteTable:
-    """The routes of one configuration."""
+@frozen
+class Found:
+    """A route, and the id of a stream in its path, otherwise empty."""
 
-    def __init__(self, aliases: Iterable[Alias] = ()) -> None:
-        routes = [*ROUTES, *(evolve(TARGETS[alias.route], path=alias.path) for alias in aliases)]
-        self._routes: Mapping[str, Route] = {route.path: route for route in routes}
-
-    def match(self, method: str, path: str, raw_path: bytes | None) -> Route:
-        """Return the route of a request.
-
-        `path` and `raw_path` are those of the ASGI scope, without a query string. `raw_path` must be `path` as it is,
-        because no route needs an escape; None, from a server that does not tell it, is not compared. Raises `Refused`
-        with 404 for an unknown path and 405, with ``allow``, for a wrong method.
-        """
-        found = self._at(path, raw_path)
-        if not found:
-            raise not_found()
-        for route in found:
-            if route.method == method:
-                return route
-        raise wrong_method(tuple(route.method for route in found))
-
-    def methods(self, path: str, raw_path: bytes | None) -> tuple[str, ...]:
-        """Return the methods that a path has, for a preflight request; empty for an unknown path."""
-        return tuple(route.method for route in self._at(path, raw_path))
-
-    def _at(self, path: str, raw_path: bytes | None) -> tuple[Route, ...]:
-        if raw_path is not None and raw_path != path.encode("utf-8", "surrogatepass"):
-            return ()
-        if path.startswith(STREAMS):
-            return _of_stream(path)
-        route = self._routes.get(path)
-        return () if route is None else (route,)
+    route: Route
+    stream: str = ""
 
 
-def _of_stream(path: str) -> tuple[Route, ...]:
-    id, slash, rest = path.removeprefix(STREAMS).partition("/")
-    if not 0 < len(id) <= _LONGEST_ID or not _ID_CHARACTERS.issuperset(id):
-        return ()
-    if slash:
-        return (Route(path=path, method="POST", kind="ticket", id=id),) if rest == "ticket" else ()
-    return tuple(Route(path=path, method=method, kind="stream", id=id) for method in ("GET", "DELETE"))
+def table_of(aliases: Iterable[Alias] = ()) -> Table:
+    """Return the table with `aliases`. Raises ValueError for one that names no route or takes the path of another."""
+    table = {route.path: route for route in ROUTES}
+    for alias in aliases:
+        if alias.path in table or alias.path.startswith(_PREFIX):
+            raise ValueError(f"the alias {alias.path!r} is the path of another route")
+        if alias.route not in table or "{" in alias.route:
+            raise ValueError(f"the alias {alias.path!r} is for {alias.route!r}, where there is no route")
+        table[alias.path] = evolve(table[alias.route], path=alias.path)
+    return table
+
+
+def find(scope: Scope, table: Table) -> Found:
+    """Return the route of a request. Raises Refused: 404 for any other path, an escaped one too; 405 for its method.
+
+    Preflights are answered before: their method is none of a route.
+    """
+    found = locate(scope, table)
+    if scope["method"] not in found.route.methods:
+        raise Refused(errors.wrong_method(found.route.allow))
+    return found
+
+
+def locate(scope: Scope, table: Table) -> Found:
+    """Return the route of a path, whatever the method. Raises Refused with 404."""
+    path: str = scope["path"]
+    raw: bytes | None = scope.get("raw_path")
+    # An escape, %2f or any other, makes the two different; so do the absolute URLs that some servers pass on.
+    if (raw is not None and raw.partition(b"?")[0] != path.encode()) or "{" in path:
+        raise Refused(errors.unknown_route())
+    if path in table:
+        return Found(table[path])
+    stream = _STREAM.fullmatch(path)
+    if stream is None:
+        raise Refused(errors.unknown_route())
+    return Found(table[f"{_PREFIX}{{id}}{stream[3] or ''}"], stream[2])
+
+
+def dialect_of(scope: Scope, route: Route | None = None) -> DialectName:
+    """Return the dialect of an error: that of the route, else Anthropic's if ``anthropic-version`` was sent."""
+    if route is not None and route.dialect is not None:
+        return route.dialect
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    return "anthropic" if any(name == b"anthropic-version" for name, _ in headers) else "openai"
