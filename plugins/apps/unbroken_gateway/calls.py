@@ -11,11 +11,11 @@ from unbroken import Event
 from . import edge, frames, rules
 from .admission import Place
 from .bodies import encode_body, read_body
-from .estimate import input_tokens
-from .forwarding import client_headers, upstream_headers, upstream_query
 from .errors import Problem
+from .estimate import input_tokens
 from .exchange import Exchange, RawHeaders
 from .failures import problem_of
+from .forwarding import client_headers, upstream_headers, upstream_query
 from .house import House
 from .meter import Meter
 from .outlets import Direct, Logged
@@ -163,7 +163,9 @@ class _Job:
         upstream = prepared.upstream
         return Call(
             client=self.snapshot.upstreams.clients[upstream.name],
-            url=self.snapshot.upstreams.url(upstream.name, self.route.upstream_path, upstream_query(self.exchange.scope)),
+            url=self.snapshot.upstreams.url(
+                upstream.name, self.route.upstream_path, upstream_query(self.exchange.scope)
+            ),
             headers=dict(upstream_headers(self.exchange.scope, upstream.dialect)),
             content=encode_body(prepared.body),
             place=place,

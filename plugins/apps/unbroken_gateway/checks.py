@@ -10,7 +10,7 @@ from unbroken.headers import Headers
 from unbroken.validators import nearest, shown
 
 from .exposure import Finding, check_exposure, url_fault
-from .routes import ROUTES, TARGETS
+from .routes import ROUTES
 from .rules import ANY, models_of
 from .settings import Plan, Settings, Upstream
 
@@ -19,6 +19,8 @@ _FIXED_FIELDS: Final = frozenset(
 )
 """What the rules decide, so that no setting may."""
 _ALIAS: Final = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+_TARGETS: Final = tuple(route.path for route in ROUTES if route.takes_body)
+"""The routes that an alias may name."""
 _OURS: Final = ("/v1/streams/", "/health/")
 _ONE_WORKER: Final = (
     'must be 1 with state = "memory", because each worker would count alone: '
@@ -150,8 +152,11 @@ def _aliases(settings: Settings) -> Iterator[Finding]:
             yield place, "must be a plain path such as /api/claude"
         elif alias.path in ours or alias.path.startswith(_OURS):
             yield place, "is a path of the gateway itself"
-        if alias.route not in TARGETS:
-            yield place, f"must be one of {', '.join(TARGETS)}, not {shown(alias.route)}{nearest(alias.route, TARGETS)}"
+        if alias.route not in _TARGETS:
+            yield (
+                place,
+                f"must be one of {', '.join(_TARGETS)}, not {shown(alias.route)}{nearest(alias.route, _TARGETS)}",
+            )
 
 
 def _unknown(kind: str, name: str, names: Collection[str]) -> str:

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from unbroken.plain_http import is_loopback
 from unbroken.validators import nearest, shown
 
-from .reading import address
 from .settings import LOOPBACK_HOSTS, Issuer, Settings
+from .units import address
 
 Finding = tuple[str, str]
 """The place of a problem below ``gateway``, and the message."""

@@ -1,12 +1,9 @@
 """The routes that ask no model: health, the list of models, and resumable streams."""
 
-from typing import Final
-from urllib.parse import parse_qs
-
 import msgspec
 from attrs import define
 
-from . import edge, rules
+from . import rules
 from .exchange import Exchange
 from .house import House
 from .routes import Found
@@ -24,7 +21,9 @@ class LocalRoutes:
         name = found.route.name
         if name in ("live", "ready"):
             good = name == "live" or await self.house.ready()
-            await exchange.answer_json(b'{"status":"ok"}' if good else b'{"status":"unavailable"}', 200 if good else 503)
+            await exchange.answer_json(
+                b'{"status":"ok"}' if good else b'{"status":"unavailable"}', 200 if good else 503
+            )
             return
         principal = await self.house.principal(exchange, snapshot)
         if name == "models":

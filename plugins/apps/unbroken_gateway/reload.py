@@ -1,20 +1,19 @@
-"""Swaps the configuration under running calls: each call keeps the snapshot that it began with."""
+"""Swap the configuration under calls: each call keeps the snapshot that it began with."""
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import Any, Final, Generic, Protocol, TypeVar
 
-import anyio
-from anyio import to_thread
-from attrs import define, evolve, frozen
+from attrs import define, evolve, field
 
 from unbroken import ConfigurationError, Problem
 
 from .checks import check
 from .settings import Settings
 
-T = TypeVar("T")
+logger: Final = logging.getLogger("unbroken.gateway")
 
 FIXED: Final = (
     "listen",
@@ -27,115 +26,114 @@ FIXED: Final = (
     "keys",
     "pepper",
     "audit",
+    "resume",
 )
-"""The settings of what is opened once, when the gateway starts. A reload keeps them as they are and says so."""
+"""The settings of what is opened once, when the gateway starts. A reload leaves them as they are and says so."""
 _CREATED: Final = ("admin_credential", "pepper")
 """What the start may have created: a file that says nothing of them changes nothing."""
 
-_log = logging.getLogger("unbroken")
+
+class Closable(Protocol):
+    """What is built from settings."""
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        ...
 
 
-@frozen(kw_only=True)
-class Reloaded:
-    """What a reload did."""
-
-    problems: tuple[Problem, ...] = ()
-    """What is wrong with the new configuration; if there is anything, the old one is still in force."""
-    restart: tuple[str, ...] = ()
-    """The settings that differ and take effect only after a restart."""
-
-    @property
-    def swapped(self) -> bool:
-        """Whether new calls get the new configuration."""
-        return not self.problems
+S = TypeVar("S", bound=Closable)
 
 
 @define(eq=False)
-class _Version(Generic[T]):
-    snapshot: T
+class _Version(Generic[S]):
     settings: Settings
-    leases: int = 0
+    snapshot: S
+    users: int = 0
     retired: bool = False
-    closed: bool = False
+    idle: asyncio.Event = field(factory=asyncio.Event)
+    """Set when it is retired and its last call has ended."""
+
+    def note(self) -> None:
+        if self.retired and not self.users:
+            self.idle.set()
 
 
-class Live(Generic[T]):
-    """The configuration in force: a snapshot, built from settings, for each call to lease.
+@define(eq=False)
+class Live(Generic[S]):
+    """The configuration in force."""
 
-    `build` makes a snapshot, such as the clients of all upstreams, and may raise ConfigurationError; `close` closes one
-    when its last call has ended; `load` reads the file again and runs in a thread.
-    """
+    build: Callable[[Settings], Awaitable[S]]
+    """Makes a snapshot of a configuration, such as its clients. May raise ConfigurationError."""
+    load: Callable[[], Settings] | None = None
+    """Reads the configuration again, in a thread; None if there is nothing to read."""
+    _current: "_Version[S] | None" = field(default=None, init=False)
+    _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False)
+    _closing: "set[asyncio.Task[None]]" = field(factory=set["asyncio.Task[None]"], init=False)
 
-    def __init__(
-        self,
-        settings: Settings,
-        snapshot: T,
-        *,
-        build: Callable[[Settings], Awaitable[T]],
-        close: Callable[[T], Awaitable[None]],
-        load: Callable[[], Settings],
-    ) -> None:
-        self._current = _Version(snapshot, settings)
-        self._build = build
-        self._close = close
-        self._load = load
-        self._lock = anyio.Lock()
+    async def start(self, settings: Settings) -> None:
+        """Build the first snapshot. Raises what `build` raises."""
+        self._current = _Version(settings, await self.build(settings))
 
     @property
     def settings(self) -> Settings:
         """The settings in force for new calls."""
-        return self._current.settings
+        return self._version.settings
 
-    @property
-    def snapshot(self) -> T:
-        """The snapshot in force, for a look without waiting; a call uses `lease`."""
-        return self._current.snapshot
-
-    @asynccontextmanager
-    async def lease(self) -> AsyncGenerator[T]:
-        """Hold the snapshot in force, which stays open and the same to the end of the block."""
-        version = self._current
-        version.leases += 1
+    @contextmanager
+    def use(self) -> Generator[S]:
+        """Hold the snapshot in force: to the end of the block it is the same and stays open."""
+        version = self._version
+        version.users += 1
         try:
             yield version.snapshot
         finally:
-            version.leases -= 1
-            await self._close_if_idle(version)
+            version.users -= 1
+            version.note()
 
-    async def reload(self) -> Reloaded:
-        """Load, check and build the new configuration, then swap it in; with any problem, nothing changes.
+    async def reload(self) -> tuple[str, ...]:
+        """Load, check and build the configuration anew, then swap it in for new calls.
 
-        One reload runs at a time.
+        Returns the settings that differ but take effect only after a restart. Raises ConfigurationError with all
+        problems, also when there is nothing to read again; then nothing has changed. One reload runs at a time.
         """
+        if self.load is None:
+            raise ConfigurationError.of(Problem("config", "was not read from a file, so it cannot be read again"))
         async with self._lock:
-            old = self._current
-            try:
-                settings, restart = _merged(old.settings, await to_thread.run_sync(self._load))
-                snapshot = await self._build(settings)
-            except ConfigurationError as error:
-                return Reloaded(problems=error.problems or (Problem("", error.message),))
-            self._current = _Version(snapshot, settings)
-            await self._retire(old)
-            return Reloaded(restart=restart)
+            old = self._version
+            settings, restart = _merged(old.settings, await asyncio.to_thread(self.load))
+            self._current = _Version(settings, await self.build(settings))
+            self._retire(old)
+        return restart
 
     async def aclose(self) -> None:
-        """Close the snapshot when its last call has ended, at once if there is none. A lease after it is a bug."""
+        """Close every snapshot, each when its last call has ended. Nothing can be used after it."""
         async with self._lock:
-            await self._retire(self._current)
+            if self._current is not None:
+                self._retire(self._current)
+                self._current = None
+        if self._closing:
+            await asyncio.wait(list(self._closing))
 
-    async def _retire(self, version: _Version[T]) -> None:
+    @property
+    def _version(self) -> "_Version[S]":
+        if self._current is None:
+            raise RuntimeError("the gateway has not started, or has been closed")
+        return self._current
+
+    def _retire(self, version: "_Version[S]") -> None:
         version.retired = True
-        await self._close_if_idle(version)
+        version.note()
+        task = asyncio.ensure_future(_close(version))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
-    async def _close_if_idle(self, version: _Version[T]) -> None:
-        if not version.retired or version.leases or version.closed:
-            return
-        version.closed = True
-        with anyio.CancelScope(shield=True):
-            try:
-                await self._close(version.snapshot)
-            except Exception as error:  # noqa: BLE001  the call that ended last has nothing to do with it
-                _log.warning("An old configuration could not be closed: %s", type(error).__name__)
+
+async def _close(version: "_Version[Any]") -> None:
+    await version.idle.wait()
+    try:
+        await version.snapshot.aclose()
+    except Exception as error:  # noqa: BLE001  no call has to do with it any more
+        logger.warning("an old configuration could not be closed: %s", type(error).__name__)
 
 
 def _merged(old: Settings, new: Settings) -> tuple[Settings, tuple[str, ...]]:
@@ -145,7 +143,7 @@ def _merged(old: Settings, new: Settings) -> tuple[Settings, tuple[str, ...]]:
     """
     created: dict[str, Any] = {name: getattr(new, name) or getattr(old, name) for name in _CREATED}
     if new.development_token is not None and old.development_token is not None:
-        created["development_token"] = old.development_token  # it is random, and its users know the old one
+        created["development_token"] = old.development_token  # it may be random, and its users know the old one
     new = evolve(new, **created)
     restart = tuple(name for name in FIXED if getattr(new, name) != getattr(old, name))
     merged = evolve(new, **{name: getattr(old, name) for name in restart})

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
 from unbroken import Usage
 
 from . import errors
 from .bodies import MAX_DECODED
 from .errors import Refused
+from .frames import Form
 from .prices import cost
 from .routes import Route
 from .settings import Model, Plan, Settings, Upstream
@@ -36,12 +37,12 @@ DROPPED: Final = frozenset(
 )
 """Fields of a body that are never sent upstream. No API of a vendor needs them from a client of a gateway."""
 
-_CAPS: Final[Mapping[str, tuple[str, ...]]] = {
+_CAPS: Final[Mapping[Form, tuple[str, ...]]] = {
     "messages": ("max_tokens",),
     "chat": ("max_completion_tokens", "max_tokens"),
     "responses": ("max_output_tokens",),
 }
-"""The fields that bound the output, for each kind of route."""
+"""The fields that bound the output, in each form."""
 _LONGEST_NAME: Final = 256
 _LONGEST_TOOLS: Final = 256 * 1024
 """Bytes of tools that are decoded, to find the models in them."""
@@ -53,19 +54,17 @@ class Prepared:
 
     model: Model
     upstream: Upstream
-    body: dict[str, Any]
+    body: dict[str, Any] = field(repr=False)
     """What is sent upstream."""
     asked_model: str
     """The model as the client named it; the name of the default if it named none."""
     streamed: bool
     wants_usage: bool
     """Whether the client asked for the usage chunk of a chat completion, which is asked for in any case."""
-    input_tokens: int
-    """Estimated from the characters."""
-    output_tokens: int
-    """The most tokens that the model may answer with, over all choices."""
+    estimated_input: int
+    """Tokens of the input, estimated from its characters."""
     estimate: Cost
-    """What is to be reserved."""
+    """What is to be reserved: the estimated input, and the most output that the model may answer with."""
 
 
 def prepare(
@@ -84,12 +83,12 @@ def prepare(
     if "tools" in sent:
         sent["tools"] = _tools(sent["tools"], models)
     choices = _capped_choices(sent, model) if route.name == "chat" else 1
-    output = _capped_tokens(sent, model, route) * choices if route.creates else 0
-    wants_usage = _with_usage(sent) if streamed and route.name == "chat" else False
-    if route.creates:
+    output = 0 if route.form is None else _capped_tokens(sent, model, route.form) * choices
+    wants_usage = _with_usage(sent) if streamed and route.form == "chat" else False
+    if route.form is not None:
         sent.update(model.body)
     sent["model"] = _upstream_name(model, asked)
-    tokens = input_tokens if route.creates else 0
+    tokens = 0 if route.form is None else input_tokens
     return Prepared(
         model=model,
         upstream=settings.upstreams[model.upstream],
@@ -97,8 +96,7 @@ def prepare(
         asked_model=asked,
         streamed=streamed,
         wants_usage=wants_usage,
-        input_tokens=tokens,
-        output_tokens=output,
+        estimated_input=tokens,
         estimate=Cost(
             tokens=tokens + output, micro_usd=cost(model.price, Usage(input_tokens=tokens, output_tokens=output))
         ),
@@ -138,7 +136,7 @@ def _chosen(asked: Any, models: Sequence[Model]) -> tuple[Model, str]:
         model = next((model for model in models if model.name != ANY), None)
         asked = model and model.name
     elif not isinstance(asked, str) or not 0 < len(asked) <= _LONGEST_NAME:
-        raise _invalid("model must be the name of a model")
+        raise Refused(errors.invalid_request("model must be the name of a model"))
     else:
         model = _named(asked, models)
     if model is None:
@@ -159,7 +157,7 @@ def _tools(tools: Any, models: Sequence[Model]) -> Any:
         if b'"model"' not in text and b"\\u" not in text:
             return tools
         if len(text) > _LONGEST_TOOLS:
-            raise _invalid("tools that name models are too long")
+            raise Refused(errors.invalid_request("tools that name models are too long"))
         tools = msgspec.json.decode(text)
     if not isinstance(tools, list):
         return tools
@@ -182,17 +180,17 @@ def _upstream_name(model: Model, asked: str) -> str:
 def _streamed(body: Mapping[str, Any], route: Route) -> bool:
     streamed = body.get("stream")
     if streamed is not None and not isinstance(streamed, bool):
-        raise _invalid("stream must be true or false")
-    return bool(streamed) and route.creates
+        raise Refused(errors.invalid_request("stream must be true or false"))
+    return bool(streamed) and route.form is not None
 
 
-def _capped_tokens(sent: dict[str, Any], model: Model, route: Route) -> int:
+def _capped_tokens(sent: dict[str, Any], model: Model, form: Form) -> int:
     """Bound the tokens of one choice and return them."""
-    fields = _CAPS[route.name]
+    fields = _CAPS[form]
     given = {name: _number(sent, name, 0) for name in fields if sent.get(name) is not None}
     for name in fields:
         sent.pop(name, None)
-    filled = model.cap_field if route.name == "chat" else fields[0]
+    filled = model.cap_field if form == "chat" else fields[0]
     capped = {name: min(number, model.max_tokens) for name, number in given.items()} or {filled: model.max_tokens}
     sent.update(capped)
     return max(capped.values())
@@ -208,7 +206,7 @@ def _capped_choices(sent: dict[str, Any], model: Model) -> int:
 def _number(sent: Mapping[str, Any], name: str, least: int) -> int:
     value = sent[name]
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise _invalid(f"{name} must be a whole number of at least {least}")
+        raise Refused(errors.invalid_request(f"{name} must be a whole number of at least {least}"))
     return value
 
 
@@ -218,7 +216,7 @@ def _with_usage(sent: dict[str, Any]) -> bool:
     if isinstance(options, msgspec.Raw):
         options = msgspec.json.decode(options) if len(memoryview(options)) <= MAX_DECODED else ()
     if options is not None and not isinstance(options, dict):
-        raise _invalid("stream_options must be an object")
+        raise Refused(errors.invalid_request("stream_options must be an object"))
     given = cast("dict[str, Any]", options or {})
     sent["stream_options"] = {**given, "include_usage": True}
     return given.get("include_usage") is True
@@ -237,7 +235,3 @@ def _anthropic(model: Model) -> dict[str, Any]:
         "lifecycle": "active",
         "max_tokens": model.max_tokens,
     }
-
-
-def _invalid(text: str) -> Refused:
-    return Refused(errors.invalid_request(text))

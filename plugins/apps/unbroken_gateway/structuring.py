@@ -10,7 +10,7 @@ from unbroken import ConfigurationError, Problem
 from unbroken.config import Given, structure
 from unbroken.validators import shown
 
-from . import reading
+from . import units
 from .settings import CORS, Alias, AuditSettings, Issuer, Model, Plan, Resume, Settings, Upstream
 from .values import Allowance, Price
 
@@ -28,25 +28,25 @@ def _plain(read: Callable[[Any], Any]) -> _Reader:
 def _secret_values(value: Any, environ: Mapping[str, str]) -> Any:
     if not isinstance(value, Mapping):
         return value
-    return {name: reading.secret(each, environ) for name, each in cast("Mapping[str, Any]", value).items()}
+    return {name: units.secret(each, environ) for name, each in cast("Mapping[str, Any]", value).items()}
 
 
 _READERS: Final[Mapping[type[Any], Mapping[str, _Reader]]] = {
     Settings: {
-        "max_body": _plain(reading.size),
-        "state": reading.secret,  # the URL of Redis may hold a password
-        "admin_credential": reading.secret,
-        "pepper": reading.secret,
+        "max_body": _plain(units.size),
+        "state": units.secret,  # the URL of Redis may hold a password
+        "admin_credential": units.secret,
+        "pepper": units.secret,
     },
-    Issuer: {"secret": reading.secret},
-    Upstream: {"key": reading.secret, "headers": _secret_values},
-    Price: dict.fromkeys(("input", "output", "cache_read", "cache_write"), _plain(reading.dollars)),
+    Issuer: {"secret": units.secret},
+    Upstream: {"key": units.secret, "headers": _secret_values},
+    Price: dict.fromkeys(("input", "output", "cache_read", "cache_write"), _plain(units.dollars)),
     Allowance: {
-        "requests": _plain(reading.rate),
-        "tokens": _plain(reading.rate),
-        "budget": _plain(reading.budget),
+        "requests": _plain(units.rate),
+        "tokens": _plain(units.rate),
+        "budget": _plain(units.budget),
     },
-    Resume: {"max_bytes": _plain(reading.size), "encryption_key": reading.secret},
+    Resume: {"max_bytes": _plain(units.size), "encryption_key": units.secret},
 }
 """The settings whose form in the file is not that of their value."""
 _NOT_IN_THE_FILE: Final = ("development_token", "development_plan")
