@@ -65,7 +65,7 @@ def _name(instance: Any, attribute: Any, value: Any) -> None:
     must_be(attribute.name, value, str, "text")
 
 
-def _without_traceback(function: Callable[P, T]) -> Callable[P, T]:
+def without_traceback(function: Callable[P, T]) -> Callable[P, T]:
     """Return `function` so that no error that it raises has a frame with its arguments, which are credentials."""
 
     @functools.wraps(function)
@@ -96,7 +96,7 @@ class Target:
     """
     headers: Mapping[str, str] = field(default=Headers(), converter=_fields, repr=False)
     """Header fields, which replace those of the request of the same name."""
-    body: Mapping[str, Any] = field(factory=dict, converter=_body, repr=_shown_body)
+    body: Mapping[str, Any] = field(factory=dict[str, Any], converter=_body, repr=_shown_body)
     """Fields of the JSON body, such as ``model``, which replace those of the request of the same name."""
     keys: tuple[Mapping[str, str], ...] = field(default=(), converter=_keys, repr=False)
     """The keys of this target, in the order of their use, each as the header fields that carry it.
@@ -120,7 +120,7 @@ class Target:
         return self
 
 
-Target.__init__ = _without_traceback(Target.__init__)  # type: ignore[method-assign]
+Target.__init__ = without_traceback(Target.__init__)  # type: ignore[method-assign]
 
 
 def _targets(value: Iterable[Target]) -> tuple[Target, ...]:
@@ -154,6 +154,9 @@ class FallbackConfig:
     takes its place."""
     shadow: bool = field(default=False, validator=flag)
     """Whether to try the settings out: each move is reported with `shadow` True, and none is made."""
+
+
+FallbackConfig.__init__ = without_traceback(FallbackConfig.__init__)  # type: ignore[method-assign]
 
 
 class FallbackOptions(TypedDict, total=False):

@@ -56,7 +56,7 @@ def _address(own: str, url: str | None, *, strip: bool) -> str:
     parts = urlsplit(own)
     if strip:
         kept = [each for each in parts.query.split("&") if not _is_secret_parameter(each)]
-        parts = parts._replace(query="&".join(kept))
+        parts = parts._replace(query="&".join(kept), fragment="")
     if url is None:
         return parts.geturl()
     path = SplitResult("", "", parts.path or "/", parts.query, "").geturl()

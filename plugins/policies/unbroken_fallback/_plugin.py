@@ -31,7 +31,7 @@ from unbroken import (
 )
 from unbroken.decisions import ShouldRetry
 
-from ._config import FallbackConfig, FallbackOptions
+from ._config import FallbackConfig, FallbackOptions, without_traceback
 from ._cooldowns import Cooldowns
 from ._moving import moved
 from ._slots import Slot, slots
@@ -81,6 +81,7 @@ class Fallback(Plugin):
     )
     config: FallbackConfig
 
+    @without_traceback
     def __init__(self, config: FallbackConfig | None = None, /, **options: Unpack[FallbackOptions]) -> None:
         super().__init__(config, **options)
         self._slots = slots(self.config.targets)
