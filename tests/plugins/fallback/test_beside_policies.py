@@ -74,7 +74,7 @@ def test_keys_of_one_host_have_gates_of_their_own_with_place(play: Play) -> None
     target = Target(keys=with_key("a", "b"))
     busy = status(429, retry_after="30")
 
-    def tried(limit_by_place: bool) -> Played:  # noqa: FBT001
+    def tried(limit_by_place: bool) -> Played:
         fallback = Fallback(targets=[target])
         limit = RateLimit(key=fallback.place) if limit_by_place else RateLimit()
         return play(world(api=[status(501), busy, WHOLE]), [Timeout(), fallback, Retry(), limit])

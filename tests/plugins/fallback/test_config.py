@@ -59,7 +59,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "none": (lambda: Fallback(), "fallback.targets: is required"),
     "empty": (lambda: Fallback(targets=[]), "targets: must have at least one target"),
     "one": (lambda: Fallback(targets=Target(url="https://a.example")), "targets: must be a list of targets"),  # type: ignore[arg-type]
-    "table": (lambda: Fallback(targets=[{"keys": [{"x-api-key": CANARY}]}]), r"targets\[0\]: must be a Target, not dict"),  # type: ignore[list-item]
+    "table": (
+        lambda: Fallback(targets=[{"keys": [{"x-api-key": CANARY}]}]),
+        r"targets\[0\]: must be a Target, not dict",
+    ),  # type: ignore[list-item]
     "same": (lambda: Target(), "needs a url, headers, a body or keys"),
     "twice": (
         lambda: Fallback(targets=[Target(name="a", body={"n": 1}), Target(name="a", body={"n": 2})]),
