@@ -11,7 +11,7 @@ from .audit import Audit, AuditUnavailable
 from .errors import Refused, budget_spent, unavailable, user_limit
 from .meter import Meter
 from .state import State, StateUnavailable
-from .traffic import Entry
+from .traffic import Entry, Phase
 from .values import AuditEnd, AuditStart, Denied, Ending, Grant
 
 SLOT_TTL: Final = 60.0
@@ -38,7 +38,7 @@ class Place:
     first_byte: float | None = None
     _settled: int = 0
 
-    def reached(self, phase: str) -> None:
+    def reached(self, phase: Phase) -> None:
         """Note in which phase the call is."""
         self.entry.phase = phase
         if phase == "streaming" and self.first_byte is None:

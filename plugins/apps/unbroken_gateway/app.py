@@ -62,9 +62,8 @@ class Gateway:
     async def _http(self, exchange: Exchange) -> None:
         self._under_way.add(exchange)
         try:
-            async with self.house.live.lease() as snapshot:
-                with suppress(ClientGone):
-                    await exchange.run(lambda its: self._handle(its, snapshot))
+            with self.house.live.use() as snapshot, suppress(ClientGone):
+                await exchange.run(lambda its: self._handle(its, snapshot))
         finally:
             self._under_way.discard(exchange)
 

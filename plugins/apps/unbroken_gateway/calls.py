@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from attrs import define
@@ -22,7 +23,7 @@ from .outlets import Direct, Logged
 from .relay import Call
 from .routes import Route
 from .snapshot import Snapshot
-from .streams import Writer
+from .streams.live import Writer
 from .values import AuditStart, Principal
 
 EVENT_STREAM: Final[RawHeaders] = [
@@ -143,7 +144,7 @@ class _Job:
 
     async def _admitted(self) -> Call:
         """Reserve a place, and return the call that is to be made in it."""
-        settings, prepared = self.snapshot.settings, self.prepared
+        settings, prepared, scope = self.snapshot.settings, self.prepared, self.exchange.scope
         entry = self.house.traffic.begin(
             self.row.request_id,
             self.row.user,
@@ -156,17 +157,15 @@ class _Job:
             price=prepared.model.price,
             characters_per_token=settings.characters_per_token,
             estimate=prepared.estimate,
-            estimated_input=prepared.input_tokens,
+            estimated_input=prepared.estimated_input,
         )
         allowance = settings.plans[self.principal.plan].allowance
         place: Place = await self.house.admission.enter(self.row, allowance, meter, entry)
         upstream = prepared.upstream
         return Call(
             client=self.snapshot.upstreams.clients[upstream.name],
-            url=self.snapshot.upstreams.url(
-                upstream.name, self.route.upstream_path, upstream_query(self.exchange.scope)
-            ),
-            headers=dict(upstream_headers(self.exchange.scope, upstream.dialect)),
+            url=self.snapshot.upstreams.url(upstream.name, self.route.upstream_path, upstream_query(scope)),
+            headers={"content-type": "application/json", **dict(upstream_headers(scope, upstream.dialect))},
             content=encode_body(prepared.body),
             place=place,
             framing=self._framing(),

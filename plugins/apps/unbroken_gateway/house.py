@@ -13,15 +13,17 @@ from unbroken_metrics import Metrics
 
 from .admission import Admission
 from .audit import Audit
-from .auth import Authenticator
+from .auth.authenticator import Authenticator
 from .errors import Problem, Refused, forbidden_scope, no_credential
 from .exchange import Exchange
 from .reload import Live
 from .routes import table_of
 from .settings import Settings
 from .snapshot import Snapshot
-from .state import State, StateUnavailable, open_state
-from .streams import Streams, open_log
+from .state import State, StateUnavailable
+from .state.opening import open_state
+from .streams.live import Streams
+from .streams.opening import open_log
 from .traffic import Traffic
 from .upstreams import Upstreams
 from .values import Principal
@@ -54,7 +56,12 @@ class House:
     async def open(self) -> None:
         """Connect to the stores and build the clients. Raises ConfigurationError and whatever the stores raise."""
         settings = self.settings
-        self.state = open_state(settings, on_failure=self.traffic.failed)
+        self.state = open_state(
+            settings.state,
+            workers=settings.workers,
+            on_state_failure=settings.on_state_failure,
+            on_failure=self.traffic.failed,
+        )
         self.audit = Audit.of(settings.audit)
         self.streams = Streams(open_log(settings.state, settings.resume), settings.resume)
         self.admission = Admission(
@@ -63,13 +70,8 @@ class House:
             refuse_without_audit=settings.audit.on_failure == "refuse",
             on_lost=self.traffic.failed,
         )
-        self.live = Live(
-            settings,
-            await self._build(settings),
-            build=self._build,
-            close=Snapshot.aclose,
-            load=self.load or (lambda: settings),
-        )
+        self.live = Live(self._build, self.load)
+        await self.live.start(settings)
         self.background(self.admission.beat_forever())
 
     async def _build(self, settings: Settings) -> Snapshot:
@@ -100,10 +102,7 @@ class House:
 
     async def reload(self) -> Settings:
         """Read the configuration again and return the settings in force. Raises ConfigurationError."""
-        done = await self.live.reload()
-        if done.problems:
-            raise ConfigurationError.of(*done.problems)
-        for name in done.restart:
+        for name in await self.live.reload():
             logger.warning("%s changes only after a restart", name)
         return self.live.settings
 
@@ -112,7 +111,7 @@ class House:
         try:
             await self.reload()
         except ConfigurationError as error:
-            logger.error("the new configuration is not used: %s", error)
+            logger.error("the new configuration is not used: %s", error)  # noqa: TRY400  it says all
         else:
             logger.info("the new configuration is in force")
 

@@ -10,7 +10,8 @@ from .answers import in_band, status_of
 from .errors import Problem
 from .exchange import ClientGone, Exchange, RawHeaders
 from .frames import KEEPALIVE
-from .streams import Fenced, Writer
+from .streams import Fenced
+from .streams.live import Writer
 
 
 class Outlet(Protocol):

@@ -2,7 +2,7 @@
 
 from attrs import define
 
-from .auth import Authenticator
+from .auth.authenticator import Authenticator
 from .routes import Table
 from .settings import Settings
 from .upstreams import Upstreams

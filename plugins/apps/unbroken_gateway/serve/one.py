@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-import socket
 from collections.abc import Awaitable, Callable
+from socket import socket
 from typing import Any, Final
 
 from attrs import define, field
@@ -25,8 +25,8 @@ class Process:
     """
 
     house: House
-    socket: socket.socket
-    admin_socket: socket.socket | None = None
+    at: socket
+    admin_at: socket | None = None
     on_ready: Callable[[], Awaitable[None]]
     """Called when requests are accepted."""
     _gateway: Gateway = field(init=False)
@@ -44,11 +44,11 @@ class Process:
         self._gateway = Gateway(self.house)
         main = listener(self._gateway, head_deadline=settings.head_deadline, drain=settings.drain)
         self._servers.append(main)
-        serving = asyncio.ensure_future(main.serve([self.socket]))
+        serving = asyncio.ensure_future(main.serve([self.at]))
         await _started(main, serving)
         admin = None
-        if self.admin_socket is not None and not serving.done():
-            admin = await self._serve_admin(self.admin_socket)
+        if self.admin_at is not None and not serving.done():
+            admin = await self._serve_admin(self.admin_at)
         if not serving.done():
             await self.on_ready()
         try:
@@ -60,7 +60,7 @@ class Process:
                 self._servers[-1].should_exit = True
                 await admin
 
-    async def _serve_admin(self, at: socket.socket) -> "asyncio.Task[Any]":
+    async def _serve_admin(self, at: socket) -> "asyncio.Task[Any]":
         settings = self.house.settings
         app = AdminApp(
             settings=settings,
@@ -92,5 +92,5 @@ class Process:
 
 async def _started(server: Listener, serving: "asyncio.Task[Any]") -> None:
     """Wait until the server accepts, or has ended because it cannot."""
-    while not server.started and not serving.done():
+    while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.005)
