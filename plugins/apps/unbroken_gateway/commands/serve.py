@@ -15,7 +15,8 @@ UNUSABLE = 2
 
 def serve(
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="The TOML file; without one, a model that is played.")
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="The TOML file; without one, a model that is played."),
     ] = None,
     listen: Annotated[
         str | None, typer.Option("--listen", metavar="HOST:PORT", help="Where clients connect; port 0 is a free one.")

@@ -5,6 +5,7 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from attrs import evolve
 
@@ -18,6 +19,7 @@ from ..settings import Settings
 from .listening import bind, url_of
 from .loop import new_event_loop
 from .one import Process
+from .supervisor import Supervisor
 from .words import announce
 
 
@@ -31,7 +33,7 @@ def run(
             settings = development(os.environ, {"anthropic": model.url, "openai": model.url})
         else:
             settings = load(config, os.environ)
-        changes = {"listen": listen, "workers": workers}
+        changes: dict[str, Any] = {"listen": listen, "workers": workers}
         settings = evolve(settings, **{name: value for name, value in changes.items() if value is not None})
         if admin_listen is not None:
             settings = evolve(settings, admin_listen=admin_listen or None)
@@ -42,7 +44,6 @@ def run(
 def _serve(settings: Settings, config: Path | None, *, as_json: bool) -> None:
     at = bind(settings.listen, "gateway.listen")
     admin_at = None if settings.admin_listen is None else bind(settings.admin_listen, "gateway.admin_listen")
-    house = House(settings, None if config is None else lambda: with_secrets(load(config, os.environ)))
 
     async def ready() -> None:
         announce(
@@ -54,5 +55,13 @@ def _serve(settings: Settings, config: Path | None, *, as_json: bool) -> None:
             environ=os.environ,
         )
 
+    def again() -> Settings:
+        return with_secrets(load(config, os.environ))
+
+    serving: Process | Supervisor
+    if settings.workers == 1 or config is None:
+        serving = Process(house=House(settings, None if config is None else again), at=at, admin_at=admin_at, on_ready=ready)
+    else:
+        serving = Supervisor(settings=settings, config=config, load=again, at=at, admin_at=admin_at, on_ready=ready)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(Process(house=house, at=at, admin_at=admin_at, on_ready=ready).run())
+        runner.run(serving.run())

@@ -45,7 +45,7 @@ class Process:
         main = listener(self._gateway, head_deadline=settings.head_deadline, drain=settings.drain)
         self._servers.append(main)
         serving = asyncio.ensure_future(main.serve([self.at]))
-        await _started(main, serving)
+        await started(main, serving)
         admin = None
         if self.admin_at is not None and not serving.done():
             admin = await self._serve_admin(self.admin_at)
@@ -73,7 +73,7 @@ class Process:
         self._servers.append(server)
         task = asyncio.ensure_future(server.serve([at]))
         task.add_done_callback(lambda _: app.close())
-        await _started(server, task)
+        await started(server, task)
         return task
 
     def stop(self) -> None:
@@ -90,7 +90,7 @@ class Process:
         self.house.background(self.house.reload_quietly())
 
 
-async def _started(server: Listener, serving: "asyncio.Task[Any]") -> None:
+async def started(server: Listener, serving: "asyncio.Task[Any]") -> None:
     """Wait until the server accepts, or has ended because it cannot."""
     while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.005)
