@@ -109,7 +109,7 @@ def _opened(config: Path | None, plan: str | None = None) -> "Generator[KeyStore
         with closing(KeyStore(path, None if plan is None else settings.pepper)) as store:
             yield store
     except ConfigurationError as error:
-        sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
+        sys.stderr.write("".join(f"{problem.path}: {problem.message}\n" for problem in error.problems))
         raise typer.Exit(UNUSABLE) from None
     except sqlite3.Error as error:
         sys.stderr.write(f"the file of keys cannot be used: {type(error).__name__}\n")
