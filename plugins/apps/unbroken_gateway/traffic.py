@@ -103,8 +103,8 @@ class Traffic:
         self._open: dict[int, Entry] = {}
         self._recent: deque[tuple[float, float, float | None]] = deque(maxlen=_RECENT_CALLS)
         """When calls ended, their durations, and their times to the first content."""
-        self._seconds: deque[list[int]] = deque(maxlen=_HISTORY + 1)
-        """Pairs of a second and the requests that began in it."""
+        self._seconds: OrderedDict[int, int] = OrderedDict()
+        """The requests that began in each second, of which there are few."""
         self._plans: OrderedDict[str, str] = OrderedDict()
         self.alerts: deque[Alert] = deque(maxlen=_SHOWN)
         self.began = 0
@@ -221,15 +221,13 @@ class Traffic:
     def _count(self, now: float) -> None:
         self.began += 1
         second = int(now)
-        if self._seconds and self._seconds[-1][0] == second:
-            self._seconds[-1][1] += 1
-        else:
-            self._seconds.append([second, 1])
+        self._seconds[second] = self._seconds.get(second, 0) + 1
+        if len(self._seconds) > _HISTORY + 1:
+            self._seconds.popitem(last=False)
 
     def _history(self, now: float) -> list[int]:
         """Return the requests that began in each of the last 60 whole seconds, the newest last."""
-        began = {second: number for second, number in self._seconds}
-        return [began.get(second, 0) for second in range(int(now) - _HISTORY, int(now))]
+        return [self._seconds.get(second, 0) for second in range(int(now) - _HISTORY, int(now))]
 
 
 def percentiles(times: Iterable[float]) -> dict[str, float | None]:

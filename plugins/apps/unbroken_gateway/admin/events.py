@@ -6,7 +6,7 @@ from typing import Any, Final
 import anyio
 import msgspec
 
-from .http import BadRequest, Receive, Send
+from .http import Receive, Send
 
 MOST_VIEWERS: Final = 8
 """Dashboards that are open at one time."""
@@ -20,17 +20,23 @@ class Viewers:
         self._open: set[anyio.CancelScope] = set()
 
     async def show(self, receive: Receive, send: Send) -> None:
-        """Send snapshots until the viewer leaves. Raises BadRequest when there are too many viewers."""
+        """Send snapshots until the viewer leaves. One viewer too many is told to come back later."""
+        headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         if len(self._open) >= MOST_VIEWERS:
-            raise BadRequest(503, "too many dashboards are open")
+            await send({"type": "http.response.body", "body": b"retry: 10000\nevent: busy\ndata:\n\n"})
+            return
+        left = anyio.Event()
         async with anyio.create_task_group() as tasks:
             scope = tasks.cancel_scope
             self._open.add(scope)
             try:
-                tasks.start_soon(_left, receive, scope)
+                tasks.start_soon(_watch, receive, left, scope)
                 await self._send(send)
             finally:
                 self._open.discard(scope)
+        if not left.is_set():
+            await send({"type": "http.response.body", "body": b""})
 
     def close(self) -> None:
         """End all streams."""
@@ -38,15 +44,14 @@ class Viewers:
             scope.cancel()
 
     async def _send(self, send: Send) -> None:
-        headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
         while True:
             event = b"event: snapshot\ndata: " + msgspec.json.encode(await self._values()) + b"\n\n"
             await send({"type": "http.response.body", "body": event, "more_body": True})
             await anyio.sleep(self._interval)
 
 
-async def _left(receive: Receive, scope: anyio.CancelScope) -> None:
+async def _watch(receive: Receive, left: anyio.Event, scope: anyio.CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    left.set()
     scope.cancel()

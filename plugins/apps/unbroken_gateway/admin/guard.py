@@ -73,7 +73,7 @@ def split(place: str) -> tuple[str, str]:
 
 
 class Sessions:
-    """Cookies that prove a login. Nothing is stored: they are signed with the credential, whose change ends them all."""
+    """Cookies that prove a login. They are signed with the credential, whose change ends them; nothing is stored."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now

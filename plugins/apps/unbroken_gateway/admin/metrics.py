@@ -67,7 +67,7 @@ def _gauge(name: str, doc: str, labels: tuple[str, ...], samples: Any) -> "Metri
     return _filled(GaugeMetricFamily(PREFIX + name, doc, labels=labels), samples)
 
 
-def _filled(family: Any, samples: Any) -> Any:
+def _filled(family: "Metric", samples: Any) -> "Metric":
     for names, number in samples:
         family.add_metric((names,) if isinstance(names, str) else names, number)
     return family

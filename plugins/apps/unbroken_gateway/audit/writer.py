@@ -45,6 +45,17 @@ class AuditStatus:
     """Rows that are not written yet."""
 
 
+def caller() -> RunSoon:
+    """Return what has a function called in the running event loop, from any thread."""
+    trio: Any = sys.modules.get("trio")  # a task of trio's has imported it already
+    if trio is not None and trio.lowlevel.in_trio_task():
+        run_soon: RunSoon = trio.lowlevel.current_trio_token().run_sync_soon
+        return run_soon
+    import asyncio
+
+    return asyncio.get_running_loop().call_soon_threadsafe
+
+
 @define(eq=False)
 class Job:
     """A row to write, or a question about the rows."""
@@ -54,7 +65,7 @@ class Job:
     ask: Callable[[Store], Any] | None = None
     keep: bool = True
     """Whether the row is tried again when it could not be written."""
-    run_soon: RunSoon = field(factory=lambda: caller())
+    run_soon: RunSoon = field(factory=caller)
     done: anyio.Event = field(factory=anyio.Event)
     answer: Any = None
     error: Exception | None = None
@@ -169,14 +180,3 @@ def _wake(jobs: Iterable[Job]) -> None:
 def _set(events: list[anyio.Event]) -> None:
     for event in events:
         event.set()
-
-
-def caller() -> RunSoon:
-    """Return what has a function called in the running event loop, from any thread."""
-    trio: Any = sys.modules.get("trio")  # a task of trio's has imported it already
-    if trio is not None and trio.lowlevel.in_trio_task():
-        run_soon: RunSoon = trio.lowlevel.current_trio_token().run_sync_soon
-        return run_soon
-    import asyncio
-
-    return asyncio.get_running_loop().call_soon_threadsafe
