@@ -2,7 +2,7 @@
 
 import typer
 
-from .commands import keys
+from .commands import audit, keys
 from .commands.serve import serve
 
 app = typer.Typer(name="unbroken_gateway", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

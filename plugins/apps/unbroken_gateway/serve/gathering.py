@@ -1,6 +1,6 @@
 """The traffic of several workers as one: what each reports, and the sums that the admin port shows."""
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -34,7 +34,7 @@ def report(traffic: Traffic) -> dict[str, Any]:
         "calls": [[*key, number] for key, number in traffic.calls.items()],
         "open": [_entry(entry) for entry in list(traffic._open.values())],
         "recent": [list(each) for each in traffic._recent],
-        "seconds": [list(each) for each in traffic._seconds],
+        "seconds": list(traffic._seconds.items()),
         "plans": dict(traffic._plans),
         "alerts": [asdict(alert) for alert in traffic.alerts],
         "circuits": [asdict(circuit) for circuit in circuits],
@@ -84,7 +84,7 @@ class Gathered(Traffic):
         self._open = {number: Entry(**entry, traffic=self) for number, entry in enumerate(_all(reports, "open"))}
         self._recent = deque(sorted(map(tuple, _all(reports, "recent"))), maxlen=self._recent.maxlen)
         seconds = _total(dict(each["seconds"]) for each in reports)
-        self._seconds = deque(([second, number] for second, number in sorted(seconds.items())), self._seconds.maxlen)
+        self._seconds = OrderedDict(sorted(seconds.items()))
         for each in reports:
             self._plans.update(each["plans"])
         alerts = sorted(_all(reports, "alerts"), key=lambda alert: alert["at"])

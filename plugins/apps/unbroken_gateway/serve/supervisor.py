@@ -18,7 +18,6 @@ from ..settings import Settings
 from ..state.opening import open_state
 from .gathering import Gathered
 from .listening import listener
-from .one import started
 from .worker import HANDED_ON
 
 logger: Final = logging.getLogger("unbroken.gateway")
@@ -88,8 +87,8 @@ class Supervisor:
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "unbroken_gateway.serve.worker",
+                "-c",
+                "from unbroken_gateway.serve.worker import main; main()",
                 str(self.at.fileno()),
                 str(theirs.fileno()),
                 pass_fds=(self.at.fileno(), theirs.fileno()),
@@ -131,8 +130,7 @@ class Supervisor:
         server = listener(app, head_deadline=self.settings.head_deadline, drain=1)
         serving = asyncio.ensure_future(server.serve([self.admin_at]))
         try:
-            await started(server, serving)
-            await serving
+            await asyncio.shield(serving)
         except asyncio.CancelledError:
             app.close()
             server.should_exit = True

@@ -77,6 +77,3 @@ def main() -> None:
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(worker.run())
 
-
-if __name__ == "__main__":
-    main()
