@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
 
 from . import DEADLINE, Fenced, LogUnavailable, Page, StreamState
@@ -140,7 +140,7 @@ class RedisLog:
             return await script(keys=keys(id), args=arguments)
 
     @contextlib.asynccontextmanager
-    async def _bounded(self) -> AsyncIterator[None]:
+    async def _bounded(self) -> AsyncGenerator[None, None]:
         try:
             async with asyncio.timeout(self._deadline):
                 yield

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 
 
 class Bells:
@@ -18,7 +18,7 @@ class Bells:
                 each.set_result(None)
 
     @contextlib.contextmanager
-    def listening(self, id: str) -> Iterator[asyncio.Future[None]]:
+    def listening(self, id: str) -> Generator[asyncio.Future[None], None, None]:
         """Return what is done when the bell rings. Listen first, then look at the log: no news falls between."""
         news = asyncio.get_running_loop().create_future()
         self._listening.setdefault(id, set()).add(news)

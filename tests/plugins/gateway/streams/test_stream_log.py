@@ -112,7 +112,12 @@ def test_r27_a_repeated_append_adds_nothing_and_a_number_is_never_used_again(sto
         log, id = await opened(store)
         for _ in range(3):
             assert await log.append(id, 1, 1, frames(1, 2)) == 2
-        for seq, some, end in ((1, frames(9), None), (4, frames(9), None), (2, frames(9, 9), None), (2, frames(2), "done")):
+        for seq, some, end in (
+            (1, frames(9), None),
+            (4, frames(9), None),
+            (2, frames(9, 9), None),
+            (2, frames(2), "done"),
+        ):
             with pytest.raises(ValueError, match="frame 3 is next"):
                 await log.append(id, 1, seq, some, end)  # type: ignore[arg-type]
         for _ in range(3):
