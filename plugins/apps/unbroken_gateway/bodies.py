@@ -52,9 +52,11 @@ def parse_body(body: bytes) -> dict[str, Any]:
         fields = _measure(body)
         found = _decode(body)
         values = {name: _value(raw) for name, raw in found.items()}
-    except (ValueError, RecursionError):
-        raise _invalid("The body is not a valid JSON object in UTF-8.") from None
-    if len(found) != fields and not (fields == 1 and not found):
+    except (ValueError, RecursionError):  # which would keep a part of the body as their context
+        fields, values = 0, None
+    if values is None:
+        raise _invalid("The body is not a valid JSON object in UTF-8.")
+    if values and len(values) != fields:
         raise _invalid("The body has a field twice.")
     return values
 

@@ -106,7 +106,7 @@ def locate(scope: Scope, table: Table) -> Found:
     path: str = scope["path"]
     raw: bytes | None = scope.get("raw_path")
     # An escape, %2f or any other, makes the two different; so do the absolute URLs that some servers pass on.
-    if (raw is not None and raw.partition(b"?")[0] != path.encode()) or "{" in path:
+    if (raw is not None and raw.partition(b"?")[0] != path.encode(errors="replace")) or "{" in path:
         raise Refused(errors.unknown_route())
     if path in table:
         return Found(table[path])
