@@ -38,7 +38,7 @@ CLASSES = {
         504: "InternalServerError",
     },
 }
-"""The class that the SDKs raise, by status: a pattern, as the two of OpenAI do not agree on those they have none for."""
+"""The class that the SDKs raise, by status: a pattern, as the two of OpenAI differ where they have no class for one."""
 
 
 @frozen(kw_only=True)
