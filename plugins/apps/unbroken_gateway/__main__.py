@@ -8,7 +8,7 @@ from .commands.serve import serve
 app = typer.Typer(name="unbroken_gateway", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(serve)
 app.add_typer(keys.app, name="keys")
-# app.add_typer(audit.app, name="audit")
+app.add_typer(audit.audit, name="audit")
 
 if __name__ == "__main__":
     app()

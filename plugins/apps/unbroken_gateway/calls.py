@@ -23,7 +23,7 @@ from .outlets import Direct, Logged
 from .relay import Call
 from .routes import Route
 from .snapshot import Snapshot
-from .streams.live import Writer
+from .streams.writing import Writer
 from .values import AuditStart, Principal
 
 EVENT_STREAM: Final[RawHeaders] = [
@@ -92,7 +92,7 @@ class _Job:
 
     async def plain(self) -> None:
         """Answer with the whole answer of the upstream."""
-        answer = await (await self._admitted()).send(self.exchange)
+        answer = await (await self._admitted()).send(cut=lambda: self.exchange.cut)
         if isinstance(answer, Problem):
             await self.exchange.refuse(answer)
             return
@@ -112,7 +112,7 @@ class _Job:
         outlet = Direct(self.exchange, EVENT_STREAM, settings.keepalive, settings.open_after)
         outlet.start()
         try:
-            await call.stream(self.exchange, outlet)
+            await call.stream(outlet)
         finally:
             outlet.close()
 
@@ -123,24 +123,22 @@ class _Job:
         opened: asyncio.Future[Problem | None] = asyncio.get_running_loop().create_future()
 
         async def produce(writer: Writer) -> None:
-            await call.stream(self.exchange, Logged(writer, self.exchange, opened))
+            await call.stream(Logged(writer, self.exchange, opened))
 
-        id = await streams.start(self.principal.user, produce)
-        timeout = settings.open_after or None
-        await asyncio.wait((opened,), timeout=timeout)
+        try:
+            id = await streams.start(self.principal.user, produce, dialect=self.exchange.form)
+        except BaseException:
+            await call.place.leave("failed", 503, error="streams")
+            raise
+        await asyncio.wait((opened,), timeout=settings.open_after or None)
         problem = opened.result() if opened.done() else None
         if problem is not None:
-            await streams.delete(id)
+            await streams.delete(id, self.principal.user)
             await self.exchange.refuse(problem)
             return
-        await self.exchange.open(
-            [
-                *EVENT_STREAM,
-                (b"unbroken-stream", id.encode("ascii")),
-                (b"unbroken-stream-ttl", b"%d" % settings.resume.ttl),
-            ]
-        )
-        await streams.serve(id, self.principal.user, 0, self.exchange.write, keepalive=settings.keepalive)
+        ttl = (b"unbroken-stream-ttl", b"%d" % settings.resume.ttl)
+        await self.exchange.open([*EVENT_STREAM, (b"unbroken-stream", id.encode("ascii")), ttl])
+        await streams.serve(id, self.principal.user, 0, self.exchange.send_part, keepalive=settings.keepalive)
 
     async def _admitted(self) -> Call:
         """Reserve a place, and return the call that is to be made in it."""

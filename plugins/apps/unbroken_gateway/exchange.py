@@ -143,6 +143,10 @@ class Exchange:
         """Send a part of the stream. Raises ClientGone if the client does not read it in `send_deadline` seconds."""
         await self._put({"type": "http.response.body", "body": data, "more_body": more})
 
+    async def send_part(self, data: bytes, more: bool) -> None:
+        """Send a part of a stream, as `write` does."""
+        await self.write(data, more=more)
+
     async def _start(self, status: int, headers: RawHeaders) -> None:
         self.status = status
         await self._put({"type": "http.response.start", "status": status, "headers": headers})

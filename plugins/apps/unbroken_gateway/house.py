@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -12,9 +13,10 @@ from unbroken import ConfigurationError, Error
 from unbroken_metrics import Metrics
 
 from .admission import Admission
+from .answers import last_frame
 from .audit import Audit
 from .auth.authenticator import Authenticator
-from .errors import Problem, Refused, forbidden_scope, no_credential
+from .errors import Problem, Refused, forbidden_scope, internal, no_credential
 from .exchange import Exchange
 from .reload import Live
 from .routes import table_of
@@ -22,8 +24,10 @@ from .settings import Settings
 from .snapshot import Snapshot
 from .state import State, StateUnavailable
 from .state.opening import open_state
-from .streams.live import Streams
+from .streams import StreamLog
+from .streams.live import BATCH, Streams
 from .streams.opening import open_log
+from .streams.tickets import Tickets
 from .traffic import Traffic
 from .upstreams import Upstreams
 from .values import Principal
@@ -40,11 +44,15 @@ class House:
     """Reads the configuration again; None if there is nothing to read."""
     draining: bool = field(default=False, init=False)
     """Whether new calls are refused because the process stops."""
+    stop_at: float = field(default=0.0, init=False)
+    """Until when the streams under way may go on once it stops, in monotonic seconds."""
     now: Callable[[], float] = time.time
     metrics: Metrics = field(factory=Metrics, init=False)
     traffic: Traffic = field(init=False)
     state: State = field(init=False)
     streams: Streams = field(init=False)
+    tickets: Tickets = field(init=False)
+    _log: StreamLog = field(init=False)
     audit: Audit = field(init=False)
     admission: Admission = field(init=False)
     live: Live[Snapshot] = field(init=False)
@@ -63,7 +71,16 @@ class House:
             on_failure=self.traffic.failed,
         )
         self.audit = Audit.of(settings.audit)
-        self.streams = Streams(open_log(settings.state, settings.resume), settings.resume)
+        self._log = open_log(settings.state, settings.resume)
+        self.streams = Streams(
+            self._log,
+            settings.resume,
+            last_frame,
+            on_failure=self._producer_failed,
+            batch=0 if settings.state == "memory" else BATCH,
+        )
+        secret = settings.pepper or settings.admin_credential or secrets.token_urlsafe(32)
+        self.tickets = Tickets(self._log, secret.encode(), settings.resume.ttl)
         self.admission = Admission(
             state=self.state,
             audit=self.audit,
@@ -115,6 +132,10 @@ class House:
         else:
             logger.info("the new configuration is in force")
 
+    def _producer_failed(self, id: str, error: Exception) -> None:
+        logger.error("the stream %s failed by a bug", id, exc_info=error)
+        self.traffic.alert(internal())
+
     async def ready(self) -> bool:
         """Return whether calls can be admitted."""
         if self.draining:
@@ -139,6 +160,11 @@ class House:
 
     async def aclose(self) -> None:
         """Write what is to be written, then close everything."""
+        try:
+            async with asyncio.timeout(max(0.0, self.stop_at - time.monotonic())):
+                await self.streams.drain()
+        except TimeoutError:
+            pass
         await self.streams.aclose()
         for task in list(self._tasks):
             task.cancel()
@@ -147,4 +173,5 @@ class House:
         await self.admission.finished()
         await self.live.aclose()
         await self.state.aclose()
+        await self._log.aclose()
         await self.audit.aclose()

@@ -11,11 +11,21 @@ from .errors import Problem
 from .exchange import ClientGone, Exchange, RawHeaders
 from .frames import KEEPALIVE
 from .streams import Fenced
-from .streams.live import Writer
+from .streams.writing import Writer
 
 
 class Outlet(Protocol):
     """Takes what a call gives."""
+
+    @property
+    def status(self) -> int:
+        """The status that the client has got; 0 before."""
+        ...
+
+    @property
+    def cut(self) -> bool:
+        """Whether the gateway, not the client, ends a call that is cancelled now."""
+        ...
 
     async def open(self) -> None:
         """The call has content: from here on failures are told in the stream."""
@@ -43,6 +53,16 @@ class Direct:
     _written_at: float = field(default=0.0, init=False)
     _timer: asyncio.TimerHandle | None = field(default=None, init=False)
     _pulse: "asyncio.Task[None] | None" = field(default=None, init=False)
+
+    @property
+    def status(self) -> int:
+        """The status that was sent."""
+        return self.exchange.status
+
+    @property
+    def cut(self) -> bool:
+        """Whether the gateway stops."""
+        return self.exchange.cut
 
     def start(self) -> None:
         """Count the time until the stream is opened without content."""
@@ -120,6 +140,16 @@ class Logged:
     exchange: Exchange
     opened: "asyncio.Future[Problem | None]"
     """Resolved when there is content, or with the failure before it."""
+
+    @property
+    def status(self) -> int:
+        """That of every stream: failures are in it."""
+        return 200
+
+    @property
+    def cut(self) -> bool:
+        """Whether the stream was taken away by anything but its user's wish."""
+        return self.writer.reason != "cancelled"
 
     async def open(self) -> None:
         """Say that there is content."""

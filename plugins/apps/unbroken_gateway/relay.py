@@ -10,7 +10,7 @@ from unbroken import AsyncClient, AsyncStream, Error, Event, PlainAnswer
 
 from .admission import BudgetSpent, Place
 from .errors import Problem, budget_spent, internal, unavailable
-from .exchange import ClientGone, Exchange
+from .exchange import ClientGone
 from .outlets import Outlet
 from .values import Ending
 
@@ -36,7 +36,7 @@ class Call:
     """Called with each failure of an upstream, for the log."""
     on_disconnect: str = "cancel"
 
-    async def stream(self, exchange: Exchange, outlet: Outlet) -> None:
+    async def stream(self, outlet: Outlet) -> None:
         """Carry a streamed call to its end, and account for it."""
         stream = self.client.stream(
             "POST", self.url, headers=self.headers, content=self.content, request_id=self.place.request_id
@@ -48,10 +48,10 @@ class Call:
                 await self._carry(stream, outlet)
                 ending, status = "success", 200
             except ClientGone:
-                ending, status = "cancelled", exchange.status
+                ending, status = "cancelled", outlet.status
             except asyncio.CancelledError:
-                ending, status = "cut" if exchange.cut else "cancelled", exchange.status
-                if not exchange.cut:
+                ending, status = "cut" if outlet.cut else "cancelled", outlet.status
+                if not outlet.cut:
                     raise
                 status = await _told(outlet, unavailable(None))
             except BudgetSpent:
@@ -87,8 +87,11 @@ class Call:
         if not ended:
             await outlet.write([_DONE] if self.done_mark else [], end=True)
 
-    async def send(self, exchange: Exchange) -> PlainAnswer | Problem:
-        """Make a call that is not streamed, and account for it. Returns the whole answer, or what to answer instead."""
+    async def send(self, *, cut: Callable[[], bool]) -> PlainAnswer | Problem:
+        """Make a call that is not streamed, and account for it. Returns the whole answer, or what to answer instead.
+
+        `cut` tells, when the call is cancelled, whether the gateway or its client ends it.
+        """
         place = self.place
         place.reached("before headers")
         ending: Ending = "failed"
@@ -102,8 +105,8 @@ class Call:
             ending, status, facts = "success", answer.status_code, {"attempts": answer.attempts}
             return answer
         except asyncio.CancelledError:
-            ending, status = ("cut", 503) if exchange.cut else ("cancelled", 0)
-            if not exchange.cut:
+            ending, status = ("cut", 503) if cut() else ("cancelled", 0)
+            if not cut():
                 raise
             return unavailable(None)
         except Error as failure:

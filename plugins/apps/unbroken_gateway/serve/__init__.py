@@ -60,7 +60,9 @@ def _serve(settings: Settings, config: Path | None, *, as_json: bool) -> None:
 
     serving: Process | Supervisor
     if settings.workers == 1 or config is None:
-        serving = Process(house=House(settings, None if config is None else again), at=at, admin_at=admin_at, on_ready=ready)
+        serving = Process(
+            house=House(settings, None if config is None else again), at=at, admin_at=admin_at, on_ready=ready
+        )
     else:
         serving = Supervisor(settings=settings, config=config, load=again, at=at, admin_at=admin_at, on_ready=ready)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:

@@ -79,12 +79,17 @@ class Process:
     def stop(self) -> None:
         """Let the calls under way end; the second time, end them."""
         if self._stopping:
-            self._gateway.cut()
+            self._cut()
             return
         self._stopping = self.house.draining = True
+        self.house.stop_at = asyncio.get_running_loop().time() + self.house.settings.drain
         for server in self._servers[:1]:
             server.should_exit = True
-        self._cutting = asyncio.get_running_loop().call_later(self.house.settings.drain, self._gateway.cut)
+        self._cutting = asyncio.get_running_loop().call_later(self.house.settings.drain, self._cut)
+
+    def _cut(self) -> None:
+        self.house.stop_at = 0.0
+        self._gateway.cut()
 
     def _reload(self) -> None:
         self.house.background(self.house.reload_quietly())

@@ -20,7 +20,7 @@ The gateway is ready on {url}
   curl:
 
     curl -N {url}/v1/messages -H "x-api-key: {token}" -H "content-type: application/json" \\
-      -d '{{"model":"claude-sonnet-4-5","max_tokens":200,"stream":true,"messages":[{{"role":"user","content":"Hello"}}]}}'
+      -d '{{"model":"claude-sonnet-4-5","stream":true,"messages":[{{"role":"user","content":"Hello"}}]}}'
 
   The SDK of Anthropic, and that of OpenAI, in Python; those in JavaScript take baseURL and apiKey:
 

@@ -76,4 +76,3 @@ def main() -> None:
     worker = Worker(Path(told["config"]), told["settings"], at, control)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(worker.run())
-
