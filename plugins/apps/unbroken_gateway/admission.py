@@ -1,11 +1,12 @@
 """Admits calls: the audit row, the reservation, and what is settled, released and written when the call ends."""
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from attrs import define, field
+
+from unbroken import Clock
 
 from .audit import Audit, AuditUnavailable
 from .errors import Refused, budget_spent, unavailable, user_limit
@@ -42,7 +43,7 @@ class Place:
         """Note in which phase the call is."""
         self.entry.phase = phase
         if phase == "streaming" and self.first_byte is None:
-            self.first_byte = time.monotonic() - self.started_at
+            self.first_byte = self.admission.clock.monotonic() - self.started_at
 
     async def grow(self) -> None:
         """Settle what was used beyond the reservation. Raises BudgetSpent if the budget does not cover it."""
@@ -64,7 +65,7 @@ class Place:
     async def _leave(self, ending: Ending, status: int, facts: dict[str, Any]) -> None:
         admission, meter, used = self.admission, self.meter, self.meter.used
         said = meter.usage
-        duration = time.monotonic() - self.started_at
+        duration = self.admission.clock.monotonic() - self.started_at
         admission.held.pop(self.grant.id, None)
         try:
             await admission.state.settle(self.grant, used)
@@ -73,7 +74,7 @@ class Place:
             admission.on_lost("settle")
         end = AuditEnd(
             request_id=self.request_id,
-            at=admission.now(),
+            at=admission.clock.time(),
             ending=ending,
             status=status,
             input_tokens=None if said is None else said.input_tokens,
@@ -99,13 +100,13 @@ class Admission:
     refuse_without_audit: bool
     on_lost: Callable[[str], None]
     """Called with the name of what could not be stored."""
-    now: Callable[[], float] = time.time
+    clock: Clock
     held: dict[str, Grant] = field(factory=dict[str, Grant], init=False)
     _tasks: "set[asyncio.Task[None]]" = field(factory=set["asyncio.Task[None]"], init=False)
 
     async def enter(self, row: AuditStart, allowance: Any, meter: Meter, entry: Entry) -> Place:
         """Write the row, then reserve. Raises Refused, with the row ended."""
-        started_at = time.monotonic()
+        started_at = self.clock.monotonic()
         try:
             await self.audit.start(row)
         except AuditUnavailable:
@@ -118,13 +119,13 @@ class Admission:
         except StateUnavailable:
             problem, answer = unavailable(1.0), None
         except BaseException:
-            await self.shielded(self.written(_refused(row, self.now(), "cancelled", 0, "")))
+            await self.shielded(self.written(_refused(row, self.clock.time(), "cancelled", 0, "")))
             raise
         if isinstance(answer, Denied):
             problem = budget_spent() if answer.limit == "budget" else user_limit(answer.retry_after)
         if problem is not None or not isinstance(answer, Grant):
             problem = problem or unavailable(1.0)
-            end = _refused(row, self.now(), "failed", problem.status, problem.name)
+            end = _refused(row, self.clock.time(), "failed", problem.status, problem.name)
             entry.end(end)
             await self.shielded(self.written(end))
             raise Refused(problem)

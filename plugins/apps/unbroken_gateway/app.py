@@ -10,8 +10,8 @@ from . import cors, edge, routes
 from .calls import Calls
 from .errors import Refused, internal, unavailable
 from .exchange import ClientGone, Exchange, Receive, Scope, Send
-from .house import House
 from .local_routes import LocalRoutes
+from .services import Services
 from .snapshot import Snapshot
 
 logger: Final = logging.getLogger("unbroken.gateway")
@@ -19,16 +19,16 @@ logger: Final = logging.getLogger("unbroken.gateway")
 
 @define(eq=False)
 class Gateway:
-    """The gateway as an ASGI application. Its lifespan opens and closes `house`."""
+    """The gateway as an ASGI application. Its lifespan opens and closes `services`."""
 
-    house: House
+    services: Services
     _under_way: set[Exchange] = field(factory=set[Exchange], init=False)
     _calls: Calls = field(init=False)
     _local: LocalRoutes = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._calls = Calls(self.house)
-        self._local = LocalRoutes(self.house)
+        self._calls = Calls(self.services)
+        self._local = LocalRoutes(self.services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan of the process."""
@@ -49,20 +49,20 @@ class Gateway:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 try:
-                    await self.house.open()
+                    await self.services.open()
                 except Exception as error:
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     raise
                 await send({"type": "lifespan.startup.complete"})
             else:
-                await self.house.aclose()
+                await self.services.aclose()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
     async def _http(self, exchange: Exchange) -> None:
         self._under_way.add(exchange)
         try:
-            with self.house.live.use() as snapshot, suppress(ClientGone):
+            with self.services.live.use() as snapshot, suppress(ClientGone):
                 await exchange.run(lambda its: self._handle(its, snapshot))
         finally:
             self._under_way.discard(exchange)
@@ -71,13 +71,13 @@ class Gateway:
         try:
             await self._route(exchange, snapshot)
         except Refused as refused:
-            self.house.traffic.refused(refused.problem)
+            self.services.traffic.refused(refused.problem)
             await exchange.refuse(refused.problem)
         except ClientGone:
             raise
         except Exception:
             logger.exception("request %s failed by a bug", exchange.id)
-            self.house.traffic.alert(internal(), request_id=exchange.id)
+            self.services.traffic.alert(internal(), request_id=exchange.id)
             if exchange.status:
                 exchange.abort()
             else:
@@ -101,7 +101,7 @@ class Gateway:
         exchange.form = route.form or exchange.form
         edge.check_body(scope, route, settings.max_body)
         if route.takes_body:
-            if self.house.draining:
+            if self.services.draining:
                 raise Refused(unavailable(1.0))
             await self._calls.answer(exchange, route, snapshot)
         else:

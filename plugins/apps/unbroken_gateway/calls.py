@@ -1,7 +1,6 @@
 """The routes that ask a model: admitted, carried, and answered streamed or whole."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -17,11 +16,11 @@ from .estimate import input_tokens
 from .exchange import Exchange, RawHeaders
 from .failures import problem_of
 from .forwarding import client_headers, upstream_headers, upstream_query
-from .house import House
 from .meter import Meter
 from .outlets import Direct, Logged
 from .relay import Call
 from .routes import Route
+from .services import Services
 from .snapshot import Snapshot
 from .streams.writing import Writer
 from .values import AuditStart, Principal
@@ -38,12 +37,12 @@ EVENT_STREAM: Final[RawHeaders] = [
 class Calls:
     """Answers the POST routes."""
 
-    house: House
+    services: Services
 
     async def answer(self, exchange: Exchange, route: Route, snapshot: Snapshot) -> None:
         """Answer one request. Raises Refused."""
         settings = snapshot.settings
-        principal = await self.house.principal(exchange, snapshot)
+        principal = await self.services.principal(exchange, snapshot)
         raw = await exchange.body(settings.body_deadline)
         body = await read_body(raw)
         tokens = input_tokens(raw, settings.characters_per_token)
@@ -51,7 +50,7 @@ class Calls:
         row = AuditStart(
             request_id=exchange.id,
             client_request_id="" if exchange.shown_id == exchange.id else exchange.shown_id,
-            at=self.house.now(),
+            at=self.services.clock.time(),
             user=principal.user,
             issuer=principal.issuer,
             plan=principal.plan,
@@ -62,7 +61,7 @@ class Calls:
             streamed=prepared.streamed,
             prompt=raw if settings.audit.prompts else None,
         )
-        job = _Job(self.house, exchange, route, snapshot, principal, prepared, row)
+        job = _Job(self.services, exchange, route, snapshot, principal, prepared, row)
         if not prepared.streamed:
             await job.plain()
         elif job.resumable:
@@ -77,7 +76,7 @@ class Calls:
 class _Job:
     """One request that has passed the checks."""
 
-    house: House
+    services: Services
     exchange: Exchange
     route: Route
     snapshot: Snapshot
@@ -105,7 +104,7 @@ class _Job:
     async def drained_stream(self) -> None:
         """Stream to the client; when it leaves, read on to the end of the call, for its usage."""
         call = await self._admitted()
-        await asyncio.shield(self.house.background(self._carry(call)))
+        await asyncio.shield(self.services.background(self._carry(call)))
 
     async def _carry(self, call: Call) -> None:
         settings = self.snapshot.settings
@@ -118,7 +117,7 @@ class _Job:
 
     async def resumable_stream(self) -> None:
         """Write the stream into a log that outlives the connection, and read it from there."""
-        settings, streams = self.snapshot.settings, self.house.streams
+        settings, streams = self.snapshot.settings, self.services.streams
         call = await self._admitted()
         opened: asyncio.Future[Problem | None] = asyncio.get_running_loop().create_future()
 
@@ -143,7 +142,7 @@ class _Job:
     async def _admitted(self) -> Call:
         """Reserve a place, and return the call that is to be made in it."""
         settings, prepared, scope = self.snapshot.settings, self.prepared, self.exchange.scope
-        entry = self.house.traffic.begin(
+        entry = self.services.traffic.begin(
             self.row.request_id,
             self.row.user,
             self.route.path,
@@ -158,7 +157,7 @@ class _Job:
             estimated_input=prepared.estimated_input,
         )
         allowance = settings.plans[self.principal.plan].allowance
-        place: Place = await self.house.admission.enter(self.row, allowance, meter, entry)
+        place: Place = await self.services.admission.enter(self.row, allowance, meter, entry)
         upstream = prepared.upstream
         return Call(
             client=self.snapshot.upstreams.clients[upstream.name],
@@ -169,9 +168,12 @@ class _Job:
             framing=self._framing(),
             done_mark=self.route.name == "chat",
             problem_of=lambda error: problem_of(
-                error, now=time.monotonic(), max_retry_after=settings.max_retry_after, show=upstream.show_errors
+                error,
+                now=self.services.clock.monotonic(),
+                max_retry_after=settings.max_retry_after,
+                show=upstream.show_errors,
             ),
-            alert=self.house.failed,
+            alert=self.services.failed,
             on_disconnect=upstream.on_disconnect if prepared.streamed else "",
         )
 

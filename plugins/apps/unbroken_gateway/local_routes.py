@@ -10,8 +10,8 @@ from . import edge, errors, rules
 from .calls import EVENT_STREAM
 from .errors import Problem, Refused
 from .exchange import Exchange
-from .house import House
 from .routes import Found
+from .services import Services
 from .snapshot import Snapshot
 from .state import StateUnavailable
 from .streams import LogUnavailable
@@ -30,29 +30,29 @@ _REFUSALS: Final[dict[Refusal, Problem]] = {
 class LocalRoutes:
     """Answers the routes without a body."""
 
-    house: House
+    services: Services
 
     async def answer(self, exchange: Exchange, found: Found, snapshot: Snapshot) -> None:
         """Answer one request. Raises Refused."""
         try:
             await self._answer(exchange, found, snapshot)
         except LogUnavailable:
-            self.house.traffic.failed("streams")
+            self.services.traffic.failed("streams")
             raise Refused(errors.unavailable(1.0)) from None
 
     async def _answer(self, exchange: Exchange, found: Found, snapshot: Snapshot) -> None:
         name = found.route.name
         if name in ("live", "ready"):
-            await self._health(exchange, ready=name == "live" or await self.house.ready())
+            await self._health(exchange, ready=name == "live" or await self.services.ready())
         elif name == "models":
-            principal = await self.house.principal(exchange, snapshot)
+            principal = await self.services.principal(exchange, snapshot)
             listed = rules.models_answer(snapshot.settings, principal, exchange.dialect)
             await exchange.answer_json(msgspec.json.encode(listed), headers=[(b"vary", b"anthropic-version")])
         elif name == "ticket":
             await self._ticket(exchange, found.stream, snapshot)
         elif exchange.scope["method"] == "DELETE":
-            principal = await self.house.principal(exchange, snapshot)
-            if not await self.house.streams.delete(found.stream, principal.user):
+            principal = await self.services.principal(exchange, snapshot)
+            if not await self.services.streams.delete(found.stream, principal.user):
                 raise Refused(errors.unknown_stream())
             await exchange.answer((204, exchange.ids(), b""))
         else:
@@ -71,8 +71,8 @@ class LocalRoutes:
         if "ticket" in query:
             user, after = await self._redeemed(exchange, id, query["ticket"][0], cursor)
         else:
-            user, after = (await self.house.principal(exchange, snapshot)).user, _good(parse_cursor(id, cursor))
-        reader = await self.house.streams.open(id, user, after)
+            user, after = (await self.services.principal(exchange, snapshot)).user, _good(parse_cursor(id, cursor))
+        reader = await self.services.streams.open(id, user, after)
         if reader is Refusal.END:
             await exchange.answer((204, exchange.ids(), b""))
             return
@@ -83,13 +83,13 @@ class LocalRoutes:
 
     async def _ticket(self, exchange: Exchange, id: str, snapshot: Snapshot) -> None:
         """Give a page the URL under which its EventSource reads a stream."""
-        principal = await self.house.principal(exchange, snapshot)
+        principal = await self.services.principal(exchange, snapshot)
         origins = edge.values_of(exchange.scope, b"origin")
         if len(origins) != 1:
             raise Refused(
                 errors.invalid_request("A ticket is for the page of one Origin; without one, use Last-Event-ID.")
             )
-        ticket = await self.house.tickets.issue(id, principal.user, origins[0].decode("latin-1"))
+        ticket = await self.services.tickets.issue(id, principal.user, origins[0].decode("latin-1"))
         if isinstance(ticket, Refusal):
             raise Refused(_REFUSALS[ticket])
         told = {"ticket": ticket, "path": f"/v1/streams/{id}?ticket={ticket}"}
@@ -97,13 +97,13 @@ class LocalRoutes:
 
     async def _redeemed(self, exchange: Exchange, id: str, ticket: str, cursor: str | None) -> tuple[str, int]:
         """Return the user and the cursor of a ticket. Raises Refused."""
-        found = await self.house.tickets.redeem(ticket, _origin(exchange), cursor)
+        found = await self.services.tickets.redeem(ticket, _origin(exchange), cursor)
         if isinstance(found, Refusal):
             raise Refused(_REFUSALS[found])
         issuer, _, name = found.owner.partition("|")
         principal = Principal(id=name, issuer=issuer, plan="", issued_at=found.issued_at)
         try:
-            revoked = await self.house.state.revoked(principal)
+            revoked = await self.services.state.revoked(principal)
         except StateUnavailable:
             raise Refused(errors.unavailable(1.0)) from None
         if found.id != id or revoked:

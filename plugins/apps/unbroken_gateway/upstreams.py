@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, field
-from unbroken_fallback import Fallback, Target
 
-from unbroken import AsyncClient
+from unbroken import AsyncClient, AsyncTransport, Clock
 from unbroken.config import default_plugins
 from unbroken.registry import resolve_plugins
+from unbroken_fallback import Fallback, Target
 from unbroken_metrics import Metrics
 
 from .settings import Settings, Upstream
@@ -48,6 +48,8 @@ class Upstreams:
     settings: Settings
     metrics: Metrics
     """Counts the calls of all clients, and knows their circuits."""
+    clock: Clock
+    transport: AsyncTransport | None = None
     clients: dict[str, AsyncClient] = field(factory=dict[str, AsyncClient], init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -57,6 +59,8 @@ class Upstreams:
                 [self.metrics, *policies(upstream, others)],
                 dialect=upstream.dialect,
                 headers=credentials(upstream),
+                clock=self.clock,
+                transport=self.transport,
                 insecure=True,  # `loading` has refused addresses that are not safe
             )
 

@@ -13,8 +13,8 @@ from unbroken_faults import FaultServer
 
 from ..auth.local_secrets import with_secrets
 from ..checks import checked
-from ..house import House
 from ..loading import development, load
+from ..services import Services
 from ..settings import Settings
 from .listening import bind, url_of
 from .loop import new_event_loop
@@ -61,7 +61,7 @@ def _serve(settings: Settings, config: Path | None, *, as_json: bool) -> None:
     serving: Process | Supervisor
     if settings.workers == 1 or config is None:
         serving = Process(
-            house=House(settings, None if config is None else again), at=at, admin_at=admin_at, on_ready=ready
+            services=Services(settings, None if config is None else again), at=at, admin_at=admin_at, on_ready=ready
         )
     else:
         serving = Supervisor(settings=settings, config=config, load=again, at=at, admin_at=admin_at, on_ready=ready)

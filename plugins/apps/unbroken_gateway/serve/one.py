@@ -10,7 +10,7 @@ from attrs import define, field
 
 from ..admin import AdminApp
 from ..app import Gateway
-from ..house import House
+from ..services import Services
 from .listening import Listener, listener
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -24,7 +24,7 @@ class Process:
     with an error that its client can read. SIGHUP reads the configuration again.
     """
 
-    house: House
+    services: Services
     at: socket
     admin_at: socket | None = None
     on_ready: Callable[[], Awaitable[None]]
@@ -40,8 +40,8 @@ class Process:
         for number in _SIGNALS:
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        settings = self.house.settings
-        self._gateway = Gateway(self.house)
+        settings = self.services.settings
+        self._gateway = Gateway(self.services)
         main = listener(self._gateway, head_deadline=settings.head_deadline, drain=settings.drain)
         self._servers.append(main)
         serving = asyncio.ensure_future(main.serve([self.at]))
@@ -61,13 +61,13 @@ class Process:
                 await admin
 
     async def _serve_admin(self, at: socket) -> "asyncio.Task[Any]":
-        settings = self.house.settings
+        settings = self.services.settings
         app = AdminApp(
             settings=settings,
-            traffic=self.house.traffic,
-            state=self.house.state,
-            audit=self.house.audit,
-            reload=self.house.reload,
+            traffic=self.services.traffic,
+            state=self.services.state,
+            audit=self.services.audit,
+            reload=self.services.reload,
         )
         server = listener(app, head_deadline=settings.head_deadline, drain=1)
         self._servers.append(server)
@@ -81,18 +81,18 @@ class Process:
         if self._stopping:
             self._cut()
             return
-        self._stopping = self.house.draining = True
-        self.house.stop_at = asyncio.get_running_loop().time() + self.house.settings.drain
+        self._stopping = self.services.draining = True
+        self.services.stop_at = asyncio.get_running_loop().time() + self.services.settings.drain
         for server in self._servers[:1]:
             server.should_exit = True
-        self._cutting = asyncio.get_running_loop().call_later(self.house.settings.drain, self._cut)
+        self._cutting = asyncio.get_running_loop().call_later(self.services.settings.drain, self._cut)
 
     def _cut(self) -> None:
-        self.house.stop_at = 0.0
+        self.services.stop_at = 0.0
         self._gateway.cut()
 
     def _reload(self) -> None:
-        self.house.background(self.house.reload_quietly())
+        self.services.background(self.services.reload_quietly())
 
 
 async def started(server: Listener, serving: "asyncio.Task[Any]") -> None:

@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 from attrs import define, evolve, field
 
-from ..house import House
 from ..loading import load
+from ..services import Services
 from ..settings import Settings
 from .gathering import report
 from .loop import new_event_loop
@@ -35,14 +35,14 @@ class Worker:
     async def run(self) -> None:
         """Serve until a signal or the end of the parent."""
         reader, self._writer = await asyncio.open_connection(sock=self.control)
-        house = House(self.load(), self.load)
-        process = Process(house=house, at=self.at, on_ready=self._ready)
-        house_reports = asyncio.ensure_future(self._report(house))
+        services = Services(self.load(), self.load)
+        process = Process(services=services, at=self.at, on_ready=self._ready)
+        reporting = asyncio.ensure_future(self._report(services))
         orphan = asyncio.ensure_future(self._watch(reader, process))
         try:
             await process.run()
         finally:
-            house_reports.cancel()
+            reporting.cancel()
             orphan.cancel()
             self._writer.close()
 
@@ -53,10 +53,10 @@ class Worker:
     async def _ready(self) -> None:
         self._say({"ready": True})
 
-    async def _report(self, house: House) -> None:
+    async def _report(self, services: Services) -> None:
         while True:
             await asyncio.sleep(INTERVAL)
-            self._say({"report": report(house.traffic)})
+            self._say({"report": report(services.traffic)})
 
     async def _watch(self, reader: asyncio.StreamReader, process: Process) -> None:
         await reader.read()

@@ -1,5 +1,6 @@
 """Which state a gateway has."""
 
+import time
 from collections.abc import Callable
 from typing import Literal
 
@@ -23,16 +24,17 @@ def open_state(
     workers: int = 1,
     on_state_failure: Literal["closed", "local"] = "closed",
     on_failure: Callable[[str], None] = _ignore,
+    now: Callable[[], float] = time.time,
 ) -> State:
     """Return the state of `url`: ``memory``, ``sqlite:PATH`` or a URL of Redis (``redis://``, ``rediss://``, ``unix://``).
 
     `workers` is the number of processes, on all machines, that share the limits; `on_failure` is called with the name
-    of each operation that a shared state did not do. Raises ConfigurationError. Redis may be down at the start.
+    of each operation that a shared state did not do. `now`, in Unix seconds, is for the memory. Raises ConfigurationError. Redis may be down at the start.
     """
     if url == "memory":
         if workers > 1:
             raise ConfigurationError(f'state = "memory" is of one worker, not of {workers}: use "sqlite:PATH" or Redis')
-        return MemoryState()
+        return MemoryState(now)
     shared = _shared(url)
     if on_state_failure == "local":
         return Local(shared, on_failure, workers=workers)

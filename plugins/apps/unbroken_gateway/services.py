@@ -3,13 +3,12 @@
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from attrs import define, field
 
-from unbroken import ConfigurationError, Error
+from unbroken import AsyncTransport, Clock, ConfigurationError, Error, SystemClock
 from unbroken_metrics import Metrics
 
 from .admission import Admission
@@ -20,7 +19,7 @@ from .errors import Problem, Refused, forbidden_scope, internal, no_credential
 from .exchange import Exchange
 from .reload import Live
 from .routes import table_of
-from .settings import Settings
+from .settings import AuditSettings, Settings
 from .snapshot import Snapshot
 from .state import State, StateUnavailable
 from .state.opening import open_state
@@ -36,17 +35,20 @@ logger: Final = logging.getLogger("unbroken.gateway")
 
 
 @define(eq=False)
-class House:
+class Services:
     """The parts that requests share. `open` makes them, in the event loop that serves."""
 
     settings: Settings
     load: Callable[[], Settings] | None = None
     """Reads the configuration again; None if there is nothing to read."""
+    open_audit: Callable[[AuditSettings], Audit] = Audit.of
     draining: bool = field(default=False, init=False)
     """Whether new calls are refused because the process stops."""
     stop_at: float = field(default=0.0, init=False)
     """Until when the streams under way may go on once it stops, in monotonic seconds."""
-    now: Callable[[], float] = time.time
+    clock: Clock = field(factory=SystemClock)
+    transport: AsyncTransport | None = None
+    """Carries the calls of the upstreams; None makes one for each."""
     metrics: Metrics = field(factory=Metrics, init=False)
     traffic: Traffic = field(init=False)
     state: State = field(init=False)
@@ -59,7 +61,7 @@ class House:
     _tasks: "set[asyncio.Task[Any]]" = field(factory=set["asyncio.Task[Any]"], init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.traffic = Traffic(metrics=self.metrics)
+        self.traffic = Traffic(metrics=self.metrics, clock=self.clock)
 
     async def open(self) -> None:
         """Connect to the stores and build the clients. Raises ConfigurationError and whatever the stores raise."""
@@ -69,23 +71,26 @@ class House:
             workers=settings.workers,
             on_state_failure=settings.on_state_failure,
             on_failure=self.traffic.failed,
+            now=self.clock.time,
         )
-        self.audit = Audit.of(settings.audit)
-        self._log = open_log(settings.state, settings.resume)
+        self.audit = self.open_audit(settings.audit)
+        self._log = open_log(settings.state, settings.resume, clock=self.clock)
         self.streams = Streams(
             self._log,
             settings.resume,
             last_frame,
             on_failure=self._producer_failed,
             batch=0 if settings.state == "memory" else BATCH,
+            clock=self.clock,
         )
         secret = settings.pepper or settings.admin_credential or secrets.token_urlsafe(32)
-        self.tickets = Tickets(self._log, secret.encode(), settings.resume.ttl)
+        self.tickets = Tickets(self._log, secret.encode(), settings.resume.ttl, self.clock)
         self.admission = Admission(
             state=self.state,
             audit=self.audit,
             refuse_without_audit=settings.audit.on_failure == "refuse",
             on_lost=self.traffic.failed,
+            clock=self.clock,
         )
         self.live = Live(self._build, self.load)
         await self.live.start(settings)
@@ -95,8 +100,8 @@ class House:
         return Snapshot(
             settings=settings,
             routes=table_of(settings.aliases),
-            authenticator=Authenticator(settings, revoked=self.state.revoked),
-            upstreams=Upstreams(settings, self.metrics),
+            authenticator=Authenticator(settings, revoked=self.state.revoked, clock=self.clock),
+            upstreams=Upstreams(settings, self.metrics, self.clock, self.transport),
         )
 
     async def principal(self, exchange: Exchange, snapshot: Snapshot) -> Principal:
@@ -161,7 +166,7 @@ class House:
     async def aclose(self) -> None:
         """Write what is to be written, then close everything."""
         try:
-            async with asyncio.timeout(max(0.0, self.stop_at - time.monotonic())):
+            async with asyncio.timeout(max(0.0, self.stop_at - self.clock.monotonic())):
                 await self.streams.drain()
         except TimeoutError:
             pass
