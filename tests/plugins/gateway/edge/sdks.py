@@ -18,7 +18,7 @@ _ASKED: list[httpx2.Request] = []
 def _answer(request: httpx2.Request) -> httpx2.Response:
     _ASKED.append(request)
     status, headers, body = _ANSWERS[min(len(_ASKED), len(_ANSWERS)) - 1]
-    return httpx2.Response(status, headers=headers, content=body)
+    return httpx2.Response(status, headers=headers, content=iter(body) if isinstance(body, list) else body)
 
 
 @cache
@@ -46,6 +46,6 @@ def call(form: Form, *answers: Any, retries: int = 0) -> tuple[Any, int]:
         return error, len(_ASKED)
 
 
-def read(form: Form, body: bytes) -> Any:
-    """The events that the SDK reads in a stream, or its error."""
+def read(form: Form, body: bytes | list[bytes]) -> Any:
+    """The events that the SDK reads in a stream, whole or in pieces, or its error."""
     return call(form, (200, STREAM, body))[0]
