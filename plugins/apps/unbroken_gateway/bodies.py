@@ -26,7 +26,7 @@ MAX_DECODED: Final = 64 * 1024
 IN_THREAD: Final = 256 * 1024
 """Larger bodies are read in a thread."""
 
-_PIECE: Final = 64 * 1024
+_PIECE: Final = 32 * 1024
 _NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'"[]{},'))
 _STEPS: Final = bytes(
     {ord(c): s % 256 for c, s in zip("[{]}", (1, 1, -1, -1), strict=True)}.get(i, 0) for i in range(256)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from unbroken_gateway import bodies
 from unbroken_gateway.bodies import MAX_DECODED, MAX_DEPTH, MAX_FIELDS, encode_body, parse_body, part, read_body
 from unbroken_gateway.errors import Refused
