@@ -1,14 +1,13 @@
 """The settings of the fallback policy."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn, ParamSpec, TypedDict, TypeVar
 
 import msgspec
 from attrs import field, frozen
 
 from unbroken import ConfigurationError, Headers, Problem, Request
-from unbroken.headers import HeaderTypes
 from unbroken.secrets import drop_tracebacks
 from unbroken.validators import flag, must_be, number, optional, refused
 
@@ -31,7 +30,7 @@ def _shown_url(url: str | None) -> str:
     return repr(None if url is None else url.partition("?")[0])
 
 
-def _fields(value: HeaderTypes) -> Headers:
+def _fields(value: Mapping[str, str]) -> Headers:
     return Headers.validated(value)
 
 
@@ -49,7 +48,7 @@ def _shown_body(body: Mapping[str, Any]) -> str:
     return "{" + ", ".join(fields) + "}"
 
 
-def _keys(value: Iterable[HeaderTypes]) -> tuple[Headers, ...]:
+def _keys(value: Sequence[Mapping[str, str]]) -> tuple[Headers, ...]:
     must_be("keys", value, (list, tuple), "a list of tables, each with the header fields that carry one key")
     keys: list[Headers] = []
     for position, each in enumerate(value):
@@ -123,7 +122,7 @@ class Target:
 Target.__init__ = without_traceback(Target.__init__)  # type: ignore[method-assign]
 
 
-def _targets(value: Iterable[Target]) -> tuple[Target, ...]:
+def _targets(value: Sequence[Target]) -> tuple[Target, ...]:
     must_be("targets", value, (list, tuple), "a list of targets")
     return tuple(value)
 
