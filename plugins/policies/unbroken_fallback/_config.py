@@ -64,6 +64,12 @@ def _name(instance: Any, attribute: Any, value: Any) -> None:
     must_be(attribute.name, value, str, "text")
 
 
+def _prefix(instance: Any, attribute: Any, value: Any) -> None:
+    must_be(attribute.name, value, str, "text")
+    if value and (not value.startswith("/") or value.endswith("/")):
+        raise refused(attribute.name, f"must begin with a slash and not end with one, not {value!r}")
+
+
 def without_traceback(function: Callable[P, T]) -> Callable[P, T]:
     """Return `function` so that no error that it raises has a frame with its arguments, which are credentials."""
 
@@ -151,6 +157,8 @@ class FallbackConfig:
     cooldown: float = field(default=60.0, validator=number(at_least=0, at_most=86_400))
     """Seconds for which a target that has failed is passed over; 0: not at all. A hint of the server (``Retry-After``)
     takes its place."""
+    prefix: str = field(default="", validator=_prefix)
+    """The path before that of the API in the URLs of the requests, such as ``/openai``; no other address has it."""
     shadow: bool = field(default=False, validator=flag)
     """Whether to try the settings out: each move is reported with `shadow` True, and none is made."""
 
@@ -163,4 +171,5 @@ class FallbackOptions(TypedDict, total=False):
 
     targets: Sequence[Target]
     cooldown: float
+    prefix: str
     shadow: bool
