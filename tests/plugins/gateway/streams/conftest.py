@@ -28,7 +28,7 @@ class Store:
         self.place = place
         self.server = server
         self.clock = FakeClock()
-        self.url = {"memory": "memory", "sqlite": f"sqlite:{place}/gateway.db"}.get(kind) or server.url  # type: ignore
+        self.url = server.url if server else "memory" if kind == "memory" else f"sqlite:{place}/gateway.db"
         self.max_bytes = 4_000_000
         self.encryption_key: str | None = None
         self._opened: list[StreamLog] = []
