@@ -31,6 +31,7 @@ __all__ = [
     "default_plugins",
     "load_settings",
     "name_of",
+    "named_file",
     "nearest",
     "structure",
 ]
