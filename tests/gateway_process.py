@@ -73,7 +73,7 @@ models = ["*"]
 
 CONFIGURATIONS: Final = {
     "open": {},
-    "quick": {"gateway": "keepalive = 0.5\nopen_after = 0.5"},
+    "quick": {"gateway": "keepalive = 1\nopen_after = 1"},
     "limited": {"plan": 'requests = "1/min"'},
     "spent": {"plan": 'budget = "0.000001/day"'},
 }

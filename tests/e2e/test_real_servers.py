@@ -1,16 +1,11 @@
 """Servers that nobody here wrote: uvicorn, granian and hypercorn, and nginx and haproxy in front of one of them."""
 
-import contextlib
 import importlib.util
 import os
-import random
-import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,15 +17,12 @@ import unbroken
 from unbroken._wire import async_transport, transport
 from unbroken.messages import Timeouts
 
+from ..programs import binary, free_port, listens, need
 from .streaming_app import TEXTS
 
 HERE = Path(__file__).parent
 PYTHON = ("uvicorn", "granian", "hypercorn")
 PROXIES = ("nginx", "haproxy")
-REQUIRED = "UNBROKEN_REQUIRE_SERVERS"
-"""This variable of the environment names servers; a test that lacks one of them fails, and is skipped without it."""
-STARTING_SECONDS = 600
-"""A server that is neither listening nor dead after this time hangs. It takes less than a second on an idle machine."""
 
 NGINX = """
 daemon off; master_process off; pid {place}/nginx.pid; error_log {place}/errors.log;
@@ -91,14 +83,14 @@ class Servers:
 
     def _start(self, name: str, tls: bool) -> str:
         for _ in range(5):  # a port that was free may be taken when the server is there
-            port = _free_port()
+            port = free_port()
             log = (self._place / f"{name}-{port}.log").open("wb")
             process = subprocess.Popen(
                 self._command(name, port, tls), cwd=HERE, stdout=log, stderr=log, start_new_session=True
             )
             log.close()
             self._processes.append(process)
-            if _listens(process, port):
+            if listens(process, port):
                 return f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
         pytest.fail(f"{name} does not start: {Path(log.name).read_text('utf-8')}")
 
@@ -124,9 +116,9 @@ class Servers:
         upstream = self.url("uvicorn").rpartition(":")[2]
         file = place / "configuration"
         file.write_text(template.format(place=place, port=port, tls=options, upstream=upstream))
-        binary = _binary(name)
-        assert binary is not None
-        return [binary, *(["-c", str(file)] if name == "nginx" else ["-db", "-f", str(file)])]
+        program = binary(name)
+        assert program is not None
+        return [program, *(["-c", str(file)] if name == "nginx" else ["-db", "-f", str(file)])]
 
     def stop(self) -> None:
         """End what was started, the children of the servers with them."""
@@ -136,39 +128,12 @@ class Servers:
             process.wait()
 
 
-def _binary(name: str) -> str | None:
-    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
-
-
 def _need(name: str) -> None:
     """Skip the test, or fail it, when the server is not installed."""
-    if name in PYTHON and importlib.util.find_spec(name) is None:
-        how = f"pip install {name}"
-    elif name in PROXIES and _binary(name) is None:
-        how = f"apt-get install {name}"
+    if name in PYTHON:
+        need(name, importlib.util.find_spec(name), f"pip install {name}")
     else:
-        return
-    reason = f"{name} is not installed: {how}"
-    pytest.fail(reason) if name in os.environ.get(REQUIRED, "").split() else pytest.skip(reason)
-
-
-def _free_port() -> int:
-    """Return a port that is free, below those that the system gives to clients. No two workers of pytest share one."""
-    first = 20_000 + 1_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10)
-    while True:
-        port = random.randrange(first, first + 1_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-
-
-def _listens(process: "subprocess.Popen[bytes]", port: int) -> bool:
-    """Wait until there is an answer at `port`. Return False when the server ended."""
-    deadline = time.monotonic() + STARTING_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return process.poll() is None
-        time.sleep(0.02)
-    return False
+        need(name, binary(name), f"apt-get install {name}")
 
 
 @pytest.fixture(scope="module")

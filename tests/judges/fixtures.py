@@ -1,7 +1,6 @@
 """The fixtures of the tests that ask the official SDKs: who judges, and whom."""
 
 import contextlib
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,21 +9,14 @@ from typing import Any, Final
 import pytest
 
 from .. import gateway_process
+from ..programs import need
 from . import machines, python
 from .stand_in import StandIn
 
-REQUIRED: Final = "UNBROKEN_REQUIRE_SERVERS"
 JUDGES: Final = ("python", "python-async", "node", "chromium")
 SDKS: Final = ("anthropic", "openai")
 
 Judge = Callable[[dict[str, Any]], dict[str, Any]]
-
-
-def need(name: str, is_here: bool, how: str) -> None:
-    """Skip the test, or fail it, when something is not installed."""
-    if not is_here:
-        reason = f"{name} is not installed: {how}"
-        pytest.fail(reason) if name in os.environ.get(REQUIRED, "").split() else pytest.skip(reason)
 
 
 class Engines:
