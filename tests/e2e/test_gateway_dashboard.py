@@ -209,7 +209,7 @@ def test_s30_the_policy_of_the_page_blocks_what_is_injected(board):
     wanted = ["img-src", "frame-src", "style-src-attr", "connect-src"]
     board.wait(f"{wanted}.every((each) => blocked.includes(each))")
     for sink in ("document.body.innerHTML = '<b>x</b>'", "document.body.setAttribute('onclick', 'window.owned = 1')"):
-        with pytest.raises(Failed, match="TrustedHTML|TrustedScript"):
+        with pytest.raises(Failed, match=r"TrustedHTML|TrustedScript"):
             board.evaluate(sink)
     script = (
         "const it = document.createElement('script'); it.textContent = 'window.owned = 1'; document.body.append(it)"

@@ -101,7 +101,7 @@ class AdminApp:
 
     def _names(self) -> frozenset[str]:
         listen, _ = split(self.settings.admin_listen or "")
-        return self.settings.hosts | {listen} | (_LOOPBACK if listen in _LOOPBACK else frozenset())
+        return self.settings.hosts | {listen} | (_LOOPBACK if listen in _LOOPBACK else frozenset[str]())
 
     def _authenticated(self, head: Head, given: str | None) -> bool:
         credential = self.settings.admin_credential
