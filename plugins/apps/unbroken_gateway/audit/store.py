@@ -108,11 +108,10 @@ class Store(Reader):
 
     def bury(self, now: float) -> int:
         """End the open rows of workers that have died as ``lost``. Returns how many there were."""
-        lost = 0
-        for (other,) in self._connection.execute(sql.OTHERS, {"worker": self.worker}).fetchall():
-            if self._path is not None:
-                lost += self._bury(other, self._place(self._path, other), now)
-        return lost
+        if self._path is None:
+            return 0
+        others = self._connection.execute(sql.OTHERS, {"worker": self.worker}).fetchall()
+        return sum(self._bury(other, self._place(self._path, other), now) for (other,) in others)
 
     def _bury(self, worker: str, place: Path, now: float) -> int:
         try:

@@ -1,11 +1,14 @@
 import sqlite3
 from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import anyio.from_thread
 import pytest
+from typer.testing import CliRunner
 
+from unbroken_cli.app import app
 from unbroken_gateway.audit import Audit
 
 
@@ -63,3 +66,13 @@ def rows(path: Path) -> list[dict[str, Any]]:
         return [dict(row) for row in connection.execute("SELECT * FROM calls ORDER BY id")]
     finally:
         connection.close()
+
+
+@pytest.fixture
+def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Run a command line; the result has `exit_code`, `stdout` and `stderr`."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("FORCE_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    apart = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
+    return lambda *arguments: CliRunner(**apart).invoke(app, arguments, prog_name="unbroken")
