@@ -66,7 +66,7 @@ class AdminApp:
         self._view.settings = settings
 
     def close(self) -> None:
-        """End the streams of the dashboards, for which a server would wait when it stops."""
+        """End the streams of the dashboards, for which a server would wait when it stops. Call it in the event loop."""
         self._viewers.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
