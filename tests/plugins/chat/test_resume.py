@@ -17,7 +17,7 @@ from unbroken import (
     ValidationError,
 )
 from unbroken.testing import STALL, Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, run, sse
-from unbroken_chat import AsyncContentGenerator, ContentGenerator, ProxyConfig, Resume
+from unbroken_chat import AsyncContentGenerator, ContentGenerator, Resume
 
 ID = "A" * 24
 JSON = {"content-type": "application/json"}
@@ -220,18 +220,12 @@ def test_the_place_of_the_streams_can_be_another() -> None:
 
     def backend(request: Request) -> Answer:
         asked.append(request.url)
-        return Answer(
-            headers=STREAM,
-            body=b"".join(EVENTS[: 5 if len(asked) == 1 else 50]) if len(asked) == 1 else b"".join(EVENTS[5:]),
-        )
+        return Answer(headers=STREAM, body=b"".join(EVENTS[:5] if len(asked) == 1 else EVENTS[5:]))
 
     clock = FakeClock()
-    with ContentGenerator.proxy(
-        "https://gateway.example/gw/api/claude",
-        plugins=[Resume("https://gateway.example/gw/v1/streams")],
-        clock=clock,
-        transport=ScriptedTransport(backend, clock),
-        config=ProxyConfig(),
-    ) as generator:
-        assert generator.send_request("hi").text == TEXT
-    assert asked[1] == f"https://gateway.example/gw/v1/streams/{ID}"
+    url, streams = "https://gateway.example/gw/api/claude", "https://gateway.example/gw/v1/streams"
+    transport = ScriptedTransport(backend, clock)
+    with ContentGenerator.proxy(url, plugins=[Resume(streams)], clock=clock, transport=transport) as generator:
+        with generator.stream_request("hi") as stream:
+            assert "".join(stream.text()) == TEXT
+    assert asked[1] == f"{streams}/{ID}"
