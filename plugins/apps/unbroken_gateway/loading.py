@@ -41,7 +41,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     table, source = _table(path)
     structuring = Structuring(environ, source)
     settings = _completed(structuring.settings(table), environ)
-    problems = [*structuring.problems, *check(settings, source, structuring.failed)]
+    problems = structuring.problems
+    told = {problem.path for problem in problems}
+    problems += [problem for problem in check(settings, source, structuring.failed) if problem.path not in told]
     if problems:
         raise ConfigurationError.of(*problems)
     return settings
