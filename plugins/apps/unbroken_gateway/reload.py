@@ -108,9 +108,9 @@ class Live(Generic[S]):
     async def aclose(self) -> None:
         """Close every snapshot, each when its last call has ended. Nothing can be used after it."""
         async with self._lock:
-            if self._current is not None:
-                self._retire(self._current)
-                self._current = None
+            version, self._current = self._current, None
+        if version is not None:
+            self._retire(version)
         if self._closing:
             await asyncio.wait(list(self._closing))
 

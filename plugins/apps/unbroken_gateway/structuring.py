@@ -1,7 +1,6 @@
 """Builds the settings out of the tables of the file, each part alone, so that all problems are found at once."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any, Final, TypeVar, cast, get_args
 
 import attrs
@@ -173,18 +172,15 @@ class Structuring:
     def _read(self, kind: type[Any], table: Mapping[str, Any], place: str) -> dict[str, Any]:
         """Return the entries of a table as values. Those that cannot be read are left out and noted."""
         values: dict[str, Any] = {}
-        readers = _READERS.get(kind, {})
+        readers, optional = _READERS.get(kind, {}), _optional(kind)
         for name, value in table.items():
             known = name.replace("-", "_")
             reader = readers.get(known)
-            if value == "none" and known in _optional(kind):  # TOML has no null
-                values[name] = None
-                continue
-            if reader is None:
-                values[name] = value
-                continue
             try:
-                values[name] = reader(value, self.environ)
+                if value == "none" and known in optional:  # TOML has no null
+                    values[name] = None
+                else:
+                    values[name] = value if reader is None else reader(value, self.environ)
             except ValueError as error:
                 self._refuse(f"{place}.{name}", str(error))
         return values
@@ -199,7 +195,6 @@ class Structuring:
         self.problems.append(Problem(path, message, self.source))
 
 
-@cache
 def _optional(kind: type[Any]) -> frozenset[str]:
     """Return the settings that may be None."""
     attrs.resolve_types(kind)

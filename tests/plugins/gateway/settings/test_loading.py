@@ -175,9 +175,12 @@ def test_r24_on_loopback_a_development_token_takes_the_place_of_issuers(path) ->
     assert settings_of(path, LOOPBACK).development_token != settings.development_token
 
 
-def test_the_admin_credential_comes_from_its_variable(path) -> None:
+def test_s12_the_pepper_and_the_admin_credential_come_from_their_variables(path) -> None:
     """The file may name another one."""
     word = secrets.token_urlsafe(32)
+    without = {name: value for name, value in ENVIRON.items() if name != "UNBROKEN_GATEWAY_PEPPER"}
+    message = "is required for stored keys, because listen is reached from other machines"
+    assert problems_of(path, WHOLE, without) == [("pepper", message)]
     assert settings_of(path, WHOLE, {**ENVIRON, "UNBROKEN_GATEWAY_ADMIN": word}).admin_credential == word
     text = WHOLE.replace("[gateway]", '[gateway]\nadmin_credential = { env = "ADMIN" }')
     assert settings_of(path, text, {**ENVIRON, "ADMIN": word}).admin_credential == word
