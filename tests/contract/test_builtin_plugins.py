@@ -9,14 +9,20 @@ import pytest
 from unbroken import Plugin
 from unbroken._engine.hooks import HOOKS, compile_hooks
 from unbroken.testing import check_plugin
+from unbroken_fallback import Target
 from unbroken_logging._queue import close_all
 
 BUILT_IN = [
     entry for entry in entry_points(group="unbroken.plugins") if entry.dist is None or entry.dist.name == "unbroken"
 ]
 
-# What a plugin needs beyond its defaults, so that all of it is exercised; the first is always the defaults.
+# What a plugin needs beyond its defaults, so that all of it is exercised; the first is the defaults where there are any.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "fallback": [
+        {"targets": [Target(url="https://eu.example.net", body={"model": "m"}, keys=[{"k": "a"}, {"k": "b"}])]},
+        {"targets": [Target(headers={"x-region": "eu"}), Target(body={"n": 1})], "cooldown": 1},
+        {"targets": [Target(body={"n": 1})], "shadow": True},
+    ],
     "logging": [{}, {"events": True, "level": "DEBUG"}],
     "metrics": [{}, {"max_series": 1, "buckets": (1, 2.5)}],
     "otel-metrics": [{}, {"operation_name": "chat", "semconv": "latest"}],

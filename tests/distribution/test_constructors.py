@@ -41,7 +41,8 @@ def test_the_signature_shows_every_setting_with_its_default(cls: type[Plugin]) -
     config, *keywords = inspect.signature(cls).parameters.values()
     assert (config.name, config.kind, config.default) == ("config", config.POSITIONAL_ONLY, None)
     assert {each.name: each.default for each in keywords} == {
-        name: field.default for name, field in settings_of(cls).items()
+        name: inspect.Parameter.empty if field.default is attrs.NOTHING else field.default
+        for name, field in settings_of(cls).items()
     }
 
 

@@ -127,7 +127,8 @@ def _build(kind: Any, tables: Sequence[Given]) -> Any:
             values[name] = _value(Any if attribute.type is None else attribute.type, stack)
             _validate(attribute, values[name])
         except Refused as refused:
-            faults += [fault.below(name, stack[-1].source) for fault in refused.faults]
+            own = refused.faults if attribute.repr else [_hidden(fault) for fault in refused.faults]
+            faults += [fault.below(name, stack[-1].source) for fault in own]
     last = tables[-1].source if tables else DEFAULTS
     for name, attribute in attributes.items():
         if attribute.default is attrs.NOTHING and name not in stacks:
@@ -135,6 +136,11 @@ def _build(kind: Any, tables: Sequence[Given]) -> Any:
     if faults:
         raise Refused(*faults)
     return _made(kind, values, {name: stack[-1].source for name, stack in stacks.items()}, last)
+
+
+def _hidden(fault: BadValue) -> BadValue:
+    """Return `fault` for a field that is in no repr, because its value may be a secret whatever its name is."""
+    return attrs.evolve(fault, message=fault.hidden)
 
 
 def _by_field(attributes: Mapping[str, Any], tables: Sequence[Given]) -> tuple[dict[str, list[Given]], list[BadValue]]:

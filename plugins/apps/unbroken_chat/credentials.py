@@ -34,11 +34,25 @@ PATIENCE: Final = 30.0
 """The timeout in seconds of a coroutine function that returns a token. A sync function cannot be interrupted."""
 
 
-class Credentials(Plugin):
+class _OfOwnRequests(Plugin):
+    """Knows the origins to which the caller sends requests. Credentials go to no other: a fallback has its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._origins: frozenset[str] = frozenset()
+
+    def before_request(self, call: Call, request: Request) -> None:
+        """Remember where the caller sends this request."""
+        if call.request.origin not in self._origins:
+            self._origins |= {call.request.origin}
+
+
+class Credentials(_OfOwnRequests):
     """Send a key or a token in `header`, after `scheme`. If `value` is a function, it is called for each attempt.
 
-    A request that already has the header keeps its own. An exception of the function becomes an AuthenticationError
-    that contains only the class name of the exception; an `unbroken.Error` is raised unchanged.
+    A request that already has the header keeps its own; one that a policy sends to another origin gets none. An
+    exception of the function becomes an AuthenticationError that contains only the class name of the exception; an
+    `unbroken.Error` is raised unchanged.
     """
 
     name: ClassVar[str] = "credentials"
@@ -62,13 +76,13 @@ class Credentials(Plugin):
         return _AsyncTransport(self._aput, transport)
 
     def _put(self, request: Request) -> Request:
-        if self._header in request.headers:
+        if self._header in request.headers or request.origin not in self._origins:
             return request
         provider = self._provider
         return request.with_headers(self._fields if provider is None else self._checked(_asked(provider)))
 
     async def _aput(self, request: Request) -> Request:
-        if self._header in request.headers:
+        if self._header in request.headers or request.origin not in self._origins:
             return request
         provider = self._provider
         return request.with_headers(self._fields if provider is None else self._checked(await _awaited(provider)))
@@ -84,7 +98,7 @@ _GENERATION: Key[int] = Key("refresh-auth.generation")
 _REFRESHED: Key[bool] = Key("refresh-auth.refreshed")
 
 
-class RefreshAuth(Plugin):
+class RefreshAuth(_OfOwnRequests):
     """Refresh credentials after a 401 and try again once: ``RefreshAuth(refresh)``.
 
     `refresh` is called before the next attempt, once for all calls that failed with the same credentials. With an
@@ -108,11 +122,14 @@ class RefreshAuth(Plugin):
 
     def before_request(self, call: Call, request: Request) -> None:
         """Remember which generation of credentials the attempt uses."""
+        super().before_request(call, request)
         call.set(_GENERATION, self._generation)
 
     def should_retry(self, call: Call, error: Error) -> ShouldRetry:
         """Ask for another attempt the first time that the server refuses the credentials."""
         if not isinstance(error, AuthenticationError) or error.is_local or error.status_code == 403:
+            return None
+        if call.current.origin != call.request.origin:  # those of a fallback
             return None
         if call.get(_REFRESHED):
             return None
@@ -155,7 +172,8 @@ class RefreshAuth(Plugin):
         self._generation += 1
 
     def _with(self, request: Request) -> Request:
-        return request if self._fields is None else request.with_headers(self._fields)
+        fields = self._fields if request.origin in self._origins else None
+        return request if fields is None else request.with_headers(fields)
 
     def __repr__(self) -> str:
         return "<RefreshAuth>"

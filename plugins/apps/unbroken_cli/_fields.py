@@ -51,9 +51,15 @@ def shown(name: str, value: Any, *, secret: bool = False) -> str:
     value_class = cast("Any", type(value))
     if attrs.has(value_class):
         inner = ((one, getattr(value, one.name)) for one in attrs.fields(value_class))
-        entries = (f"{alias(one)} = {shown(alias(one), each, secret=not one.repr)}" for one, each in inner)
-        return "{" + ", ".join(entries) + "}"
+        return "{" + ", ".join(f"{alias(one)} = {_of(one, each)}" for one, each in inner) + "}"
     return _scalar(value)
+
+
+def _of(attribute: "attrs.Attribute[Any]", value: Any) -> str:
+    """Return the value of a field as its class shows it, where that has a way of its own."""
+    if callable(attribute.repr):
+        return attribute.repr(value)
+    return shown(alias(attribute), value, secret=not attribute.repr)
 
 
 def alias(attribute: "attrs.Attribute[Any]") -> str:

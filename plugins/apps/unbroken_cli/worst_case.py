@@ -18,6 +18,7 @@ class WorstCase:
     attempts: int
     """For each target."""
     targets: int
+    """The request's own endpoint and those of the fallback, each as often as it has keys."""
     attempt: float | None
     """One attempt, from its beginning to the first content."""
     between: float
@@ -36,10 +37,11 @@ class WorstCase:
         configs = {getattr(plugin, "name", ""): getattr(plugin, "config", None) for plugin in plugins}
         timeouts: Any = _in_force(configs, "timeout") or Timeouts()
         retry, limit = _in_force(configs, "retry"), _in_force(configs, "rate-limit")
+        fallback = _in_force(configs, "fallback")
         quiet = timeouts.quiet
         return cls(
             attempts=1 if retry is None else 1 + retry.max_retries,
-            targets=1,
+            targets=1 if fallback is None else 1 + sum(max(1, len(each.keys)) for each in fallback.targets),
             attempt=timeouts.first_event,
             between=0.0 if retry is None else max(retry.max_delay, retry.max_retry_after),
             queue=0.0 if limit is None else limit.max_wait,

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from . import errors
 from .errors import Problem
 from .frames import Form
 from .values import DialectName
@@ -70,6 +71,12 @@ def in_band(problem: Problem, form: Form, request_id: str, *, sequence: int = 0)
     if form == "responses":
         body = _responses_event(problem, body, sequence)
     return b"event: error\ndata: %b\n\n" % msgspec.json.encode(body)
+
+
+def last_frame(form: Form, why: str) -> bytes:
+    """Return the last frame of a resumable stream that nobody finishes any more; `why` is one of `cursors.Kind`."""
+    problem = {"trimmed": errors.trimmed_stream, "unavailable": errors.unavailable, "cancelled": errors.cancelled}
+    return in_band(problem.get(why, errors.upstream_error)(), form, "")
 
 
 def _body(problem: Problem, dialect: DialectName, request_id: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import msgspec
 
 from . import errors
 from .errors import Refused
+from .estimate import input_tokens
 
 MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 1_000_000
@@ -36,9 +37,16 @@ _CONTAINERS: Final = (b"[", b"{")
 _decode: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-async def read_body(body: bytes) -> dict[str, Any]:
-    """Return `parse_body` of the body, in a thread if it is large, so that the event loop goes on meanwhile."""
-    return parse_body(body) if len(body) <= IN_THREAD else await asyncio.to_thread(parse_body, body)
+async def read_body(body: bytes, characters_per_token: float) -> tuple[dict[str, Any], int]:
+    """Return `parse_body` of the body and an estimate of its tokens.
+
+    A large one is read in a thread, so that the event loop goes on meanwhile.
+    """
+
+    def read() -> tuple[dict[str, Any], int]:
+        return parse_body(body), input_tokens(body, characters_per_token)
+
+    return read() if len(body) <= IN_THREAD else await asyncio.to_thread(read)
 
 
 def parse_body(body: bytes) -> dict[str, Any]:
@@ -52,16 +60,18 @@ def parse_body(body: bytes) -> dict[str, Any]:
         fields = _measure(body)
         found = _decode(body)
         values = {name: _value(raw) for name, raw in found.items()}
-    except (ValueError, RecursionError):
-        raise _invalid("The body is not a valid JSON object in UTF-8.") from None
-    if len(found) != fields and not (fields == 1 and not found):
+    except (ValueError, RecursionError):  # which would keep a part of the body as their context
+        fields, values = 0, None
+    if values is None:
+        raise _invalid("The body is not a valid JSON object in UTF-8.")
+    if values and len(values) != fields:
         raise _invalid("The body has a field twice.")
     return values
 
 
 def encode_body(body: dict[str, Any]) -> bytes:
-    """Return the JSON of fields that `parse_body` returned."""
-    return msgspec.json.encode(body)
+    """Return the JSON of fields that `parse_body` returned, with the model first, where policies find it quickly."""
+    return msgspec.json.encode({"model": body["model"], **body} if "model" in body else body)
 
 
 def part(body: dict[str, Any], name: str) -> dict[str, Any]:

@@ -171,3 +171,10 @@ def _aliases(settings: Settings) -> Iterator[Finding]:
 
 def _unknown(kind: str, name: str, names: Collection[str]) -> str:
     return f"names no {kind}: {shown(name)}{nearest(name, names)}"
+
+
+def checked(settings: Settings, source: str = "configuration") -> Settings:
+    """Return `settings`. Raises ConfigurationError with everything that is wrong with them."""
+    if problems := check(settings, source):
+        raise ConfigurationError.of(*problems)
+    return settings

@@ -75,7 +75,7 @@ def values_of(scope: Scope, name: bytes) -> list[bytes]:
 
 def _check_size(scope: Scope) -> None:
     headers: list[tuple[bytes, bytes]] = list(scope["headers"])
-    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    path: bytes = scope.get("raw_path") or scope["path"].encode(errors="replace")
     size = len(path) + len(scope.get("query_string", b""))
     size += sum(len(name) + len(value) + _PER_HEADER for name, value in headers)
     if len(headers) > MAX_HEADERS or size > MAX_HEAD:

@@ -89,6 +89,11 @@ def forbidden_scope() -> Problem:
     return _row("forbidden_scope", 403, "permission_error", "forbidden", text)
 
 
+def cancelled() -> Problem:
+    """A resumable stream that its user has ended, or that had no reader for too long."""
+    return _invalid("cancelled", 410, "The stream was cancelled.", should_retry=False)
+
+
 def invalid_request(detail: str = "The request is not valid.") -> Problem:
     """A request that is wrong in itself. `detail` is a fixed text of ours, never that of an upstream or of a client."""
     return _invalid("invalid_request", 400, detail)

@@ -24,10 +24,17 @@ from .errors import Problem
 _REFUSED: Final = frozenset({400, 412, 422})
 # What an API calls them after the 200, where they have no status.
 _STATUS: Final = {
+    "billing_error": 402,
     "not_found_error": 404,
     "model_not_found": 404,
     "conflict_error": 409,
     "request_too_large": 413,
+}
+_ROWS: Final = {
+    402: errors.upstream_unavailable,  # the account of the operator
+    404: errors.upstream_404,
+    409: errors.upstream_409,
+    413: errors.upstream_413,
 }
 
 
@@ -66,9 +73,8 @@ def _of_request(error: ValidationError, show: bool) -> Problem:
     if status in _REFUSED:
         said = _said(error) if show else ""
         return errors.upstream_400(said) if said else errors.upstream_400()
-    rows = {404: errors.upstream_404, 409: errors.upstream_409, 413: errors.upstream_413}
     # Any other 4xx is about the request that the gateway made of the client's: its method, its headers, its speed.
-    return rows.get(status, errors.upstream_error)()
+    return _ROWS.get(status, errors.upstream_error)()
 
 
 def _said(error: Error) -> str:

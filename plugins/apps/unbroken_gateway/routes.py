@@ -30,6 +30,13 @@ class Route:
     dialect: DialectName | None = None
     """Of its errors; None where the client decides it (`dialect_of`)."""
     takes_body: bool = False
+    upstream_path: str = ""
+    """What is appended to the URL of an upstream; empty where none is asked."""
+
+    @property
+    def creates(self) -> bool:
+        """Whether a model answers, so that tokens of output are used."""
+        return self.form is not None
 
     @property
     def allow(self) -> str:
@@ -37,18 +44,25 @@ class Route:
         return ", ".join(self.methods)
 
 
+def _asking(name: RouteName, path: str, dialect: DialectName, form: Form | None = None) -> Route:
+    """Return a route for which an upstream is asked, at the same path."""
+    return Route(name=name, path=path, form=form, dialect=dialect, takes_body=True, upstream_path=path)
+
+
 _READ: Final = ("GET", "HEAD")
 ROUTES: Final = (
-    Route(name="messages", path="/v1/messages", form="messages", dialect="anthropic", takes_body=True),
-    Route(name="chat", path="/v1/chat/completions", form="chat", dialect="openai", takes_body=True),
-    Route(name="responses", path="/v1/responses", form="responses", dialect="openai", takes_body=True),
-    Route(name="count_tokens", path="/v1/messages/count_tokens", dialect="anthropic", takes_body=True),
+    _asking("messages", "/v1/messages", "anthropic", "messages"),
+    _asking("chat", "/v1/chat/completions", "openai", "chat"),
+    _asking("responses", "/v1/responses", "openai", "responses"),
+    _asking("count_tokens", "/v1/messages/count_tokens", "anthropic"),
     Route(name="models", path="/v1/models", methods=("GET",)),
     Route(name="stream", path="/v1/streams/{id}", methods=("GET", "DELETE")),
     Route(name="ticket", path="/v1/streams/{id}/ticket"),
     Route(name="live", path="/health/live", methods=_READ),
     Route(name="ready", path="/health/ready", methods=_READ),
 )
+TARGETS: Final = {route.path: route for route in ROUTES if route.creates}
+"""The routes that an alias may name."""
 _STREAM: Final = re.compile(r"(/v1/streams/)([A-Za-z0-9_-]{24})(/ticket)?")
 _PREFIX: Final = "/v1/streams/"
 
@@ -92,7 +106,7 @@ def locate(scope: Scope, table: Table) -> Found:
     path: str = scope["path"]
     raw: bytes | None = scope.get("raw_path")
     # An escape, %2f or any other, makes the two different; so do the absolute URLs that some servers pass on.
-    if (raw is not None and raw.partition(b"?")[0] != path.encode()) or "{" in path:
+    if (raw is not None and raw.partition(b"?")[0] != path.encode(errors="replace")) or "{" in path:
         raise Refused(errors.unknown_route())
     if path in table:
         return Found(table[path])

@@ -7,13 +7,14 @@ no field of it is read but the model, the caps, ``stream`` and ``stream_options`
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
+import msgspec
 from attrs import field, frozen
 
 from unbroken import Usage
 
 from . import errors
+from .bodies import MAX_DECODED
 from .errors import Refused
-from .estimate import input_tokens
 from .frames import Form
 from .prices import cost
 from .routes import Route
@@ -43,6 +44,8 @@ _CAPS: Final[Mapping[Form, tuple[str, ...]]] = {
 }
 """The fields that bound the output, in each form."""
 _LONGEST_NAME: Final = 256
+_LONGEST_TOOLS: Final = 256 * 1024
+"""Bytes of tools that are decoded, to find the models in them."""
 
 
 @frozen(kw_only=True)
@@ -65,17 +68,20 @@ class Prepared:
 
 
 def prepare(
-    body: Mapping[str, Any], *, route: Route, principal: Principal, settings: Settings, size: int = 0
+    body: Mapping[str, Any], *, route: Route, principal: Principal, settings: Settings, input_tokens: int
 ) -> Prepared:
-    """Return what is sent upstream for `body`, which is not changed. `size` is its length in bytes as received.
+    """Return what is sent upstream for `body`, which is not changed. `input_tokens` is an estimate of what it asks.
 
     Raises `Refused` with 404 for a model that is unknown or not in the plan of `principal`, and with 400 for a model, a
-    cap or a switch of the wrong type. Nothing is read or awaited, and it takes about 10 ms at most.
+    cap or a switch of the wrong type.
+    Lists and objects in it may be JSON as it was written (`bodies`); only those that matter are decoded.
     """
     models = list(_allowed(settings, principal.plan, route.dialect))
     model, asked = _chosen(body.get("model"), models)
     streamed = _streamed(body, route)
     sent = {key: value for key, value in body.items() if key not in DROPPED}
+    if not streamed:
+        sent.pop("stream", None)
     if "tools" in sent:
         sent["tools"] = _tools(sent["tools"], models)
     choices = _capped_choices(sent, model) if route.name == "chat" else 1
@@ -84,7 +90,7 @@ def prepare(
     if route.form is not None:
         sent.update(model.body)
     sent["model"] = _upstream_name(model, asked)
-    tokens = input_tokens(body, settings.characters_per_token, size) if route.form is not None else 0
+    tokens = 0 if route.form is None else input_tokens
     return Prepared(
         model=model,
         upstream=settings.upstreams[model.upstream],
@@ -148,6 +154,13 @@ def _named(name: str, models: Sequence[Model]) -> Model | None:
 
 def _tools(tools: Any, models: Sequence[Model]) -> Any:
     """Return `tools` with the names of models in them, such as an adviser, checked and replaced as well."""
+    if isinstance(tools, msgspec.Raw):
+        text = bytes(tools)
+        if b'"model"' not in text and b"\\u" not in text:
+            return tools
+        if len(text) > _LONGEST_TOOLS:
+            raise Refused(errors.invalid_request("tools that name models are too long"))
+        tools = msgspec.json.decode(text)
     if not isinstance(tools, list):
         return tools
     listed: list[Any] = cast("Any", tools)
@@ -202,6 +215,8 @@ def _number(sent: Mapping[str, Any], name: str, least: int) -> int:
 def _with_usage(sent: dict[str, Any]) -> bool:
     """Ask for the usage of a chat completion, and return whether the client had."""
     options = sent.get("stream_options")
+    if isinstance(options, msgspec.Raw):
+        options = msgspec.json.decode(options) if len(memoryview(options)) <= MAX_DECODED else ()
     if options is not None and not isinstance(options, dict):
         raise Refused(errors.invalid_request("stream_options must be an object"))
     given = cast("dict[str, Any]", options or {})

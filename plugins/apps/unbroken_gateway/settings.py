@@ -207,6 +207,8 @@ class Settings:
     """For the estimate of tokens until the upstream counts them."""
     max_retry_after: float = field(default=3600.0, validator=seconds)
     """The longest retry-after that is forwarded."""
+    scope: str | None = None
+    """The scope that each token and each stored key must have; None asks for none."""
     bad_credentials: int = field(default=20, validator=_count)
     """The 401s per minute and address after which it gets 429."""
     cors: CORS = CORS()

@@ -104,6 +104,8 @@ class Retry(Plugin):
         return self._retry(call, error, min(hint + (latest - hint) * call.random(), latest), "as asked")
 
     def _back_off(self, call: Call, error: Error) -> decisions.TryAgain | decisions.GiveUp:
+        if call.attempt == 1 < call.attempts:  # the first at another target, after `TryAgain(fresh=True)`
+            call.pop(self._backoff)
         backoff, remaining = call.get(self._backoff) or Backoff(), call.remaining()
         seconds = delay(self.config, initial_delay(self.config, error), backoff, call.random())
         if remaining is not None and seconds >= remaining:

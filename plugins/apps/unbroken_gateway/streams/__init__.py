@@ -6,9 +6,12 @@ lease buries it, which raises the epoch, so that a writer that wakes up again ca
 """
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from attrs import frozen
+
+DEADLINE: Final = 0.1
+"""Seconds that an operation on a log may take; then it raises `LogUnavailable`."""
 
 StreamState = Literal["open", "done", "error", "cancelled"]
 
@@ -35,13 +38,21 @@ class Page:
     owner: str
     lease: bool
     """Whether the writer is alive."""
+    readers: int
+    """How many readers attend, in all workers."""
 
 
 class StreamLog(Protocol):
-    """The store of the logs of all streams."""
+    """The store of the logs of all streams. Every operation but `wait` and `aclose` ends within `DEADLINE`.
+
+    Any of them may raise LogUnavailable. Then it is not known whether the operation was done.
+    """
 
     async def create(self, id: str, owner: str, ttl: float, lease: float) -> int:
-        """Open a log of `owner` and return its epoch."""
+        """Open a log of `owner` and return its epoch. Raises Fenced if there is one with this `id`.
+
+        The log is kept `ttl` seconds after its last event or beat, the writer is alive for `lease` seconds after each.
+        """
         ...
 
     async def append(
@@ -49,8 +60,9 @@ class StreamLog(Protocol):
     ) -> int:
         """Append frames, the first of number `seq`, renew the lease, and with `end` close the log.
 
-        Returns the number of the last frame. A repeated append of the same frames, after a lost answer, changes
-        nothing. Raises Fenced.
+        Returns the number of the last frame. A repeated append of the same frames, after a lost answer, adds nothing.
+        When the log gets too large, its oldest frames are trimmed, but never the newest. Raises Fenced, and ValueError
+        if `seq` neither follows the last frame nor repeats the last append.
         """
         ...
 
@@ -59,7 +71,10 @@ class StreamLog(Protocol):
         ...
 
     async def read(self, id: str, after: int, limit: int = 256) -> Page | None:
-        """Return the frames after number `after`, at most `limit`; None for an unknown log."""
+        """Return the frames after number `after`, at most `limit`; None for an unknown log.
+
+        If the frame of `after` + 1 was trimmed, the page begins with the oldest that is kept.
+        """
         ...
 
     async def wait(self, id: str, after: int, seconds: float) -> None:
@@ -72,6 +87,17 @@ class StreamLog(Protocol):
 
     async def cancel(self, id: str, frame: bytes) -> bool:
         """Close an open log at its reader's wish: raise the epoch, append `frame`, state ``cancelled``."""
+        ...
+
+    async def attend(self, id: str, reader: str, seconds: float, limit: int | None = None) -> bool:
+        """Count `reader` among the readers of a log for `seconds`; 0 takes it out.
+
+        Returns False for an unknown log, and if `reader` is not among them yet and would be more than `limit`.
+        """
+        ...
+
+    async def advance(self, id: str, mark: str, to: int) -> int:
+        """Move a named mark of a log forward to `to`, never back. Returns where it stands; `to` for an unknown log."""
         ...
 
     async def delete(self, id: str) -> None:

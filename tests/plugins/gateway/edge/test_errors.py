@@ -2,13 +2,13 @@
 
 import attrs
 import pytest
+
+import unbroken
+from unbroken.errors import Error
 from unbroken_gateway import errors
 from unbroken_gateway.answers import in_band, render, status_of
 from unbroken_gateway.failures import problem_of
 from unbroken_gateway.values import Denied
-
-import unbroken
-from unbroken.errors import Error
 
 from .kit import table, value
 
@@ -105,6 +105,8 @@ def test_a_refusal_names_its_cause_alone():
         (unbroken.ValidationError(status_code=400), "upstream_400"),
         (unbroken.ValidationError(status_code=422), "upstream_400"),
         (unbroken.ValidationError(kind="invalid_request_error"), "upstream_400"),
+        (unbroken.ValidationError(status_code=402), "upstream_unavailable"),
+        (unbroken.ValidationError(kind="billing_error"), "upstream_unavailable"),
         (unbroken.ValidationError(status_code=404), "upstream_404"),
         (unbroken.ValidationError(kind="not_found_error"), "upstream_404"),
         (unbroken.ValidationError(status_code=409), "upstream_409"),
@@ -177,7 +179,14 @@ def test_r28_the_wait_is_forwarded_up_to_the_longest(error, seconds):
 
 @pytest.mark.parametrize(
     ("seconds", "whole", "milliseconds"),
-    [(0, "0", "0"), (0.0001, "1", "1"), (1, "1", "1000"), (1.0001, "2", "1001"), (1.1, "2", "1100"), (59.9999, "60", "60000")],
+    [
+        (0, "0", "0"),
+        (0.0001, "1", "1"),
+        (1, "1", "1000"),
+        (1.0001, "2", "1001"),
+        (1.1, "2", "1100"),
+        (59.9999, "60", "60000"),
+    ],
 )
 def test_r28_both_headers_are_rounded_up(seconds, whole, milliseconds):
     _, headers, _ = render(errors.user_limit(seconds), "anthropic", "req_1")

@@ -1,0 +1,175 @@
+"""``unbroken keys``: make, list and revoke the stored keys of the gateway."""
+
+import sqlite3
+import sys
+import time
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from ..auth.keys import KeyStore, StoredKey
+    from ..settings import Settings
+
+FAILED: Final = 1
+"""Exit code: there is no such key."""
+UNUSABLE: Final = 2
+"""Exit code: bad usage or bad configuration."""
+_DAY: Final = 86_400.0
+_PLAIN_WIDTH: Final = 100
+
+app = typer.Typer(
+    name="keys",
+    help="Make, list and revoke the keys that clients of the gateway use.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="The TOML file of the gateway; [gateway] keys is read.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead.")]
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is; keys of one name share its limits.")],
+    plan: Annotated[str, typer.Option(metavar="PLAN", help="The plan, as [gateway.plans.PLAN] has it.")],
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", metavar="SCOPE", help="What the key may do; can be repeated.")
+    ] = None,
+    days: Annotated[float | None, typer.Option(min=0.0, help="Days until the key ends; without it, never.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a key and print it. It is not stored, so it cannot be shown again."""
+    now = time.time()
+    with _opened(config, plan=plan) as store:
+        expires = None if days is None else now + days * _DAY
+        key, stored = store.create(name, plan, scopes=scope or (), expires=expires, now=now)
+    if as_json:
+        _print_json({"key": key, "id": stored.id, "name": stored.name, "plan": stored.plan})
+        return
+    sys.stderr.write(f"The key of {stored.name}, id {stored.id}, plan {stored.plan}. It is shown only this once.\n")
+    sys.stdout.write(f"{key}\n")
+
+
+@app.command("list")
+def list_keys(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the keys: whose they are, and whether they are in force. The keys themselves are not known."""
+    with _opened(config) as store:
+        found = store.all()
+    if as_json:
+        _print_json({"keys": [_facts(each) for each in found]})
+    else:
+        _print_table(found, time.time())
+
+
+@app.command()
+def revoke(
+    key: Annotated[str, typer.Argument(metavar="ID|NAME", help="One key by its id, or all keys of a name.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Revoke a key, or all keys of a name. Running gateways refuse them within 5 seconds.
+
+    Exits with 1 when no key in force has this id or name.
+    """
+    with _opened(config) as store:
+        revoked = store.revoke(key, time.time())
+    if as_json:
+        _print_json({"revoked": [each.id for each in revoked]})
+    else:
+        for each in revoked:
+            sys.stdout.write(f"revoked {each.id} of {each.name}\n")
+    if not revoked:
+        sys.stderr.write("no key in force has this id or name\n")
+        raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _opened(config: Path | None, plan: str | None = None) -> "Generator[KeyStore]":
+    """Open the file of keys, with its pepper if a key of `plan` is to be made. Exits with 2 when that fails."""
+    from unbroken import ConfigurationError
+
+    from ..auth.keys import KeyStore
+    from ..auth.local_secrets import with_secrets
+    from ._settings import load_settings
+
+    try:
+        settings = load_settings(config)
+        path = _path_of_keys(settings)
+        if plan is not None:
+            _check_plan(settings, plan)
+            settings = with_secrets(settings)
+        with closing(KeyStore(path, None if plan is None else settings.pepper)) as store:
+            yield store
+    except ConfigurationError as error:
+        sys.stderr.write("".join(f"{problem.path}: {problem.message}\n" for problem in error.problems))
+        raise typer.Exit(UNUSABLE) from None
+    except sqlite3.Error as error:
+        sys.stderr.write(f"the file of keys cannot be used: {type(error).__name__}\n")
+        raise typer.Exit(UNUSABLE) from None
+
+
+def _path_of_keys(settings: "Settings") -> str:
+    from unbroken.validators import refused
+
+    if settings.keys is None:
+        raise refused("gateway.keys", "no file of keys is configured; set it in the file that --config names")
+    return settings.keys
+
+
+def _check_plan(settings: "Settings", plan: str) -> None:
+    from unbroken.validators import nearest, refused
+
+    if plan not in settings.plans:
+        raise refused("plan", f"{plan!r} is not one of the plans of the gateway{nearest(plan, settings.plans)}")
+
+
+def _facts(key: "StoredKey") -> dict[str, object]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "plan": key.plan,
+        "scopes": key.scopes,
+        "created": key.created,
+        "expires": key.expires,
+        "revoked": key.revoked,
+    }
+
+
+def _print_json(value: dict[str, object]) -> None:
+    import json
+
+    sys.stdout.write(f"{json.dumps(value)}\n")
+
+
+def _print_table(keys: "list[StoredKey]", now: float) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    table = Table("id", "name", "plan", "scopes", "created", "state", box=box.SIMPLE)
+    for key in keys:
+        table.add_row(key.id, key.name, key.plan, " ".join(key.scopes), _day(key.created), _state(key, now))
+    console.print(table)
+
+
+def _state(key: "StoredKey", now: float) -> str:
+    if key.revoked is not None:
+        return f"revoked {_day(key.revoked)}"
+    if key.expires is None:
+        return "in force"
+    return f"{'until' if now < key.expires else 'expired'} {_day(key.expires)}"
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds))

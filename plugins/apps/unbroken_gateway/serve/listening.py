@@ -1,0 +1,61 @@
+"""Sockets to listen on, and uvicorn servers on them."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any, Final
+
+import uvicorn
+
+from unbroken import ConfigurationError, Problem
+
+from .protocol import bounded_head
+
+GRACE: Final = 5
+"""Seconds that uvicorn waits for answers after the gateway has ended them."""
+
+
+def bind(address: str, setting: str) -> socket.socket:
+    """Return a listening socket for ``host:port``; port 0 takes a free one. Raises ConfigurationError."""
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        made = socket.create_server((host, int(port)), family=family, backlog=2048)
+    except (OSError, ValueError, OverflowError) as error:
+        raise ConfigurationError.of(Problem(setting, f"{address!r} cannot be listened on: {error}")) from None
+    made.set_inheritable(True)
+    made.setblocking(False)
+    return made
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL under which a listening socket is reached from this machine."""
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"
+
+
+class Listener(uvicorn.Server):
+    """A server that leaves the signals to its owner."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing: several servers run in one process."""
+        yield
+
+
+def listener(app: Any, *, head_deadline: float, drain: float) -> Listener:
+    """Return a server for `app`, which waits `drain` seconds for answers under way when it stops."""
+    config = uvicorn.Config(
+        app,
+        http=bounded_head(head_deadline),
+        ws="none",
+        lifespan="on",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=round(drain) + GRACE,
+    )
+    return Listener(config)

@@ -1,0 +1,101 @@
+"""One process that serves: the gateway, its admin port, and what signals do to them."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from socket import socket
+from typing import Any, Final
+
+from attrs import define, field
+
+from ..admin import AdminApp
+from ..app import Gateway
+from ..services import Services
+from .listening import Listener, listener
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+@define(eq=False, kw_only=True)
+class Process:
+    """Serves until a signal ends it.
+
+    SIGTERM and SIGINT let the calls under way end, for ``drain`` seconds at most; a second one ends them at once, each
+    with an error that its client can read. SIGHUP reads the configuration again.
+    """
+
+    services: Services
+    at: socket
+    admin_at: socket | None = None
+    on_ready: Callable[[], Awaitable[None]]
+    """Called when requests are accepted."""
+    _gateway: Gateway = field(init=False)
+    _servers: list[Listener] = field(factory=list[Listener], init=False)
+    _stopping: bool = field(default=False, init=False)
+    _cutting: asyncio.TimerHandle | None = field(default=None, init=False)
+
+    async def run(self) -> None:
+        """Serve until it is told to stop."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        settings = self.services.settings
+        self._gateway = Gateway(self.services)
+        main = listener(self._gateway, head_deadline=settings.head_deadline, drain=settings.drain)
+        self._servers.append(main)
+        serving = asyncio.ensure_future(main.serve([self.at]))
+        await started(main, serving)
+        admin = None
+        if self.admin_at is not None and not serving.done():
+            admin = await self._serve_admin(self.admin_at)
+        if not serving.done():
+            await self.on_ready()
+        try:
+            await serving
+        finally:
+            if self._cutting is not None:
+                self._cutting.cancel()
+            if admin is not None:
+                self._servers[-1].should_exit = True
+                await admin
+
+    async def _serve_admin(self, at: socket) -> "asyncio.Task[Any]":
+        settings = self.services.settings
+        app = AdminApp(
+            settings=settings,
+            traffic=self.services.traffic,
+            state=self.services.state,
+            audit=self.services.audit,
+            reload=self.services.reload,
+        )
+        server = listener(app, head_deadline=settings.head_deadline, drain=1)
+        self._servers.append(server)
+        task = asyncio.ensure_future(server.serve([at]))
+        task.add_done_callback(lambda _: app.close())
+        await started(server, task)
+        return task
+
+    def stop(self) -> None:
+        """Let the calls under way end; the second time, end them."""
+        if self._stopping:
+            self._cut()
+            return
+        self._stopping = self.services.draining = True
+        self.services.stop_at = asyncio.get_running_loop().time() + self.services.settings.drain
+        for server in self._servers[:1]:
+            server.should_exit = True
+        self._cutting = asyncio.get_running_loop().call_later(self.services.settings.drain, self._cut)
+
+    def _cut(self) -> None:
+        self.services.stop_at = 0.0
+        self._gateway.cut()
+
+    def _reload(self) -> None:
+        self.services.background(self.services.reload_quietly())
+
+
+async def started(server: Listener, serving: "asyncio.Task[Any]") -> None:
+    """Wait until the server accepts, or has ended because it cannot."""
+    while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn has no event for it
+        await asyncio.sleep(0.005)

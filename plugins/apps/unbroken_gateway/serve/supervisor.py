@@ -1,0 +1,147 @@
+"""The parent of several workers: it starts them, replaces those that die, and serves the admin port for all."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from attrs import define, field
+
+from ..admin import AdminApp
+from ..audit import Audit
+from ..settings import Settings
+from ..state.opening import open_state
+from .gathering import Gathered
+from .listening import listener
+from .worker import HANDED_ON
+
+logger: Final = logging.getLogger("unbroken.gateway")
+
+LONGEST_LINE: Final = 16 * 1024 * 1024
+_PAUSE: Final = 1.0
+"""Seconds before a worker that has died is replaced."""
+
+
+class CannotServe(Exception):
+    """A worker could not start."""
+
+
+@define(eq=False, kw_only=True)
+class Supervisor:
+    """Serves with ``settings.workers`` processes until a signal ends it."""
+
+    settings: Settings
+    config: Path
+    load: Callable[[], Settings]
+    at: socket.socket
+    admin_at: socket.socket | None
+    on_ready: Callable[[], Awaitable[None]]
+    traffic: Gathered = field(factory=Gathered, init=False)
+    _processes: dict[int, asyncio.subprocess.Process] = field(factory=dict[int, asyncio.subprocess.Process], init=False)
+    _stopping: asyncio.Event = field(factory=asyncio.Event, init=False)
+
+    async def run(self) -> None:
+        """Serve. Raises CannotServe if a worker ends before it was ready."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._tell, signal.SIGHUP)
+        workers = [asyncio.ensure_future(self._first(number)) for number in range(self.settings.workers)]
+        try:
+            running = await asyncio.gather(*workers)
+            admin = asyncio.ensure_future(self._admin())
+            await self.on_ready()
+            await asyncio.gather(*running)
+            admin.cancel()
+            await asyncio.wait((admin,))
+        except BaseException:
+            self._tell(signal.SIGTERM)
+            raise
+
+    async def _first(self, number: int) -> "asyncio.Task[None]":
+        """Start a worker and return, when it is ready, the task that keeps one running in its place."""
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        task = asyncio.ensure_future(self._keep(number, ready))
+        await asyncio.wait((ready, task), return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            task.result()
+            raise CannotServe("a worker ended before it was ready")
+        return task
+
+    async def _keep(self, number: int, ready: "asyncio.Future[None]") -> None:
+        code = await self._run_one(number, ready)
+        while not self._stopping.is_set() and ready.done():
+            logger.error("worker %d has ended with %s; another takes its place", number, code)
+            self.traffic.failed("worker")
+            await asyncio.sleep(_PAUSE)
+            code = await self._run_one(number, ready)
+
+    async def _run_one(self, number: int, ready: "asyncio.Future[None]") -> int:
+        ours, theirs = socket.socketpair()
+        handed_on = {name: getattr(self.settings, name) for name in HANDED_ON}
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                "from unbroken_gateway.serve.worker import main; main()",
+                str(self.at.fileno()),
+                str(theirs.fileno()),
+                pass_fds=(self.at.fileno(), theirs.fileno()),
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        self._processes[number] = process
+        reader, writer = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
+        writer.write(msgspec.json.encode({"config": str(self.config), "settings": handed_on}) + b"\n")
+        try:
+            while line := await reader.readline():
+                self._heard(number, msgspec.json.decode(line), ready)
+            return await process.wait()
+        except ConnectionError:
+            return await process.wait()
+        finally:
+            writer.close()
+            self.traffic.ended_worker(process.pid)
+
+    def _heard(self, number: int, message: dict[str, Any], ready: "asyncio.Future[None]") -> None:
+        if "report" in message:
+            self.traffic.take(self._processes[number].pid, message["report"])
+        elif not ready.done():
+            ready.set_result(None)
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        self._tell(signal.SIGTERM)
+
+    def _tell(self, number: signal.Signals) -> None:
+        for process in self._processes.values():
+            if process.returncode is None:
+                process.send_signal(number)
+
+    async def _admin(self) -> None:
+        if self.admin_at is None:
+            return
+        state, audit = open_state(self.settings.state, workers=self.settings.workers), Audit.of(self.settings.audit)
+        app = AdminApp(settings=self.settings, traffic=self.traffic, state=state, audit=audit, reload=self._reload)
+        server = listener(app, head_deadline=self.settings.head_deadline, drain=1)
+        serving = asyncio.ensure_future(server.serve([self.admin_at]))
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            app.close()
+            server.should_exit = True
+            await serving
+            raise
+        finally:
+            await state.aclose()
+            await audit.aclose()
+
+    async def _reload(self) -> Settings:
+        """Check the configuration, then have every worker read it."""
+        settings = await asyncio.to_thread(self.load)
+        self._tell(signal.SIGHUP)
+        return settings

@@ -1,0 +1,182 @@
+"""What one worker holds for all requests: state, logs, audit, traffic, and the present configuration."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from attrs import define, field
+
+from unbroken import AsyncTransport, Clock, ConfigurationError, Error, SystemClock
+from unbroken_metrics import Metrics
+
+from .admission import Admission
+from .answers import last_frame
+from .audit import Audit
+from .auth.authenticator import Authenticator
+from .errors import Problem, Refused, forbidden_scope, internal, no_credential
+from .exchange import Exchange
+from .reload import Live
+from .routes import table_of
+from .settings import AuditSettings, Settings
+from .snapshot import Snapshot
+from .state import State, StateUnavailable
+from .state.opening import open_state
+from .streams import StreamLog
+from .streams.live import BATCH, Streams
+from .streams.opening import open_log
+from .streams.tickets import Tickets
+from .traffic import Traffic
+from .upstreams import Upstreams
+from .values import Principal
+
+logger: Final = logging.getLogger("unbroken.gateway")
+
+
+@define(eq=False)
+class Services:
+    """The parts that requests share. `open` makes them, in the event loop that serves."""
+
+    settings: Settings
+    load: Callable[[], Settings] | None = None
+    """Reads the configuration again; None if there is nothing to read."""
+    open_audit: Callable[[AuditSettings], Audit] = Audit.of
+    draining: bool = field(default=False, init=False)
+    """Whether new calls are refused because the process stops."""
+    stop_at: float = field(default=0.0, init=False)
+    """Until when the streams under way may go on once it stops, in monotonic seconds."""
+    clock: Clock = field(factory=SystemClock)
+    transport: AsyncTransport | None = None
+    """Carries the calls of the upstreams; None makes one for each."""
+    metrics: Metrics = field(factory=Metrics, init=False)
+    traffic: Traffic = field(init=False)
+    state: State = field(init=False)
+    streams: Streams = field(init=False)
+    tickets: Tickets = field(init=False)
+    _log: StreamLog = field(init=False)
+    audit: Audit = field(init=False)
+    admission: Admission = field(init=False)
+    live: Live[Snapshot] = field(init=False)
+    _tasks: "set[asyncio.Task[Any]]" = field(factory=set["asyncio.Task[Any]"], init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.traffic = Traffic(metrics=self.metrics, clock=self.clock)
+
+    async def open(self) -> None:
+        """Connect to the stores and build the clients. Raises ConfigurationError and whatever the stores raise."""
+        settings = self.settings
+        self.state = open_state(
+            settings.state,
+            workers=settings.workers,
+            on_state_failure=settings.on_state_failure,
+            on_failure=self.traffic.failed,
+            now=self.clock.time,
+        )
+        self.audit = self.open_audit(settings.audit)
+        self._log = open_log(settings.state, settings.resume, clock=self.clock)
+        self.streams = Streams(
+            self._log,
+            settings.resume,
+            last_frame,
+            on_failure=self._producer_failed,
+            batch=0 if settings.state == "memory" else BATCH,
+            clock=self.clock,
+        )
+        secret = settings.pepper or settings.admin_credential or secrets.token_urlsafe(32)
+        self.tickets = Tickets(self._log, secret.encode(), settings.resume.ttl, self.clock)
+        self.admission = Admission(
+            state=self.state,
+            audit=self.audit,
+            refuse_without_audit=settings.audit.on_failure == "refuse",
+            on_lost=self.traffic.failed,
+            clock=self.clock,
+        )
+        self.live = Live(self._build, self.load)
+        await self.live.start(settings)
+        self.background(self.admission.beat_forever())
+
+    async def _build(self, settings: Settings) -> Snapshot:
+        return Snapshot(
+            settings=settings,
+            routes=table_of(settings.aliases),
+            authenticator=Authenticator(settings, revoked=self.state.revoked, clock=self.clock),
+            upstreams=Upstreams(settings, self.metrics, self.clock, self.transport),
+        )
+
+    async def principal(self, exchange: Exchange, snapshot: Snapshot) -> Principal:
+        """Return who makes the request. Raises Refused."""
+        scope, settings = exchange.scope, snapshot.settings
+        peer = scope.get("client") or ("", 0)
+        principal = await snapshot.authenticator.authenticate(scope["headers"], peer[0])
+        if principal.plan not in settings.plans:  # a reload has removed it
+            raise Refused(no_credential())
+        if settings.scope is not None and settings.scope not in principal.scopes and principal.issuer != "development":
+            raise Refused(forbidden_scope())
+        return principal
+
+    def background(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        """Run `work` as a task of its own, which `aclose` ends."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def reload(self) -> Settings:
+        """Read the configuration again and return the settings in force. Raises ConfigurationError."""
+        for name in await self.live.reload():
+            logger.warning("%s changes only after a restart", name)
+        return self.live.settings
+
+    async def reload_quietly(self) -> None:
+        """Read the configuration again, and log what is wrong with it."""
+        try:
+            await self.reload()
+        except ConfigurationError as error:
+            logger.error("the new configuration is not used: %s", error)  # noqa: TRY400  it says all
+        else:
+            logger.info("the new configuration is in force")
+
+    def _producer_failed(self, id: str, error: Exception) -> None:
+        logger.error("the stream %s failed by a bug", id, exc_info=error)
+        self.traffic.alert(internal())
+
+    async def ready(self) -> bool:
+        """Return whether calls can be admitted."""
+        if self.draining:
+            return False
+        try:
+            await self.state.users()
+        except StateUnavailable:
+            return False
+        return True
+
+    def failed(self, error: Error, problem: Problem) -> None:
+        """Log the failure of an upstream, with what the client is not told."""
+        if problem.alert:
+            self.traffic.alert(problem, request_id=error.request_id or "")
+        logger.log(
+            logging.ERROR if problem.alert else logging.WARNING,
+            "%s: %s: %s",
+            problem.name,
+            type(error).__name__,
+            error,
+        )
+
+    async def aclose(self) -> None:
+        """Write what is to be written, then close everything."""
+        try:
+            async with asyncio.timeout(max(0.0, self.stop_at - self.clock.monotonic())):
+                await self.streams.drain()
+        except TimeoutError:
+            pass
+        await self.streams.aclose()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+        await self.admission.finished()
+        await self.live.aclose()
+        await self.state.aclose()
+        await self._log.aclose()
+        await self.audit.aclose()

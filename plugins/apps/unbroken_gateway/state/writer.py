@@ -1,0 +1,163 @@
+"""One thread that works on one SQLite file for an event loop."""
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from attrs import define, field
+
+from . import DEADLINE, StateUnavailable
+
+T = TypeVar("T")
+BATCH: Final = 64
+"""The most operations of one transaction."""
+OPENING: Final = 5.0
+"""Seconds to wait at the start for another process that creates the same file."""
+
+
+def connect(path: str | Path, schema: str, deadline: float = DEADLINE) -> sqlite3.Connection:
+    """Open the file in WAL mode and create what is missing of `schema`. Raises sqlite3.Error."""
+    connection = sqlite3.connect(path, timeout=OPENING, isolation_level=None, check_same_thread=False)
+    try:
+        _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+        connection.execute("PRAGMA synchronous = NORMAL")
+        _patiently(lambda: connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;"))
+        connection.execute(f"PRAGMA busy_timeout = {int(deadline * 1000)}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _patiently(step: Callable[[], object]) -> None:
+    # SQLite reports a change to WAL by two processes at once as "locked" without waiting for its timeout.
+    end = time.monotonic() + OPENING
+    while True:
+        try:
+            step()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
+@define(eq=False)
+class _Job(Generic[T]):
+    work: Callable[[sqlite3.Connection], T]
+    future: "asyncio.Future[T]"
+    writes: bool
+    undo: Callable[[sqlite3.Connection, T], object] | None
+    result: T | None = None
+
+
+@define(eq=False)
+class Writer:
+    """Runs operations in transactions, many in one when many are waiting.
+
+    An operation whose caller has given up is left out, or undone if it was committed in the same moment.
+    """
+
+    _connection: sqlite3.Connection
+    _deadline: float = DEADLINE
+    _jobs: "queue.SimpleQueue[_Job[Any] | None]" = field(factory=queue.SimpleQueue["_Job[Any] | None"], init=False)
+    _thread: threading.Thread = field(init=False)
+    _closed: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._thread = threading.Thread(target=self._serve, name="unbroken-state", daemon=True)
+        self._thread.start()
+
+    async def run(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        writes: bool = True,
+        undo: Callable[[sqlite3.Connection, T], object] | None = None,
+    ) -> T:
+        """Return what `work` returns. Raises StateUnavailable after the deadline, and when SQLite fails."""
+        if self._closed:
+            raise StateUnavailable("the state is closed")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(work, future, writes, undo))
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await future
+        except TimeoutError:
+            raise StateUnavailable("SQLite: no answer in time") from None
+
+    async def aclose(self) -> None:
+        """Finish what is waiting and end the thread."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _serve(self) -> None:
+        last = False
+        while not last:
+            batch, last = self._take()
+            batch = [job for job in batch if not job.future.cancelled()]
+            if batch:
+                self._perform(batch)
+        self._connection.close()
+
+    def _take(self) -> "tuple[list[_Job[Any]], bool]":
+        """Return the operations that wait, at least one, and whether they are the last."""
+        batch: list[_Job[Any]] = []
+        job = self._jobs.get()
+        while job is not None:
+            batch.append(job)
+            if len(batch) == BATCH or self._jobs.empty():
+                return batch, False
+            job = self._jobs.get()
+        return batch, True
+
+    def _perform(self, batch: list[_Job[Any]]) -> None:
+        error: Exception | None = None
+        try:
+            self._transact(batch)
+        except sqlite3.Error as failure:
+            error = StateUnavailable(f"SQLite: {failure}")
+        except Exception as failure:  # noqa: BLE001 - a bug is told to the callers, and the thread lives on
+            error = failure
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nothing waits any longer
+            batch[0].future.get_loop().call_soon_threadsafe(self._deliver, batch, error)
+
+    def _transact(self, batch: list[_Job[Any]]) -> None:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE" if any(job.writes for job in batch) else "BEGIN")
+        try:
+            for job in batch:
+                if not job.future.cancelled():  # while the lock was waited for
+                    job.result = job.work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # SQLite may have ended it
+                connection.execute("ROLLBACK")
+            raise
+
+    def _deliver(self, batch: list[_Job[Any]], error: Exception | None) -> None:
+        for job in batch:
+            if not job.future.done():
+                if error is None:
+                    job.future.set_result(job.result)
+                else:
+                    job.future.set_exception(error)
+            elif job.undo is not None and job.result is not None and error is None:
+                self._jobs.put(_undoing(job.future.get_loop(), job.undo, job.result))
+
+
+def _undoing(
+    loop: asyncio.AbstractEventLoop, undo: Callable[[sqlite3.Connection, Any], object], result: Any
+) -> _Job[Any]:
+    """Return the operation that undoes one with this `result`."""
+    future: asyncio.Future[Any] = loop.create_future()
+    future.add_done_callback(lambda done: done.exception())  # there is nobody to tell
+    return _Job(lambda connection: undo(connection, result), future, writes=True, undo=None)

@@ -1,0 +1,137 @@
+"""Readers whose connection is cut at seeded places, between and inside events, and who come back to another worker."""
+
+import asyncio
+import os
+import random
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from unbroken_gateway.settings import Resume
+from unbroken_gateway.streams import StreamLog
+from unbroken_gateway.streams.cursors import Kind, Refusal, parse_cursor
+from unbroken_gateway.streams.live import Streams
+from unbroken_gateway.streams.writing import Writer
+
+CUTS = int(os.environ.get("UNBROKEN_RESUME_CUTS", "200"))
+"""In each store. `nox -s cuts` makes 10 000 of them."""
+CUTS_OF_A_STREAM = 10
+AT_ONCE = 20
+HANG_SECONDS = 600
+"""A run that takes longer hangs."""
+EVENT = re.compile(rb"(?:: keepalive\n)*id: (\S+)\ndata: (\d+|end)\n\n")
+OWNER = "issuer|alice"
+
+
+def frame_of(dialect: str, kind: Kind) -> bytes:
+    return f"event: error\ndata: {dialect} {kind}\n\n".encode()
+
+
+def streams(log: StreamLog, failures: list[Any] | None = None, **settings: Any) -> Streams:
+    kept = [] if failures is None else failures
+    settings = {"lease": 60.0, "grace": 600.0, **settings}
+    extra = {name: settings.pop(name) for name in ("batch", "clock") if name in settings}
+    return Streams(
+        log, Resume(**settings), frame_of, on_failure=lambda id, failure: kept.append((id, failure)), **extra
+    )
+
+
+class Cut(OSError):
+    """The connection is gone."""
+
+
+class Client:
+    """Keeps what it got of whole events, and its cursor."""
+
+    def __init__(self) -> None:
+        self.cursor: str | None = None
+        self.got: list[bytes] = []
+        self.ended = False
+        self._rest = b""
+
+    def connect(self, most: int | None) -> Callable[[bytes, bool], Awaitable[None]]:
+        """Return a `send` of a new connection, which is cut after `most` bytes."""
+        self._rest, left = b"", most
+
+        async def send(data: bytes, more: bool) -> None:
+            nonlocal left
+            part = data if left is None else data[:left]
+            self._take(part)
+            if left is not None:
+                left -= len(part)
+                if left <= 0:
+                    raise Cut
+            await asyncio.sleep(0)
+            self.ended = not more
+
+        return send
+
+    def _take(self, data: bytes) -> None:
+        self._rest += data
+        while (end := self._rest.find(b"\n\n")) >= 0:
+            event, self._rest = self._rest[: end + 2], self._rest[end + 2 :]
+            match = EVENT.fullmatch(event)
+            assert match is not None, event
+            self.cursor = match[1].decode()
+            self.got.append(match[2])
+
+
+def producer(count: int, chance: random.Random) -> Callable[[Writer], Awaitable[None]]:
+    """Write `count` events in reads of one to five, with pauses in which readers catch up."""
+
+    async def produce(writer: Writer) -> None:
+        number = 0
+        while number < count:
+            some = min(chance.randint(1, 5), count - number)
+            await writer.write([b"data: %d\n\n" % each for each in range(number + 1, number + some + 1)])
+            number += some
+            await asyncio.sleep(chance.choice((0, 0, 0.001)))
+        await writer.write([b"data: end\n\n"], "done")
+
+    return produce
+
+
+async def read_with_cuts(workers: list[Streams], seed: int, cuts: int = CUTS_OF_A_STREAM) -> None:
+    """Start one stream, cut its reader `cuts` times, and see that it got each event once and in order."""
+    chance = random.Random(seed)
+    count = chance.randint(20, 60)
+    id = await chance.choice(workers).start(OWNER, producer(count, chance))
+    client = Client()
+    for turn in range(cuts + 1):
+        worker = chance.choice(workers)
+        place = parse_cursor(id, client.cursor)
+        assert isinstance(place, int)
+        last = turn == cuts
+        kind = "none" if last else chance.choice(("bytes", "bytes", "cancel"))
+        send = client.connect(chance.randint(0, 150) if kind == "bytes" else None)
+        serving = asyncio.ensure_future(worker.serve(id, OWNER, place, send, keepalive=0.005))
+        if kind == "cancel":
+            await asyncio.sleep(chance.random() * 0.004)
+            serving.cancel()
+        (answer,) = await asyncio.gather(serving, return_exceptions=True)
+        if client.got and client.got[-1] == b"end":
+            assert answer is None or answer is Refusal.END or isinstance(answer, Cut | asyncio.CancelledError)
+        else:
+            assert isinstance(answer, Cut | asyncio.CancelledError), answer
+    assert client.got == [b"%d" % number for number in range(1, count + 1)] + [b"end"]
+
+
+async def survive_cuts(logs: list[StreamLog], cuts: int, seed: int = 0) -> int:
+    """Read so many streams that there are at least `cuts` cuts, over two workers. Returns how many there were."""
+    workers = [streams(log) for log in logs]
+    seeds = iter(range(seed, seed + -(-cuts // CUTS_OF_A_STREAM)))
+    done = 0
+
+    async def one_after_another() -> None:
+        nonlocal done
+        for each in seeds:
+            await read_with_cuts(workers, each)
+            done += CUTS_OF_A_STREAM
+
+    async with asyncio.timeout(HANG_SECONDS):
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(one_after_another())
+        for worker in workers:
+            await worker.aclose()
+    return done
