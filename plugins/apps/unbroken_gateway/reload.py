@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 
 from unbroken import ConfigurationError, Problem
 
-from .checks import check
+from .checks import checked
 from .settings import Settings
 
 logger: Final = logging.getLogger("unbroken.gateway")
@@ -147,6 +147,4 @@ def _merged(old: Settings, new: Settings) -> tuple[Settings, tuple[str, ...]]:
     new = evolve(new, **created)
     restart = tuple(name for name in FIXED if getattr(new, name) != getattr(old, name))
     merged = evolve(new, **{name: getattr(old, name) for name in restart})
-    if restart and (problems := check(merged, "the file, with what only a restart can change")):
-        raise ConfigurationError.of(*problems)
-    return merged, restart
+    return checked(merged, "the file, with what only a restart can change") if restart else merged, restart

@@ -1,7 +1,8 @@
 """What a principal may ask for, and what is sent upstream."""
 
-import copy
+import json
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from anthropic.types import ModelInfo
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import Model as OpenAIModel
 
+from unbroken_gateway.bodies import encode_body, parse_body
 from unbroken_gateway.errors import Refused
 from unbroken_gateway.estimate import input_tokens
 from unbroken_gateway.loading import development
@@ -23,8 +25,16 @@ FORMS = ["messages", "chat", "responses"]
 DEVELOPMENT = development({}, {"anthropic": "http://127.0.0.1:1", "openai": "http://127.0.0.1:1"})
 
 
-def prepared(name: str, body: dict, *, plan: str = "free", settings: Settings = SETTINGS, size: int = 0) -> Prepared:
-    return prepare(body, route=route(name), principal=user(plan), settings=settings, size=size)
+def prepared(name: str, body: Any, *, plan: str = "free", settings: Settings = SETTINGS) -> Prepared:
+    """Prepare a body as it arrives, in JSON."""
+    raw = json.dumps(body).encode()
+    tokens = input_tokens(raw, settings.characters_per_token)
+    return prepare(parse_body(raw), route=route(name), principal=user(plan), settings=settings, input_tokens=tokens)
+
+
+def sent(found: Prepared) -> dict[str, Any]:
+    """Return the body as the upstream reads it."""
+    return json.loads(encode_body(found.body))
 
 
 def refused(name: str, body: dict, *, plan: str = "free") -> tuple[int, str]:
@@ -64,13 +74,11 @@ def test_a_model_that_is_no_name_is_a_bad_request(model) -> None:
 
 
 def test_the_model_is_replaced_by_the_name_that_the_upstream_knows() -> None:
-    """The body of the caller is not changed."""
+    """All else stays as it was."""
     body = {"model": "default", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}], "top_k": 3}
-    before = copy.deepcopy(body)
     found = prepared("messages", body)
     assert (found.model, found.upstream.name, found.asked_model) == (SONNET, "claude", "default")
-    assert found.body == {**before, "model": "claude-x"}
-    assert body == before
+    assert sent(found) == {**body, "model": "claude-x"}
     assert not found.streamed
 
 
@@ -79,19 +87,29 @@ def test_the_model_is_replaced_by_the_name_that_the_upstream_knows() -> None:
 def test_without_a_model_the_first_of_the_plan_answers(name, model, body) -> None:
     """The first that speaks the dialect of the route."""
     found = prepared(name, body)
-    assert (found.model, found.body["model"], found.asked_model) == (model, model.model, model.name)
+    assert (found.model, sent(found)["model"], found.asked_model) == (model, model.model, model.name)
 
 
 def test_a_model_in_a_tool_is_replaced_as_well() -> None:
     """Other tools, and what is no tool, go through."""
     tools = [{"type": "advisor", "model": "large", "x": 1}, {"name": "plain"}, 5]
     found = prepared("messages", {"tools": tools}, plan="all")
-    assert found.body["tools"] == [{"type": "advisor", "model": OPUS.model, "x": 1}, {"name": "plain"}, 5]
-    assert prepared("messages", {"tools": "x"}).body["tools"] == "x"
+    assert sent(found)["tools"] == [{"type": "advisor", "model": OPUS.model, "x": 1}, {"name": "plain"}, 5]
+    assert sent(prepared("messages", {"tools": "x"}))["tools"] == "x"
+    assert sent(prepared("messages", {"tools": {"model": "large"}}))["tools"] == {"model": "large"}
+
+
+def test_s24_a_model_in_a_tool_cannot_be_hidden() -> None:
+    """An escape is read; what is too long to be read is refused."""
+    escaped = b'{"tools": [{"m\\u006fdel": "large"}]}'
+    with pytest.raises(Refused, match="unknown_model"):
+        prepare(parse_body(escaped), route=route("messages"), principal=user(), settings=SETTINGS, input_tokens=0)
+    long = {"tools": [{"model": "default", "x": "x" * 300_000}]}
+    assert refused("messages", long) == (400, "tools that name models are too long")
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "sent"),
+    ("name", "given", "bounded"),
     [
         pytest.param("messages", {}, {"max_tokens": 4096}, id="S23-messages-filled"),
         pytest.param("messages", {"max_tokens": None}, {"max_tokens": 4096}, id="S23-messages-null"),
@@ -112,10 +130,10 @@ def test_a_model_in_a_tool_is_replaced_as_well() -> None:
         pytest.param("count_tokens", {}, {}, id="S23-count-untouched"),
     ],
 )
-def test_s23_the_output_is_bounded(name, given, sent) -> None:
+def test_s23_the_output_is_bounded(name, given, bounded) -> None:
     """By the model's cap, whatever the client asks for."""
-    body = prepared(name, given).body
-    assert {key: value for key, value in body.items() if key != "model"} == sent
+    body = sent(prepared(name, given))
+    assert {key: value for key, value in body.items() if key != "model"} == bounded
 
 
 @pytest.mark.parametrize(
@@ -140,10 +158,18 @@ def test_s23_a_cap_or_switch_of_the_wrong_type_is_a_bad_request(name, body, word
     assert words in message
 
 
+@pytest.mark.parametrize("field", ["tools", "stream_options"])
+def test_r17_a_number_out_of_range_is_a_bad_request(field) -> None:
+    """It is valid JSON, so the body as a whole is read."""
+    raw = b'{"stream": true, "%s": [{"model": 1e999}]}' % field.encode()
+    with pytest.raises(Refused, match="invalid_request"):
+        prepare(parse_body(raw), route=route("chat"), principal=user(), settings=SETTINGS, input_tokens=0)
+
+
 def test_an_older_server_gets_the_old_field() -> None:
     """Some refuse a field that they do not know."""
     settings = with_model("gpt", evolve(GPT, cap_field="max_tokens"))
-    body = prepared("chat", {}, settings=settings).body
+    body = sent(prepared("chat", {}, settings=settings))
     assert (body.get("max_tokens"), "max_completion_tokens" in body) == (1000, False)
 
 
@@ -152,8 +178,8 @@ def test_an_older_server_gets_the_old_field() -> None:
 def test_s19_no_field_names_another_server_model_or_key(name, field) -> None:
     """CVE-2024-6587: an upstream that is a proxy itself would follow it."""
     found = prepared(name, {field: "http://canary.example", "metadata": {field: "kept"}})
-    assert field not in found.body
-    assert found.body["metadata"] == {field: "kept"}
+    assert field not in sent(found)
+    assert sent(found)["metadata"] == {field: "kept"}
     assert "canary" not in found.upstream.url
 
 
@@ -167,7 +193,7 @@ def test_cve_2026_47101_no_field_of_a_body_becomes_a_right() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "wants", "sent"),
+    ("options", "wants", "asked"),
     [
         (None, False, {"include_usage": True}),
         ({"include_usage": True}, True, {"include_usage": True}),
@@ -175,56 +201,45 @@ def test_cve_2026_47101_no_field_of_a_body_becomes_a_right() -> None:
     ],
     ids=["none", "wanted", "refused"],
 )
-def test_the_usage_of_a_streamed_completion_is_asked_for(options, wants, sent) -> None:
+def test_the_usage_of_a_streamed_completion_is_asked_for(options, wants, asked) -> None:
     """And whether the client wanted it is known."""
     found = prepared("chat", {"stream": True, "stream_options": options})
-    assert (found.streamed, found.wants_usage, found.body["stream_options"]) == (True, wants, sent)
+    assert (found.streamed, found.wants_usage, sent(found)["stream_options"]) == (True, wants, asked)
 
 
 @pytest.mark.parametrize(("name", "streamed"), [("messages", True), ("responses", True), ("count_tokens", False)])
 def test_other_routes_have_no_options_of_a_stream(name, streamed) -> None:
     """A count is never streamed."""
     found = prepared(name, {"stream": True})
-    assert (found.streamed, found.wants_usage, "stream_options" in found.body) == (streamed, False, False)
+    assert (found.streamed, found.wants_usage, "stream_options" in sent(found)) == (streamed, False, False)
 
 
 def test_the_operators_fields_stand_over_those_of_the_client() -> None:
     """But not in a count of tokens, which does not know them."""
     settings = with_model("default", evolve(SONNET, body={"service_tier": "default"}))
     body = {"service_tier": "priority"}
-    assert prepared("messages", body, settings=settings).body["service_tier"] == "default"
-    assert prepared("count_tokens", body, settings=settings).body["service_tier"] == "priority"
+    assert sent(prepared("messages", body, settings=settings))["service_tier"] == "default"
+    assert sent(prepared("count_tokens", body, settings=settings))["service_tier"] == "priority"
 
 
 def test_the_estimate_is_the_input_and_the_most_output() -> None:
     """4 characters are a token; the price is that of the model, rounded up."""
-    body = {"model": "default", "max_tokens": 100, "messages": [{"role": "user", "content": "x" * 4000}]}
+    body = {"model": "default", "max_tokens": 100, "messages": [{"role": "user", "content": "one word " * 444}]}
     found = prepared("messages", body)
-    assert found.estimated_input == 1013  # with the other words
-    assert found.estimate == Cost(requests=1, tokens=1113, micro_usd=1013 * 3 + 100 * 15)
+    tokens = found.estimated_input
+    assert 1000 < tokens < 1030  # with the other words
+    assert found.estimate == Cost(requests=1, tokens=tokens + 100, micro_usd=tokens * 3 + 100 * 15)
     several = prepared("chat", {"n": 3, "max_tokens": 100})
     assert several.estimate.tokens == several.estimated_input + 300
     assert prepared("count_tokens", body).estimate == Cost()
 
 
 def test_r18_base64_is_not_counted_as_text() -> None:
-    """An image of a megabyte is no 350 000 tokens."""
-    picture = "A" * 1_400_000
-    anthropic = {"source": {"type": "base64", "media_type": "image/png", "data": picture}}
-    openai = {"image_url": {"url": f"data:image/png;base64,{picture}"}}
-    assert 1600 < input_tokens(anthropic, 4.0) < 1620
-    assert 1600 < input_tokens(openai, 4.0) < 1620
-    assert input_tokens({"type": "base64", "data": [picture]}, 4.0) > 350_000
-
-
-def test_r18_a_body_of_very_many_values_is_estimated_from_its_size() -> None:
-    """Neither its length nor its depth costs more than a fixed number of steps."""
-    assert input_tokens({"a": [[]] * 1_000_000}, 4.0, size=3_000_000) == 750_000
-    deep: list = []
-    for _ in range(100_000):
-        deep = [deep]
-    assert input_tokens({"a": deep}, 4.0, size=200_000) == 50_000
-    assert input_tokens({"a": [1, None, True]}, 4.0) == 4
+    """An image of a megabyte is no 350 000 tokens, and two are two."""
+    picture = {"source": {"type": "base64", "media_type": "image/png", "data": "A" * 1_400_000}}
+    assert 1600 < input_tokens(json.dumps(picture).encode(), 4.0) < 1640
+    assert 3200 < input_tokens(json.dumps([picture, picture]).encode(), 4.0) < 3260
+    assert input_tokens(b"word " * 100_000, 4.0) == 125_000
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -270,12 +285,14 @@ def test_s32_a_prompt_is_not_in_the_repr() -> None:
 
 
 JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("\ud800")),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
     max_leaves=8,
 )
 KEYS = st.sampled_from(["model", "max_tokens", "max_completion_tokens", "max_output_tokens", "n", "stream", "tools"])
-VALUES = st.one_of(JSON, st.sampled_from(["default", "gpt", "*", True, 5, {"include_usage": True}]))
+TOOLS = st.lists(st.dictionaries(st.just("model"), JSON, min_size=1), max_size=2)
+OPTIONS = st.dictionaries(st.sampled_from(["include_usage", "x"]), JSON)
+VALUES = st.one_of(JSON, TOOLS, OPTIONS, st.sampled_from(["default", "gpt", "*", True, 5]))
 
 
 @given(
@@ -284,11 +301,19 @@ VALUES = st.one_of(JSON, st.sampled_from(["default", "gpt", "*", True, 5, {"incl
     st.sampled_from(["free", "all", "gone"]),
 )
 def test_any_body_is_prepared_or_refused(body, name, plan) -> None:
-    """And what is prepared is within the caps."""
+    """And what is prepared is within the caps and can be sent."""
     with suppress(Refused):
         found = prepared(name, body, plan=plan)
-        assert found.body["model"] in {"claude-x", "claude-y", "gpt-x"}
-        assert found.estimate.tokens >= 0
-        for cap in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
-            if name == "messages" and cap == "max_tokens":
-                assert 0 <= found.body[cap] <= found.model.max_tokens
+        body = sent(found)
+        assert body["model"] in {"claude-x", "claude-y", "gpt-x"}
+        bounds = [body[cap] for cap in CAPS[name] if cap in body]
+        assert all(0 <= bound <= found.model.max_tokens for bound in bounds)
+        assert bool(bounds) is (name in FORMS)
+
+
+CAPS = {
+    "messages": ["max_tokens"],
+    "chat": ["max_tokens", "max_completion_tokens"],
+    "responses": ["max_output_tokens"],
+    "count_tokens": [],
+}
