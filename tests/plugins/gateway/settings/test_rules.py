@@ -95,7 +95,8 @@ def test_a_model_in_a_tool_is_replaced_as_well() -> None:
     tools = [{"type": "advisor", "model": "large", "x": 1}, {"name": "plain"}, 5]
     found = prepared("messages", {"tools": tools}, plan="all")
     assert sent(found)["tools"] == [{"type": "advisor", "model": OPUS.model, "x": 1}, {"name": "plain"}, 5]
-    assert sent(prepared("messages", {"tools": "x"}))["tools"] == "x"
+    for plain in ("x", [{"name": "plain"}]):
+        assert sent(prepared("messages", {"tools": plain}))["tools"] == plain
     assert sent(prepared("messages", {"tools": {"model": "large"}}))["tools"] == {"model": "large"}
 
 
