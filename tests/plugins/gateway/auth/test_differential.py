@@ -149,6 +149,11 @@ def test_s1_nonsense_is_rejected_and_nothing_else_happens(raw: bytes) -> None:
     assert not accepted(raw, issuer())
 
 
+def test_s4_the_length_is_checked_before_anything_is_decoded() -> None:
+    """Here too, whoever calls."""
+    assert not accepted(b"." * 8193, issuer())
+
+
 @given(payload=JSON, header=JSON)
 def test_s1_any_json_in_the_place_of_objects(payload: Any, header: Any) -> None:
     """Signed well, and still no token."""
