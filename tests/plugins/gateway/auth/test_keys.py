@@ -254,7 +254,7 @@ def test_s11_a_file_that_breaks_is_a_503(path: Path, store: KeyStore) -> None:
 
 
 def test_s11_a_disk_that_hangs_is_a_503(path: Path, store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loop goes on meanwhile."""
+    """The loop goes on meanwhile, and closing does not wait for it; then it is a 503 too."""
     monkeypatch.setattr(stored_module, "DEADLINE", 0.01)
     gate = threading.Event()
 
@@ -262,11 +262,13 @@ def test_s11_a_disk_that_hangs_is_a_503(path: Path, store: KeyStore, monkeypatch
         file: Any = made._stored._store  # type: ignore[union-attr]
         file.find = lambda key: gate.wait() and None
         try:
-            return await knock(made, bearer(PREFIX + "x"))
+            seen = await knock(made, bearer(PREFIX + "x"))
+            await made.aclose()
+            return [seen, await knock(made, bearer(PREFIX + "y"))]
         finally:
             gate.set()
 
-    assert visit(path, steps) == unavailable()
+    assert visit(path, steps) == [unavailable()] * 2
 
 
 @pytest.mark.parametrize("content", [b"no database" * 100, b""], ids=["text", "directory"])
