@@ -379,3 +379,11 @@ def test_s8_an_excessive_leeway_is_cut() -> None:
     late = claims(iat=NOW - 600, exp=NOW - 61)
     with pytest.raises(Rejected, match="expired"):
         check_claims(evolve(issuer(), leeway=3600.0), late, NOW)
+
+
+def test_s8_the_fraction_of_a_second_at_the_end_does_not_count() -> None:
+    """As PyJWT reads it, too."""
+    late = claims(iat=NOW - 600, exp=NOW + 0.9)
+    with pytest.raises(Rejected, match="expired"):
+        check_claims(issuer(), late, NOW + 30.5)
+    check_claims(issuer(), late, NOW + 29.5)
