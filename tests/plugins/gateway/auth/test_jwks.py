@@ -170,7 +170,8 @@ def rotate(door: Door, steps: list[tuple[float, Answer]], ask: Callable[[float],
     async def visit(made: Authenticator) -> list[Any]:
         seen: list[Any] = []
         for second in range(int(end)):
-            door.answer = lambda request: [answer for at, answer in steps if at <= second][-1]
+            now = [answer for at, answer in steps if at <= second][-1]
+            door.answer = lambda request, now=now: now
             seen += [await knock(made, bearer(each)) for each in ask(second)]
             await asyncio.sleep(1.0)
         return seen
