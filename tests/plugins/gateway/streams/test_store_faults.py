@@ -93,6 +93,7 @@ def test_r23_every_operation_on_a_frozen_redis_ends(own_redis: RedisServer) -> N
             found = await patient.read(id, 0)
             assert found is not None
             assert found.frames == (b"x",)
+        log._deadline = PATIENT
         await log.aclose()
         await patient.aclose()
 
