@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import signal
+import sqlite3
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,8 @@ def stop(process: asyncio.subprocess.Process, store: Store) -> None:
         if store.kind == "redis":
             return None
         try:
-            with contextlib.closing(sqlite3.connect(store.place / "gateway-streams.db", isolation_level=None)) as other:
+            path = store.place / "gateway-streams.db"
+            with contextlib.closing(sqlite3.connect(path, timeout=0.1, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
                 return other.rollback()
         except sqlite3.OperationalError:
