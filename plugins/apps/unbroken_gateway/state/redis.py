@@ -28,6 +28,8 @@ CONNECTIONS: Final = 16
 """The most connections of one worker."""
 NOTED: Final = 10.0
 """Seconds between two entries of a user in the list of users."""
+MOST: Final = 10_000
+"""The most users of whom is remembered when they were entered."""
 USERS: Final = "unbroken:users"
 NOTHING: Final = Cost(requests=0)
 
@@ -176,7 +178,7 @@ class RedisState:
         self._ahead = seconds + micros / 1e6 - sent
         self._noted[grant.user] = now
         self._noted.move_to_end(grant.user)
-        if len(self._noted) > 10_000:
+        if len(self._noted) > MOST:
             self._noted.popitem(last=False)
 
     async def _ask(self, principal: Principal) -> bool:

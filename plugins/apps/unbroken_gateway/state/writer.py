@@ -96,6 +96,9 @@ class Writer:
         """Finish what is waiting and end the thread."""
         if not self._closed:
             self._closed = True
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._jobs.put(_Job(lambda connection: None, done, writes=False, undo=None))
+            await asyncio.wait([done])  # what must be undone is known when the answers before this one are
             self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
