@@ -4,6 +4,7 @@ A user's keys, ``unbroken:{user}:…``, share one hash tag. They hold names and 
 """
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections import OrderedDict
@@ -140,8 +141,9 @@ class RedisState:
         """Close the connections."""
         for task in list(self._undoing):
             await asyncio.wait([task])
-        await self._client.aclose()
-        await self._client.connection_pool.disconnect()
+        with contextlib.suppress(RedisError):  # a server that is frozen does not hold up the end
+            await self._client.aclose()
+            await self._client.connection_pool.disconnect()
 
     async def _reserve(self, grant: Grant, slot_ttl: float) -> Grant | Denied:
         await self._note(grant, slot_ttl)

@@ -31,6 +31,7 @@ def test_s7_a_revocation_acts_in_this_worker_at_once_and_in_others_within_five_s
     async def scenario(first, second):
         for state in (first, second):
             assert await state.revoked(ALICE) is False
+            assert await state.revoked(ALICE) is False
         await first.revoke(kind, value, FOREVER, before)
         assert await first.revoked(ALICE) is True
         world.clock.now += 5

@@ -3,11 +3,13 @@
 import asyncio
 import sqlite3
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from unbroken_gateway.state import StateUnavailable
 from unbroken_gateway.state import redis as over_redis
+from unbroken_gateway.state import writer as over_writer
 from unbroken_gateway.state.ledger import KEEP
 from unbroken_gateway.state.memory import MemoryState
 from unbroken_gateway.state.redis import RedisState
@@ -93,6 +95,29 @@ def test_a_file_that_is_being_created_by_another_process_is_waited_for(tmp_path)
     thread.join()
     opened[0].close()
     other.close()
+
+
+def busy() -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    return error
+
+
+def test_a_file_that_is_locked_at_the_start_is_tried_again_for_some_seconds(monkeypatch):
+    """SQLite itself does not wait when two processes turn on WAL at once."""
+    clock, failures = Clock(), [busy(), busy()]
+    sleep = lambda seconds: setattr(clock, "now", clock.now + seconds)  # noqa: E731
+    monkeypatch.setattr(over_writer, "time", SimpleNamespace(monotonic=clock, sleep=sleep))
+
+    def step():
+        if failures:
+            raise failures.pop()
+
+    over_writer._patiently(step)
+    failures.extend(busy() for _ in range(10_000))
+    with pytest.raises(sqlite3.OperationalError):
+        over_writer._patiently(step)
+    assert clock.now == pytest.approx(START + over_writer.OPENING, abs=0.1)
 
 
 def writer(path, deadline=PATIENCE):
@@ -181,6 +206,31 @@ def test_an_event_loop_that_ends_does_not_end_the_thread(tmp_path):
         await work.aclose()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("limits", [LIMITS, allowance(requests=0)], ids=["granted", "denied"])
+def test_a_reservation_that_was_committed_while_its_caller_left_is_undone(tmp_path, limits):
+    world = World("sqlite", tmp_path)
+
+    async def scenario(state):
+        begun, go = threading.Event(), threading.Event()
+        task = asyncio.ensure_future(state._writer.run(lambda connection: (begun.set(), go.wait())))
+        await asyncio.to_thread(begun.wait)
+        leaving = asyncio.ensure_future(state.reserve(USER, limits, cost(5, 5), 30))
+        following = asyncio.ensure_future(
+            state._writer.run(lambda connection: loop.call_soon_threadsafe(leaving.cancel))
+        )
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0)
+        go.set()
+        await asyncio.wait([task, leaving, following])
+        assert leaving.cancelled()
+
+    async def look(state):
+        assert await state.standing(USER, limits) == Standing(user=USER)
+
+    world.run(scenario)
+    world.run(look)
 
 
 @pytest.fixture
