@@ -11,7 +11,8 @@ import pytest
 
 from unbroken_gateway.state import StateUnavailable
 from unbroken_gateway.state.local import MARK, Local
-from unbroken_gateway.state.redis import CONNECTIONS, RedisState
+from unbroken_gateway.state.pipe import CONNECTIONS
+from unbroken_gateway.state.redis import RedisState
 from unbroken_gateway.values import Allowance, Grant
 
 from ..redis_server import RedisServer, running_redis
@@ -104,7 +105,7 @@ def test_r23_a_frozen_redis_is_unavailable_and_does_nothing_when_it_wakes_up(red
             attempts = (hasty.reserve(USER, LIMITS, CALL, 600) for _ in range(100))
             results = await asyncio.gather(*attempts, return_exceptions=True)
             assert {type(result) for result in results} == {StateUnavailable}
-            pool: Any = hasty._client.connection_pool
+            pool: Any = hasty._pipe.client.connection_pool
             assert len(pool._in_use_connections) + len(pool._available_connections) <= CONNECTIONS
         await asyncio.sleep(3 * hasty.deadline)  # what was sent last is too late by now
         redis.thaw()

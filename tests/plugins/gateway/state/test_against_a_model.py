@@ -130,7 +130,7 @@ class Stores(RuleBasedStateMachine):
             world.clock.now = self.clock.now
             states = [world.open(), world.open()]
             self.states.append((world, states))
-        self.run(self.states[2][1][0]._client.flushall())
+        self.run(self.states[2][1][0]._pipe.client.flushall())
 
     def run(self, awaitable):
         async def whole():
