@@ -147,8 +147,9 @@ class Writer:
         self._transactions += 1
         if self._transactions % CHECKPOINT == 0 and (self._copying is None or not self._copying.is_alive()):
             path = self._connection.execute("PRAGMA database_list").fetchone()[2]
-            self._copying = threading.Thread(target=_checkpoint, args=(path,), name="unbroken-checkpoint", daemon=True)
-            self._copying.start()
+            copying = threading.Thread(target=_checkpoint, args=(path,), name="unbroken-checkpoint", daemon=True)
+            copying.start()
+            self._copying = copying
 
     def _perform(self, batch: list[_Job[Any]]) -> None:
         error: Exception | None = None

@@ -8,10 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from unbroken_gateway.state import StateUnavailable
+from unbroken_gateway.state import pipe as over_pipe
 from unbroken_gateway.state import redis as over_redis
 from unbroken_gateway.state import writer as over_writer
 from unbroken_gateway.state.ledger import KEEP
 from unbroken_gateway.state.memory import MemoryState
+from unbroken_gateway.state.pipe import Pipe
 from unbroken_gateway.state.redis import RedisState
 from unbroken_gateway.state.sqlite import SWEEP, SQLiteState
 from unbroken_gateway.state.writer import Writer, connect
@@ -249,23 +251,6 @@ def test_a_reservation_that_was_committed_while_its_caller_left_is_undone(tmp_pa
     world.run(look)
 
 
-class Turn:
-    """Lets a test act in the turn of the event loop in which an answer arrives, before its caller is told."""
-
-    def __init__(self, monkeypatch, place):
-        self.acts = None
-        create = asyncio.base_events.BaseEventLoop.create_future
-
-        def created(loop):
-            future = create(loop)
-            if self.acts is not None:
-                acts, self.acts = self.acts, None
-                future.add_done_callback(lambda _: acts())  # before the callback that wakes the caller
-            return future
-
-        monkeypatch.setattr(place, "create_future", created)
-
-
 @pytest.fixture
 def redis_world(redis_url, tmp_path):
     return World("redis", tmp_path, redis_url)
@@ -393,3 +378,149 @@ def test_the_users_that_were_noted_are_few(redis_world, monkeypatch):
         assert len(await state.users()) == 5
 
     redis_world.run(scenario)
+
+
+def test_a_caller_that_leaves_in_the_turn_in_which_it_is_granted_leaves_nothing(tmp_path, monkeypatch):
+    world, leaving = World("sqlite", tmp_path), []
+    deliver = Writer._deliver
+
+    def delivered(*arguments):
+        deliver(*arguments)
+        for task in leaving:
+            task.cancel()
+        leaving.clear()
+
+    monkeypatch.setattr(Writer, "_deliver", delivered)
+
+    async def scenario(state):
+        for operation in (
+            state.reserve(USER, LIMITS, cost(5, 5), 30),
+            state.reserve(USER, allowance(requests=0), cost(5, 5), 30),
+            state._writer.run(lambda connection: 1 // 0),
+        ):
+            leaving.append(task := asyncio.ensure_future(operation))
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    async def look(state):
+        assert await state.standing(USER, LIMITS) == Standing(user=USER)
+
+    world.run(scenario)
+    world.run(look)
+
+
+class Late:
+    """A timeout that expires in the turn of the event loop in which the answer arrives."""
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *error):
+        raise TimeoutError
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_an_answer_that_arrives_with_the_timeout_is_an_answer(request, tmp_path, monkeypatch, kind):
+    world = World(kind, tmp_path, request.getfixturevalue("redis_url") if kind == "redis" else "")
+
+    async def scenario(state):
+        timeouts = [Late()]
+        seen = SimpleNamespace(**vars(asyncio))
+        seen.timeout = lambda seconds: timeouts.pop() if timeouts else asyncio.timeout(seconds)
+        monkeypatch.setattr(over_writer if kind == "sqlite" else over_pipe, "asyncio", seen)
+        assert isinstance(await state.reserve(USER, LIMITS, cost(), 30), Grant)
+        assert not timeouts
+
+    world.run(scenario)
+
+
+def test_an_error_of_the_server_is_unavailable(redis_world):
+    """Such as one that is out of memory."""
+
+    async def scenario(state):
+        await state._pipe.client.set("unbroken:users", "not a sorted set")
+        with pytest.raises(StateUnavailable, match="ResponseError"):
+            await state.users()
+
+    redis_world.run(scenario)
+
+
+def test_r8_a_thousand_calls_that_end_at_once_leave_no_place(world):
+    async def scenario(state):
+        limits = allowance(streams=1_000)
+        grants = await asyncio.gather(*(state.reserve(USER, limits, cost(), 600) for _ in range(1_000)))
+        assert (await state.standing(USER, limits)).streams == 1_000
+        await asyncio.gather(*(state.release(grant) for grant in grants))
+        assert (await state.standing(USER, limits)).streams == 0
+
+    world.run(scenario)
+
+
+def test_a_thousand_commands_take_few_round_trips(redis_world, monkeypatch):
+    """So that each of them ends in time."""
+    exchange, sizes = Pipe._exchange, []
+
+    async def watched(pipe, batch):
+        sizes.append(len(batch))
+        return await exchange(pipe, batch)
+
+    monkeypatch.setattr(Pipe, "_exchange", watched)
+
+    async def scenario(state):
+        await asyncio.gather(*(state._pipe.run(("PING",)) for _ in range(1_000)))
+        assert sum(sizes) == 1_000
+        assert len(sizes) <= 10
+
+    redis_world.run(scenario)
+
+
+def test_commands_of_callers_that_gave_up_are_not_sent(redis_world):
+    async def scenario(state):
+        leaving = [asyncio.ensure_future(state._pipe.run(("SET", f"k{number}", "1"))) for number in range(3)]
+        for task in leaving:
+            asyncio.get_running_loop().call_soon(task.cancel)
+        await asyncio.wait(leaving)
+        await state._pipe.run(("PING",))
+        assert await state._pipe.client.exists("k0", "k1", "k2") == 0
+
+    redis_world.run(scenario)
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["answered", "broken"])
+def test_callers_that_leave_during_the_round_trip_disturb_nobody(redis_world, monkeypatch, broken):
+    exchange, leaving = Pipe._exchange, []
+
+    async def watched(pipe, batch):
+        answers = await exchange(pipe, batch)
+        for task in leaving:
+            task.cancel()
+        if broken:
+            raise OSError
+        return answers
+
+    monkeypatch.setattr(Pipe, "_exchange", watched)
+
+    async def scenario(state):
+        leaving.append(asyncio.ensure_future(state._pipe.run(("PING",))))
+        stays = asyncio.ensure_future(state._pipe.run(("ECHO", "x")))
+        await asyncio.wait([*leaving, stays])
+        assert leaving[0].cancelled()
+        assert isinstance(stays.exception(), StateUnavailable) if broken else stays.result() == [b"x"]
+
+    redis_world.run(scenario)
+
+
+def test_r23_a_redis_that_says_nothing_is_given_up(monkeypatch):
+    async def silent(pipe, batch):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Pipe, "_exchange", silent)
+
+    async def scenario():
+        pipe = Pipe(None, SHORT)
+        for _ in range(2):
+            with pytest.raises(StateUnavailable):
+                await pipe.run(("PING",))
+        await pipe.aclose()
+
+    asyncio.run(scenario())
