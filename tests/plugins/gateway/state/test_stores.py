@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from unbroken_gateway.state import StateUnavailable
+from unbroken_gateway.state import StateUnavailable, lua
 from unbroken_gateway.state import pipe as over_pipe
 from unbroken_gateway.state import redis as over_redis
 from unbroken_gateway.state import writer as over_writer
@@ -524,3 +524,29 @@ def test_r23_a_redis_that_says_nothing_is_given_up(monkeypatch):
         await pipe.aclose()
 
     asyncio.run(scenario())
+
+
+def test_r8_what_redis_granted_while_its_caller_left_is_taken_back(redis_world, monkeypatch):
+    exchange, leaving = Pipe._exchange, []
+
+    async def watched(pipe, batch):
+        answers = await exchange(pipe, batch)
+        if any(lua.RESERVE.sha in command for waiting in batch for command in waiting.commands):
+            for task in leaving:
+                task.cancel()
+        return answers
+
+    monkeypatch.setattr(Pipe, "_exchange", watched)
+
+    async def scenario(state):
+        await state.release(await state.reserve("another", LIMITS, cost(), 30))  # the server knows the script
+        leaving.append(asyncio.ensure_future(state.reserve(USER, LIMITS, cost(5, 5), 30)))
+        with pytest.raises(asyncio.CancelledError):
+            await leaving[0]
+
+    async def look(state):
+        assert await state.users() == ["another", USER], "it was granted"
+        assert await state.standing(USER, LIMITS) == Standing(user=USER)
+
+    redis_world.run(scenario)
+    redis_world.run(look)
