@@ -23,7 +23,7 @@ BASE: Final = """
 [gateway]
 listen = "127.0.0.1:0"
 admin_listen = "127.0.0.1:0"
-max_body = "64 KiB"
+max_body = "1 MiB"
 {gateway}
 [gateway.cors]
 origins = {origins}
