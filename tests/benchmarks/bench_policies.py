@@ -15,6 +15,7 @@ from unbroken import Client, SystemClock
 from unbroken.testing import Answer, FakeClock, ScriptedTransport, sse
 from unbroken_anthropic import Anthropic
 from unbroken_circuit_breaker import CircuitBreaker
+from unbroken_fallback import Fallback, Target
 from unbroken_logging import Logging
 from unbroken_metrics import Metrics
 from unbroken_rate_limit import RateLimit
@@ -25,9 +26,13 @@ ROUNDS, CALLS = 301, 20
 DELTA = ("content_block_delta", '{"type":"content_block_delta","delta":{"type":"text_delta","text":"some words"}}')
 BODY = sse(DELTA, ("message_stop", '{"type":"message_stop"}'))
 
+ELSEWHERE = [Target(url="https://eu.example.org", keys=[{"x-api-key": "a"}, {"x-api-key": "b"}])]
+
 LISTS: dict[str, Callable[[], list[object]]] = {
     "timeout": lambda: [Timeout()],
     "retry": lambda: [Retry()],
+    "fallback": lambda: [Fallback(targets=ELSEWHERE)],
+    "fallback, retry": lambda: [Fallback(targets=ELSEWHERE), Retry()],
     "circuit-breaker": lambda: [CircuitBreaker()],
     "rate-limit, no limits": lambda: [RateLimit()],
     "rate-limit, requests": lambda: [RateLimit(requests=1e9)],

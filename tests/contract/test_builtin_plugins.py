@@ -16,7 +16,7 @@ BUILT_IN = [
     entry for entry in entry_points(group="unbroken.plugins") if entry.dist is None or entry.dist.name == "unbroken"
 ]
 
-# What a plugin needs beyond its defaults, so that all of it is exercised; the first is the defaults where there are any.
+# What a plugin needs beyond its defaults, so that all of it is exercised; the first is the defaults if it has any.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "fallback": [
         {"targets": [Target(url="https://eu.example.net", body={"model": "m"}, keys=[{"k": "a"}, {"k": "b"}])]},

@@ -511,3 +511,17 @@ def check_types(config: Everything) -> None:
         assert {type(element) for element in getattr(config, name)} <= {kind}
     assert all(type(key) is str and type(value) is int for key, value in config.labels.items())
     assert config.make is None or callable(config.make)
+
+
+@frozen(kw_only=True)
+class Locked:
+    combination: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
+
+
+def test_a_field_that_is_in_no_repr_is_in_no_message() -> None:
+    """Its value may be a secret, whatever its name is and however deep the fault is."""
+    for value in ("12-34-56", ["12-34-56"], [{"left": ["12-34-56"]}]):
+        with pytest.raises(ConfigurationError) as caught:
+            structure(Locked, [Given({"combination": value})], "safe")
+        assert "12-34-56" not in str(caught.value)
+        assert "safe.combination" in str(caught.value)

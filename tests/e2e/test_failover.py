@@ -20,6 +20,7 @@ from unbroken.registry import resolve_dialect
 from unbroken_fallback import Fallback, Target
 from unbroken_faults import Fault, FaultServer, faults
 from unbroken_retry import Retry
+from unbroken_sdk import protect
 
 pytestmark = pytest.mark.in_matrix
 
@@ -207,3 +208,21 @@ def test_no_credential_of_one_target_reaches_another(connect: Any) -> None:
         assert request.headers["x-plain"] == "all"
         assert request.query == "beta=true"
     assert "second" not in f"{three.raw_headers!r}"
+
+
+@pytest.mark.wire_only
+def test_a_call_of_an_sdk_moves_on_too() -> None:
+    """Without a word of its own: the program still has the first address, the first key and the first model."""
+    import anthropic
+
+    with FaultServer(default=faults.overloaded()) as first, FaultServer() as second:
+        target = Target(url=second.url, body={"model": "theirs"}, keys=({"x-api-key": "theirs"},))
+        policies = [Fallback(targets=[target]), Retry(max_retries=0)]
+        with protect(anthropic.Anthropic(base_url=first.url, api_key="mine", max_retries=0), policies) as client:
+            said = {"model": "mine", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
+            with client.messages.stream(**said) as stream:
+                assert stream.get_final_text() == second.replies[0].text
+            assert client.messages.create(**said).content[0].text == second.replies[1].text
+        assert len(first.requests) == 1  # the second call went past it
+        assert {request.headers["x-api-key"] for request in second.requests} == {"theirs"}
+        assert {request.headers["host"] for request in second.requests} == {second.url.removeprefix("http://")}

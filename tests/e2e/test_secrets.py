@@ -9,6 +9,7 @@ import pytest
 
 import unbroken
 from unbroken.messages import Timeouts
+from unbroken_fallback import Fallback, Target
 from unbroken_retry import Retry
 
 from ..locals import local_variables
@@ -74,6 +75,19 @@ def test_no_traceback_shows_a_secret(connect: Any, serve: Any, name: str) -> Non
     url = f"{serve(ANSWERS[name])}?key={CANARY}"
     seen = caller.call(url, json={"prompt": CANARY, "stream": True}, timeouts=QUICK)
     assert shown(seen.error) == []
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, id=f"G85-{name}") for name in ANSWERS])
+def test_no_traceback_shows_a_key_of_a_target(connect: Any, serve: Any, name: str) -> None:
+    """Nor the client, nor what it says of itself."""
+    body = {"prompt": CANARY}
+    targets = [
+        Target(url=f"{serve(ANSWERS[name])}?key={CANARY}", keys=[{"x-api-key": KEY}, {"cookie": KEY}], body=body)
+    ]
+    caller = connect(plugins=[Fallback(targets=targets)])
+    seen = caller.call(f"{serve(ANSWERS['nothing'])}?key={CANARY}", timeouts=QUICK)
+    assert shown(seen.error) == []
+    assert CANARY not in f"{caller.client.describe()} {caller.client!r} {seen.stream!r} {seen.stream.history!r}"
 
 
 @pytest.mark.parametrize("way", ["direct", "proxy", "tls"])

@@ -14,6 +14,7 @@ from unbroken.messages import Timeouts
 from unbroken.secrets import clear_locals
 from unbroken.testing import STALL, Answer, FakeClock, ScriptedTransport, sse
 from unbroken_anthropic import Anthropic
+from unbroken_fallback import Fallback, Target
 from unbroken_logging import Logging
 from unbroken_retry import Retry
 from unbroken_timeout import Timeout
@@ -70,6 +71,12 @@ def blow_up(call, payload):
     raise ValueError
 
 
+TARGETS = [
+    Target(url=f"https://eu.example.org/v1?sig={CANARY}", keys=({"x-api-key": KEY},)),
+    Target(headers={"authorization": f"Bearer {KEY}", "x-other": CANARY}, body={"user": CANARY}),
+]
+ELSEWHERE = Fallback(targets=TARGETS, cooldown=0)
+
 FAILURES = {
     **{
         f"status-{status}": (Answer(status=status, headers=SET, body=ECHO), [])
@@ -105,6 +112,7 @@ FAILURES = {
         Answer(status=500),
         [Meddling("should_retry", lambda call, error: GiveUp(ServerError("no")))],
     ),
+    "falls-back": (Answer(status=500, headers=SET, body=ECHO), [ELSEWHERE]),
     "wrong-type": (
         Answer(headers=STREAM, body=sse(DELTA)),
         [Meddling("on_event", lambda call, event: event.data)],
@@ -164,7 +172,7 @@ def test_E68_a_canary_is_seen_nowhere(fake_clock, tmp_path, caplog, capfd, failu
     ]
     assert [text for text in seen if CANARY in text] == []
     assert log.stat().st_size > 0
-    headers = call.current.headers
+    headers = call.request.headers
     assert headers["x-api-key"] == KEY
     variables = local_variables(caught.value, without=str(Path(__file__).parent))
     assert [where for where, value in variables if CANARY in value] == []

@@ -6,6 +6,7 @@ import httpx
 
 import unbroken
 import unbroken_circuit_breaker
+import unbroken_fallback
 import unbroken_logging
 import unbroken_metrics
 import unbroken_otel
@@ -225,6 +226,10 @@ def chatted(generator: ContentGenerator) -> None:
 
 def configured() -> None:
     unbroken_retry.Retry(max_retrys=3)  # error
+    unbroken_fallback.Fallback(targets="eu")  # error
+    unbroken_fallback.Fallback(target=[])  # error
+    unbroken_fallback.Target(url="https://eu.example.org", keys=["k"])  # error
+    unbroken_fallback.Target("https://eu.example.org")  # error
     unbroken_retry.Retry(max_retries="x")  # error
     unbroken_retry.Retry(jitter_kind="sideways")  # error
     unbroken_timeout.Timeout(iddle=3)  # error

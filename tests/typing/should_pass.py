@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 import unbroken
 import unbroken_circuit_breaker
+import unbroken_fallback
 import unbroken_logging
 import unbroken_metrics
 import unbroken_otel
@@ -367,6 +368,13 @@ def configured() -> list[Plugin]:
     window = unbroken_circuit_breaker.Window(kind="time", size=30)
     return [
         unbroken_timeout.Timeout(idle=30, total=None),
+        unbroken_fallback.Fallback(
+            targets=[
+                unbroken_fallback.Target(url="https://eu.example.org", keys=[{"x-api-key": "a"}], name="eu"),
+                unbroken_fallback.Target(body={"model": "small"}, headers={"x-region": "eu"}),
+            ],
+            cooldown=30,
+        ),
         unbroken_retry.Retry(max_retries=3, jitter_kind="full", budget=None),
         unbroken_retry.Retry(unbroken_retry.RetryConfig.AGGRESSIVE, max_delay=5),
         unbroken_circuit_breaker.CircuitBreaker(window=window, key=lambda call: call.origin),

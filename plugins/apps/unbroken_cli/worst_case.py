@@ -56,12 +56,17 @@ class WorstCase:
         return self.attempts * self.targets
 
     @property
+    def waits(self) -> int:
+        """The waits between two attempts at the same target; another one is tried at once."""
+        return self.all_attempts - self.targets
+
+    @property
     def seconds(self) -> float | None:
         """From the beginning of a call to its first content, or to its error."""
         count = self.all_attempts
         if self.attempt is None or self.queue is None:
             return self.total
-        longest = count * (self.attempt + self.queue) + (count - 1) * self.between
+        longest = count * (self.attempt + self.queue) + self.waits * self.between
         return longest if self.total is None else min(longest, self.total)
 
     def lines(self) -> Iterator[tuple[str, str]]:
@@ -76,8 +81,8 @@ class WorstCase:
 
     def _sum(self) -> str:
         parts = [f"{self.all_attempts} x {_time(self.attempt)} (first_event)"]
-        if self.between and self.all_attempts > 1:
-            parts.append(f"{self.all_attempts - 1} x {_time(self.between)} between them (retry)")
+        if self.between and self.waits:
+            parts.append(f"{self.waits} x {_time(self.between)} between them (retry)")
         if self.queue != 0.0:
             parts.append(f"{self.all_attempts} x {_time(self.queue)} in the queue (max_wait)")
         words = " + ".join(parts)

@@ -14,6 +14,7 @@ import msgspec
 
 from . import errors
 from .errors import Refused
+from .estimate import input_tokens
 
 MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 1_000_000
@@ -25,7 +26,7 @@ MAX_DECODED: Final = 64 * 1024
 IN_THREAD: Final = 256 * 1024
 """Larger bodies are read in a thread."""
 
-_PIECE: Final = 64 * 1024
+_PIECE: Final = 32 * 1024
 _NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'"[]{},'))
 _STEPS: Final = bytes(
     {ord(c): s % 256 for c, s in zip("[{]}", (1, 1, -1, -1), strict=True)}.get(i, 0) for i in range(256)
@@ -36,9 +37,16 @@ _CONTAINERS: Final = (b"[", b"{")
 _decode: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-async def read_body(body: bytes) -> dict[str, Any]:
-    """Return `parse_body` of the body, in a thread if it is large, so that the event loop goes on meanwhile."""
-    return parse_body(body) if len(body) <= IN_THREAD else await asyncio.to_thread(parse_body, body)
+async def read_body(body: bytes, characters_per_token: float) -> tuple[dict[str, Any], int]:
+    """Return `parse_body` of the body and an estimate of its tokens.
+
+    A large one is read in a thread, so that the event loop goes on meanwhile.
+    """
+
+    def read() -> tuple[dict[str, Any], int]:
+        return parse_body(body), input_tokens(body, characters_per_token)
+
+    return read() if len(body) <= IN_THREAD else await asyncio.to_thread(read)
 
 
 def parse_body(body: bytes) -> dict[str, Any]:
@@ -62,8 +70,8 @@ def parse_body(body: bytes) -> dict[str, Any]:
 
 
 def encode_body(body: dict[str, Any]) -> bytes:
-    """Return the JSON of fields that `parse_body` returned."""
-    return msgspec.json.encode(body)
+    """Return the JSON of fields that `parse_body` returned, with the model first, where policies find it quickly."""
+    return msgspec.json.encode({"model": body["model"], **body} if "model" in body else body)
 
 
 def part(body: dict[str, Any], name: str) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from . import edge, frames, rules
 from .admission import Place
 from .bodies import encode_body, read_body
 from .errors import Problem
-from .estimate import input_tokens
 from .exchange import Exchange, RawHeaders
 from .failures import problem_of
 from .forwarding import client_headers, upstream_headers, upstream_query
@@ -44,8 +43,7 @@ class Calls:
         settings = snapshot.settings
         principal = await self.services.principal(exchange, snapshot)
         raw = await exchange.body(settings.body_deadline)
-        body = await read_body(raw)
-        tokens = input_tokens(raw, settings.characters_per_token)
+        body, tokens = await read_body(raw, settings.characters_per_token)
         prepared = rules.prepare(body, route=route, principal=principal, settings=settings, input_tokens=tokens)
         row = AuditStart(
             request_id=exchange.id,
@@ -108,7 +106,8 @@ class _Job:
 
     async def _carry(self, call: Call) -> None:
         settings = self.snapshot.settings
-        outlet = Direct(self.exchange, EVENT_STREAM, settings.keepalive, settings.open_after)
+        drains = self.prepared.upstream.on_disconnect == "drain"
+        outlet = Direct(self.exchange, EVENT_STREAM, settings.keepalive, settings.open_after, drains)
         outlet.start()
         try:
             await call.stream(outlet)

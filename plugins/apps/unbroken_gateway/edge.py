@@ -37,9 +37,10 @@ def check_head(scope: Scope, hosts: Collection[str]) -> None:
 
 
 def check_body(scope: Scope, route: Route, max_body: int) -> None:
-    """Check what the head says about the body. `max_body` is in bytes; also count the bytes that come. Raises Refused.
+    """Check what the head says about the body, after `check_head`. Raises Refused.
 
-    A body that the route does not take, that is too large or of another type is refused before it is read.
+    A body that the route does not take, that is larger than `max_body` bytes or of another type is refused before it is
+    read. The head of a chunked one does not tell its size, so the bytes are to be counted as they come.
     """
     length = values_of(scope, b"content-length")
     chunked = bool(values_of(scope, b"transfer-encoding"))

@@ -24,9 +24,10 @@ _MOST_NAMES: Final = 256
 _BREAK: Final = re.compile(r"[\r\n]")
 _LINES: Final = re.compile(rb"\r\n|\r|\n")
 _EMPTY: Final = re.compile(rb'"choices"\s*:\s*\[\s*\]')
-_OBJECT: Final = ord("{")
-# The line of each type, such as b"event: ping\n": a frame is made for each event of each stream.
+_LF, _CR = b"\n\r"  # as ints, which are found faster
+# The lines of the names that were sent, such as b"event: ping\n": a frame is made for each event of each stream.
 _HEADS: Final[dict[str, bytes]] = {}
+_NO_HEADS: Final = {_UNNAMED: b""}
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -43,24 +44,26 @@ _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 
 
 def frame(event: Event, form: Form) -> bytes:
-    """Return `event` as the text that clients of `form` expect; empty if it is not theirs to see.
+    """Return `event` as the text that clients of `form` expect; empty if none of their SDKs could read it.
 
     Chat Completions has no ``event:`` lines. The others have one, also if the upstream left it out. Ids of the
     upstream are not passed on.
     """
-    raw = event.raw
-    if not raw or raw[0] != _OBJECT or b"\n" in raw or b"\r" in raw:
-        raw = _unusual(raw, form)
-        if not raw:
-            return b""
-    if form == "chat":
-        return b"data: %b\n\n" % raw
-    return b"%bdata: %b\n\n" % (_head(event, raw), raw)
+    return b"".join(frames((event,), form))
 
 
 def frames(events: Iterable[Event], form: Form) -> list[bytes]:
-    """Return the frames of `events`; one join of them is one send."""
-    return [text for event in events if (text := frame(event, form))]
+    """Return the frame of each of `events` that has one. One join of them is one send."""
+    heads: Mapping[str, bytes] = _NO_HEADS if form == "chat" else _HEADS
+    made: list[bytes] = []
+    for event in events:
+        raw, head = event.raw, heads.get(event.type)
+        if head is None or raw[:1] != b"{" or _LF in raw or _CR in raw:
+            raw = _data(raw, form)
+            head = b"" if form == "chat" else _head(event)
+        if raw:
+            made.append(b"%bdata: %b\n\n" % (head, raw))
+    return made
 
 
 def numbered(text: bytes, stream: str, number: int) -> bytes:
@@ -107,26 +110,27 @@ def without_usage(events: Iterable[Event]) -> list[Event]:
     return [event for event in events if not is_usage(event)]
 
 
-def _unusual(raw: bytes, form: Form) -> bytes:
-    """Return the data of an event that does not begin with ``{`` or has several lines, empty if no SDK can read it."""
+def _data(raw: bytes, form: Form) -> bytes:
+    """Return the value of ``data:`` for an event of any kind, empty if no SDK can read it."""
     text = raw.strip()
     if text.startswith(b"{"):
         return _LINES.sub(b"\ndata: ", raw)
     return text if text == b"[DONE]" and form != "messages" else b""
 
 
-def _head(event: Event, raw: bytes) -> bytes:
+def _head(event: Event) -> bytes:
     name = event.type
     if name == _UNNAMED:
         try:
-            name = _decode_named(raw).type
+            name = _decode_named(event.raw).type
         except (ValueError, RecursionError):
             name = ""
-    return _HEADS.get(name) or _learned(name)
-
-
-def _learned(name: str) -> bytes:
-    head = b"event: %b\n" % _BREAK.sub(" ", name).encode() if name else b""
+        return _line(name)
+    head = _line(name)
     if len(_HEADS) < _MOST_NAMES and len(name) < _MOST_NAMES:
         _HEADS[name] = head
     return head
+
+
+def _line(name: str) -> bytes:
+    return b"event: %b\n" % _BREAK.sub(" ", name).encode() if name else b""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Protocol
 
 from attrs import define, field
@@ -48,6 +49,8 @@ class Direct:
     headers: RawHeaders
     keepalive: float
     open_after: float
+    drains: bool = False
+    """Whether a client that has left does not end the call."""
     opened: bool = field(default=False, init=False)
     _busy: bool = field(default=False, init=False)
     _written_at: float = field(default=0.0, init=False)
@@ -74,7 +77,8 @@ class Direct:
         await self._settled()
         if not self.opened:
             self.opened = True
-            await self.exchange.open(self.headers)
+            with self._leaving():
+                await self.exchange.open(self.headers)
             self._written_at = asyncio.get_running_loop().time()
             self._arm(self.keepalive)
 
@@ -83,7 +87,8 @@ class Direct:
         await self._settled()
         self._written_at = asyncio.get_running_loop().time()
         if frames or end:
-            await self.exchange.write(b"".join(frames), more=not end)
+            with self._leaving():
+                await self.exchange.write(b"".join(frames), more=not end)
 
     async def fail(self, problem: Problem) -> int:
         """Answer with the failure or, behind the head, tell it in the stream."""
@@ -95,6 +100,9 @@ class Direct:
         frame = in_band(problem, self.exchange.form, self.exchange.shown_id)
         await self.exchange.write(frame, more=False)
         return 200
+
+    def _leaving(self) -> AbstractContextManager[None]:
+        return suppress(ClientGone) if self.drains else nullcontext()
 
     def close(self) -> None:
         """Send no more keep-alives."""

@@ -80,6 +80,8 @@ def prepare(
     model, asked = _chosen(body.get("model"), models)
     streamed = _streamed(body, route)
     sent = {key: value for key, value in body.items() if key not in DROPPED}
+    if not streamed:
+        sent.pop("stream", None)
     if "tools" in sent:
         sent["tools"] = _tools(sent["tools"], models)
     choices = _capped_choices(sent, model) if route.name == "chat" else 1

@@ -1,14 +1,13 @@
 """The settings of the fallback policy."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn, ParamSpec, TypedDict, TypeVar
 
 import msgspec
 from attrs import field, frozen
 
 from unbroken import ConfigurationError, Headers, Problem, Request
-from unbroken.headers import HeaderTypes
 from unbroken.secrets import drop_tracebacks
 from unbroken.validators import flag, must_be, number, optional, refused
 
@@ -31,7 +30,7 @@ def _shown_url(url: str | None) -> str:
     return repr(None if url is None else url.partition("?")[0])
 
 
-def _fields(value: HeaderTypes) -> Headers:
+def _fields(value: Mapping[str, str]) -> Headers:
     return Headers.validated(value)
 
 
@@ -49,7 +48,7 @@ def _shown_body(body: Mapping[str, Any]) -> str:
     return "{" + ", ".join(fields) + "}"
 
 
-def _keys(value: Iterable[HeaderTypes]) -> tuple[Headers, ...]:
+def _keys(value: Sequence[Mapping[str, str]]) -> tuple[Headers, ...]:
     must_be("keys", value, (list, tuple), "a list of tables, each with the header fields that carry one key")
     keys: list[Headers] = []
     for position, each in enumerate(value):
@@ -63,6 +62,12 @@ def _keys(value: Iterable[HeaderTypes]) -> tuple[Headers, ...]:
 
 def _name(instance: Any, attribute: Any, value: Any) -> None:
     must_be(attribute.name, value, str, "text")
+
+
+def _prefix(instance: Any, attribute: Any, value: Any) -> None:
+    must_be(attribute.name, value, str, "text")
+    if value and (not value.startswith("/") or value.endswith("/")):
+        raise refused(attribute.name, f"must begin with a slash and not end with one, not {value!r}")
 
 
 def without_traceback(function: Callable[P, T]) -> Callable[P, T]:
@@ -123,7 +128,7 @@ class Target:
 Target.__init__ = without_traceback(Target.__init__)  # type: ignore[method-assign]
 
 
-def _targets(value: Iterable[Target]) -> tuple[Target, ...]:
+def _targets(value: Sequence[Target]) -> tuple[Target, ...]:
     must_be("targets", value, (list, tuple), "a list of targets")
     return tuple(value)
 
@@ -152,6 +157,8 @@ class FallbackConfig:
     cooldown: float = field(default=60.0, validator=number(at_least=0, at_most=86_400))
     """Seconds for which a target that has failed is passed over; 0: not at all. A hint of the server (``Retry-After``)
     takes its place."""
+    prefix: str = field(default="", validator=_prefix)
+    """The path before that of the API in the URLs of the requests, such as ``/openai``; no other address has it."""
     shadow: bool = field(default=False, validator=flag)
     """Whether to try the settings out: each move is reported with `shadow` True, and none is made."""
 
@@ -164,4 +171,5 @@ class FallbackOptions(TypedDict, total=False):
 
     targets: Sequence[Target]
     cooldown: float
+    prefix: str
     shadow: bool

@@ -13,9 +13,10 @@ from ._config import PATH
 from ._slots import Slot, is_credential
 
 
-def moved(request: Request, slot: Slot) -> Request | None:
+def moved(request: Request, slot: Slot, prefix: str = "") -> Request | None:
     """Return `request` as it is sent to `slot`; None if the target changes the body and that is no JSON object.
 
+    At another address its path has no `prefix`.
     The credentials of `request` stay only if the target has its address and no credentials of its own.
     """
     target = slot.target
@@ -37,7 +38,8 @@ def moved(request: Request, slot: Slot) -> Request | None:
         # A server may refuse the same key with another body.
         kept.append((name, f"{value}-{slot.index}" if lower == "idempotency-key" else value))
     headers = Headers.validated(kept).merged(slot.headers)
-    return attrs.evolve(request, url=_address(request.url, target.url, strip=strip), headers=headers, content=content)
+    url = _address(request.url, target.url, prefix, strip=strip)
+    return attrs.evolve(request, url=url, headers=headers, content=content)
 
 
 def _merged(content: bytes, body: Mapping[str, Any]) -> bytes | None:
@@ -51,7 +53,7 @@ def _merged(content: bytes, body: Mapping[str, Any]) -> bytes | None:
     return msgspec.json.encode({**fields, **body})
 
 
-def _address(own: str, url: str | None, *, strip: bool) -> str:
+def _address(own: str, url: str | None, prefix: str, *, strip: bool) -> str:
     """Return the URL `own` at the address `url`, without parameters that are credentials if `strip` is set."""
     parts = urlsplit(own)
     if strip:
@@ -59,7 +61,8 @@ def _address(own: str, url: str | None, *, strip: bool) -> str:
         parts = parts._replace(query="&".join(kept), fragment="")
     if url is None:
         return parts.geturl()
-    path = SplitResult("", "", parts.path or "/", parts.query, "").geturl()
+    below = parts.path.removeprefix(prefix) if parts.path.startswith(f"{prefix}/") else parts.path
+    path = SplitResult("", "", below or "/", parts.query, "").geturl()
     if url.endswith(PATH):
         return url.removesuffix(PATH) + path
     there = urlsplit(url)

@@ -102,9 +102,9 @@ class Fallback(Plugin):
             if not self._cooldowns or call.attempts > 1:
                 return None
             first = self._inbox.do(self._from_the_start, call)
-            trail = Trail(next((slot for slot in first if moved(request, slot) is not None), self._own))
+            trail = Trail(next((slot for slot in first if self._moved(request, slot) is not None), self._own))
             call.set(self._trail, trail)
-        return None if trail.moved or trail.slot is self._own else moved(request, trail.slot)
+        return None if trail.moved or trail.slot is self._own else self._moved(request, trail.slot)
 
     def _from_the_start(self, call: Call) -> Sequence[Slot]:
         now = call.now()
@@ -129,8 +129,9 @@ class Fallback(Plugin):
         retries, of_the_key = isinstance(answer, TryAgain), _is_of_the_key(error)
         trail = call.get(self._trail) or Trail(self._own)
         slot, found = trail.slot, None
-        if not retries or of_the_key or _took_minutes(error):
-            found = self._next(call, trail.left(self._slots, of_the_key=of_the_key, same_target=retries and of_the_key))
+        if not retries or isinstance(error, RateLimitError) or _took_minutes(error):
+            left = trail.left(self._slots, of_the_key=of_the_key, same_target=retries and of_the_key)
+            found = self._next(call, left)
         if found is None and retries:
             return answer
         if not self.config.shadow:
@@ -151,7 +152,7 @@ class Fallback(Plugin):
         if not call.current.repeatable and call.phase not in _UNSENT:
             return None
         for slot in self._inbox.do(self._ready, call, left):
-            if (request := moved(call.request, slot)) is not None:
+            if (request := self._moved(call.request, slot)) is not None:
                 return slot, request
         return None
 
@@ -165,9 +166,15 @@ class Fallback(Plugin):
         target, key = slot.places(call)
         now, hint = call.now(), error.retry_after
         seconds = min(hint, LONGEST) if hint is not None and hint > 0 else self.config.cooldown
+        if not _is_of_the_key(error):
+            self._cooldowns.cool(target, now + seconds, now)
+            return
         if error.status_code == 401 and slot.has_credentials:  # the caller's own may be others next time
             seconds = math.inf
-        self._cooldowns.cool(key if _is_of_the_key(error) else target, now + seconds, now)
+        self._cooldowns.cool(key, now + seconds, now)
+
+    def _moved(self, request: Request, slot: Slot) -> Request | None:
+        return moved(request, slot, self.config.prefix)
 
     # Methods for users and operators.
 

@@ -143,3 +143,39 @@ def test_the_worst_case_without_policies(invoke):
     worst = _worst(invoke("explain", "--plugins", "").stdout)
     assert worst["attempts"] == "1: 1 x 1 target"
     assert worst["to the first content, or to the error"] == "600 s: 1 x 600 s (first_event)"
+
+
+def test_the_worst_case_counts_targets_and_keys(invoke, nowhere):
+    """Each with its own retries, and without a wait between two of them; the keys are not shown."""
+    (nowhere / "unbroken.toml").write_text(
+        """
+        plugins = ["timeout", "fallback", "retry"]
+        [fallback]
+        targets = [
+            { url = "https://eu.example.net?sig=CANARY", keys = [{ x-api-key = "CANARY" }, { x-api-key = "CANARY2" }] },
+            { body = { model = "small", user = "CANARY" } },
+        ]
+        [retry]
+        max_retries = 1
+        max_retry_after = 30
+        """
+    )
+    output = invoke("explain").stdout
+    worst = _worst(output)
+    assert worst["attempts"] == "8: 2 x 4 targets"
+    assert worst["to the first content, or to the error"] == (
+        "82 min: 8 x 600 s (first_event) + 4 x 30 s between them (retry)"
+    )
+    assert "CANARY" not in output
+    flat = re.sub(r"\s", "", output)
+    assert "url='https://eu.example.net'" in flat
+    assert "keys=(hidden)" in flat
+    assert "body={model='small',user}" in flat
+
+
+def test_a_fallback_in_shadow_is_no_target(invoke, nowhere):
+    """It sends nothing."""
+    (nowhere / "unbroken.toml").write_text(
+        'plugins = ["fallback"]\n[fallback]\nshadow = true\ntargets = [{ body = { model = "small" } }]\n'
+    )
+    assert _worst(invoke("explain").stdout)["attempts"] == "1: 1 x 1 target"

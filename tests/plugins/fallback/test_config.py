@@ -81,6 +81,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "keys": (lambda: Target(keys=(CANARY,)), r"keys\[0\]: must be a table .* not str"),  # type: ignore[arg-type]
     "no-key": (lambda: Target(keys=({},)), r"keys\[0\]: has no header field"),
     "bad-key": (lambda: Target(keys=({"x-api-key": f" {CANARY}"},)), r"keys\[0\]\.x-api-key: has characters"),
+    "prefix": (lambda: Fallback(targets=[Target(body={"n": 1})], prefix="v1/"), "prefix: must begin with a slash"),
+    "no-prefix": (lambda: Fallback(targets=[Target(body={"n": 1})], prefix=1), "prefix: must be text"),  # type: ignore[arg-type]
     "cooldown": (lambda: Fallback(targets=[Target(body={"n": 1})], cooldown=-1), "cooldown: must be a finite number"),
 }
 

@@ -190,6 +190,14 @@ def test_what_another_policy_does_instead_stays(play: Play) -> None:
     assert played.data == ["whole"]
 
 
+def test_a_policy_that_renews_a_refused_key_is_waited_for(play: Play) -> None:
+    """It may have a new one; only a 429 is about this key for certain."""
+    fallback = Fallback(targets=[Target(keys=with_key("a", "b"))])
+    played = play(world(api=[status(500), status(401), WHOLE]), [fallback, Deciding(None, TryAgain(1.0))])
+    assert (keys(played), played.data) == ([None, "a", "a"], ["whole"])
+    assert "key 1" not in str(fallback.snapshot())
+
+
 def test_behind_retry_it_decides_the_same_and_is_warned_about(play: Play) -> None:
     """A wrapper stands around all policies that decide, but the list would not read like that."""
     with pytest.warns(PluginOrderWarning, match="each has retries of its own"):

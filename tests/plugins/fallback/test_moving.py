@@ -40,6 +40,22 @@ def test_the_address(url: str, expected: str) -> None:
     assert to(Target(url=url), url="https://api.example.org/v1/messages?beta=true").url == expected
 
 
+@pytest.mark.parametrize(
+    ("own", "path"),
+    [("/openai/v1/chat", "/v1/chat"), ("/openai", "/openai"), ("/openaiv1/chat", "/openaiv1/chat"), ("/v1", "/v1")],
+)
+def test_the_prefix_of_the_requests_own_address_stays_there(own: str, path: str) -> None:
+    """It is no part of the API, and another server has another one or none."""
+    request = Request.build("POST", f"https://api.example.org{own}", json={})
+    for url, base in {"https://eu.example.net": "", "https://eu.example.net/llm{path}": "/llm"}.items():
+        sent = moved(request, slots([Target(url=url)])[1], "/openai")
+        assert sent is not None
+        assert sent.url == f"https://eu.example.net{base}{path}"
+    small = moved(request, slots([Target(body={"model": "x"})])[1], "/openai")
+    assert small is not None
+    assert small.url == request.url
+
+
 def test_without_a_path_the_root_is_asked() -> None:
     """An empty path is ``/`` (RFC 9110 §4.2.3)."""
     assert to(Target(url="https://eu.example.net/llm{path}"), url="https://api.example.org").url.endswith("/llm/")

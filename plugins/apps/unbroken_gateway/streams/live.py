@@ -68,7 +68,10 @@ class Streams:
         return id
 
     async def open(self, id: str, owner: str, after: int) -> Reader | Refusal:
-        """Give a reader whose cursor is `after` a place, or say what it is answered. Raises LogUnavailable."""
+        """Give a reader whose cursor is `after` a place, or say what it is answered. Raises LogUnavailable.
+
+        A reader that is not served must `leave`.
+        """
         page = await self._worker.log.read(id, after, 0)
         if page is None or owner != owner_of(page) or after > page.last:
             return Refusal.UNKNOWN
@@ -77,9 +80,13 @@ class Streams:
         if page.state != "open" and after == page.last:
             return Refusal.END
         name, now = secrets.token_urlsafe(6), self._worker.clock.monotonic()
-        if not await self._worker.log.attend(id, name, self._worker.presence, self._worker.settings.readers):
-            return Refusal.CROWDED
-        return Reader(id=id, dialect=dialect_of(page), after=after, worker=self._worker, name=name, attended=now)
+        reader = Reader(id=id, dialect=dialect_of(page), after=after, worker=self._worker, name=name, attended=now)
+        try:
+            has_place = await self._worker.log.attend(id, name, self._worker.presence, self._worker.settings.readers)
+        except BaseException:  # it may have got its place all the same
+            reader.leave()
+            raise
+        return reader if has_place else Refusal.CROWDED
 
     async def serve(
         self, id: str, owner: str, after: int, send: Send, *, keepalive: float, ids: bool = True

@@ -23,7 +23,7 @@ PEEK: Final = 0.9
 
 @define(eq=False, kw_only=True)
 class Reader:
-    """One reader of a stream, which has a place among its readers. Serve it once, at once."""
+    """One reader of a stream, which has a place among its readers. Serve it once, or let it leave."""
 
     id: str
     dialect: DialectName
@@ -54,7 +54,15 @@ class Reader:
             if live is not None:
                 live.readers -= 1
                 live.unread_since = self._worker.clock.monotonic()
-            run_task(self._leave(), self._worker.errands)  # this task may be cancelled
+            self.leave()
+
+    def leave(self) -> None:
+        """Give the place back, in a task of its own: that of the reader may have been cancelled."""
+        run_task(self._give_place_back(), self._worker.errands)
+
+    async def _give_place_back(self) -> None:
+        with contextlib.suppress(LogUnavailable):  # then the place ends by itself
+            await self._worker.log.attend(self.id, self._name, 0)
 
     async def _relay(self, send: Send, keepalive: float, ids: bool) -> None:
         clock, log = self._worker.clock, self._worker.log
@@ -118,7 +126,3 @@ class Reader:
             self._attended = now
             with contextlib.suppress(LogUnavailable):
                 await self._worker.log.attend(self.id, self._name, self._worker.presence)
-
-    async def _leave(self) -> None:
-        with contextlib.suppress(LogUnavailable):  # then the place ends by itself
-            await self._worker.log.attend(self.id, self._name, 0)

@@ -44,7 +44,8 @@ class Writer:
     _producer: asyncio.Task[None] | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._renewed = self._flushed = self._clock.monotonic()
+        self._renewed = self._clock.monotonic()
+        self._flushed = self._renewed - self._batch
 
     @property
     def ended(self) -> bool:

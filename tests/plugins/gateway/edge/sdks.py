@@ -1,6 +1,6 @@
 """The vendors' own SDKs as judges, over a transport in memory."""
 
-from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import anthropic
@@ -9,52 +9,43 @@ import openai
 
 from unbroken_gateway.frames import Form
 
-Answers = list[tuple[int, list[tuple[bytes, bytes]], bytes]]
 STREAM = [(b"content-type", b"text/event-stream")]
 MESSAGES: Any = [{"role": "user", "content": "Hello"}]
+_ANSWERS: list[Any] = []
+_ASKED: list[httpx2.Request] = []
 
 
-def http(answers: Answers, asked: list[httpx2.Request]) -> httpx2.Client:
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        asked.append(request)
-        status, headers, body = answers[min(len(asked), len(answers)) - 1]
-        return httpx2.Response(status, headers=headers, content=body)
-
-    return httpx2.Client(transport=httpx2.MockTransport(answer))
+def _answer(request: httpx2.Request) -> httpx2.Response:
+    _ASKED.append(request)
+    status, headers, body = _ANSWERS[min(len(_ASKED), len(_ANSWERS)) - 1]
+    return httpx2.Response(status, headers=headers, content=iter(body) if isinstance(body, list) else body)
 
 
-def _messages(client: httpx2.Client, retries: int) -> list[Any]:
-    sdk = anthropic.Anthropic(api_key="k", http_client=client, max_retries=retries)
-    return list(sdk.messages.create(model="m", max_tokens=9, messages=MESSAGES, stream=True))
+@cache
+def _client(kind: Any, retries: int) -> Any:
+    http = httpx2.Client(transport=httpx2.MockTransport(_answer))
+    return kind(api_key="k", http_client=http, max_retries=retries)
 
 
-def _chat(client: httpx2.Client, retries: int) -> list[Any]:
-    sdk = openai.OpenAI(api_key="k", http_client=client, max_retries=retries)
-    return list(sdk.chat.completions.create(model="m", messages=MESSAGES, stream=True))
-
-
-def _responses(client: httpx2.Client, retries: int) -> list[Any]:
-    sdk = openai.OpenAI(api_key="k", http_client=client, max_retries=retries)
-    return list(sdk.responses.create(model="m", input="Hello", stream=True))
-
-
-CALLS: dict[Form, Callable[[httpx2.Client, int], list[Any]]] = {
-    "messages": _messages,
-    "chat": _chat,
-    "responses": _responses,
-}
+def _stream(form: Form, retries: int) -> Any:
+    if form == "messages":
+        client = _client(anthropic.Anthropic, retries)
+        return client.messages.create(model="m", max_tokens=9, messages=MESSAGES, stream=True)
+    client = _client(openai.OpenAI, retries)
+    if form == "chat":
+        return client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+    return client.responses.create(model="m", input="Hello", stream=True)
 
 
 def call(form: Form, *answers: Any, retries: int = 0) -> tuple[Any, int]:
     """What the SDK makes of the answers, its events or its error, and how often it asked."""
-    asked: list[httpx2.Request] = []
-    with http(list(answers), asked) as client:
-        try:
-            return CALLS[form](client, retries), len(asked)
-        except (anthropic.APIError, openai.APIError) as error:
-            return error, len(asked)
+    _ANSWERS[:], _ASKED[:] = answers, []
+    try:
+        return list(_stream(form, retries)), len(_ASKED)
+    except (anthropic.APIError, openai.APIError) as error:
+        return error, len(_ASKED)
 
 
-def read(form: Form, body: bytes) -> Any:
-    """The events that the SDK reads in a stream, or its error."""
+def read(form: Form, body: bytes | list[bytes]) -> Any:
+    """The events that the SDK reads in a stream, whole or in pieces, or its error."""
     return call(form, (200, STREAM, body))[0]

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from unbroken_gateway import bodies
 from unbroken_gateway.bodies import MAX_DECODED, MAX_DEPTH, MAX_FIELDS, encode_body, parse_body, part, read_body
 from unbroken_gateway.errors import Refused
@@ -152,15 +153,16 @@ def test_r18_a_large_body_is_read_in_a_thread_and_a_small_one_is_not(monkeypatch
     monkeypatch.setattr(bodies, "parse_body", lambda body: seen.append(threading.current_thread()) or {"n": len(body)})
 
     async def both():
-        return [await read_body(b"x" * size) for size in (bodies.IN_THREAD, bodies.IN_THREAD + 1)]
+        return [await read_body(b"x" * size, 4.0) for size in (bodies.IN_THREAD, bodies.IN_THREAD + 1)]
 
-    assert asyncio.run(both()) == [{"n": bodies.IN_THREAD}, {"n": bodies.IN_THREAD + 1}]
+    sizes = [bodies.IN_THREAD, bodies.IN_THREAD + 1]
+    assert [body for body, _ in asyncio.run(both())] == [{"n": size} for size in sizes]
     assert [thread is threading.main_thread() for thread in seen] == [True, False]
 
 
 def test_r18_a_refusal_in_the_thread_is_raised():
     with pytest.raises(Refused):
-        asyncio.run(read_body(b"[" + b" " * bodies.IN_THREAD + b"]"))
+        asyncio.run(read_body(b"[" + b" " * bodies.IN_THREAD + b"]", 4.0))
 
 
 def depth_of(value):

@@ -19,6 +19,7 @@ TABLE = {
     "unknown_model": (404, "not_found_error", "model_not_found", False),
     "unknown_stream": (404, "not_found_error", "model_not_found", False),
     "unknown_route": (404, "not_found_error", "model_not_found", False),
+    "cancelled": (410, "invalid_request_error", "invalid_request", False),
     "trimmed_stream": (410, "invalid_request_error", "invalid_request", False),
     "forbidden_scope": (403, "permission_error", "forbidden", False),
     "invalid_request": (400, "invalid_request_error", "invalid_request", False),

@@ -83,6 +83,16 @@ def test_r11_a_keepalive_is_accepted_at_every_place_between_frames(form, blocks)
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("size", [None, 1, 7])
+def test_r11_a_keepalive_is_accepted_however_the_stream_is_cut(form, size):
+    parts = frames.frames(decoded(STREAMS[form]), form)
+    pieces = [piece for part in parts for piece in (KEEPALIVE, part, KEEPALIVE)]
+    text = b"".join(pieces)
+    cut = pieces if size is None else [text[start : start + size] for start in range(0, len(text), size)]
+    assert shown(read(form, cut)) == shown(read(form, STREAMS[form]))
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_r11_ids_and_the_reconnection_time_stand_within_events(form):
     parts = frames.frames(decoded(STREAMS[form]), form)
     sent = [frames.numbered(part, "s", number) for number, part in enumerate(parts, 1)]

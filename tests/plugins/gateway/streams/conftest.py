@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis.asyncio
 
 from unbroken.testing import FakeClock
 from unbroken_gateway.settings import Resume
@@ -28,7 +29,7 @@ class Store:
         self.place = place
         self.server = server
         self.clock = FakeClock()
-        self.url = {"memory": "memory", "sqlite": f"sqlite:{place}/gateway.db"}.get(kind) or server.url  # type: ignore
+        self.url = server.url if server else "memory" if kind == "memory" else f"sqlite:{place}/gateway.db"
         self.max_bytes = 4_000_000
         self.encryption_key: str | None = None
         self._opened: list[StreamLog] = []
@@ -48,12 +49,16 @@ class Store:
             await pass_time(self.server.url, seconds)
 
     async def aclose(self) -> None:
+        """Close all logs, and empty the Redis server, which other tests use."""
         for log in self._opened:
             await log.aclose()
         self._opened.clear()
+        if self.server is not None:
+            async with redis.asyncio.from_url(self.server.url, protocol=2) as client:
+                await client.flushall()
 
     def run(self, test: Callable[[], Awaitable[Any]]) -> Any:
-        """Run a coroutine function in real time, close what it opened, and empty the store."""
+        """Run a coroutine function in real time, then close the store."""
 
         async def whole() -> Any:
             try:
@@ -65,8 +70,6 @@ class Store:
 
 
 async def pass_time(url: str, seconds: float) -> None:
-    import redis.asyncio
-
     async with redis.asyncio.from_url(url, protocol=2) as client:
         async for key in client.scan_iter(match="unbroken:*"):
             left = await client.pttl(key)
@@ -79,7 +82,7 @@ async def pass_time(url: str, seconds: float) -> None:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """One server for all tests of a process; no two tests use one stream id."""
+    """One server for all tests of a process."""
     server = start_redis()
     yield server
     server.stop()
