@@ -74,6 +74,7 @@ models = ["*"]
 CONFIGURATIONS: Final = {
     "open": {},
     "quick": {"gateway": "keepalive = 1\nopen_after = 1"},
+    "fuzzed": {"gateway": "bad_credentials = 1000000"},
     "limited": {"plan": 'requests = "1/min"'},
     "spent": {"plan": 'budget = "0.000001/day"'},
 }

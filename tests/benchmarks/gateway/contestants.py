@@ -197,7 +197,11 @@ class LiteLLM(Contestant):
         models = []
         for shape, begin in SHAPES.items():
             for api, kind, end in (("messages", "anthropic", ""), ("chat", "openai", "/v1")):
-                parameters = {"model": f"{kind}/replayed", "api_base": f"{upstream}/{begin}{end}", "api_key": "upstream"}
+                parameters = {
+                    "model": f"{kind}/replayed",
+                    "api_base": f"{upstream}/{begin}{end}",
+                    "api_key": "upstream",
+                }
                 models.append({"model_name": f"{shape}-{api}", "litellm_params": parameters})
         file = place / "litellm.yaml"  # JSON is YAML
         settings = {"telemetry": False, "num_retries": 0}

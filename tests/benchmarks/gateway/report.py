@@ -112,8 +112,14 @@ def _of(measure: str, scale: float) -> Callable[[Medians], float]:
 
 
 GOALS: Final = (
-    *(Goal(f"a request of 10 events, {api}, to LiteLLM", 1 / 12, _to(f"request-{api}", LITELLM)) for api in ("messages", "chat")),
-    *(Goal(f"a paced event, {api}, to a bare pass-through", 1.25, _to(f"paced-{api}", BARE)) for api in ("messages", "chat")),
+    *(
+        Goal(f"a request of 10 events, {api}, to LiteLLM", 1 / 12, _to(f"request-{api}", LITELLM))
+        for api in ("messages", "chat")
+    ),
+    *(
+        Goal(f"a paced event, {api}, to a bare pass-through", 1.25, _to(f"paced-{api}", BARE))
+        for api in ("messages", "chat")
+    ),
     Goal("a paced event, messages, to LiteLLM", 1 / 3, _to("paced-messages", LITELLM)),
     Goal("a paced event, chat, to LiteLLM", 1 / 5, _to("paced-chat", LITELLM)),
     Goal("added to the first event, ms", 2.0, _of("added", 1e3)),
