@@ -57,7 +57,7 @@ class Entry:
     """Delivered so far, estimated or counted."""
     started_at: float
     """Monotonic seconds."""
-    _traffic: "Traffic" = field(repr=False)
+    _traffic: "Traffic" = field(alias="traffic", repr=False)
 
     def end(self, row: AuditEnd) -> None:
         """Count the call as ended. A second time changes nothing."""
