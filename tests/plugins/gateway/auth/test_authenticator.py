@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from unbroken_gateway.auth import authenticator, jwt
-from unbroken_gateway.auth._problems import no_credential, too_many_bad_credentials, unavailable
+from unbroken_gateway.errors import no_credential, too_many_bad_credentials, unavailable
 from unbroken_gateway.auth.addresses import MAX_ADDRESSES, PERIOD, Throttle, client_address, networks
 from unbroken_gateway.auth.authenticator import Authenticator
 from unbroken_gateway.auth.jwt import REUSE

@@ -9,7 +9,7 @@ import pytest
 from unbroken import NetworkError
 from unbroken.testing import STALL, Answer
 from unbroken_gateway.auth import authenticator
-from unbroken_gateway.auth._problems import no_credential, unavailable
+from unbroken_gateway.errors import no_credential, unavailable
 from unbroken_gateway.auth.authenticator import Authenticator
 from unbroken_gateway.auth.fetching import DEADLINE, MAX_DOCUMENT
 from unbroken_gateway.auth.jwks import COOLDOWN, FRESH, STALE

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from joserfc.errors import UnsupportedAlgorithmError
 
 from unbroken.testing import Answer
-from unbroken_gateway.auth._problems import no_credential
+from unbroken_gateway.errors import no_credential
 from unbroken_gateway.auth.claims import check_claims
 from unbroken_gateway.auth.jwt import Registry
 from unbroken_gateway.auth.proof import Rejected
