@@ -66,7 +66,7 @@ class Contestant:
 
     def asked(self, shape: str, api: str) -> tuple[str, bytes]:
         """Return path and body of a request for a stream of this shape."""
-        body: dict[str, Any] = {"model": f"{shape}-{api}", "stream": True, "max_tokens": 512}
+        body: dict[str, Any] = {"model": f"{shape}-{api}", "stream": True, "max_tokens": 4096}
         body["messages"] = [{"role": "user", "content": "Say it in many words."}]
         return PATHS[api], json.dumps(body).encode()
 
