@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-from unbroken import AsyncStream, Event, Usage
+from unbroken import AsyncStream, Event, PlainAnswer, Usage
 
 from . import prices
 from .values import Cost, Price
@@ -32,6 +32,13 @@ class Meter:
         self.usage = stream.usage
         if self.usage is None or not self.usage.final:
             self.characters += sum(len(text) for event in events if (text := stream.text_of(event)) is not None)
+
+    def whole(self, answer: PlainAnswer) -> None:
+        """Count an answer that was not streamed. Where it does not count itself, its length is estimated."""
+        self.note(answer.usage)
+        self.started = True
+        if self.usage is None and self.estimate.tokens:
+            self.characters = len(answer.content)
 
     def note(self, usage: Usage | None) -> None:
         """Take the usage of a call that has ended."""

@@ -28,6 +28,11 @@ class Outlet(Protocol):
         """Whether the gateway, not the client, ends a call that is cancelled now."""
         ...
 
+    @property
+    def left(self) -> bool:
+        """Whether the client that waits for the call has left."""
+        ...
+
     async def open(self) -> None:
         """The call has content: from here on failures are told in the stream."""
         ...
@@ -52,7 +57,6 @@ class Direct:
     drains: bool = False
     """Whether a client that has left does not end the call."""
     opened: bool = field(default=False, init=False)
-    _busy: bool = field(default=False, init=False)
     _written_at: float = field(default=0.0, init=False)
     _timer: asyncio.TimerHandle | None = field(default=None, init=False)
     _pulse: "asyncio.Task[None] | None" = field(default=None, init=False)
@@ -64,8 +68,13 @@ class Direct:
 
     @property
     def cut(self) -> bool:
-        """Whether the gateway stops."""
-        return self.exchange.cut
+        """Whether the gateway stops. A client that leaves does not cancel a call that is drained."""
+        return self.exchange.cut or self.drains
+
+    @property
+    def left(self) -> bool:
+        """Whether it has."""
+        return self.exchange.left
 
     def start(self) -> None:
         """Count the time until the stream is opened without content."""
@@ -151,13 +160,22 @@ class Logged:
 
     @property
     def status(self) -> int:
-        """That of every stream: failures are in it."""
-        return 200
+        """That of every stream with content: failures are in it."""
+        return 200 if self._is_open else 0
 
     @property
     def cut(self) -> bool:
         """Whether the stream was taken away by anything but its user's wish."""
         return self.writer.reason != "cancelled"
+
+    @property
+    def left(self) -> bool:
+        """Never: readers come and go."""
+        return False
+
+    @property
+    def _is_open(self) -> bool:
+        return self.opened.done() and self.opened.result() is None
 
     async def open(self) -> None:
         """Say that there is content."""
@@ -172,9 +190,11 @@ class Logged:
             raise ClientGone from None
 
     async def fail(self, problem: Problem) -> int:
-        """Append the failure as the terminal event."""
+        """Append the failure as the terminal event; before there is content, tell it to the request that waits."""
         if not self.opened.done():
             self.opened.set_result(problem)
+        if not self._is_open:
+            return status_of(problem, self.exchange.dialect)
         try:
             await self.writer.write([in_band(problem, self.exchange.form, self.exchange.shown_id)], "error")
         except Fenced:

@@ -216,6 +216,8 @@ class World:
                 got.ended = not message.get("more_body", False)
                 if message.get("body"):
                     got.parts.append((self.clock.monotonic(), message["body"]))
+                if got.ended:
+                    got.leave()  # servers tell so when the answer is complete
             got.changed.set()
 
         await self.gateway(scope, got._inbox.get, send)
