@@ -20,6 +20,7 @@ CONFIGURATION = """
 include-operation-id = "get_stream"
 checks.positive_data_acceptance.enabled = false  # it sends 0 where the pattern of the cursor has no match for it
 """
+RUN = "from schemathesis.cli import schemathesis; schemathesis()"
 EXAMPLES = 20
 """For each operation, above those that cover the schema."""
 
@@ -45,8 +46,7 @@ def test_the_gateway_answers_as_it_is_described(tmp_path: Path) -> None:
         options += ["--max-examples", str(EXAMPLES), "--phases", "examples,coverage,fuzzing"]
         options += ["--suppress-health-check", "all", "--generation-database", "none", "--no-color"]
         done = subprocess.run(
-            [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"]
-            + ["--config-file", str(configuration), "run", str(description), *options],
+            [sys.executable, "-c", RUN, "--config-file", str(configuration), "run", str(description), *options],
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -124,7 +124,7 @@ class _Job:
             await call.stream(Logged(writer, self.exchange, opened))
 
         try:
-            id = await streams.start(self.principal.user, produce, dialect=self.exchange.form)
+            id = await streams.start(self.principal.user, produce, form=self.exchange.form)
         except BaseException:
             await call.place.leave("failed", 503, error="streams")
             raise

@@ -1,8 +1,8 @@
 """What a client gets of a streamed call, and what is noted about it."""
 
 import pytest
-
 from tests.plugins.gateway.world import EVENTS, World, play, streamed
+
 from unbroken.sse import SSEDecoder
 from unbroken.testing import STALL, Answer
 
@@ -25,7 +25,13 @@ def test_a_whole_answer_arrives_event_for_event(form: str) -> None:
         assert got.ended
         await world.settled()
         (end,) = world.ledger.ends
-        assert (end.ending, end.status, end.input_tokens, end.output_tokens, end.micro_usd) == ("success", 200, 10, 5, 105)
+        assert (end.ending, end.status, end.input_tokens, end.output_tokens, end.micro_usd) == (
+            "success",
+            200,
+            10,
+            5,
+            105,
+        )
         assert world.upstream.requests[0].headers.get("x-api-key" if form == "messages" else "authorization")
 
     play(story, [streamed(form)])

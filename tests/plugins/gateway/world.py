@@ -22,7 +22,9 @@ SETTINGS = Settings(
         "gpt": Upstream(name="gpt", dialect="openai", url=URL, key="sk-upstream", plugins=("timeout",)),
     },
     models={
-        "claude": Model(name="claude", upstream="claude", model="claude-up", price=Price(input=3_000_000, output=15_000_000)),
+        "claude": Model(
+            name="claude", upstream="claude", model="claude-up", price=Price(input=3_000_000, output=15_000_000)
+        ),
         "gpt": Model(name="gpt", upstream="gpt", model="gpt-up", price=Price(input=3_000_000, output=15_000_000)),
     },
     plans={"development": Plan(name="development", models=("claude", "gpt"))},
@@ -68,7 +70,11 @@ def chat_events(text: str = "Hello there", *, usage: tuple[int, int] | None = (1
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         return sse(json.dumps({**head, "choices": [choice]}))
 
-    counted = [] if usage is None else [{"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": sum(usage)}]
+    counted = (
+        []
+        if usage is None
+        else [{"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": sum(usage)}]
+    )
     return [
         chunk({"role": "assistant", "content": ""}),
         *(chunk({"content": word + " "}) for word in text.split()),
@@ -212,7 +218,8 @@ class World:
                 got.status = message["status"]
                 got.headers = {n.decode(): v.decode("latin-1") for n, v in message["headers"]}
             else:
-                assert got.status and not got.ended, "a part outside of the body"
+                assert got.status, "a part before the head"
+                assert not got.ended, "a part after the body"
                 got.ended = not message.get("more_body", False)
                 if message.get("body"):
                     got.parts.append((self.clock.monotonic(), message["body"]))

@@ -15,10 +15,9 @@ from unbroken.config import Given
 from unbroken.registry import resolve_transport
 from unbroken.transport import AsyncTransport, Connections
 
-from ..errors import Problem, Refused
+from ..errors import Problem, Refused, no_credential, too_many_bad_credentials, unavailable
 from ..settings import Issuer, Settings
 from ..values import Principal
-from ..errors import no_credential, too_many_bad_credentials, unavailable
 from .addresses import Throttle, client_address, networks
 from .checks import DEVELOPMENT, check
 from .credentials import Headers, credential
