@@ -22,8 +22,8 @@ from unbroken_gateway.streams.redis import RedisLog
 from unbroken_gateway.streams.rules import surplus
 from unbroken_gateway.streams.sqlite import SQLiteLog
 
-from .conftest import KEY, PATIENT
 from ....redis_server import RedisServer, running_redis
+from .conftest import KEY, PATIENT
 
 SHORT = 0.05
 """A deadline that is missed on purpose."""
