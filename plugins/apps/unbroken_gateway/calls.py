@@ -136,7 +136,7 @@ class _Job:
                 await call.stream(Logged(writer, self.exchange, opened))
 
         try:
-            await services.streams.start(user, produce, id=id, dialect=self.exchange.form)
+            await services.streams.start(user, produce, id=id, form=self.exchange.form)
         except BaseException as error:
             cancelled = isinstance(error, asyncio.CancelledError)
             await call.place.leave(self._ending if cancelled else "failed", 0 if cancelled else 503, error="streams")

@@ -230,7 +230,8 @@ class World:
                 got.status = message["status"]
                 got.headers = {n.decode(): v.decode("latin-1") for n, v in message["headers"]}
             else:
-                assert got.status and not got.ended, "a part outside of the body"
+                assert got.status, "a part before the head"
+                assert not got.ended, "a part after the body"
                 got.ended = not message.get("more_body", False)
                 if message.get("body"):
                     got.parts.append((self.clock.monotonic(), message["body"]))

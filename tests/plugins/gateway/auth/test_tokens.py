@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import serialization
 from joserfc.errors import UnsupportedAlgorithmError
 
 from unbroken.testing import Answer
-from unbroken_gateway.errors import no_credential
 from unbroken_gateway.auth.claims import check_claims
 from unbroken_gateway.auth.jwt import Registry
 from unbroken_gateway.auth.proof import Rejected
+from unbroken_gateway.errors import no_credential
 from unbroken_gateway.values import Principal
 
 from .conftest import Door, document
