@@ -74,9 +74,8 @@ class Call:
 
     async def _carry(self, stream: AsyncStream, outlet: Outlet) -> None:
         place, meter = self.place, self.place.meter
-        place.reached("before headers")
         async with stream:
-            place.reached("streaming")
+            place.begun()
             await outlet.open()
             ended = False
             async for events in stream.batches():
@@ -93,7 +92,6 @@ class Call:
         `cut` tells, when the call is cancelled, whether the gateway or its client ends it.
         """
         place = self.place
-        place.reached("before headers")
         ending: Ending = "failed"
         status, facts = 0, dict[str, Any]()
         try:
