@@ -15,7 +15,7 @@ from unbroken_gateway.services import Services
 from unbroken_gateway.settings import AuditSettings, Model, Plan, Settings, Upstream
 from unbroken_gateway.values import Allowance, AuditEnd, AuditStart, Price
 
-TOKEN = "development-token-0123456789-0123456789"
+TOKEN = "development-token-Zk2mVw9sLxT4bYhN8cRf"
 URL = "https://up.example"
 SETTINGS = Settings(
     upstreams={

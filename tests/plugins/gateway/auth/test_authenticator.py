@@ -17,7 +17,7 @@ from unbroken_gateway.values import Principal
 from .conftest import PEER, Door, document, knock
 from .issuing import NOW, bearer, claims, issuer, jwk, made, settings, token
 
-DEVELOPMENT = "dev-0123456789abcdefghijklmnopqrstuvwxyz"
+DEVELOPMENT = "dev-q7Zk2mVw9sLxT4bYhN8cRfJ3gPdA6uEo1iQ"
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from unbroken_gateway.values import Principal
 from .conftest import knock
 from .issuing import NOW, Hands, bearer, settings
 
-PEPPER = "pepper-0123456789abcdefghijklmnopqrstuvwxyz"
+PEPPER = "pepper-q7Zk2mVw9sLxT4bYhN8cRfJ3gPdA6uEo1iQ"
 
 
 @pytest.fixture
