@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from unbroken import AsyncClient, AsyncStream, Error, Event, PlainAnswer
+from unbroken import AsyncClient, AsyncStream, ContentTypeError, Error, Event, PlainAnswer
 
 from .admission import BudgetSpent, Place
 from .errors import Problem, budget_spent, internal, unavailable
@@ -98,7 +98,8 @@ class Call:
             answer = await self.client.send(
                 "POST", self.url, headers=self.headers, content=self.content, request_id=place.request_id
             )
-            answer.json()  # raises for what no API answers, such as the page of a captive portal with a 200
+            if not answer.content.lstrip().startswith(b"{"):  # such as a redirect, or a page of plain text
+                raise ContentTypeError("expected JSON", request_id=answer.request_id)
             place.meter.whole(answer)
             ending, status, facts = "success", answer.status_code, {"attempts": answer.attempts}
             return answer

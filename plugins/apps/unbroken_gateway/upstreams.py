@@ -41,8 +41,7 @@ def policies(upstream: Upstream, others: Sequence[Upstream]) -> list[object]:
     targets = [
         Target(name=other.name, url=f"{other.url.rstrip('/')}{{path}}", headers=credentials(other)) for other in others
     ]
-    own = urlsplit(upstream.url).path.rstrip("/")
-    return [Fallback(targets=targets, prefix=own), *plugins]
+    return [Fallback(targets=targets, prefix=urlsplit(upstream.url).path.rstrip("/")), *plugins]
 
 
 @define(eq=False)
