@@ -5,8 +5,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from unbroken import Problem
+from unbroken.config import default_plugins
 from unbroken.errors import ConfigurationError
 from unbroken.headers import Headers
+from unbroken.registry import resolve_plugins
 from unbroken.validators import nearest, shown
 
 from .exposure import Finding, check_exposure, url_fault
@@ -66,7 +68,7 @@ def _state(settings: Settings) -> Iterator[Finding]:
 def _upstreams(settings: Settings, missing: Collection[str]) -> Iterator[Finding]:
     for name, upstream in settings.upstreams.items():
         place = f"upstreams.{name}"
-        for path, message in (*_of_upstream(upstream), *_fallbacks(upstream, settings, missing)):
+        for path, message in (*_of_upstream(upstream), *_policies(upstream), *_fallbacks(upstream, settings, missing)):
             yield f"{place}.{path}", message
     if circle := _circle({name: upstream.fallback for name, upstream in settings.upstreams.items()}):
         yield f"upstreams.{circle[0]}.fallback", f"leads back to itself: {' → '.join(circle)}"
@@ -82,6 +84,14 @@ def _of_upstream(upstream: Upstream) -> Iterator[Finding]:
             Headers.validated(fields, name)
         except ConfigurationError as error:
             yield from ((name, problem.message) for problem in error.problems)
+
+
+def _policies(upstream: Upstream) -> Iterator[Finding]:
+    names = default_plugins() if upstream.plugins is None else upstream.plugins
+    try:
+        resolve_plugins(names, upstream.policies, environ={}, cwd="/")
+    except ConfigurationError as error:
+        yield from ((f"policies.{problem.path}", problem.message) for problem in error.problems)
 
 
 def _fallbacks(upstream: Upstream, settings: Settings, missing: Collection[str]) -> Iterator[Finding]:

@@ -3,9 +3,7 @@
 import base64
 import binascii
 import ipaddress
-import math
 import re
-from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
@@ -28,7 +26,6 @@ _KINDS: Final = (_RSA, _CURVES, _EDWARDS, _SHARED)
 """The algorithms of tokens, by the kind of key. ``none`` is not among them."""
 _SECRET_BYTES: Final = 32
 _CREDENTIAL_LENGTH: Final = 32
-_CREDENTIAL_BITS: Final = 96
 _HOST: Final = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 
 
@@ -158,16 +155,13 @@ def _plans(issuer: Issuer, settings: Settings) -> Iterator[Finding]:
 
 
 def is_strong(credential: str) -> bool:
-    """Return whether a credential is long and looks random: neither a few characters repeated nor a sequence."""
-    codes = [ord(character) for character in credential]
-    steps = [after - before for before, after in pairwise(codes)]
-    return len(codes) >= _CREDENTIAL_LENGTH and min(_bits(codes), _bits(steps)) >= _CREDENTIAL_BITS
+    """Return whether a credential is long and looks random.
 
-
-def _bits(values: list[int]) -> float:
-    """Return the entropy of all values together, estimated from how often each occurs."""
-    total = len(values)
-    return sum(count * math.log2(total / count) for count in Counter(values).values())
+    In a sequence and in a repeated word, the same three steps from one character to the next occur again and again.
+    """
+    steps = [ord(after) - ord(before) for before, after in pairwise(credential)]
+    threes = list(zip(steps, steps[1:], steps[2:], strict=False))
+    return len(credential) >= _CREDENTIAL_LENGTH and len(set(threes)) >= 0.8 * len(threes)
 
 
 def _is_key(text: str) -> bool:
