@@ -120,6 +120,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(download_python="never")
+def cuts(session: nox.Session) -> None:
+    """Cut the readers of resumable streams 10 000 times over each store: no event is lost or repeated."""
+    _install(session, "test")
+    session.run("pytest", "tests/plugins/gateway/streams/test_cuts.py", env={"UNBROKEN_RESUME_CUTS": "10000"})
+
+
+@nox.session(download_python="never")
 def mutation(session: nox.Session) -> None:
     """Change the sources in a sample of places and see whether the tests notice: ``nox -s mutation -- --help``."""
     _install(session, "test")

@@ -199,6 +199,7 @@ class AttemptRun:
         """
         call, buffer = self.call, self._buffer
         decoder = SSEDecoder(self.limits.max_event_size, request_id=call.id, dialect=call.dialect)
+        decoder.last_event_id = call.last_event_id if self._resumed else ""  # until a block has ended
         body = StreamBody(call, self.hooks, self.reader, buffer, self._wire, decoder)
         read = Read()
         while True:

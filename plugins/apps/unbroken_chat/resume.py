@@ -83,7 +83,8 @@ class Resume(Plugin):
             return GiveUp(reason=f"{TRIES} attempts in a row brought no event")
         delay = 0.0 if tries == 1 else min(_LONGEST, _FIRST * 2 ** (tries - 2)) * (0.5 + call.random())
         reason = f"reads on behind event {call.last_event_id or 'none'}"
-        return TryAgain(max(delay, error.retry_after or 0.0), request=self._reading(call, id), resume=True, reason=reason)
+        delay = max(delay, error.retry_after or 0.0)
+        return TryAgain(delay, request=self._reading(call, id), resume=True, reason=reason)
 
     def _was_lost(self, call: Call, error: Error) -> bool:
         if isinstance(error, (NetworkError, TimeoutError)) and not error.is_local and error.kind is None:
@@ -95,7 +96,7 @@ class Resume(Plugin):
         return call.current.method == "GET" and status not in (None, 200, *_SENT_LATER)
 
     def _started_again(self, call: Call) -> ShouldRetry:
-        """Return the decision about a stream that the backend does not have: ask the model once more if that is free."""
+        """Return the decision about a stream that is gone: if nothing was delivered, the model is asked once more."""
         if call.committed_at is not None:
             return GiveUp(reason="the backend no longer has the stream")
         call.pop(_FOUND)

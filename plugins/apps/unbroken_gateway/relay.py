@@ -100,6 +100,7 @@ class Call:
             answer = await self.client.send(
                 "POST", self.url, headers=self.headers, content=self.content, request_id=place.request_id
             )
+            answer.json()  # raises for what no API answers, such as the page of a captive portal with a 200
             place.meter.note(answer.usage)
             place.meter.started = True
             ending, status, facts = "success", answer.status_code, {"attempts": answer.attempts}

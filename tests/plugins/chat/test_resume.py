@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from unbroken import (
     AuthenticationError,
+    Client,
     NetworkError,
     OverloadedError,
     Request,
@@ -17,7 +18,9 @@ from unbroken import (
     ValidationError,
 )
 from unbroken.testing import STALL, Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, run, sse
-from unbroken_chat import AsyncContentGenerator, ContentGenerator, ProxyConfig, Resume
+from unbroken_anthropic import Anthropic
+from unbroken_chat import AsyncContentGenerator, ContentGenerator, Resume
+from unbroken_timeout import Timeout
 
 ID = "A" * 24
 JSON = {"content-type": "application/json"}
@@ -92,12 +95,11 @@ def ask(
                 return text, stream.attempts, stream.history
 
     async def main() -> tuple[str, int, Any]:
-        async with AsyncContentGenerator.proxy(
-            url, **options, transport=AsyncScriptedTransport(backend, clock)
-        ) as generator:
-            async with generator.stream_request("hi") as stream:
-                text = "".join([piece async for piece in stream.text()])
-                return text, stream.attempts, stream.history
+        transport = AsyncScriptedTransport(backend, clock)
+        generator = AsyncContentGenerator.proxy(url, **options, transport=transport)
+        async with generator, generator.stream_request("hi") as stream:
+            text = "".join([piece async for piece in stream.text()])
+            return text, stream.attempts, stream.history
 
     return run(main, clock=clock, backend=asyncio_backend)
 
@@ -194,23 +196,16 @@ def test_a_token_that_is_refused_on_the_way_is_an_error() -> None:
 def test_the_total_timeout_ends_resuming() -> None:
     clock = FakeClock()
     served = Backend([(1500, STALL), *[Answer(latency=STALL) for _ in range(20)]])
-    from unbroken import Client
-    from unbroken_anthropic import Anthropic
-    from unbroken_timeout import Timeout
-
-    plugins = [Resume(), Timeout(total=300)]
-    with Client(
-        plugins,
+    transport, url = ScriptedTransport(served, clock), "https://gateway.example/x"
+    client = Client(
+        [Resume(), Timeout(total=300)],
         dialect=Anthropic(),
         headers={"Authorization": "Bearer t"},
-        transport=ScriptedTransport(served, clock),
+        transport=transport,
         clock=clock,
-    ) as client:
-        with (
-            pytest.raises(TimeoutError) as caught,
-            client.stream("POST", "https://gateway.example/x", json={}) as stream,
-        ):
-            list(stream)
+    )
+    with client, pytest.raises(TimeoutError) as caught, client.stream("POST", url, json={}) as stream:
+        list(stream)
     assert caught.value.timeout == "total"
     assert clock.monotonic() == 1300
 
@@ -220,18 +215,12 @@ def test_the_place_of_the_streams_can_be_another() -> None:
 
     def backend(request: Request) -> Answer:
         asked.append(request.url)
-        return Answer(
-            headers=STREAM,
-            body=b"".join(EVENTS[: 5 if len(asked) == 1 else 50]) if len(asked) == 1 else b"".join(EVENTS[5:]),
-        )
+        return Answer(headers=STREAM, body=b"".join(EVENTS[:5] if len(asked) == 1 else EVENTS[5:]))
 
     clock = FakeClock()
-    with ContentGenerator.proxy(
-        "https://gateway.example/gw/api/claude",
-        plugins=[Resume("https://gateway.example/gw/v1/streams")],
-        clock=clock,
-        transport=ScriptedTransport(backend, clock),
-        config=ProxyConfig(),
-    ) as generator:
-        assert generator.send_request("hi").text == TEXT
-    assert asked[1] == f"https://gateway.example/gw/v1/streams/{ID}"
+    url, streams = "https://gateway.example/gw/api/claude", "https://gateway.example/gw/v1/streams"
+    transport = ScriptedTransport(backend, clock)
+    generator = ContentGenerator.proxy(url, plugins=[Resume(streams)], clock=clock, transport=transport)
+    with generator, generator.stream_request("hi") as stream:
+        assert "".join(stream.text()) == TEXT
+    assert asked[1] == f"{streams}/{ID}"

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import attrs
 import pytest
 
 from unbroken import Request
+from unbroken.messages import Timeouts
 from unbroken_fallback import Target
 from unbroken_fallback._moving import moved
 from unbroken_fallback._slots import slots
@@ -141,10 +143,6 @@ def test_a_request_without_a_body_stays_without() -> None:
 
 def test_it_keeps_its_timeouts_and_whether_it_may_be_repeated() -> None:
     """Only the target is another."""
-    import attrs
-
-    from unbroken.messages import Timeouts
-
     request = attrs.evolve(
         Request.build("POST", "https://api.example.org/v1", json={}, timeouts=Timeouts(idle=5)), repeatable=False
     )

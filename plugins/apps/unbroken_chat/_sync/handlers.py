@@ -91,8 +91,9 @@ class ProxyModeHandler(_ModeHandler):
     """Send requests to a backend that keeps the key, in the format of the Messages API, for production.
 
     The token is sent as a bearer token and appears in no repr or log; `token_provider` is called for each attempt. The
-    id of the call is sent as ``X-Request-ID``. With `resume` a stream whose connection was lost goes on where it was, if
-    the backend has resumable streams, as `unbroken_gateway` does: see `Resume`. The other arguments are those of `DirectModeHandler`.
+    id of the call is sent as ``X-Request-ID``. With `resume` a stream whose connection was lost goes on where it was,
+    if the backend has resumable streams, as `unbroken_gateway` does: see `Resume`. The other arguments are those of
+    `DirectModeHandler`.
     """
 
     def __init__(

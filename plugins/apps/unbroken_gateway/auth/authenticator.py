@@ -18,7 +18,7 @@ from unbroken.transport import AsyncTransport, Connections
 from ..errors import Problem, Refused
 from ..settings import Issuer, Settings
 from ..values import Principal
-from ._problems import no_credential, too_many_bad_credentials, unavailable
+from ..errors import no_credential, too_many_bad_credentials, unavailable
 from .addresses import Throttle, client_address, networks
 from .checks import DEVELOPMENT, check
 from .credentials import Headers, credential

@@ -1,6 +1,7 @@
 """Readers whose connection is cut at seeded places, between and inside events, and who come back to another worker."""
 
 import asyncio
+import itertools
 import os
 import random
 import re
@@ -102,14 +103,17 @@ async def one_reading(worker: Streams, id: str, client: Client, kind: str, chanc
     return answer
 
 
-async def read_with_cuts(workers: list[Streams], seed: int, cuts: int = CUTS_OF_A_STREAM) -> None:
-    """Start one stream, cut its reader `cuts` times, and see that it got each event once and in order."""
+async def read_with_cuts(workers: list[Streams], seed: int) -> int:
+    """Start one stream, cut its reader again and again, and see that it got each event once and in order.
+
+    Returns how many readings were cut.
+    """
     chance = random.Random(seed)
     count = chance.randint(20, 60)
     id = await chance.choice(workers).start(OWNER, producer(count, chance))
-    client = Client()
-    for turn in range(cuts + 1):
-        kind = "none" if turn == cuts else chance.choice(("bytes", "bytes", "cancel"))
+    client, cuts = Client(), 0
+    for turn in range(CUTS_OF_A_STREAM + 1):
+        kind = "none" if turn == CUTS_OF_A_STREAM else chance.choice(("bytes", "bytes", "cancel"))
         answer: object = Refusal.CROWDED
         while answer is Refusal.CROWDED:  # the readers before it are on their way out
             answer = await one_reading(chance.choice(workers), id, client, kind, chance)
@@ -117,20 +121,21 @@ async def read_with_cuts(workers: list[Streams], seed: int, cuts: int = CUTS_OF_
             assert answer is None or answer is Refusal.END or isinstance(answer, Cut | asyncio.CancelledError)
         else:
             assert isinstance(answer, Cut | asyncio.CancelledError), answer
+        cuts += isinstance(answer, Cut | asyncio.CancelledError)
     assert client.got == [b"%d" % number for number in range(1, count + 1)] + [b"end"]
+    return cuts
 
 
 async def survive_cuts(logs: list[StreamLog], cuts: int, seed: int = 0) -> int:
     """Read so many streams that there are at least `cuts` cuts, over two workers. Returns how many there were."""
     workers = [streams(log) for log in logs]
-    seeds = iter(range(seed, seed + -(-cuts // CUTS_OF_A_STREAM)))
+    seeds = itertools.count(seed)
     done = 0
 
     async def one_after_another() -> None:
         nonlocal done
-        for each in seeds:
-            await read_with_cuts(workers, each)
-            done += CUTS_OF_A_STREAM
+        while done < cuts:
+            done += await read_with_cuts(workers, next(seeds))
 
     async with asyncio.timeout(HANG_SECONDS):
         async with asyncio.TaskGroup() as group:

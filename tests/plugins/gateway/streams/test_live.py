@@ -375,6 +375,90 @@ def test_a_zombies_batch_is_fenced_and_cancels_it(house: House) -> None:
     house.run(test)
 
 
+def test_a_batch_that_finds_no_store_ends_the_producer_though_its_beats_do(house: House) -> None:
+    reasons: list[Any] = []
+    fault = Unavailable(house, "append")
+
+    async def produce(writer: Writer) -> None:
+        await writer.write([frame(1)])
+        await writer.write([frame(2)])  # waits for others
+        fault.on = True
+        try:
+            await silent(writer)
+        finally:
+            reasons.append(writer.reason)
+
+    async def test() -> None:
+        await house.here.start(OWNER, produce)
+        began = house.clock.monotonic()
+        await house.here.drain()
+        assert house.clock.monotonic() - began <= LEASE + 1
+        assert reasons == ["unavailable"]
+
+    house.run(test)
+
+
+def test_a_producer_that_writes_its_end_while_a_batch_is_fenced_is_told_once(house: House) -> None:
+    append = house.log.append
+    told: list[Any] = []
+
+    async def slow(id: str, *arguments: Any) -> int:
+        if arguments[1] > 1:
+            await asyncio.sleep(0.1)
+        return await append(id, *arguments)
+
+    async def produce(writer: Writer) -> None:
+        await writer.write([frame(1)])
+        await writer.write([frame(2)])  # waits for others
+        await asyncio.sleep(0.05)
+        await house.log.cancel(writer.id, error("cancelled"))
+        try:
+            await writer.write([frame(3)], "done")
+        except Fenced:
+            await asyncio.sleep(1)  # settles its accounts
+            told.append(writer.reason)
+
+    async def test() -> None:
+        house.log.append = slow  # type: ignore[method-assign]
+        id = await house.here.start(OWNER, produce)
+        await house.here.drain()
+        assert told == ["cancelled"]
+        assert (await house.page(id)).frames == (frame(1), error("cancelled"))
+
+    house.run(test)
+
+
+def test_what_waits_is_dropped_with_a_cancelled_stream(house: House) -> None:
+    async def produce(writer: Writer) -> None:
+        await writer.write([frame(1)])
+        await writer.write([frame(2)])  # waits for others
+        await silent(writer)
+
+    async def test() -> None:
+        id = await house.here.start(OWNER, produce)
+        await asyncio.sleep(0)
+        assert await house.here.cancel(id, OWNER)
+        await house.here.drain()
+        assert (await house.page(id)).frames == (frame(1), error("cancelled"))
+
+    house.run(test)
+
+
+def test_grace_waits_for_a_log_that_cannot_say_whether_there_are_readers(house: House) -> None:
+    fault = Unavailable(house, "read")
+
+    async def test() -> None:
+        id = await house.here.start(OWNER, silent)
+        fault.on = True
+        await asyncio.sleep(GRACE * 2)
+        fault.on = False
+        assert (await house.page(id)).state == "open"
+        await house.here.drain()
+        assert (await house.page(id)).state == "cancelled"
+
+    house.run(test)
+
+
 def test_a_store_that_went_back_in_time_fences_the_writer(house: House) -> None:
     async def produce(writer: Writer) -> None:
         await writer.write([frame(1), frame(2)])

@@ -230,4 +230,4 @@ def machine(request: pytest.FixtureRequest) -> Iterator[type[Machine]]:
 
 
 def test_every_store_does_what_the_model_does(machine: type[Machine]) -> None:
-    run_state_machine_as_test(machine, settings=settings(max_examples=30, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=25, deadline=None))
