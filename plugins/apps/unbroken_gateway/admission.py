@@ -9,7 +9,7 @@ from attrs import define, field
 from unbroken import Clock
 
 from .audit import Audit, AuditUnavailable
-from .errors import Refused, budget_spent, unavailable, user_limit
+from .errors import Refused, denied, unavailable
 from .meter import Meter
 from .state import State, StateUnavailable
 from .traffic import Entry, Phase
@@ -122,7 +122,7 @@ class Admission:
             await self.shielded(self.written(_refused(row, self.clock.time(), "cancelled", 0, "")))
             raise
         if isinstance(answer, Denied):
-            problem = budget_spent() if answer.limit == "budget" else user_limit(answer.retry_after)
+            problem = denied(answer)
         if problem is not None or not isinstance(answer, Grant):
             problem = problem or unavailable(1.0)
             end = _refused(row, self.clock.time(), "failed", problem.status, problem.name)

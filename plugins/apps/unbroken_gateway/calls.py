@@ -149,19 +149,20 @@ class _Job:
             prepared.asked_model,
             plan=self.row.plan,
         )
+        allowance = settings.plans[self.principal.plan].allowance
         meter = Meter(
             price=prepared.model.price,
             characters_per_token=settings.characters_per_token,
             estimate=prepared.estimate,
             estimated_input=prepared.estimated_input,
+            watched=allowance.budget is not None,
         )
-        allowance = settings.plans[self.principal.plan].allowance
         place: Place = await self.services.admission.enter(self.row, allowance, meter, entry)
         upstream = prepared.upstream
         return Call(
             client=self.snapshot.upstreams.clients[upstream.name],
             url=self.snapshot.upstreams.url(upstream.name, self.route.upstream_path, upstream_query(scope)),
-            headers={"content-type": "application/json", **dict(upstream_headers(scope, upstream.dialect))},
+            headers={**_headers(prepared.streamed), **dict(upstream_headers(scope, upstream.dialect))},
             content=encode_body(prepared.body),
             place=place,
             framing=self._framing(),
@@ -181,3 +182,9 @@ class _Job:
         if form == "chat" and not self.prepared.wants_usage:
             return lambda events: frames.frames(frames.without_usage(events), form)
         return lambda events: frames.frames(events, form)
+
+
+def _headers(streamed: bool) -> dict[str, str]:
+    # A captive portal's page is an error only for a client that accepts nothing else.
+    accept = "text/event-stream" if streamed else "application/json"
+    return {"content-type": "application/json", "accept": accept}

@@ -79,8 +79,7 @@ class Call:
             await outlet.open()
             ended = False
             async for events in stream.batches():
-                meter.take(stream, events)
-                if meter.over:
+                if meter.take(stream, events) and meter.over:
                     await place.grow()
                 ended = events[-1].type in _TERMINAL
                 await outlet.write(self.framing(events), end=ended)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from attrs import define, field
 
@@ -38,7 +39,8 @@ def policies(upstream: Upstream, others: Sequence[Upstream]) -> list[object]:
     targets = [
         Target(name=other.name, url=f"{other.url.rstrip('/')}{{path}}", headers=credentials(other)) for other in others
     ]
-    return [Fallback(targets=targets), *plugins]
+    own = urlsplit(upstream.url).path.rstrip("/")
+    return [Fallback(targets=targets, prefix=own), *plugins]
 
 
 @define(eq=False)

@@ -39,7 +39,6 @@ CREATE: Final = (
     _COMMON
     + """
 if redis.call('EXISTS', meta) == 1 then return 0 end
-redis.call('DEL', log, lease, readers, marks)
 redis.call('HSET', meta, 'owner', ARGV[1], 'ttl', ARGV[2], 'lease', ARGV[3], 'most', ARGV[4],
   'epoch', 1, 'state', 'open', 'first', 1, 'last', 0, 'size', 0)
 renew(1, true)

@@ -324,6 +324,28 @@ def test_s33_content_leaves_the_sqlite_files_with_delete_and_ttl(tmp_path: Path)
     in_time(test)
 
 
+def test_s33_everything_of_a_stream_in_redis_has_an_end(own_redis: RedisServer) -> None:
+    async def test() -> None:
+        here, there, id = RedisLog(own_redis.url, 1000, PATIENT), RedisLog(own_redis.url, 1000, PATIENT), new_id()
+        await here.create(id, "alice", 60, 5)
+        await here.append(id, 1, 1, [b"x"])
+        await there.attend(id, "r", 5)
+        await there.advance(id, "t", 5)
+        for _ in range(2):
+            redis: Any = here._redis
+            ends = {key.decode(): await redis.pttl(key) for key in await redis.keys("*")}
+            assert len(ends) == 5
+            assert all(0 < end <= 60_000 for end in ends.values()), ends
+            await here.beat(id, 1)
+        await here.append(id, 1, 2, [b"x"], "done")
+        await here.delete(id)
+        assert await redis.keys("*") == []
+        await here.aclose()
+        await there.aclose()
+
+    in_time(test)
+
+
 def test_s33_content_leaves_the_memory_with_its_ttl_though_nothing_asks() -> None:
     clock = FakeClock()
 
