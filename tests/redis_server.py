@@ -33,7 +33,9 @@ class RedisServer:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         command = ["redis-server", "--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen(command, cwd=self._socket.parent, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, cwd=self._socket.parent, stdout=subprocess.DEVNULL, start_new_session=True
+        )
         deadline = time.monotonic() + STARTING_SECONDS
         while self._process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
@@ -91,6 +93,6 @@ def running_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """A server for all tests of one worker of pytest. Import this fixture where it is needed."""
+    """A server for all tests of one worker of pytest; tests/plugins/gateway/conftest.py imports it."""
     with running_redis() as server:
         yield server

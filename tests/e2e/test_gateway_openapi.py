@@ -20,6 +20,7 @@ CONFIGURATION = """
 include-operation-id = "get_stream"
 checks.positive_data_acceptance.enabled = false  # it sends 0 where the pattern of the cursor has no match for it
 """
+RUN = "from schemathesis.cli import schemathesis; schemathesis()"
 EXAMPLES = 20
 """For each operation, above those that cover the schema."""
 

@@ -11,10 +11,12 @@ from unbroken.headers import Headers
 from unbroken.registry import resolve_plugins
 from unbroken.validators import nearest, shown
 
+from .auth.checks import check_auth
 from .exposure import Finding, check_exposure, url_fault
 from .routes import ROUTES
 from .rules import ANY, models_of
 from .settings import Plan, Settings, Upstream
+from .streams.sealing import sealing_key
 
 _FIXED_FIELDS: Final = frozenset(
     {"model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "max_output_tokens"}
@@ -39,15 +41,22 @@ def check(settings: Settings, source: str = "configuration", failed: Collection[
     """
     missing = {each.removeprefix("gateway.") for each in failed}
     findings = [
-        *(each for each in check_exposure(settings) if each[0] not in missing),
+        *check_exposure(settings),
+        *check_auth(settings),
         *_sections(settings, missing),
-        *_state(settings),
+        *_state(settings, missing),
+        *_resume(settings),
         *_upstreams(settings, missing),
         *_models(settings, missing),
         *_plans(settings, missing),
         *_aliases(settings),
     ]
-    return [Problem(f"gateway.{path}", message, source) for path, message in findings]
+    return [Problem(f"gateway.{path}", message, source) for path, message in findings if not _in(path, missing)]
+
+
+def _in(path: str, missing: Collection[str]) -> bool:
+    """Return whether a place is missing. Of a list of which a part is missing, the other indices are not the file's."""
+    return path in missing or path.partition("[")[0] in missing
 
 
 def _sections(settings: Settings, missing: Collection[str]) -> Iterator[Finding]:
@@ -56,13 +65,21 @@ def _sections(settings: Settings, missing: Collection[str]) -> Iterator[Finding]
             yield name, "is required: there must be at least one"
 
 
-def _state(settings: Settings) -> Iterator[Finding]:
+def _state(settings: Settings, missing: Collection[str]) -> Iterator[Finding]:
     kind, _, rest = settings.state.partition(":")
     if settings.state == "memory":
-        if settings.workers > 1:
+        if settings.workers > 1 and "state" not in missing:
             yield "workers", _ONE_WORKER
-    elif not (kind == "sqlite" and rest) and not settings.state.startswith(_STATES):
+    elif not (kind == "sqlite" and rest not in ("", ":memory:")) and not settings.state.startswith(_STATES):
         yield "state", 'must be "memory", "sqlite:PATH" or the URL of a Redis (the value is not shown)'
+
+
+def _resume(settings: Settings) -> Iterator[Finding]:
+    if settings.resume.encryption_key is not None:
+        try:
+            sealing_key(settings.resume.encryption_key)
+        except ValueError:
+            yield "resume.encryption_key", "must be 32 bytes in base64"
 
 
 def _upstreams(settings: Settings, missing: Collection[str]) -> Iterator[Finding]:

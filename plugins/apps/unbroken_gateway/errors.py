@@ -36,11 +36,11 @@ class Problem:
 
 
 class Refused(Exception):
-    """The request is answered with `problem`."""
+    """The request is answered with `problem`. `counted` is that of a call, which is in the traffic already."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, *, counted: bool = False) -> None:
         super().__init__(problem.name)
-        self.problem = problem
+        self.problem, self.counted = problem, counted
 
 
 _CHALLENGE: Final = (("www-authenticate", "Bearer"),)  # RFC 9110 §15.5.2: a 401 must have one

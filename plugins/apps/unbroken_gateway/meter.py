@@ -5,11 +5,13 @@ from typing import Final
 
 from attrs import define, field
 
-from unbroken import AsyncStream, Event, Usage
+from unbroken import AsyncStream, Event, PlainAnswer, Usage
 
 from . import prices
 from .values import Cost, Price
 
+_SPOKEN: Final = ("delta", "message")
+"""The ends of the types of events with output; those of Chat Completions have no type of their own."""
 _STEP: Final = 256
 """Characters between two looks at the cost."""
 
@@ -45,13 +47,20 @@ class Meter:
         if frame is not None:
             for event in events:
                 size = len(event.raw)
-                if size > frame:
+                if size > frame and event.type.endswith(_SPOKEN):
                     self.characters += size - frame
         changed, self.usage = usage is not self.usage, usage
         if not self.watched or (not changed and self.characters < self._look_at):
             return False
         self._look_at = self.characters + _STEP
         return True
+
+    def whole(self, answer: PlainAnswer) -> None:
+        """Count an answer that was not streamed. Where it does not count itself, its length is estimated."""
+        self.note(answer.usage)
+        self.started = True
+        if self.usage is None and self.estimate.tokens:
+            self.characters = len(answer.content)
 
     def note(self, usage: Usage | None) -> None:
         """Take the usage of a call that has ended."""

@@ -28,6 +28,11 @@ class Outlet(Protocol):
         """Whether the gateway, not the client, ends a call that is cancelled now."""
         ...
 
+    @property
+    def left(self) -> bool:
+        """Whether the client that waits for the call has left."""
+        ...
+
     async def open(self) -> None:
         """The call has content: from here on failures are told in the stream."""
         ...
@@ -64,8 +69,13 @@ class Direct:
 
     @property
     def cut(self) -> bool:
-        """Whether the gateway stops."""
-        return self.exchange.cut
+        """Whether the gateway stops. A client that leaves does not cancel a call that is drained."""
+        return self.exchange.cut or self.drains
+
+    @property
+    def left(self) -> bool:
+        """Whether it has."""
+        return self.exchange.left
 
     def start(self) -> None:
         """Count the time until the stream is opened without content."""
@@ -126,7 +136,7 @@ class Direct:
             self._arm(self.keepalive - silent)
             return
         self._arm(self.keepalive)
-        if self._pulse is None or self._pulse.done():
+        if not self.exchange.sending and (self._pulse is None or self._pulse.done()):
             self._pulse = asyncio.ensure_future(self._alive())
 
     async def _alive(self) -> None:
@@ -156,13 +166,22 @@ class Logged:
 
     @property
     def status(self) -> int:
-        """That of every stream: failures are in it."""
-        return 200
+        """That of every stream with content: failures are in it."""
+        return 200 if self._is_open else 0
 
     @property
     def cut(self) -> bool:
         """Whether the stream was taken away by anything but its user's wish."""
         return self.writer.reason != "cancelled"
+
+    @property
+    def left(self) -> bool:
+        """Never: readers come and go."""
+        return False
+
+    @property
+    def _is_open(self) -> bool:
+        return self.opened.done() and self.opened.result() is None
 
     async def open(self) -> None:
         """Say that there is content."""
@@ -177,9 +196,11 @@ class Logged:
             raise ClientGone from None
 
     async def fail(self, problem: Problem) -> int:
-        """Append the failure as the terminal event."""
+        """Append the failure as the terminal event; before there is content, tell it to the request that waits."""
         if not self.opened.done():
             self.opened.set_result(problem)
+        if not self._is_open:
+            return status_of(problem, self.exchange.dialect)
         try:
             await self.writer.write([in_band(problem, self.exchange.form, self.exchange.shown_id)], "error")
         except Fenced:

@@ -69,13 +69,13 @@ class Call:
         finally:
             if stream.usage is not None:
                 self.place.meter.note(stream.usage)
-            await self.place.leave(ending, status, error=error, **self._facts(stream))
+            left = self.on_disconnect if outlet.left else ""
+            await self.place.leave(ending, status, error=error, on_disconnect=left, **self._facts(stream))
 
     async def _carry(self, stream: AsyncStream, outlet: Outlet) -> None:
         place, meter = self.place, self.place.meter
-        place.reached("before headers")
         async with stream:
-            place.reached("streaming")
+            place.begun()
             await outlet.open()
             ended = False
             async for events in stream.batches():
@@ -92,7 +92,6 @@ class Call:
         `cut` tells, when the call is cancelled, whether the gateway or its client ends it.
         """
         place = self.place
-        place.reached("before headers")
         ending: Ending = "failed"
         status, facts = 0, dict[str, Any]()
         try:
@@ -100,8 +99,7 @@ class Call:
                 "POST", self.url, headers=self.headers, content=self.content, request_id=place.request_id
             )
             answer.json()  # raises for what no API answers, such as the page of a captive portal with a 200
-            place.meter.note(answer.usage)
-            place.meter.started = True
+            place.meter.whole(answer)
             ending, status, facts = "success", answer.status_code, {"attempts": answer.attempts}
             return answer
         except asyncio.CancelledError:
@@ -119,6 +117,9 @@ class Call:
                 "upstream_request_id": failure.response_id or "",
             }
             return problem
+        except Exception:
+            status, facts = 500, {"error": "internal"}
+            raise
         finally:
             await place.leave(ending, status, **facts)
 
@@ -129,7 +130,6 @@ class Call:
             "attempts": stream.attempts,
             "upstream_request_id": "" if response is None else response.headers.get(header) or "",
             "upstream_model": "" if summary is None else summary.model or "",
-            "on_disconnect": self.on_disconnect,
         }
 
 

@@ -12,6 +12,8 @@ from attrs import frozen
 
 from unbroken.clock import Clock, SystemClock
 from unbroken.config import Given
+from unbroken.errors import ConfigurationError
+from unbroken.errors import Problem as InvalidSetting
 from unbroken.registry import resolve_transport
 from unbroken.transport import AsyncTransport, Connections
 
@@ -19,7 +21,7 @@ from ..errors import Problem, Refused, no_credential, too_many_bad_credentials, 
 from ..settings import Settings
 from ..values import Principal
 from .addresses import Throttle, client_address, networks
-from .checks import DEVELOPMENT, check
+from .checks import DEVELOPMENT, check_auth
 from .credentials import Headers, credential
 from .keys import PREFIX, KeyStore
 from .proof import Proof, Rejected, Unavailable
@@ -60,7 +62,7 @@ class Authenticator:
         transport: AsyncTransport | None = None,
         clock: Clock | None = None,
     ) -> None:
-        check(settings)
+        _check(settings)
         self._clock = clock = SystemClock() if clock is None else clock
         self._revoked = revoked
         self._trusted = networks(settings.trusted_proxies)
@@ -165,6 +167,15 @@ class Authenticator:
                 else RemoteKeys(issuer.jwks, issuer.algorithms, get, self._clock)
             )
         return Tokens(settings.issuers, self._sources, settings.plans, self._clock)
+
+
+def _check(settings: Settings) -> None:
+    """Raise ConfigurationError for what `checks` refuses, and for what `with_secrets` would have made."""
+    found = [*check_auth(settings)]
+    if settings.keys is not None and settings.pepper is None and "pepper" not in dict(found):
+        found.append(("pepper", "is required for stored keys"))
+    if found:
+        raise ConfigurationError.of(*(InvalidSetting(f"gateway.{place}", message) for place, message in found))
 
 
 def _development(settings: Settings) -> tuple[bytes, Proof] | None:

@@ -71,7 +71,7 @@ class Tokens:
         version = source.version()
         self._verify(token, key, issuer, claims)
         principal = principal_of(issuer, claims, kid or "", self._plans)
-        ends = int(claims["exp"]) + min(issuer.leeway, MAX_LEEWAY)
+        ends = int(claims["exp"]) + issuer.leeway
         return Proof(principal=principal, lasts=REUSE, ends=ends, holds=partial(_is_version, source, version))
 
     def _issuer(self, claims: Mapping[str, Any]) -> Issuer:

@@ -7,18 +7,17 @@ from typing import Any
 import pytest
 
 from unbroken_gateway.auth import authenticator, jwt
-from unbroken_gateway.errors import no_credential, too_many_bad_credentials, unavailable
 from unbroken_gateway.auth.addresses import MAX_ADDRESSES, PERIOD, Throttle, client_address, networks
 from unbroken_gateway.auth.authenticator import Authenticator
 from unbroken_gateway.auth.jwt import REUSE
-from unbroken_gateway.errors import Problem, Refused
+from unbroken_gateway.errors import Problem, Refused, no_credential, too_many_bad_credentials, unavailable
 from unbroken_gateway.state import StateUnavailable
 from unbroken_gateway.values import Principal
 
 from .conftest import PEER, Door, document, knock
 from .issuing import NOW, bearer, claims, issuer, jwk, made, settings, token
 
-DEVELOPMENT = "dev-0123456789abcdefghijklmnopqrstuvwxyz"
+DEVELOPMENT = "dev-q7Zk2mVw9sLxT4bYhN8cRfJ3gPdA6uEo1iQ"
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ import pytest
 from unbroken import NetworkError
 from unbroken.testing import STALL, Answer
 from unbroken_gateway.auth import authenticator
-from unbroken_gateway.errors import no_credential, unavailable
 from unbroken_gateway.auth.authenticator import Authenticator
 from unbroken_gateway.auth.fetching import DEADLINE, MAX_DOCUMENT
 from unbroken_gateway.auth.jwks import COOLDOWN, FRESH, STALE
 from unbroken_gateway.auth.key_set import MAX_KEYS
-from unbroken_gateway.errors import Problem
+from unbroken_gateway.errors import Problem, no_credential, unavailable
 from unbroken_gateway.values import Principal
 
 from .conftest import JSON, Door, document, knock

@@ -20,17 +20,17 @@ import pytest
 
 from unbroken import ConfigurationError
 from unbroken_gateway.auth import stored as stored_module
-from unbroken_gateway.errors import no_credential, unavailable
 from unbroken_gateway.auth.authenticator import Authenticator
 from unbroken_gateway.auth.keys import PREFIX, KeyStore, StoredKey
 from unbroken_gateway.auth.private_files import create_private, write_once
 from unbroken_gateway.auth.stored import REUSE
+from unbroken_gateway.errors import no_credential, unavailable
 from unbroken_gateway.values import Principal
 
 from .conftest import knock
 from .issuing import NOW, Hands, bearer, settings
 
-PEPPER = "pepper-0123456789abcdefghijklmnopqrstuvwxyz"
+PEPPER = "pepper-q7Zk2mVw9sLxT4bYhN8cRfJ3gPdA6uEo1iQ"
 
 
 @pytest.fixture

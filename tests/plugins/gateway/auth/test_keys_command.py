@@ -14,6 +14,8 @@ from unbroken_gateway.auth.keys import KeyStore
 from unbroken_gateway.auth.local_secrets import with_secrets
 from unbroken_gateway.settings import Settings
 
+from .issuing import SECRET
+
 CONFIG = '[gateway]\nkeys = "keys.db"\n[gateway.plans.free]\nmodels = ["*"]\n'
 
 
@@ -107,7 +109,7 @@ def test_s12_listing_and_revoking_need_no_pepper(nowhere: Path) -> None:
 
 
 def test_s12_the_pepper_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch, nowhere: Path) -> None:
-    pepper = "0123456789abcdefghijklmnopqrstuvwxyz"
+    pepper = SECRET
     monkeypatch.setenv("UNBROKEN_GATEWAY_PEPPER", pepper)
     monkeypatch.setenv("UNBROKEN_GATEWAY_ADMIN", pepper)
     made = add("alice")

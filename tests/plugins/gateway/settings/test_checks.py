@@ -1,12 +1,10 @@
 """What the parts of a configuration say of each other."""
 
-import secrets
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbroken_gateway.exposure import is_strong, url_fault
+from unbroken_gateway.exposure import url_fault
 
 from .kit import STRONG, WHOLE, problems_of, settings_of
 
@@ -54,33 +52,13 @@ def model(line: str) -> str:
 URL, FALLBACK = "upstreams.claude.url", "upstreams.claude.fallback"
 CASES = [
     # Rule, configuration, place of the problem, words of the message.
-    ("R24-no-issuer-no-keys", WHOLE.replace('keys = "keys.db"', ""), "issuers", "or keys is required"),
     ("R24-issuer-without-audience", issuer('audience = "gateway"', ""), "issuers[0].audience", "is required"),
     ("R24-issuer-without-issuer", issuer('issuer = "https://id.example.com"', ""), "issuers[0].issuer", "is required"),
     ("R24-empty-audience", issuer('"gateway"', '""'), "issuers[0].audience", "not empty"),
     ("S1-alg-none", issuer('"RS256"', '"none"'), "issuers[0].algorithms", "must be out of RS256"),
-    ("S1-alg-misspelt", issuer('"RS256"', '"RS265"'), "issuers[0].algorithms", "(did you mean"),
-    ("S1-no-alg", issuer('"RS256"', ""), "issuers[0].algorithms", "must not be empty"),
-    ("S1-two-kinds", issuer('"RS256"', '"RS256", "ES256"'), "issuers[0].algorithms", "one kind of key"),
-    ("S1-confusion", issuer('"RS256"', '"RS256", "HS256"'), "issuers[0].algorithms", "one kind of key"),
-    ("S1-hs-without-secret", issuer('"RS256"', '"HS256"'), "issuers[0].secret", "is required"),
-    ("S1-hs-with-jwks", issuer('"RS256"', '"HS256"'), "issuers[0].jwks", "not for an HS algorithm"),
-    (
-        "S1-short-secret",
-        issuer('"RS256"]\njwks = "https://id.example.com/jwks"', '"HS256"]\nsecret = "canary-canary-canary-canary-1"'),
-        "issuers[0].secret",
-        "at least 32 bytes",
-    ),
-    ("S1-rs-with-secret", issuer("jwks =", "secret = 'canary'\njwks ="), "issuers[0].secret", "only for an HS"),
-    ("S5-no-jwks", issuer('jwks = "https://id.example.com/jwks"', ""), "issuers[0].jwks", "is required"),
-    ("S5-plain-jwks", issuer("https://id.example.com/jwks", "http://id.example.com/jwks"), "issuers[0].jwks", "https"),
     ("S8-leeway", issuer("jwks =", "leeway = 61\njwks ="), "issuers[0].leeway", "up to 60"),
     ("S2-lifetime", issuer("jwks =", "max_lifetime = 0\njwks ="), "issuers[0].max_lifetime", "above 0"),
-    ("issuer-twice", more(ISSUER), "issuers[1].issuer", "is given twice"),
-    ("issuer-no-plan", issuer("jwks =", "plan_claim = 'none'\njwks ="), "issuers[0].default_plan", "is required"),
-    ("issuer-plan", issuer("jwks =", "default_plan = 'fre'\njwks ="), "issuers[0].default_plan", "did you mean 'free'"),
     ("S12-admin", top("admin_credential = 'canary'"), "admin_credential", "is too weak"),
-    ("S12-pepper", top("pepper = 'canary'"), "pepper", "is too weak"),
     ("S12-admin-port", top("admin_listen = '0.0.0.0:9'"), "admin_credential", "is required"),
     ("S13-no-hosts", change('hosts = ["api.example.com"]', ""), "hosts", "is required"),
     ("S13-empty-hosts", change('"api.example.com"', ""), "hosts", "must not be empty"),
@@ -174,7 +152,6 @@ CASES = [
     ("S29-any-origin", more("[gateway.cors]\norigins = ['*']"), "cors.origins", "must be origins such as"),
     ("S29-path", more("[gateway.cors]\norigins = ['https://a.example/']"), "cors.origins", "must be origins"),
     ("S29-bad-port", more("[gateway.cors]\norigins = ['https://a:x']"), "cors.origins", "must be origins"),
-    ("proxies", top("trusted_proxies = ['10.0.0.1/8']"), "trusted_proxies", "addresses or networks"),
     ("listen", change("0.0.0.0:8080", "8080"), "listen", "an address and a port"),
     ("admin-listen", top("admin_listen = 'x'"), "admin_listen", "an address and a port"),
     ("same-port", top("admin_listen = '0.0.0.0:8080'"), "admin_listen", "must not be the address of listen"),
@@ -230,30 +207,8 @@ def test_s13_hosts_are_compared_in_lower_case(path) -> None:
     assert settings_of(path, change("api.example.com", "API.Example.com")).hosts == {"api.example.com"}
 
 
-@pytest.mark.parametrize(
-    "weak",
-    [
-        "",
-        "admin",
-        "a" * 64,
-        "password" * 4,
-        "0123456789abcdefghijklmnopqrstuvwxyz",
-        "changeme" + 3 * "-changeme",
-    ],
-    ids=["empty", "short", "repeated", "word", "sequence", "words"],
-)
-def test_s12_a_weak_credential_is_known(weak) -> None:
-    """Short, repeated, or in order."""
-    assert not is_strong(weak)
-
-
 @given(st.binary(min_size=32, max_size=32))
 def test_s12_a_url_fault_never_shows_the_url(data) -> None:
     """Whatever stands there."""
     url = f"http://{data.hex()}@{data.decode('latin-1')}"
     assert data.hex() not in url_fault(url)
-
-
-def test_s12_random_credentials_are_strong() -> None:
-    """Each of a thousand, in the two usual forms."""
-    assert all(is_strong(secrets.token_urlsafe(32)) and is_strong(secrets.token_hex(32)) for _ in range(1000))

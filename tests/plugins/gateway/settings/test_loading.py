@@ -171,7 +171,7 @@ def test_r24_on_loopback_a_development_token_takes_the_place_of_issuers(path) ->
     assert settings.development_token is not None
     assert len(settings.development_token) > 40
     assert settings.plans["development"].models == ("*",)
-    assert settings_of(path, LOOPBACK, {**ENVIRON, "UNBROKEN_GATEWAY_TOKEN": "mine"}).development_token == "mine"
+    assert settings_of(path, LOOPBACK, {**ENVIRON, "UNBROKEN_GATEWAY_TOKEN": STRONG}).development_token == STRONG
     assert settings_of(path, LOOPBACK).development_token != settings.development_token
 
 
@@ -179,7 +179,7 @@ def test_s12_the_pepper_and_the_admin_credential_come_from_their_variables(path)
     """The file may name another one."""
     word = secrets.token_urlsafe(32)
     without = {name: value for name, value in ENVIRON.items() if name != "UNBROKEN_GATEWAY_PEPPER"}
-    message = "is required for stored keys, because listen is reached from other machines"
+    message = "is required for stored keys, because listen is reached from other machines: set UNBROKEN_GATEWAY_PEPPER"
     assert problems_of(path, WHOLE, without) == [("pepper", message)]
     assert settings_of(path, WHOLE, {**ENVIRON, "UNBROKEN_GATEWAY_ADMIN": word}).admin_credential == word
     text = WHOLE.replace("[gateway]", '[gateway]\nadmin_credential = { env = "ADMIN" }')
@@ -198,8 +198,8 @@ def test_without_a_file_there_is_a_gateway_for_this_machine() -> None:
 
 def test_the_embedded_upstream_may_speak_one_dialect() -> None:
     """There are no models for the other; a URL that leaves the machine is refused."""
-    settings = development({"UNBROKEN_GATEWAY_TOKEN": "mine"}, {"openai": URLS["openai"]})
+    settings = development({"UNBROKEN_GATEWAY_TOKEN": STRONG}, {"openai": URLS["openai"]})
     assert {model.upstream for model in settings.models.values()} == {"openai"}
-    assert settings.development_token == "mine"
+    assert settings.development_token == STRONG
     with pytest.raises(ConfigurationError, match="leaves this machine"):
         development({}, {"openai": "http://example.com"})

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ....redis_server import RedisServer, redis_server
+from ....redis_server import RedisServer
 from .worlds import World
-
-__all__ = ["redis_server"]
 
 KINDS = ["memory", "sqlite", "redis"]
 

@@ -24,8 +24,8 @@ EVENT = re.compile(rb"(?:: keepalive\n)*id: (\S+)\ndata: (\d+|end)\n\n")
 OWNER = "issuer|alice"
 
 
-def frame_of(dialect: str, kind: Kind) -> bytes:
-    return f"event: error\ndata: {dialect} {kind}\n\n".encode()
+def frame_of(form: str, kind: Kind) -> bytes:
+    return f"event: error\ndata: {form} {kind}\n\n".encode()
 
 
 def streams(log: StreamLog, failures: list[Any] | None = None, **settings: Any) -> Streams:

@@ -89,7 +89,7 @@ def with_ids(id: str, *frames: bytes) -> bytes:
 
 
 def error(kind: str) -> bytes:
-    return b"event: error\ndata: anthropic %b\n\n" % kind.encode()
+    return b"event: error\ndata: messages %b\n\n" % kind.encode()
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["same-worker", "other-worker"])
@@ -297,7 +297,7 @@ def test_a_dead_producer_is_buried_within_lease_and_one_second(house: House) -> 
 
     async def test() -> None:
         id = new_id()
-        await house.log.create(id, f"anthropic {OWNER}", 600, LEASE)
+        await house.log.create(id, f"messages {OWNER}", 600, LEASE)
         await house.log.append(id, 1, 1, [frame(1)])
         began = house.clock.monotonic()
         sinks = [Sink(house.clock) for _ in range(3)]
@@ -464,7 +464,7 @@ def test_a_store_that_went_back_in_time_fences_the_writer(house: House) -> None:
     async def produce(writer: Writer) -> None:
         await writer.write([frame(1), frame(2)])
         await house.log.delete(writer.id)
-        await house.log.create(writer.id, f"anthropic {OWNER}", 600, LEASE)
+        await house.log.create(writer.id, f"messages {OWNER}", 600, LEASE)
         with pytest.raises(Fenced):
             await writer.write([frame(3)], "done")
 
@@ -785,11 +785,11 @@ def test_cursors_are_read_strictly(text: str | None, answer: object) -> None:
     assert parse_cursor(id, format_cursor(id, 5)) == 5
 
 
-def test_the_terminal_frame_is_in_the_dialect_of_the_stream_in_any_worker(house: House) -> None:
+def test_the_terminal_frame_has_the_form_of_the_stream_in_any_worker(house: House) -> None:
     async def test() -> None:
-        id = await house.here.start(OWNER, silent, dialect="openai", ttl=50)
+        id = await house.here.start(OWNER, silent, form="responses", ttl=50)
         assert await house.there.cancel(id, OWNER)
-        assert (await house.page(id)).frames == (frame_of("openai", "cancelled"),)
+        assert (await house.page(id)).frames == (frame_of("responses", "cancelled"),)
         await asyncio.sleep(51)
         assert await house.log.read(id, 0) is None
 

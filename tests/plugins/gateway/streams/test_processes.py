@@ -19,7 +19,7 @@ from .cuts import OWNER, Client, frame_of, streams
 SHORT_LEASE, LONG_LEASE = 1.0, 600.0
 ROOT = Path(__file__).parents[4]
 HANG_SECONDS = 300
-ENDED = frame_of("anthropic", "interrupted")
+ENDED = frame_of("messages", "interrupted")
 
 
 @pytest.fixture(params=["sqlite", "redis"])

@@ -22,8 +22,8 @@ from unbroken_gateway.streams.redis import RedisLog
 from unbroken_gateway.streams.rules import surplus
 from unbroken_gateway.streams.sqlite import SQLiteLog
 
+from ....redis_server import RedisServer, running_redis
 from .conftest import KEY, PATIENT
-from .redis_for_streams import RedisServer, start_redis
 
 SHORT = 0.05
 """A deadline that is missed on purpose."""
@@ -61,10 +61,8 @@ async def until(condition: Callable[[], bool]) -> None:
 @pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
     """A server that the test may freeze and stop."""
-    server = start_redis()
-    yield server
-    server.thaw()
-    server.stop()
+    with running_redis() as server:
+        yield server
 
 
 def test_an_operation_takes_a_tenth_of_a_second_at_most() -> None:

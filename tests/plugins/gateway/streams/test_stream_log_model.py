@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from unbroken_gateway.streams import Fenced, Page, StreamLog
 
+from ....redis_server import RedisServer
 from .conftest import Store
-from .redis_for_streams import RedisServer
 
 T = TypeVar("T")
 IDS = st.sampled_from(["A" * 24, "B" * 24])
