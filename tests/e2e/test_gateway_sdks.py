@@ -77,8 +77,7 @@ def test_the_call_of_a_tool(judge: Judge, sdk: str, target: Any) -> None:
 
 
 def test_tokens_are_counted(judge: Judge, target: Any) -> None:
-    if not isinstance(target, StandIn):
-        target.push(Fault(body='{"input_tokens": 12}'))
+    target.push(Fault(usage=(12, 1)))
     assert judge(task(target, "anthropic", "count_tokens")) == {"tokens": 12}
 
 
