@@ -137,7 +137,7 @@ def test_packages_are_left_out_that_only_the_build_needs() -> None:
 
 @pytest.mark.skipif(os.environ.get("UNBROKEN_LONG") != "1", reason="takes minutes and the network; UNBROKEN_LONG=1")
 def test_the_image_can_be_built(tmp_path: Path) -> None:
-    """By buildah. Without a registry of images, ``UNBROKEN_BASE_IMAGE`` is a tar archive of a Debian system in place of it."""
+    """By buildah. Without a registry of images, ``UNBROKEN_BASE_IMAGE`` is a tar archive of a Debian system."""
     buildah = [program("buildah", "buildah"), "--root", str(tmp_path / "images"), "--runroot", str(tmp_path / "run")]
     base = os.environ.get("UNBROKEN_BASE_IMAGE")
     if base:
