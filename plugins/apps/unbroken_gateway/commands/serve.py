@@ -1,13 +1,11 @@
 """``unbroken serve``: the gateway, with a configuration or, on this machine, with none."""
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from unbroken import ConfigurationError
+from ._complaints import complain
 
 UNUSABLE = 2
 """Exit code: bad usage, bad configuration, or a package that is missing."""
@@ -41,10 +39,5 @@ def serve(
     try:
         run(config=config, listen=listen, admin_listen=admin_listen, workers=workers, as_json=as_json)
     except ConfigurationError as error:
-        _complain(error)
+        complain(error)
         raise typer.Exit(UNUSABLE) from None
-
-
-def _complain(error: "ConfigurationError") -> None:
-    lines = [str(problem) for problem in error.problems] or error.message.splitlines()
-    sys.stderr.write("The configuration cannot be used:\n" + "".join(f"  - {line}\n" for line in lines))

@@ -13,7 +13,7 @@ from unbroken_faults import FaultServer
 
 from ..auth.local_secrets import with_secrets
 from ..checks import checked
-from ..loading import development, load
+from ..loading import CONFIG_VARIABLE, development, load
 from ..services import Services
 from ..settings import Settings
 from .listening import bind, url_of
@@ -28,7 +28,9 @@ def run(
 ) -> None:
     """Serve until a signal ends it. Raises ConfigurationError."""
     with ExitStack() as stack:
-        if config is None and "UNBROKEN_GATEWAY_CONFIG" not in os.environ:
+        if config is None and os.environ.get(CONFIG_VARIABLE):
+            config = Path(os.environ[CONFIG_VARIABLE])
+        if config is None:
             model = stack.enter_context(FaultServer())
             settings = development(os.environ, {"anthropic": model.url, "openai": model.url})
         else:
