@@ -45,8 +45,9 @@ def test_the_gateway_answers_as_it_is_described(tmp_path: Path) -> None:
         options = ["--url", gateway.url, "--header", f"Authorization: Bearer {gateway.key}", "--seed", "1"]
         options += ["--max-examples", str(EXAMPLES), "--phases", "examples,coverage,fuzzing"]
         options += ["--suppress-health-check", "all", "--generation-database", "none", "--no-color"]
+        start = [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"]
         done = subprocess.run(
-            [sys.executable, "-c", RUN, "--config-file", str(configuration), "run", str(description), *options],
+            [*start, "--config-file", str(configuration), "run", str(description), *options],
             cwd=tmp_path,
             capture_output=True,
             text=True,

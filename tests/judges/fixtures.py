@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from .. import gateway_process
+from .. import chromium, gateway_process
 from ..programs import need
 from . import machines, python
 from .stand_in import StandIn
@@ -46,8 +46,12 @@ class Engines:
         return self._node
 
     def browser(self) -> machines.Browser:
+        """Return the browser; the test is skipped without it."""
+        chromium.find()
+        return self.pages()
+
+    def pages(self) -> machines.Browser:
         """Return the browser, which starts with its first task; the origin of its page is known before."""
-        need("chromium", machines.chromium() is not None, "apt-get install chromium")
         if self._browser is None:
             self._browser = machines.Browser(self.site(), self._place / "profile")
             self._stack.callback(self._browser.close)
@@ -55,8 +59,7 @@ class Engines:
 
     def origins(self) -> tuple[str, ...]:
         """Return the origin of the page if there can be one."""
-        here = machines.chromium() is not None and machines.modules() is not None
-        return (self.browser().origin,) if here else ()
+        return () if machines.modules() is None else (self.pages().origin,)
 
     def judge(self, name: str) -> Judge:
         """Return the judge of this name."""
@@ -86,20 +89,10 @@ class Targets:
         self._shared[name].upstream.reset()
         return self._shared[name]
 
-    def fresh(self, name: str) -> contextlib.AbstractContextManager[Any]:
-        """Return a gateway whose users have used nothing yet."""
-        if not gateway_process.is_here():
-            pytest.skip("there is no gateway yet")
-        return gateway_process.running(self._folder(name), name, self._origins)
-
     def _start(self, name: str) -> Any:
-        return self._stack.enter_context(gateway_process.running(self._folder(name), name, self._origins))
-
-    def _folder(self, name: str) -> Path:
-        count = sum(1 for _ in self._place.iterdir())
-        place = self._place / f"{name}-{count}"
+        place = self._place / name
         place.mkdir()
-        return place
+        return self._stack.enter_context(gateway_process.running(place, name, self._origins))
 
     def close(self) -> None:
         """End them all."""

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
 from attrs import define, field
 
 from unbroken import Clock
 
 from .audit import Audit, AuditUnavailable
-from .errors import Refused, budget_spent, unavailable, user_limit
+from .errors import Refused, denied, internal, unavailable
 from .meter import Meter
 from .state import State, StateUnavailable
-from .traffic import Entry, Phase
-from .values import AuditEnd, AuditStart, Denied, Ending, Grant
+from .traffic import Entry
+from .values import Allowance, AuditEnd, AuditStart, Denied, Ending, Grant
 
+T = TypeVar("T")
 SLOT_TTL: Final = 60.0
 """Seconds until the place of a worker that died is free again."""
 BEAT: Final = 15.0
@@ -39,11 +41,9 @@ class Place:
     first_byte: float | None = None
     _settled: int = 0
 
-    def reached(self, phase: Phase) -> None:
-        """Note in which phase the call is."""
-        self.entry.phase = phase
-        if phase == "streaming" and self.first_byte is None:
-            self.first_byte = self.admission.clock.monotonic() - self.started_at
+    def begun(self) -> None:
+        """Note that there is content."""
+        self.first_byte = self.admission.clock.monotonic() - self.started_at
 
     async def grow(self) -> None:
         """Settle what was used beyond the reservation. Raises BudgetSpent if the budget does not cover it."""
@@ -102,33 +102,39 @@ class Admission:
     """Called with the name of what could not be stored."""
     clock: Clock
     held: dict[str, Grant] = field(factory=dict[str, Grant], init=False)
-    _tasks: "set[asyncio.Task[None]]" = field(factory=set["asyncio.Task[None]"], init=False)
+    _tasks: "set[asyncio.Task[Any]]" = field(factory=set["asyncio.Task[Any]"], init=False)
 
-    async def enter(self, row: AuditStart, allowance: Any, meter: Meter, entry: Entry) -> Place:
-        """Write the row, then reserve. Raises Refused, with the row ended."""
+    async def enter(
+        self, row: AuditStart, allowance: Allowance, meter: Meter, entry: Entry, ending: Callable[[], Ending]
+    ) -> Place:
+        """Write the row, then reserve. Raises Refused, with the row ended.
+
+        When the caller is cancelled meanwhile, nothing stays reserved, and the row gets what `ending` returns.
+        """
+        entering = self._run(self._enter(row, allowance, meter, entry))
+        try:
+            return await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            await self.shielded(_give_back(entering, ending()))
+            raise
+
+    async def _enter(self, row: AuditStart, allowance: Allowance, meter: Meter, entry: Entry) -> Place:
         started_at = self.clock.monotonic()
         try:
             await self.audit.start(row)
         except AuditUnavailable:
-            if self.refuse_without_audit:
-                raise Refused(unavailable(None)) from None
             self.on_lost("audit")
-        problem = None
+            if self.refuse_without_audit:
+                entry.end(_refused(row, self.clock.time(), 503, "audit"))
+                raise Refused(unavailable(None), counted=True) from None
         try:
-            answer = await self.state.reserve(row.user, allowance, meter.estimate, SLOT_TTL)
-        except StateUnavailable:
-            problem, answer = unavailable(1.0), None
-        except BaseException:
-            await self.shielded(self.written(_refused(row, self.clock.time(), "cancelled", 0, "")))
-            raise
-        if isinstance(answer, Denied):
-            problem = budget_spent() if answer.limit == "budget" else user_limit(answer.retry_after)
-        if problem is not None or not isinstance(answer, Grant):
-            problem = problem or unavailable(1.0)
-            end = _refused(row, self.clock.time(), "failed", problem.status, problem.name)
+            answer = await self._reserved(row, allowance, meter)
+        except BaseException as error:
+            problem = error.problem if isinstance(error, Refused) else internal()
+            end = _refused(row, self.clock.time(), problem.status, problem.name)
             entry.end(end)
-            await self.shielded(self.written(end))
-            raise Refused(problem)
+            await self.written(end)
+            raise
         self.held[answer.id] = answer
         return Place(
             admission=self,
@@ -139,6 +145,15 @@ class Admission:
             request_id=row.request_id,
         )
 
+    async def _reserved(self, row: AuditStart, allowance: Allowance, meter: Meter) -> Grant:
+        try:
+            answer = await self.state.reserve(row.user, allowance, meter.estimate, SLOT_TTL)
+        except StateUnavailable:
+            raise Refused(unavailable(1.0), counted=True) from None
+        if isinstance(answer, Denied):
+            raise Refused(denied(answer), counted=True)
+        return answer
+
     async def written(self, end: AuditEnd) -> None:
         """Write the second phase of a row."""
         try:
@@ -148,10 +163,13 @@ class Admission:
 
     async def shielded(self, work: Coroutine[Any, Any, None]) -> None:
         """Do `work` to its end, also when the caller is cancelled."""
+        await asyncio.shield(self._run(work))
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        await asyncio.shield(task)
+        return task
 
     async def beat_forever(self) -> None:
         """Renew the leases of all places until cancelled."""
@@ -170,5 +188,12 @@ class Admission:
             await asyncio.wait(list(self._tasks))
 
 
-def _refused(row: AuditStart, at: float, ending: Ending, status: int, error: str) -> AuditEnd:
-    return AuditEnd(request_id=row.request_id, at=at, ending=ending, status=status, error=error)
+def _refused(row: AuditStart, at: float, status: int, error: str) -> AuditEnd:
+    return AuditEnd(request_id=row.request_id, at=at, ending="failed", status=status, error=error)
+
+
+async def _give_back(entering: "asyncio.Task[Place]", ending: Ending) -> None:
+    """Give back the place that an admission gets whose caller has gone."""
+    with suppress(Refused):
+        place = await entering
+        await place.leave(ending, 0)

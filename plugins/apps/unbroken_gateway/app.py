@@ -1,5 +1,6 @@
 """The ASGI application: its routes, and what it opens at the start and closes at the end."""
 
+import asyncio
 import logging
 from contextlib import suppress
 from typing import Final
@@ -8,11 +9,13 @@ from attrs import define, field
 
 from . import cors, edge, routes
 from .calls import Calls
-from .errors import Refused, internal, unavailable
+from .errors import Problem, Refused, internal, unavailable
 from .exchange import ClientGone, Exchange, Receive, Scope, Send
 from .local_routes import LocalRoutes
 from .services import Services
 from .snapshot import Snapshot
+from .streams import LogUnavailable
+from .streams.live import Draining
 
 logger: Final = logging.getLogger("unbroken.gateway")
 
@@ -40,9 +43,14 @@ class Gateway:
             await send({"type": "websocket.close", "code": 1000})
 
     def cut(self) -> None:
-        """End all requests under way, each with an error that its client can read."""
+        """End all requests under way, each with an error that its client can read.
+
+        Who reads a stream of another process is only disconnected, as the stream goes on.
+        """
+        self.services.cut()
         for exchange in list(self._under_way):
-            exchange.stop()
+            if not exchange.follows:
+                exchange.stop()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -71,17 +79,22 @@ class Gateway:
         try:
             await self._route(exchange, snapshot)
         except Refused as refused:
-            self.services.traffic.refused(refused.problem)
-            await exchange.refuse(refused.problem)
+            if not refused.counted:
+                self.services.traffic.refused(refused.problem)
+            await _end(exchange, refused.problem)
+        except asyncio.CancelledError:
+            if not exchange.cut:
+                raise
+            await _end(exchange, unavailable(1.0))
         except ClientGone:
             raise
+        except (LogUnavailable, Draining):
+            self.services.traffic.failed("streams")
+            await _end(exchange, unavailable(1.0))
         except Exception:
             logger.exception("request %s failed by a bug", exchange.id)
             self.services.traffic.alert(internal(), request_id=exchange.id)
-            if exchange.status:
-                exchange.abort()
-            else:
-                await exchange.refuse(internal())
+            await _end(exchange, internal())
 
     async def _route(self, exchange: Exchange, snapshot: Snapshot) -> None:
         scope, settings = exchange.scope, snapshot.settings
@@ -106,3 +119,11 @@ class Gateway:
             await self._calls.answer(exchange, route, snapshot)
         else:
             await self._local.answer(exchange, found, snapshot)
+
+
+async def _end(exchange: Exchange, problem: Problem) -> None:
+    """Answer with `problem`; behind the head of an answer that is not complete, end the connection."""
+    if not exchange.status:
+        await exchange.refuse(problem)
+    elif not exchange.ended:
+        exchange.abort()

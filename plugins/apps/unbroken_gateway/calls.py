@@ -2,18 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from contextlib import suppress
 
-from attrs import define
+from attrs import define, field
 
 from unbroken import Event
 
 from . import edge, frames, rules
-from .admission import Place
 from .bodies import encode_body, read_body
-from .errors import Problem
-from .exchange import Exchange, RawHeaders
+from .errors import Problem, Refused
+from .exchange import Exchange
 from .failures import problem_of
+from .following import EVENT_STREAM, follow
 from .forwarding import client_headers, upstream_headers, upstream_query
 from .meter import Meter
 from .outlets import Direct, Logged
@@ -21,15 +21,10 @@ from .relay import Call
 from .routes import Route
 from .services import Services
 from .snapshot import Snapshot
+from .streams import LogUnavailable
+from .streams.cursors import new_id
 from .streams.writing import Writer
-from .values import AuditStart, Principal
-
-EVENT_STREAM: Final[RawHeaders] = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),
-]
-"""The head of every stream. The last two keep proxies from compressing and buffering it."""
+from .values import AuditStart, Ending, Principal
 
 
 @define(eq=False)
@@ -45,24 +40,10 @@ class Calls:
         raw = await exchange.body(settings.body_deadline)
         body, tokens = await read_body(raw, settings.characters_per_token)
         prepared = rules.prepare(body, route=route, principal=principal, settings=settings, input_tokens=tokens)
-        row = AuditStart(
-            request_id=exchange.id,
-            client_request_id="" if exchange.shown_id == exchange.id else exchange.shown_id,
-            at=self.services.clock.time(),
-            user=principal.user,
-            issuer=principal.issuer,
-            plan=principal.plan,
-            route=route.path,
-            dialect=prepared.upstream.dialect,
-            model=prepared.asked_model,
-            upstream=prepared.upstream.name,
-            streamed=prepared.streamed,
-            prompt=raw if settings.audit.prompts else None,
-        )
-        job = _Job(self.services, exchange, route, snapshot, principal, prepared, row)
+        job = _Job(self.services, exchange, route, snapshot, principal, prepared, raw)
         if not prepared.streamed:
             await job.plain()
-        elif job.resumable:
+        elif job.row.stream_id:
             await job.resumable_stream()
         elif prepared.upstream.on_disconnect == "drain":
             await job.drained_stream()
@@ -80,19 +61,42 @@ class _Job:
     snapshot: Snapshot
     principal: Principal
     prepared: rules.Prepared
-    row: AuditStart
+    raw: bytes = field(repr=False)
+    row: AuditStart = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        exchange, principal, prepared = self.exchange, self.principal, self.prepared
+        self.row = AuditStart(
+            request_id=exchange.id,
+            client_request_id="" if exchange.shown_id == exchange.id else exchange.shown_id,
+            at=self.services.clock.time(),
+            user=principal.user,
+            issuer=principal.issuer,
+            plan=principal.plan,
+            route=self.route.path,
+            dialect=prepared.upstream.dialect,
+            model=prepared.asked_model,
+            upstream=prepared.upstream.name,
+            streamed=prepared.streamed,
+            stream_id=new_id() if prepared.streamed and self._resumable else "",
+            prompt=self.raw if self.snapshot.settings.audit.prompts else None,
+        )
 
     @property
-    def resumable(self) -> bool:
+    def _resumable(self) -> bool:
         resume = self.snapshot.settings.resume
         return resume.enabled and (resume.always or edge.values_of(self.exchange.scope, b"unbroken-resume") == [b"1"])
+
+    @property
+    def _ending(self) -> Ending:
+        """How a call ends that is cancelled now."""
+        return "cut" if self.exchange.cut else "cancelled"
 
     async def plain(self) -> None:
         """Answer with the whole answer of the upstream."""
         answer = await (await self._admitted()).send(cut=lambda: self.exchange.cut)
         if isinstance(answer, Problem):
-            await self.exchange.refuse(answer)
-            return
+            raise Refused(answer, counted=True)
         await self.exchange.answer_json(answer.content, answer.status_code, client_headers(answer.headers.items()))
 
     async def direct_stream(self) -> None:
@@ -101,42 +105,61 @@ class _Job:
 
     async def drained_stream(self) -> None:
         """Stream to the client; when it leaves, read on to the end of the call, for its usage."""
-        call = await self._admitted()
-        await asyncio.shield(self.services.background(self._carry(call)))
+        carrying = self.services.call(self._carry(await self._admitted()))
+        try:
+            await asyncio.shield(carrying)
+        except asyncio.CancelledError:
+            if not self.exchange.cut:
+                raise
+            carrying.cancel()
+            await asyncio.wait((carrying,))
 
     async def _carry(self, call: Call) -> None:
         settings = self.snapshot.settings
         drains = self.prepared.upstream.on_disconnect == "drain"
         outlet = Direct(self.exchange, EVENT_STREAM, settings.keepalive, settings.open_after, drains)
-        outlet.start()
-        try:
-            await call.stream(outlet)
-        finally:
-            outlet.close()
+        with self.services.live.hold(self.snapshot):
+            outlet.start()
+            try:
+                await call.stream(outlet)
+            finally:
+                outlet.close()
 
     async def resumable_stream(self) -> None:
         """Write the stream into a log that outlives the connection, and read it from there."""
-        settings, streams = self.snapshot.settings, self.services.streams
+        id, user, services = self.row.stream_id, self.principal.user, self.services
         call = await self._admitted()
         opened: asyncio.Future[Problem | None] = asyncio.get_running_loop().create_future()
 
         async def produce(writer: Writer) -> None:
-            await call.stream(Logged(writer, self.exchange, opened))
+            with services.live.hold(self.snapshot):
+                await call.stream(Logged(writer, self.exchange, opened))
 
         try:
-            id = await streams.start(self.principal.user, produce, form=self.exchange.form)
-        except BaseException:
-            await call.place.leave("failed", 503, error="streams")
+            await services.streams.start(user, produce, id=id, form=self.exchange.form)
+        except BaseException as error:
+            cancelled = isinstance(error, asyncio.CancelledError)
+            await call.place.leave(self._ending if cancelled else "failed", 0 if cancelled else 503, error="streams")
             raise
-        await asyncio.wait((opened,), timeout=settings.open_after or None)
-        problem = opened.result() if opened.done() else None
-        if problem is not None:
-            await streams.delete(id, self.principal.user)
-            await self.exchange.refuse(problem)
-            return
-        ttl = (b"unbroken-stream-ttl", b"%d" % settings.resume.ttl)
-        await self.exchange.open([*EVENT_STREAM, (b"unbroken-stream", id.encode("ascii")), ttl])
-        await streams.serve(id, self.principal.user, 0, self.exchange.send_part, keepalive=settings.keepalive)
+        await self._opened(opened)
+        await follow(services, self.exchange, self.snapshot.settings, id, user, 0, counted=True)
+
+    async def _opened(self, opened: "asyncio.Future[Problem | None]") -> None:
+        """Wait for content or for `open_after`. A stream without a head is removed: no client knows of it."""
+        try:
+            await asyncio.wait((opened,), timeout=self.snapshot.settings.open_after or None)
+            if not opened.done():
+                opened.set_result(None)
+            problem = opened.result()
+            if problem is not None:
+                raise Refused(problem, counted=True)
+        except BaseException:
+            await asyncio.shield(self.services.background(self._forget()))
+            raise
+
+    async def _forget(self) -> None:
+        with suppress(LogUnavailable):
+            await self.services.streams.delete(self.row.stream_id, self.principal.user)
 
     async def _admitted(self) -> Call:
         """Reserve a place, and return the call that is to be made in it."""
@@ -149,20 +172,21 @@ class _Job:
             prepared.asked_model,
             plan=self.row.plan,
         )
+        allowance = settings.plans[self.principal.plan].allowance
         meter = Meter(
             price=prepared.model.price,
             characters_per_token=settings.characters_per_token,
             estimate=prepared.estimate,
             estimated_input=prepared.estimated_input,
+            watched=allowance.budget is not None,
         )
-        allowance = settings.plans[self.principal.plan].allowance
-        place: Place = await self.services.admission.enter(self.row, allowance, meter, entry)
-        upstream = prepared.upstream
+        upstream, content = prepared.upstream, encode_body(prepared.body)
+        place = await self.services.admission.enter(self.row, allowance, meter, entry, lambda: self._ending)
         return Call(
             client=self.snapshot.upstreams.clients[upstream.name],
             url=self.snapshot.upstreams.url(upstream.name, self.route.upstream_path, upstream_query(scope)),
-            headers={"content-type": "application/json", **dict(upstream_headers(scope, upstream.dialect))},
-            content=encode_body(prepared.body),
+            headers={**_headers(prepared.streamed), **dict(upstream_headers(scope, upstream.dialect))},
+            content=content,
             place=place,
             framing=self._framing(),
             done_mark=self.route.name == "chat",
@@ -173,7 +197,7 @@ class _Job:
                 show=upstream.show_errors,
             ),
             alert=self.services.failed,
-            on_disconnect=upstream.on_disconnect if prepared.streamed else "",
+            on_disconnect=upstream.on_disconnect,
         )
 
     def _framing(self) -> Callable[[Sequence[Event]], list[bytes]]:
@@ -181,3 +205,9 @@ class _Job:
         if form == "chat" and not self.prepared.wants_usage:
             return lambda events: frames.frames(frames.without_usage(events), form)
         return lambda events: frames.frames(events, form)
+
+
+def _headers(streamed: bool) -> dict[str, str]:
+    # A captive portal's page is an error only for a client that accepts nothing else.
+    accept = "text/event-stream" if streamed else "application/json"
+    return {"content-type": "application/json", "accept": accept}

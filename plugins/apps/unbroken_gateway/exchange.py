@@ -49,14 +49,22 @@ class Exchange:
     """Whether the client has left."""
     cut: bool = field(default=False, init=False)
     """Whether the gateway ends the request because it stops."""
+    follows: bool = field(default=False, init=False)
+    """Whether it reads a stream that is produced in this process, and so ends with it."""
     status: int = field(default=0, init=False)
     """The status that was sent; 0 before."""
+    ended: bool = field(default=False, init=False)
+    """Whether the answer is complete. Servers tell of a disconnect then, too, but the client has left nothing."""
     max_body: int = field(default=0, init=False)
     send_deadline: float = field(default=30.0, init=False)
     _chunks: list[bytes] = field(factory=list[bytes], init=False)
     _size: int = field(default=0, init=False)
     _whole: asyncio.Event = field(factory=asyncio.Event, init=False)
     _handler: "asyncio.Task[None] | None" = field(default=None, init=False)
+    _loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop, init=False)
+    _sending_at: float | None = field(default=None, init=False)
+    """When the present send began, by the loop's clock."""
+    _watchdog: asyncio.TimerHandle | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.shown_id = self.id
@@ -67,7 +75,7 @@ class Exchange:
         watch = asyncio.ensure_future(self._watch())
         try:
             await asyncio.wait((self._handler, watch), return_when=asyncio.FIRST_COMPLETED)
-            if not self._handler.done():
+            if self.left:
                 self._handler.cancel()
             await asyncio.wait((self._handler,))
         except asyncio.CancelledError:
@@ -76,6 +84,8 @@ class Exchange:
             raise
         finally:
             watch.cancel()
+            if self._watchdog is not None:
+                self._watchdog.cancel()
         if not self._handler.cancelled():
             self._handler.result()
 
@@ -87,19 +97,21 @@ class Exchange:
 
     async def _watch(self) -> None:
         """Take what the client sends, until it leaves."""
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                self.left = True
-                return
-            chunk = message.get("body", b"")
-            self._size += len(chunk)
-            if self._size <= self.max_body:
-                self._chunks.append(chunk)
-            else:
-                self._chunks.clear()
-            if not message.get("more_body") or self._size > self.max_body:
-                self._whole.set()
+        try:
+            while (message := await self._receive())["type"] != "http.disconnect":
+                self._take(message)
+        finally:
+            self.left = self.left or not self.ended
+
+    def _take(self, message: Message) -> None:
+        chunk = message.get("body", b"")
+        self._size += len(chunk)
+        if self._size <= self.max_body:
+            self._chunks.append(chunk)
+        else:
+            self._chunks.clear()
+        if not message.get("more_body") or self._size > self.max_body:
+            self._whole.set()
 
     async def body(self, deadline: float) -> bytes:
         """Return the body. Raises Refused if it is longer than `max_body` or not here in `deadline` seconds."""
@@ -154,14 +166,35 @@ class Exchange:
     async def _put(self, message: Message) -> None:
         if self.left:
             raise ClientGone
+        self.ended = message["type"] == "http.response.body" and not message.get("more_body")
+        self._sending_at = self._loop.time()
+        if self._watchdog is None:
+            self._watch_sending(self.send_deadline)
         try:
-            async with asyncio.timeout(self.send_deadline):
-                await self._send(message)
-        except TimeoutError:
-            self.abort()
-            raise ClientGone from None
+            await self._send(message)
         except OSError:
             raise ClientGone from None
+        finally:
+            self._sending_at = None
+
+    @property
+    def sending(self) -> bool:
+        """Whether the client has not taken the last message yet."""
+        return self._sending_at is not None
+
+    def _watch_sending(self, seconds: float) -> None:
+        self._watchdog = self._loop.call_later(seconds, self._look_at_sending)
+
+    def _look_at_sending(self) -> None:
+        """End the request if the client has not read for `send_deadline` seconds. One timer serves many sends."""
+        since = self._sending_at
+        passed = 0.0 if since is None else self._loop.time() - since
+        if passed < self.send_deadline:
+            self._watch_sending(self.send_deadline - passed)
+            return
+        self.abort()
+        if self._handler is not None:
+            self._handler.cancel()
 
     def abort(self) -> None:
         """End the connection at once."""

@@ -25,7 +25,7 @@ ADMIN_VARIABLE: Final = "UNBROKEN_GATEWAY_ADMIN"
 TOKEN_VARIABLE: Final = "UNBROKEN_GATEWAY_TOKEN"  # noqa: S105  the name of a variable
 
 _OF_VARIABLES: Final = ("pepper", "admin_credential")
-_EXAMPLES: Final[Mapping[DialectName, str]] = {"anthropic": "claude-sonnet-4-5", "openai": "gpt-5"}
+_EXAMPLES: Final[Mapping[DialectName, str]] = {"anthropic": "claude-sonnet-5-5", "openai": "gpt-5.4-mini"}
 """The model of a client of the zero configuration that names none."""
 
 

@@ -1,29 +1,20 @@
 """The routes that ask no model: health, the list of models, and resumable streams."""
 
-from typing import Final
 from urllib.parse import parse_qs
 
 import msgspec
 from attrs import define
 
 from . import edge, errors, rules
-from .calls import EVENT_STREAM
-from .errors import Problem, Refused
+from .errors import Refused
 from .exchange import Exchange
+from .following import follow, refused
 from .routes import Found
 from .services import Services
 from .snapshot import Snapshot
 from .state import StateUnavailable
-from .streams import LogUnavailable
 from .streams.cursors import Refusal, parse_cursor
 from .values import Principal
-
-_REFUSALS: Final[dict[Refusal, Problem]] = {
-    Refusal.MALFORMED: errors.invalid_request("The cursor is not one of a stream."),
-    Refusal.UNKNOWN: errors.unknown_stream(),
-    Refusal.TRIMMED: errors.trimmed_stream(),
-    Refusal.CROWDED: errors.user_limit(1.0, "streams"),
-}
 
 
 @define(eq=False)
@@ -33,14 +24,7 @@ class LocalRoutes:
     services: Services
 
     async def answer(self, exchange: Exchange, found: Found, snapshot: Snapshot) -> None:
-        """Answer one request. Raises Refused."""
-        try:
-            await self._answer(exchange, found, snapshot)
-        except LogUnavailable:
-            self.services.traffic.failed("streams")
-            raise Refused(errors.unavailable(1.0)) from None
-
-    async def _answer(self, exchange: Exchange, found: Found, snapshot: Snapshot) -> None:
+        """Answer one request. Raises Refused and LogUnavailable."""
         name = found.route.name
         if name in ("live", "ready"):
             await self._health(exchange, ready=name == "live" or await self.services.ready())
@@ -72,14 +56,7 @@ class LocalRoutes:
             user, after = await self._redeemed(exchange, id, query["ticket"][0], cursor)
         else:
             user, after = (await self.services.principal(exchange, snapshot)).user, _good(parse_cursor(id, cursor))
-        reader = await self.services.streams.open(id, user, after)
-        if reader is Refusal.END:
-            await exchange.answer((204, exchange.ids(), b""))
-            return
-        if isinstance(reader, Refusal):
-            raise Refused(_REFUSALS[reader])
-        await exchange.open([*EVENT_STREAM, (b"unbroken-stream", id.encode())])
-        await reader.serve(exchange.send_part, keepalive=snapshot.settings.keepalive)
+        await follow(self.services, exchange, snapshot.settings, id, user, after)
 
     async def _ticket(self, exchange: Exchange, id: str, snapshot: Snapshot) -> None:
         """Give a page the URL under which its EventSource reads a stream."""
@@ -91,7 +68,7 @@ class LocalRoutes:
             )
         ticket = await self.services.tickets.issue(id, principal.user, origins[0].decode("latin-1"))
         if isinstance(ticket, Refusal):
-            raise Refused(_REFUSALS[ticket])
+            raise refused(ticket)
         told = {"ticket": ticket, "path": f"/v1/streams/{id}?ticket={ticket}"}
         await exchange.answer_json(msgspec.json.encode(told))
 
@@ -99,7 +76,7 @@ class LocalRoutes:
         """Return the user and the cursor of a ticket. Raises Refused."""
         found = await self.services.tickets.redeem(ticket, _origin(exchange), cursor)
         if isinstance(found, Refusal):
-            raise Refused(_REFUSALS[found])
+            raise refused(found)
         issuer, _, name = found.owner.partition("|")
         principal = Principal(id=name, issuer=issuer, plan="", issued_at=found.issued_at)
         try:
@@ -122,7 +99,7 @@ def _cursor(exchange: Exchange, id: str, query: dict[str, list[str]]) -> str | N
 
 def _good(after: int | Refusal) -> int:
     if isinstance(after, Refusal):
-        raise Refused(_REFUSALS[after])
+        raise refused(after)
     return after
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from unbroken import AsyncClient, AsyncStream, Error, Event, PlainAnswer
+from unbroken import AsyncClient, AsyncStream, ContentTypeError, Error, Event, PlainAnswer
 
 from .admission import BudgetSpent, Place
 from .errors import Problem, budget_spent, internal, unavailable
@@ -69,18 +69,17 @@ class Call:
         finally:
             if stream.usage is not None:
                 self.place.meter.note(stream.usage)
-            await self.place.leave(ending, status, error=error, **self._facts(stream))
+            left = self.on_disconnect if outlet.left else ""
+            await self.place.leave(ending, status, error=error, on_disconnect=left, **self._facts(stream))
 
     async def _carry(self, stream: AsyncStream, outlet: Outlet) -> None:
         place, meter = self.place, self.place.meter
-        place.reached("before headers")
         async with stream:
-            place.reached("streaming")
+            place.begun()
             await outlet.open()
             ended = False
             async for events in stream.batches():
-                meter.take(stream, events)
-                if meter.over:
+                if meter.take(stream, events) and meter.over:
                     await place.grow()
                 ended = events[-1].type in _TERMINAL
                 await outlet.write(self.framing(events), end=ended)
@@ -93,16 +92,15 @@ class Call:
         `cut` tells, when the call is cancelled, whether the gateway or its client ends it.
         """
         place = self.place
-        place.reached("before headers")
         ending: Ending = "failed"
         status, facts = 0, dict[str, Any]()
         try:
             answer = await self.client.send(
                 "POST", self.url, headers=self.headers, content=self.content, request_id=place.request_id
             )
-            answer.json()  # raises for what no API answers, such as the page of a captive portal with a 200
-            place.meter.note(answer.usage)
-            place.meter.started = True
+            if not answer.content.lstrip().startswith(b"{"):  # such as a redirect, or a page of plain text
+                raise ContentTypeError("expected JSON", request_id=answer.request_id)
+            place.meter.whole(answer)
             ending, status, facts = "success", answer.status_code, {"attempts": answer.attempts}
             return answer
         except asyncio.CancelledError:
@@ -120,6 +118,9 @@ class Call:
                 "upstream_request_id": failure.response_id or "",
             }
             return problem
+        except Exception:
+            status, facts = 500, {"error": "internal"}
+            raise
         finally:
             await place.leave(ending, status, **facts)
 
@@ -130,7 +131,6 @@ class Call:
             "attempts": stream.attempts,
             "upstream_request_id": "" if response is None else response.headers.get(header) or "",
             "upstream_model": "" if summary is None else summary.model or "",
-            "on_disconnect": self.on_disconnect,
         }
 
 

@@ -67,12 +67,14 @@ class Live(Generic[S]):
     load: Callable[[], Settings] | None = None
     """Reads the configuration again, in a thread; None if there is nothing to read."""
     _current: "_Version[S] | None" = field(default=None, init=False)
+    _versions: "dict[int, _Version[S]]" = field(factory=dict[int, "_Version[S]"], init=False)
+    """Those that are open, by the id of their snapshot."""
     _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False)
     _closing: "set[asyncio.Task[None]]" = field(factory=set["asyncio.Task[None]"], init=False)
 
     async def start(self, settings: Settings) -> None:
         """Build the first snapshot. Raises what `build` raises."""
-        self._current = _Version(settings, await self.build(settings))
+        self._current = await self._built(settings)
 
     @property
     def settings(self) -> Settings:
@@ -82,10 +84,17 @@ class Live(Generic[S]):
     @contextmanager
     def use(self) -> Generator[S]:
         """Hold the snapshot in force: to the end of the block it is the same and stays open."""
-        version = self._version
+        snapshot = self._version.snapshot
+        with self.hold(snapshot):
+            yield snapshot
+
+    @contextmanager
+    def hold(self, snapshot: S) -> Generator[None]:
+        """Hold a snapshot that is in use already, for a call that goes on without its request."""
+        version = self._versions[id(snapshot)]
         version.users += 1
         try:
-            yield version.snapshot
+            yield
         finally:
             version.users -= 1
             version.note()
@@ -101,7 +110,7 @@ class Live(Generic[S]):
         async with self._lock:
             old = self._version
             settings, restart = _merged(old.settings, await asyncio.to_thread(self.load))
-            self._current = _Version(settings, await self.build(settings))
+            self._current = await self._built(settings)
             self._retire(old)
         return restart
 
@@ -120,20 +129,25 @@ class Live(Generic[S]):
             raise RuntimeError("the gateway has not started, or has been closed")
         return self._current
 
+    async def _built(self, settings: Settings) -> "_Version[S]":
+        version = _Version(settings, await self.build(settings))
+        self._versions[id(version.snapshot)] = version
+        return version
+
     def _retire(self, version: "_Version[S]") -> None:
         version.retired = True
         version.note()
-        task = asyncio.ensure_future(_close(version))
+        task = asyncio.ensure_future(self._close(version))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-
-async def _close(version: "_Version[Any]") -> None:
-    await version.idle.wait()
-    try:
-        await version.snapshot.aclose()
-    except Exception as error:  # noqa: BLE001  no call has to do with it any more
-        logger.warning("an old configuration could not be closed: %s", type(error).__name__)
+    async def _close(self, version: "_Version[S]") -> None:
+        await version.idle.wait()
+        del self._versions[id(version.snapshot)]
+        try:
+            await version.snapshot.aclose()
+        except Exception as error:  # noqa: BLE001  no call has to do with it any more
+            logger.warning("an old configuration could not be closed: %s", type(error).__name__)
 
 
 def _merged(old: Settings, new: Settings) -> tuple[Settings, tuple[str, ...]]:

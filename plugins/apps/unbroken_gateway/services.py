@@ -59,6 +59,9 @@ class Services:
     admission: Admission = field(init=False)
     live: Live[Snapshot] = field(init=False)
     _tasks: "set[asyncio.Task[Any]]" = field(factory=set["asyncio.Task[Any]"], init=False)
+    _calls: "set[asyncio.Task[None]]" = field(factory=set["asyncio.Task[None]"], init=False)
+    """Calls that go on without their clients."""
+    _cut: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.traffic = Traffic(metrics=self.metrics, clock=self.clock)
@@ -101,7 +104,7 @@ class Services:
             settings=settings,
             routes=table_of(settings.aliases),
             authenticator=Authenticator(settings, revoked=self.state.revoked, clock=self.clock),
-            upstreams=Upstreams(settings, self.metrics, self.clock, self.transport),
+            upstreams=Upstreams(settings, self.metrics, self.traffic.reached, self.clock, self.transport),
         )
 
     async def principal(self, exchange: Exchange, snapshot: Snapshot) -> Principal:
@@ -121,6 +124,20 @@ class Services:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def call(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Carry a call in a task of its own, which `aclose` waits for as for streams."""
+        task = asyncio.ensure_future(work)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+        return task
+
+    def cut(self) -> None:
+        """End the calls that go on without their clients; `aclose` does not wait for any."""
+        self._cut.set()
+        self.streams.cut()
+        for task in self._calls:
+            task.cancel()
 
     async def reload(self) -> Settings:
         """Read the configuration again and return the settings in force. Raises ConfigurationError."""
@@ -163,13 +180,21 @@ class Services:
             error,
         )
 
+    async def _ended(self) -> None:
+        """Wait for the ends of all calls that go on without their clients."""
+        await self.streams.drain()
+        while self._calls:
+            await asyncio.wait(list(self._calls))
+
     async def aclose(self) -> None:
         """Write what is to be written, then close everything."""
-        try:
-            async with asyncio.timeout(max(0.0, self.stop_at - self.clock.monotonic())):
-                await self.streams.drain()
-        except TimeoutError:
-            pass
+        ends = asyncio.ensure_future(self._ended()), asyncio.ensure_future(self._cut.wait())
+        seconds = max(0.0, self.stop_at - self.clock.monotonic())
+        await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        self.cut()
+        await self._ended()
+        for task in ends:
+            task.cancel()
         await self.streams.aclose()
         for task in list(self._tasks):
             task.cancel()

@@ -108,9 +108,9 @@ def test_another_model_at_the_same_endpoint_uses_the_same_credentials() -> None:
 )
 def test_no_credential_in_the_query_goes_along(target: Target) -> None:
     """Some APIs take the key there."""
-    own = f"https://api.example.org/v1/messages?key=mine&alt=sse&access%5Ftoken=mine&x={KEY}#part"
+    own = f"https://api.example.org/v1/messages?key=mine&alt=sse&access%5Ftoken=mine&x={KEY}&beta=1#part"
     sent = to(target, url=own)
-    assert sent.url.partition("/v1")[2] == "/messages?alt=sse"
+    assert sent.url.partition("/v1")[2] == "/messages?alt=sse&beta=1"
 
 
 def test_the_fields_of_the_address_and_of_the_body_are_made_anew() -> None:

@@ -10,6 +10,7 @@ from attrs import define, evolve, field
 
 from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, run, sse
 from unbroken_gateway.app import Gateway
+from unbroken_gateway.exchange import ABORT
 from unbroken_gateway.services import Services
 from unbroken_gateway.settings import AuditSettings, Model, Plan, Settings, Upstream
 from unbroken_gateway.values import Allowance, AuditEnd, AuditStart, Price
@@ -44,7 +45,7 @@ BODIES: dict[str, dict[str, Any]] = {
 def messages_events(text: str = "Hello there", *, usage: tuple[int, int] = (10, 5)) -> list[bytes]:
     """Return the events of a good answer of Messages, a piece for each word."""
     message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-up", "content": []}
-    counted = {"input_tokens": usage[0], "output_tokens": 1}
+    counted = {"input_tokens": usage[0], "output_tokens": min(1, usage[1])}
     words = [word + " " for word in text.split()]
     deltas = [{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": w}} for w in words]
     events: list[dict[str, Any]] = [
@@ -133,6 +134,7 @@ class Got:
     parts: list[tuple[float, bytes]] = field(factory=list[tuple[float, bytes]])
     """Each piece of the body, and when it came."""
     ended: bool = False
+    aborted: bool = False
     _inbox: "asyncio.Queue[dict[str, Any]]" = field(factory=asyncio.Queue[dict[str, Any]])
     changed: asyncio.Event = field(factory=asyncio.Event)
 
@@ -148,6 +150,15 @@ class Got:
         while not reached(self):
             self.changed.clear()
             await self.changed.wait()
+
+    def send(self, chunk: bytes, *, more: bool = True) -> None:
+        """Send a further part of a body whose end was not sent."""
+        self._inbox.put_nowait({"type": "http.request", "body": chunk, "more_body": more})
+
+    def abort(self) -> None:
+        """What the server does when the gateway ends the connection."""
+        self.aborted = True
+        self.leave()
 
     def leave(self) -> None:
         """Close the connection."""
@@ -203,10 +214,11 @@ class World:
             "scheme": "http",
         }
         got = Got(task=None)  # type: ignore[arg-type]
+        scope["extensions"] = {ABORT: got.abort}
         for chunk in () if chunks is None else chunks:
-            got._inbox.put_nowait({"type": "http.request", "body": chunk, "more_body": True})
+            got.send(chunk)
         if chunks is None:
-            got._inbox.put_nowait({"type": "http.request", "body": raw, "more_body": False})
+            got.send(raw, more=False)
         got.task = asyncio.ensure_future(self._run(scope, got))
         return got
 
@@ -223,6 +235,8 @@ class World:
                 got.ended = not message.get("more_body", False)
                 if message.get("body"):
                     got.parts.append((self.clock.monotonic(), message["body"]))
+                if got.ended:
+                    got.leave()  # servers tell so when the answer is complete
             got.changed.set()
 
         await self.gateway(scope, got._inbox.get, send)
@@ -238,20 +252,42 @@ class World:
             await asyncio.sleep(0)
         await self.services.admission.finished()
 
+    async def nothing_is_left(self) -> None:
+        """Check that no call is under way in any part, and that each row has one ending."""
+        await self.settled()
+        services = self.services
+        assert (self.upstream.open_exchanges, services.admission.held, self.gateway._under_way) == (0, {}, set())
+        assert services.traffic.snapshot()["under_way"] == 0
+        assert not services._calls
+        assert not services.streams._producers
+        started = sorted(row.request_id for row in self.ledger.starts)
+        assert sorted(row.request_id for row in self.ledger.ends) == started
+        assert len(set(started)) == len(started)
+        for user in await services.state.users():
+            assert (await services.state.standing(user, self.allowance)).streams == 0
+
+    @property
+    def allowance(self) -> Allowance:
+        """That of the only plan."""
+        return self.services.settings.plans["development"].allowance
+
 
 @asynccontextmanager
 async def world(
     script: Iterable[Answer] | Callable[[Any], Answer], clock: FakeClock, **changes: Any
 ) -> AsyncIterator[World]:
-    """Run a gateway. `changes` are of `SETTINGS`; ``allowance`` is that of the only plan."""
-    allowance = changes.pop("allowance", Allowance())
+    """Run a gateway. `changes` are of `SETTINGS`; ``allowance`` is that of the only plan, ``upstream`` of each one."""
+    allowance, upstream = changes.pop("allowance", Allowance()), changes.pop("upstream", {})
+    given, load = changes.pop("ledger", None), changes.pop("load", None)
     settings = evolve(SETTINGS, **changes)
     if "plans" not in changes:
         plan = evolve(settings.plans["development"], allowance=allowance)
         settings = evolve(settings, plans={"development": plan})
-    upstream, ledger = AsyncScriptedTransport(script, clock), Ledger()
-    services = Services(settings, clock=clock, transport=upstream, open_audit=lambda _: ledger)  # type: ignore[arg-type, return-value]
-    made = World(services, Gateway(services), upstream, clock, ledger)
+    upstreams = {name: evolve(each, **upstream) for name, each in settings.upstreams.items()}
+    settings = evolve(settings, upstreams=upstreams)
+    transport, ledger = AsyncScriptedTransport(script, clock), given or Ledger()
+    services = Services(settings, load, clock=clock, transport=transport, open_audit=lambda _: ledger)  # type: ignore[arg-type, return-value]
+    made = World(services, Gateway(services), transport, clock, ledger)
     made.reading.set()
     await services.open()
     try:
@@ -280,3 +316,10 @@ def streamed(form: str = "messages", *between: Any, **options: Any) -> Answer:
         if number < len(between):
             items.append(between[number])
     return Answer(body=[each for each in items if each is not None])
+
+
+def paused(form: str, *items: Any, **options: Any) -> Answer:
+    """Return a good streamed answer with `items`, delays or failures, in a row behind its first piece of text."""
+    events: list[Any] = EVENTS[form](**options)
+    first = {"messages": 3, "chat": 2, "responses": 4}[form]
+    return Answer(body=[*events[:first], *items, *events[first:]])

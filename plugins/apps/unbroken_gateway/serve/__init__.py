@@ -9,8 +9,6 @@ from typing import Any
 
 from attrs import evolve
 
-from unbroken_faults import FaultServer
-
 from ..auth.local_secrets import with_secrets
 from ..checks import checked
 from ..loading import CONFIG_VARIABLE, development, load
@@ -31,6 +29,8 @@ def run(
         if config is None and os.environ.get(CONFIG_VARIABLE):
             config = Path(os.environ[CONFIG_VARIABLE])
         if config is None:
+            from unbroken_faults import FaultServer
+
             model = stack.enter_context(FaultServer())
             settings = development(os.environ, {"anthropic": model.url, "openai": model.url})
         else:

@@ -22,6 +22,9 @@ class Process:
 
     SIGTERM and SIGINT let the calls under way end, for ``drain`` seconds at most; a second one ends them at once, each
     with an error that its client can read. SIGHUP reads the configuration again.
+
+    A worker may get a signal twice though it was sent once: from the terminal or the service manager, which address the
+    whole group, and from its parent. So only its parent ends its calls, by `cut`.
     """
 
     services: Services
@@ -29,6 +32,7 @@ class Process:
     admin_at: socket | None = None
     on_ready: Callable[[], Awaitable[None]]
     """Called when requests are accepted."""
+    is_worker: bool = False
     _gateway: Gateway = field(init=False)
     _servers: list[Listener] = field(factory=list[Listener], init=False)
     _stopping: bool = field(default=False, init=False)
@@ -38,11 +42,12 @@ class Process:
         """Serve until it is told to stop."""
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(number, self.signalled)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         settings = self.services.settings
         self._gateway = Gateway(self.services)
         main = listener(self._gateway, head_deadline=settings.head_deadline, drain=settings.drain)
+        main.should_exit = self._stopping
         self._servers.append(main)
         serving = asyncio.ensure_future(main.serve([self.at]))
         await started(main, serving)
@@ -76,20 +81,27 @@ class Process:
         await started(server, task)
         return task
 
+    def signalled(self) -> None:
+        """Stop; the second time, end the calls under way unless a parent is to say so."""
+        if self._stopping and not self.is_worker:
+            self.cut()
+        self.stop()
+
     def stop(self) -> None:
-        """Let the calls under way end; the second time, end them."""
+        """Let the calls under way end. A second time changes nothing."""
         if self._stopping:
-            self._cut()
             return
         self._stopping = self.services.draining = True
         self.services.stop_at = asyncio.get_running_loop().time() + self.services.settings.drain
         for server in self._servers[:1]:
             server.should_exit = True
-        self._cutting = asyncio.get_running_loop().call_later(self.services.settings.drain, self._cut)
+        self._cutting = asyncio.get_running_loop().call_later(self.services.settings.drain, self.cut)
 
-    def _cut(self) -> None:
-        self.services.stop_at = 0.0
-        self._gateway.cut()
+    def cut(self) -> None:
+        """End the calls under way."""
+        self.stop()
+        if any(server.started for server in self._servers):
+            self._gateway.cut()
 
     def _reload(self) -> None:
         self.services.background(self.services.reload_quietly())

@@ -18,7 +18,7 @@ from ..settings import Settings
 from ..state.opening import open_state
 from .gathering import Gathered
 from .listening import listener
-from .worker import HANDED_ON
+from .worker import CUT, HANDED_ON, STOP
 
 logger: Final = logging.getLogger("unbroken.gateway")
 
@@ -43,14 +43,15 @@ class Supervisor:
     on_ready: Callable[[], Awaitable[None]]
     traffic: Gathered = field(factory=Gathered, init=False)
     _processes: dict[int, asyncio.subprocess.Process] = field(factory=dict[int, asyncio.subprocess.Process], init=False)
+    _writers: dict[int, asyncio.StreamWriter] = field(factory=dict[int, asyncio.StreamWriter], init=False)
     _stopping: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     async def run(self) -> None:
         """Serve. Raises CannotServe if a worker ends before it was ready."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        loop.add_signal_handler(signal.SIGHUP, self._tell, signal.SIGHUP)
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._read_again)
         workers = [asyncio.ensure_future(self._first(number)) for number in range(self.settings.workers)]
         try:
             running = await asyncio.gather(*workers)
@@ -60,7 +61,7 @@ class Supervisor:
             admin.cancel()
             await asyncio.wait((admin,))
         except BaseException:
-            self._tell(signal.SIGTERM)
+            self.stop()
             raise
 
     async def _first(self, number: int) -> "asyncio.Task[None]":
@@ -96,7 +97,10 @@ class Supervisor:
             )
         self._processes[number] = process
         reader, writer = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
+        self._writers[number] = writer
         writer.write(msgspec.json.encode({"config": str(self.config), "settings": handed_on}) + b"\n")
+        if self._stopping.is_set():
+            writer.write(STOP)
         try:
             while line := await reader.readline():
                 self._heard(number, msgspec.json.decode(line), ready)
@@ -113,14 +117,18 @@ class Supervisor:
         elif not ready.done():
             ready.set_result(None)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Let the calls under way end; the second time, end them."""
+        word = CUT if self._stopping.is_set() else STOP
         self._stopping.set()
-        self._tell(signal.SIGTERM)
+        for writer in self._writers.values():
+            if not writer.is_closing():
+                writer.write(word)
 
-    def _tell(self, number: signal.Signals) -> None:
+    def _read_again(self) -> None:
         for process in self._processes.values():
             if process.returncode is None:
-                process.send_signal(number)
+                process.send_signal(signal.SIGHUP)
 
     async def _admin(self) -> None:
         if self.admin_at is None:
@@ -143,5 +151,5 @@ class Supervisor:
     async def _reload(self) -> Settings:
         """Check the configuration, then have every worker read it."""
         settings = await asyncio.to_thread(self.load)
-        self._tell(signal.SIGHUP)
+        self._read_again()
         return settings

@@ -12,29 +12,54 @@ _KEYS: Final = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
 _INTRODUCTION: Final = """\
 The gateway is ready on {url}
 
-  A server on this machine plays the model: no key is used and nothing leaves this machine.
-  Development token, good until this process ends:
+This is a trial on this machine. A built-in server invents the answers: no key
+is used, and nothing leaves this machine. The token is good until the gateway
+stops. Paste these lines into another terminal:
 
-    {token}
+export TOKEN={token}
 
-  curl:
+# with curl
+curl -N {url}/v1/messages \\
+  -H "x-api-key: $TOKEN" -H "content-type: application/json" \\
+  -d '{{"model": "claude-sonnet-5-5", "stream": true,
+       "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
-    curl -N {url}/v1/messages -H "x-api-key: {token}" -H "content-type: application/json" \\
-      -d '{{"model":"claude-sonnet-4-5","stream":true,"messages":[{{"role":"user","content":"Hello"}}]}}'
+# with the SDK of Anthropic (in JavaScript: baseURL and apiKey)
+python3 - <<'END'
+import os, anthropic
+client = anthropic.Anthropic(
+    base_url="{url}", api_key=os.environ["TOKEN"])
+print(client.messages.create(
+    model="claude-sonnet-5-5", max_tokens=100,
+    messages=[{{"role": "user", "content": "Hello"}}]).content[0].text)
+END
 
-  The SDK of Anthropic, and that of OpenAI, in Python; those in JavaScript take baseURL and apiKey:
-
-    anthropic.Anthropic(base_url="{url}", api_key="{token}")
-    openai.OpenAI(base_url="{url}/v1", api_key="{token}")
-
-  In the browser: {url}/v1/streams, see examples/gateway
+# with that of OpenAI
+python3 - <<'END'
+import os, openai
+client = openai.OpenAI(
+    base_url="{url}/v1", api_key=os.environ["TOKEN"])
+print(client.responses.create(
+    model="gpt-5.4-mini", input="Hello").output_text)
+END
 """
-_ADMIN: Final = """\
-  Dashboard: {admin}/admin, with the credential
+_BROWSER: Final = """
+In the browser, to watch the calls, open
 
-    {credential}
+  {admin}/admin
+
+and sign in with
+
+  {credential}
 """
-_NOT_READ: Final = "  {name} is set, but it is not read: a key reaches the gateway only through its configuration.\n"
+_NOT_READ: Final = """
+{name} is set but not used: the gateway reads a key only where its
+configuration file names it.
+"""
+_END: Final = """
+Ctrl-C lets the answers under way end; a second Ctrl-C cuts them.
+For real models: unbroken serve --config FILE
+"""
 
 
 def announce(
@@ -52,7 +77,7 @@ def announce(
     else:
         text = _INTRODUCTION.format(url=url, token=token)
         if admin is not None:
-            text += _ADMIN.format(admin=admin, credential=settings.admin_credential)
-        text += "".join(_NOT_READ.format(name=name) for name in _KEYS if environ.get(name))
+            text += _BROWSER.format(admin=admin, credential=settings.admin_credential)
+        text += "".join(_NOT_READ.format(name=name) for name in _KEYS if environ.get(name)) + _END
     out.write(text)
     out.flush()

@@ -19,6 +19,10 @@ from .one import Process
 
 INTERVAL: Final = 1.0
 """Seconds between two reports."""
+STOP: Final = b"stop\n"
+"""The parent's word to let the calls under way end."""
+CUT: Final = b"cut\n"
+"""The parent's word to end them."""
 HANDED_ON: Final = ("listen", "admin_listen", "workers", "development_token", "pepper", "admin_credential")
 """The settings that the parent decides for all of its workers."""
 
@@ -36,7 +40,7 @@ class Worker:
         """Serve until a signal or the end of the parent."""
         reader, self._writer = await asyncio.open_connection(sock=self.control)
         services = Services(self.load(), self.load)
-        process = Process(services=services, at=self.at, on_ready=self._ready)
+        process = Process(services=services, at=self.at, on_ready=self._ready, is_worker=True)
         reporting = asyncio.ensure_future(self._report(services))
         orphan = asyncio.ensure_future(self._watch(reader, process))
         try:
@@ -59,8 +63,11 @@ class Worker:
             self._say({"report": report(services.traffic)})
 
     async def _watch(self, reader: asyncio.StreamReader, process: Process) -> None:
-        await reader.read()
-        process.stop()
+        while (line := await reader.readline()) != CUT:
+            process.stop()
+            if not line:
+                return
+        process.cut()
 
     def _say(self, message: dict[str, Any]) -> None:
         self._writer.write(msgspec.json.encode(message) + b"\n")

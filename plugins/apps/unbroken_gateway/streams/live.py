@@ -45,15 +45,24 @@ class Streams:
         self._producers: set[asyncio.Task[None]] = set()
         self._draining = False
 
-    async def start(self, owner: str, produce: Produce, *, form: Form = "messages", ttl: float | None = None) -> str:
+    async def start(
+        self,
+        owner: str,
+        produce: Produce,
+        *,
+        id: str | None = None,
+        form: Form = "messages",
+        ttl: float | None = None,
+    ) -> str:
         """Open a log of `owner`, run `produce` as a task of the stream, and return the stream's id.
 
-        The log is kept `ttl` seconds after the last event. A producer that returns without an end, or raises, ends the
-        stream with an error. Raises Draining and LogUnavailable.
+        An `id` of None is replaced by a new one (`cursors.new_id`). The log is kept `ttl` seconds after the last event.
+        A producer that returns without an end, or raises, ends the stream with an error. Raises Draining and
+        LogUnavailable.
         """
         if self._draining:
             raise Draining
-        id, worker, settings = new_id(), self._worker, self._worker.settings
+        id, worker, settings = id or new_id(), self._worker, self._worker.settings
         lifetime = settings.ttl if ttl is None else ttl
         stored, lease = owner_with_form(owner, form), settings.lease
         epoch = await worker.log.create(id, stored, lifetime, lease)
@@ -122,11 +131,19 @@ class Streams:
         while self._producers:
             await asyncio.wait(self._producers)
 
-    async def aclose(self) -> None:
-        """End all streams that run here with an error, and return when their producers have ended."""
+    def produces(self, id: str) -> bool:
+        """Return whether the producer of a stream is in this worker."""
+        return self._worker.writes(id)
+
+    def cut(self) -> None:
+        """Start no more streams, and end all that run here with an error."""
         self._draining = True
         for task in self._producers:
             task.cancel()
+
+    async def aclose(self) -> None:
+        """End all streams that run here with an error, and return when their producers have ended."""
+        self.cut()
         await self.drain()
         if self._worker.errands:
             await asyncio.wait(self._worker.errands)

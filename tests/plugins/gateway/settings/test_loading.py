@@ -255,7 +255,7 @@ def test_without_a_file_there_is_a_gateway_for_this_machine() -> None:
     assert settings.development_token is not None
     assert SECRET not in str([upstream.key for upstream in settings.upstreams.values()])
     assert (settings.audit.path, settings.keys, settings.state) == (None, None, "memory")
-    assert [model.name for model in settings.models.values()] == ["claude-sonnet-4-5", "gpt-5", "*", "*"]
+    assert [model.name for model in settings.models.values()] == ["claude-sonnet-5-5", "gpt-5.4-mini", "*", "*"]
 
 
 def test_the_embedded_upstream_may_speak_one_dialect() -> None:
