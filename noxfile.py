@@ -120,6 +120,34 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(download_python="never")
+def cuts(session: nox.Session) -> None:
+    """Cut the readers of resumable streams 10 000 times over each store: no event is lost or repeated."""
+    _install(session, "test")
+    session.run("pytest", "tests/plugins/gateway/streams/test_cuts.py", env={"UNBROKEN_RESUME_CUTS": "10000"})
+
+
+@nox.session(name="gateway-bench", download_python="never")
+def gateway_bench(session: nox.Session) -> None:
+    """Measure the gateway beside LiteLLM's proxy: ``nox -s gateway-bench -- DIRECTORY [--quick] [--page FILE]``."""
+    _install(session, "test")
+    where = session.posargs or ["build/benchmarks"]
+    session.run("python", "-m", "tests.benchmarks.gateway", *where)
+
+
+@nox.session(download_python="never")
+def judges(session: nox.Session) -> None:
+    """Let the official SDKs for Python and JavaScript, a browser, curl and proxies judge the gateway. Needs npm."""
+    _install(session, "test")
+    modules = Path(session.create_tmp())
+    for name in ("package.json", "package-lock.json"):
+        (modules / name).write_bytes((ROOT / "tests" / "judges" / name).read_bytes())
+    session.run("npm", "ci", "--no-audit", "--no-fund", "--prefix", str(modules), external=True)
+    required = {"UNBROKEN_JS": str(modules), "UNBROKEN_REQUIRE_SERVERS": "node chromium curl nginx haproxy"}
+    what = session.posargs or ["sdks", "browser", "proxies", "openapi"]
+    session.run("pytest", *(f"tests/e2e/test_gateway_{name}.py" for name in what), env=required)
+
+
+@nox.session(download_python="never")
 def mutation(session: nox.Session) -> None:
     """Change the sources in a sample of places and see whether the tests notice: ``nox -s mutation -- --help``."""
     _install(session, "test")

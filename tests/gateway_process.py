@@ -23,7 +23,7 @@ BASE: Final = """
 [gateway]
 listen = "127.0.0.1:0"
 admin_listen = "127.0.0.1:0"
-max_body = "64 KiB"
+max_body = "1 MiB"
 {gateway}
 [gateway.cors]
 origins = {origins}
@@ -74,6 +74,7 @@ models = ["*"]
 CONFIGURATIONS: Final = {
     "open": {},
     "quick": {"gateway": "keepalive = 1\nopen_after = 1"},
+    "fuzzed": {"gateway": "bad_credentials = 1000000"},
     "limited": {"plan": 'requests = "1/min"'},
     "spent": {"plan": 'budget = "0.000001/day"'},
 }

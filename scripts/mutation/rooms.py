@@ -51,6 +51,7 @@ ROOMS = (
     _plugin("dialects", "openai"),
     _plugin("policies", "timeout"),
     _plugin("policies", "retry"),
+    _plugin("policies", "fallback"),
     _plugin("policies", "circuit_breaker"),
     _plugin("policies", "rate_limit"),
 )

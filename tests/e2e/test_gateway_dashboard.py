@@ -114,10 +114,11 @@ def test_nothing_overflows(board, pictures, width, dark):
     assert board.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_s30_the_page_shows_nothing_before_the_login(page):
+def test_s30_the_page_shows_nothing_before_the_login(page, pictures):
     """And a wrong credential is refused, in words that a screen reader says."""
     log_in(page, "wrong")
     page.wait("document.querySelector('#refused').textContent === 'that is not the admin credential'")
+    page.screenshot(pictures / "login-1400-light.png")
     assert page.evaluate("document.querySelector('#board').hidden")
     assert page.evaluate("document.querySelectorAll('#board td').length") == 0
 
@@ -209,7 +210,7 @@ def test_s30_the_policy_of_the_page_blocks_what_is_injected(board):
     wanted = ["img-src", "frame-src", "style-src-attr", "connect-src"]
     board.wait(f"{wanted}.every((each) => blocked.includes(each))")
     for sink in ("document.body.innerHTML = '<b>x</b>'", "document.body.setAttribute('onclick', 'window.owned = 1')"):
-        with pytest.raises(Failed, match="TrustedHTML|TrustedScript"):
+        with pytest.raises(Failed, match=r"TrustedHTML|TrustedScript"):
             board.evaluate(sink)
     script = (
         "const it = document.createElement('script'); it.textContent = 'window.owned = 1'; document.body.append(it)"

@@ -60,6 +60,13 @@ def test_a_plain_answer(judge: Judge, sdk: str, target: Any) -> None:
     assert told["request_id"]
 
 
+def test_a_long_prompt_is_no_long_head(judge: Judge, sdk: str, target: Any) -> None:
+    """Head and body arrive in one read, which is larger than any head may be."""
+    target.push(Fault(text=TEXT))
+    told = judge(task(target, sdk, "plain", prompt="x" * 200_000))
+    assert told.get("text") == TEXT, told
+
+
 def test_the_call_of_a_tool(judge: Judge, sdk: str, target: Any) -> None:
     target.push(faults.tool_use(input={"zone": "Asia/Tōkyō"}))
     told = judge(task(target, sdk, "tools"))

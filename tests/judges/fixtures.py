@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from .. import gateway_process
+from .. import chromium, gateway_process
 from ..programs import need
 from . import machines, python
 from .stand_in import StandIn
@@ -46,8 +46,12 @@ class Engines:
         return self._node
 
     def browser(self) -> machines.Browser:
+        """Return the browser; the test is skipped without it."""
+        chromium.find()
+        return self.pages()
+
+    def pages(self) -> machines.Browser:
         """Return the browser, which starts with its first task; the origin of its page is known before."""
-        need("chromium", machines.chromium() is not None, "apt-get install chromium")
         if self._browser is None:
             self._browser = machines.Browser(self.site(), self._place / "profile")
             self._stack.callback(self._browser.close)
@@ -55,8 +59,7 @@ class Engines:
 
     def origins(self) -> tuple[str, ...]:
         """Return the origin of the page if there can be one."""
-        here = machines.chromium() is not None and machines.modules() is not None
-        return (self.browser().origin,) if here else ()
+        return () if machines.modules() is None else (self.pages().origin,)
 
     def judge(self, name: str) -> Judge:
         """Return the judge of this name."""

@@ -1,16 +1,18 @@
 """The engines that run JavaScript: Node, and Chromium with a page of another origin. Both take tasks one at a time."""
 
 import contextlib
+import functools
 import http.server
 import json
 import os
-import queue
 import shutil
-import signal
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
+
+from .. import chromium
 
 HERE: Final = Path(__file__).parent
 MODULES: Final = "UNBROKEN_JS"
@@ -18,29 +20,11 @@ MODULES: Final = "UNBROKEN_JS"
 SECONDS: Final = 60
 """An engine that has not answered after this time hangs."""
 
-_TYPES: Final = {".html": "text/html", ".mjs": "text/javascript", ".js": "text/javascript"}
-_CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_OPTIONS: Final = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--no-proxy-server",
-    "--disable-background-networking",
-    "--disable-component-update",
-)
-
 
 def modules() -> Path | None:
     """Return the folder of the installed modules, None without one."""
     folder = Path(os.environ.get(MODULES) or HERE) / "node_modules"
     return folder if (folder / "openai").is_dir() and (folder / "@anthropic-ai" / "sdk").is_dir() else None
-
-
-def chromium() -> str | None:
-    """Return the path of the browser, None without one."""
-    return next(filter(None, map(shutil.which, _CHROMIUM)), None)
 
 
 def site(place: Path, installed: Path) -> Path:
@@ -98,80 +82,54 @@ class Browser:
     """Chromium with one page, which comes from a server of its own and so is of another origin than the gateway."""
 
     def __init__(self, folder: Path, profile: Path) -> None:
-        self._tasks: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._told: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._folder, self._profile = folder, profile
-        self._broken = ""
-        self._process: subprocess.Popen[bytes] | None = None
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler(folder))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-        self.origin = f"http://127.0.0.1:{self._server.server_port}"
+        self._stack = contextlib.ExitStack()
+        self.origin = self._stack.enter_context(serving(folder))
+        self._page: chromium.Page | None = None
 
-    def _start(self) -> "subprocess.Popen[bytes]":
-        binary = chromium()
-        assert binary is not None
-        bundle(self._folder)
-        with self._profile.with_suffix(".log").open("wb") as log:
-            return subprocess.Popen(
-                [binary, *_OPTIONS, f"--user-data-dir={self._profile}", f"{self.origin}/page.html"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def _handler(self, folder: Path) -> type[http.server.BaseHTTPRequestHandler]:
-        tasks, told = self._tasks, self._told
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.path == "/task":
-                    task = tasks.get()
-                    if task is not None:
-                        self._send(json.dumps(task).encode(), "application/json")
-                    return
-                path = folder / self.path.lstrip("/")
-                if ".." in self.path or not path.is_file():
-                    self.send_error(404)
-                    return
-                self._send(path.read_bytes(), _TYPES.get(path.suffix, "application/octet-stream"))
-
-            def do_POST(self) -> None:
-                told.put(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-                self._send(b"", "text/plain")
-
-            def _send(self, body: bytes, content_type: str) -> None:
-                self.send_response(200)
-                self.send_header("content-type", content_type)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *arguments: Any) -> None:
-                pass
-
-        return Handler
+    @property
+    def page(self) -> chromium.Page:
+        """The page. The first use starts the browser."""
+        if self._page is None:
+            if (self._folder / "node_modules").exists():
+                bundle(self._folder)
+            browser = self._stack.enter_context(chromium.chromium(self._profile, "--no-proxy-server"))
+            self._page = browser.page()
+            self._page.navigate(f"{self.origin}/page.html")
+        return self._page
 
     def judge(self, task: dict[str, Any]) -> dict[str, Any]:
-        """Carry out a task. The first one starts the browser."""
-        self._process = self._process or self._start()
-        assert not self._broken, self._broken
-        self._broken = f"the page does not answer to {task}"
-        self._tasks.put(task)
-        told = self._told.get(timeout=SECONDS)
-        self._broken = str(told.get("broken", ""))
-        assert not self._broken, self._broken
+        """Carry out a task."""
+        module = "bundle" if "sdk" in task else "sources"
+        script = f"import('/{module}.mjs').then((module) => module.judge({json.dumps(task)}))"
+        told: dict[str, Any] = self.page.evaluate(script)
         return told
 
     def close(self) -> None:
-        """End the browser, its children with it, and the server of the page."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        self._tasks.put(None)
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        """End the browser and the server of the page."""
+        self._stack.close()
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve the files in `folder` and yield the origin."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        extensions_map: ClassVar[dict[str, str]] = {
+            ".html": "text/html",
+            ".mjs": "text/javascript",
+            ".js": "text/javascript",
+        }
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            """Say nothing."""
+
+    handler = functools.partial(Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

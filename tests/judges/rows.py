@@ -99,7 +99,7 @@ class Row:
 
 
 _EXACT = r"[1-9][0-9]?"
-_HUGE = "x" * 70_000
+_HUGE = "x" * 1_100_000
 
 ROWS = (
     Row(
@@ -154,7 +154,6 @@ ROWS = (
         type="billing_error",
         code="insufficient_quota",
         settings="spent",
-        before=1,
     ),
     Row(
         id="upstream-429",
@@ -186,7 +185,13 @@ ROWS = (
         upstream=faults.spend_limit(),
     ),
     Row(id="upstream-500", status=502, type="api_error", code="upstream_error", upstream=faults.server_error()),
-    Row(id="upstream-hangs-up", status=502, type="api_error", code="upstream_error", upstream=faults.hang_up()),
+    Row(
+        id="upstream-breaks",
+        status=502,
+        type="api_error",
+        code="upstream_error",
+        upstream=Fault(after_bytes=10, then="close"),
+    ),
     Row(
         id="upstream-is-no-model",
         status=502,
@@ -214,7 +219,7 @@ ROWS = (
     ),
     Row(id="bug", status=500, type="api_error", code="internal_error", reachable=False),
     Row(id="upstream-404", status=404, type="not_found_error", code="model_not_found", upstream=faults.status(404)),
-    Row(id="upstream-409", status=409, type="invalid_request_error", code="conflict", upstream=faults.status(409)),
+    Row(id="upstream-409", status=409, type="conflict_error", code="conflict_error", upstream=faults.status(409)),
     Row(
         id="upstream-413",
         status=413,

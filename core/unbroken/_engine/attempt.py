@@ -40,6 +40,7 @@ class AttemptRun:
     ended: bool = field(default=False, init=False)
     """Whether the body was read to its end or the stream is complete."""
     reader: Reader = field(init=False)
+    _resumed: bool = field(default=False, init=False)
     error_body: bytes = field(default=b"", init=False, repr=False)
     """The body of an answer that was an error, or not what was asked for; its first `ERROR_BODY_BYTES`."""
     _buffer: CommitBuffer = field(init=False)
@@ -56,6 +57,12 @@ class AttemptRun:
         if self.mode.wire:
             held = HELD_ANSWER if commit == "complete" else self.limits.held_bytes
             self._wire = WireBytes(held + self.limits.max_event_size)
+
+    def continues(self, earlier: "AttemptRun") -> None:
+        """Continue the stream of `earlier`, whose events the consumer has: its reader has read them."""
+        self.reader, self._resumed = earlier.reader, True
+        self._buffer.continues(earlier._buffer)
+        self.call.usage = self._buffer.usage
 
     @property
     def failed_by(self) -> Event | None:
@@ -85,6 +92,8 @@ class AttemptRun:
         timeout = ReadTimeout(timeouts, left, self.call.deadline)
         if trial is not None:
             timeout = trial.beside(timeout)
+        if self._resumed:
+            timeout.progressed(quiet=self.reader.quiet, progress=True)
         if is_expected is None:
             start = yield from self._first_bytes(timeout)
             is_expected = begins_stream(start)
@@ -190,6 +199,7 @@ class AttemptRun:
         """
         call, buffer = self.call, self._buffer
         decoder = SSEDecoder(self.limits.max_event_size, request_id=call.id, dialect=call.dialect)
+        decoder.last_event_id = call.last_event_id if self._resumed else ""  # until a block has ended
         body = StreamBody(call, self.hooks, self.reader, buffer, self._wire, decoder)
         read = Read()
         while True:

@@ -119,6 +119,11 @@ class CommitBuffer:
                 break
         return ready
 
+    def continues(self, earlier: "CommitBuffer") -> None:
+        """Continue where `earlier` stopped, which has released its events."""
+        self.reader, self.released = earlier.reader, earlier.released
+        self.first_content, self.usage = earlier.first_content, earlier.usage
+
     @property
     def failed(self) -> bool:
         """Whether the server has reported a failure, or sent what cannot be read."""

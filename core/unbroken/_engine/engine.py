@@ -41,6 +41,8 @@ class Engine:
     """The last attempt."""
     _calls: HookCalls = field(init=False)
     _sent: bool = field(default=False, init=False)
+    _resumes: bool = field(default=False, init=False)
+    """Whether the next attempt continues the stream of the last one."""
     _ended: Outcome | None = field(default=None, init=False)
     """How the present attempt ended."""
 
@@ -212,9 +214,13 @@ class Engine:
             call.base = answer.request
         if answer.fresh:
             call.attempt = 0
+        self._resumes = answer.resume and call.committed_at is not None
 
     def _run(self) -> AttemptRun:
         run = AttemptRun(self.call, self._calls, self._limits, self.mode, self.closing)
+        if self._resumes and self.last is not None:
+            run.continues(self.last)
+            self._resumes = False
         self.reader = self.call.reader = run.reader
         self.last = run
         return run

@@ -13,6 +13,7 @@ from .messages import ChatMessage
 from .parts import ImagePart, OtherPart, Part, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from .policies import CircuitBreaker, CircuitBreakerConfig, RetryConfig
 from .reply import Reply
+from .resume import Resume
 from .wording import user_message
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "RefreshAuth",
     "Reply",
     "ReplyStream",
+    "Resume",
     "RetryConfig",
     "TextPart",
     "ThinkingPart",

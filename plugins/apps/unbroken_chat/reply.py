@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from attrs import field, frozen
 
-from unbroken import AsyncStream, Error, Event, Outcome, Stream, Usage
+from unbroken import AsyncStream, Attempt, Error, Event, Outcome, Stream, Usage
 from unbroken_anthropic import (
     Anthropic,
     ContentBlockDelta,
@@ -69,6 +69,11 @@ class Assembly:
     def request_id(self) -> str:
         """The id of the call, the same for all its attempts, events and errors."""
         return self._stream.request_id
+
+    @property
+    def history(self) -> tuple[Attempt, ...]:
+        """The attempts that failed so far."""
+        return self._stream.history
 
     @property
     def attempts(self) -> int:

@@ -13,7 +13,7 @@ from .audit import Audit, AuditUnavailable
 from .errors import Refused, denied, internal, unavailable
 from .meter import Meter
 from .state import State, StateUnavailable
-from .traffic import Entry, Phase
+from .traffic import Entry
 from .values import Allowance, AuditEnd, AuditStart, Denied, Ending, Grant
 
 T = TypeVar("T")
@@ -41,11 +41,9 @@ class Place:
     first_byte: float | None = None
     _settled: int = 0
 
-    def reached(self, phase: Phase) -> None:
-        """Note in which phase the call is."""
-        self.entry.phase = phase
-        if phase == "streaming" and self.first_byte is None:
-            self.first_byte = self.admission.clock.monotonic() - self.started_at
+    def begun(self) -> None:
+        """Note that there is content."""
+        self.first_byte = self.admission.clock.monotonic() - self.started_at
 
     async def grow(self) -> None:
         """Settle what was used beyond the reservation. Raises BudgetSpent if the budget does not cover it."""

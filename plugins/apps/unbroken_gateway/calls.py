@@ -136,7 +136,7 @@ class _Job:
                 await call.stream(Logged(writer, self.exchange, opened))
 
         try:
-            await services.streams.start(user, produce, id=id, dialect=self.exchange.form)
+            await services.streams.start(user, produce, id=id, form=self.exchange.form)
         except BaseException as error:
             cancelled = isinstance(error, asyncio.CancelledError)
             await call.place.leave(self._ending if cancelled else "failed", 0 if cancelled else 503, error="streams")
@@ -172,19 +172,20 @@ class _Job:
             prepared.asked_model,
             plan=self.row.plan,
         )
+        allowance = settings.plans[self.principal.plan].allowance
         meter = Meter(
             price=prepared.model.price,
             characters_per_token=settings.characters_per_token,
             estimate=prepared.estimate,
             estimated_input=prepared.estimated_input,
+            watched=allowance.budget is not None,
         )
-        allowance = settings.plans[self.principal.plan].allowance
         upstream, content = prepared.upstream, encode_body(prepared.body)
         place = await self.services.admission.enter(self.row, allowance, meter, entry, lambda: self._ending)
         return Call(
             client=self.snapshot.upstreams.clients[upstream.name],
             url=self.snapshot.upstreams.url(upstream.name, self.route.upstream_path, upstream_query(scope)),
-            headers={"content-type": "application/json", **dict(upstream_headers(scope, upstream.dialect))},
+            headers={**_headers(prepared.streamed), **dict(upstream_headers(scope, upstream.dialect))},
             content=content,
             place=place,
             framing=self._framing(),
@@ -204,3 +205,9 @@ class _Job:
         if form == "chat" and not self.prepared.wants_usage:
             return lambda events: frames.frames(frames.without_usage(events), form)
         return lambda events: frames.frames(events, form)
+
+
+def _headers(streamed: bool) -> dict[str, str]:
+    # A captive portal's page is an error only for a client that accepts nothing else.
+    accept = "text/event-stream" if streamed else "application/json"
+    return {"content-type": "application/json", "accept": accept}

@@ -5,14 +5,18 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from unbroken import Problem
+from unbroken.config import default_plugins
 from unbroken.errors import ConfigurationError
 from unbroken.headers import Headers
+from unbroken.registry import resolve_plugins
 from unbroken.validators import nearest, shown
 
+from .auth.checks import check_auth
 from .exposure import Finding, check_exposure, url_fault
 from .routes import ROUTES
 from .rules import ANY, models_of
 from .settings import Plan, Settings, Upstream
+from .streams.sealing import sealing_key
 
 _FIXED_FIELDS: Final = frozenset(
     {"model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "max_output_tokens"}
@@ -37,15 +41,22 @@ def check(settings: Settings, source: str = "configuration", failed: Collection[
     """
     missing = {each.removeprefix("gateway.") for each in failed}
     findings = [
-        *(each for each in check_exposure(settings) if each[0] not in missing),
+        *check_exposure(settings),
+        *check_auth(settings),
         *_sections(settings, missing),
-        *_state(settings),
+        *_state(settings, missing),
+        *_resume(settings),
         *_upstreams(settings, missing),
         *_models(settings, missing),
         *_plans(settings, missing),
         *_aliases(settings),
     ]
-    return [Problem(f"gateway.{path}", message, source) for path, message in findings]
+    return [Problem(f"gateway.{path}", message, source) for path, message in findings if not _in(path, missing)]
+
+
+def _in(path: str, missing: Collection[str]) -> bool:
+    """Return whether a place is missing. Of a list of which a part is missing, the other indices are not the file's."""
+    return path in missing or path.partition("[")[0] in missing
 
 
 def _sections(settings: Settings, missing: Collection[str]) -> Iterator[Finding]:
@@ -54,19 +65,27 @@ def _sections(settings: Settings, missing: Collection[str]) -> Iterator[Finding]
             yield name, "is required: there must be at least one"
 
 
-def _state(settings: Settings) -> Iterator[Finding]:
+def _state(settings: Settings, missing: Collection[str]) -> Iterator[Finding]:
     kind, _, rest = settings.state.partition(":")
     if settings.state == "memory":
-        if settings.workers > 1:
+        if settings.workers > 1 and "state" not in missing:
             yield "workers", _ONE_WORKER
-    elif not (kind == "sqlite" and rest) and not settings.state.startswith(_STATES):
+    elif not (kind == "sqlite" and rest not in ("", ":memory:")) and not settings.state.startswith(_STATES):
         yield "state", 'must be "memory", "sqlite:PATH" or the URL of a Redis (the value is not shown)'
+
+
+def _resume(settings: Settings) -> Iterator[Finding]:
+    if settings.resume.encryption_key is not None:
+        try:
+            sealing_key(settings.resume.encryption_key)
+        except ValueError:
+            yield "resume.encryption_key", "must be 32 bytes in base64"
 
 
 def _upstreams(settings: Settings, missing: Collection[str]) -> Iterator[Finding]:
     for name, upstream in settings.upstreams.items():
         place = f"upstreams.{name}"
-        for path, message in (*_of_upstream(upstream), *_fallbacks(upstream, settings, missing)):
+        for path, message in (*_of_upstream(upstream), *_policies(upstream), *_fallbacks(upstream, settings, missing)):
             yield f"{place}.{path}", message
     if circle := _circle({name: upstream.fallback for name, upstream in settings.upstreams.items()}):
         yield f"upstreams.{circle[0]}.fallback", f"leads back to itself: {' → '.join(circle)}"
@@ -82,6 +101,14 @@ def _of_upstream(upstream: Upstream) -> Iterator[Finding]:
             Headers.validated(fields, name)
         except ConfigurationError as error:
             yield from ((name, problem.message) for problem in error.problems)
+
+
+def _policies(upstream: Upstream) -> Iterator[Finding]:
+    names = default_plugins() if upstream.plugins is None else upstream.plugins
+    try:
+        resolve_plugins(names, upstream.policies, environ={}, cwd="/")
+    except ConfigurationError as error:
+        yield from ((f"policies.{problem.path}", problem.message) for problem in error.problems)
 
 
 def _fallbacks(upstream: Upstream, settings: Settings, missing: Collection[str]) -> Iterator[Finding]:

@@ -4,9 +4,10 @@ Each function returns one row of the table. All `retry_after` are in seconds. `f
 error of an upstream, and `answers` writes it in the dialect of the client.
 """
 
+import math
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from .values import Denied, LimitName
 
@@ -146,8 +147,9 @@ def budget_spent() -> Problem:
 
 
 def denied(by: Denied) -> Problem:
-    """A reservation that is over a limit."""
-    return budget_spent() if by.limit == "budget" else user_limit(by.retry_after, by.limit)
+    """The answer to a reservation that is over a limit. Without a wait after which it can succeed, retries are vain."""
+    problem = budget_spent() if by.limit == "budget" else user_limit(by.retry_after, by.limit)
+    return problem if math.isfinite(by.retry_after) else evolve(problem, retry_after=None, should_retry=False)
 
 
 def upstream_rate_limit(retry_after: float | None = None) -> Problem:

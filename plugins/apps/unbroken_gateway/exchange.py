@@ -61,6 +61,10 @@ class Exchange:
     _size: int = field(default=0, init=False)
     _whole: asyncio.Event = field(factory=asyncio.Event, init=False)
     _handler: "asyncio.Task[None] | None" = field(default=None, init=False)
+    _loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop, init=False)
+    _sending_at: float | None = field(default=None, init=False)
+    """When the present send began, by the loop's clock."""
+    _watchdog: asyncio.TimerHandle | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.shown_id = self.id
@@ -80,6 +84,8 @@ class Exchange:
             raise
         finally:
             watch.cancel()
+            if self._watchdog is not None:
+                self._watchdog.cancel()
         if not self._handler.cancelled():
             self._handler.result()
 
@@ -161,14 +167,34 @@ class Exchange:
         if self.left:
             raise ClientGone
         self.ended = message["type"] == "http.response.body" and not message.get("more_body")
+        self._sending_at = self._loop.time()
+        if self._watchdog is None:
+            self._watch_sending(self.send_deadline)
         try:
-            async with asyncio.timeout(self.send_deadline):
-                await self._send(message)
-        except TimeoutError:
-            self.abort()
-            raise ClientGone from None
+            await self._send(message)
         except OSError:
             raise ClientGone from None
+        finally:
+            self._sending_at = None
+
+    @property
+    def sending(self) -> bool:
+        """Whether the client has not taken the last message yet."""
+        return self._sending_at is not None
+
+    def _watch_sending(self, seconds: float) -> None:
+        self._watchdog = self._loop.call_later(seconds, self._look_at_sending)
+
+    def _look_at_sending(self) -> None:
+        """End the request if the client has not read for `send_deadline` seconds. One timer serves many sends."""
+        since = self._sending_at
+        passed = 0.0 if since is None else self._loop.time() - since
+        if passed < self.send_deadline:
+            self._watch_sending(self.send_deadline - passed)
+            return
+        self.abort()
+        if self._handler is not None:
+            self._handler.cancel()
 
     def abort(self) -> None:
         """End the connection at once."""

@@ -11,7 +11,7 @@ from unbroken import ConfigurationError, Problem
 from unbroken.config import named_file
 from unbroken.validators import nearest, shown
 
-from .checks import check
+from .checks import check, checked
 from .exposure import is_local
 from .rules import ANY
 from .settings import AuditSettings, Model, Plan, Settings, Upstream
@@ -41,7 +41,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     table, source = _table(path)
     structuring = Structuring(environ, source)
     settings = _completed(structuring.settings(table), environ)
-    problems = [*structuring.problems, *check(settings, source, structuring.failed)]
+    problems = structuring.problems
+    told = {problem.path for problem in problems}
+    problems += [problem for problem in check(settings, source, structuring.failed) if problem.path not in told]
     if problems:
         raise ConfigurationError.of(*problems)
     return settings
@@ -60,10 +62,7 @@ def development(environ: Mapping[str, str], upstreams: Mapping[DialectName, str]
         models={key: model for key, model in {**known, **other}.items() if model.upstream in upstreams},
         audit=AuditSettings(path=None),
     )
-    settings = _completed(settings, environ)
-    if problems := check(settings):
-        raise ConfigurationError.of(*problems)
-    return settings
+    return checked(_completed(settings, environ))
 
 
 def _completed(settings: Settings, environ: Mapping[str, str]) -> Settings:

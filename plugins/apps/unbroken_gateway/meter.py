@@ -1,6 +1,7 @@
 """What one call has used so far: as the upstream counts it, estimated from the characters where it has not said."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from attrs import define, field
 
@@ -8,6 +9,11 @@ from unbroken import AsyncStream, Event, PlainAnswer, Usage
 
 from . import prices
 from .values import Cost, Price
+
+_SPOKEN: Final = ("delta", "message")
+"""The ends of the types of events with output; those of Chat Completions have no type of their own."""
+_STEP: Final = 256
+"""Characters between two looks at the cost."""
 
 
 @define(eq=False, kw_only=True)
@@ -20,18 +26,34 @@ class Meter:
     """What was reserved: the input by its characters, the output by its cap."""
     estimated_input: int
     """The part of `estimate` that is input, in tokens."""
+    watched: bool
+    """Whether a budget may end the call."""
     usage: Usage | None = field(default=None, init=False)
     characters: int = field(default=0, init=False)
-    """Characters of text delivered."""
+    """Characters delivered, about: the bytes of each event but for its frame."""
     started: bool = field(default=False, init=False)
     """Whether the upstream has begun to answer: before that, nothing is charged."""
+    _frame: int | None = field(default=None, init=False)
+    """The bytes of an event with text that are not its text; None until one has come."""
+    _look_at: int = field(default=0, init=False)
+    """How many characters there must be before the cost is worked out again."""
 
-    def take(self, stream: AsyncStream, events: Sequence[Event]) -> None:
-        """Count the events of one read."""
+    def take(self, stream: AsyncStream, events: Sequence[Event]) -> bool:
+        """Count the events of one read. Returns whether it is time to look at the cost: never without a budget."""
         self.started = True
-        self.usage = stream.usage
-        if self.usage is None or not self.usage.final:
-            self.characters += sum(len(text) for event in events if (text := stream.text_of(event)) is not None)
+        frame, usage = self._frame, stream.usage
+        if frame is None:
+            frame = self._frame = _frame(stream, events)
+        if frame is not None:
+            for event in events:
+                size = len(event.raw)
+                if size > frame and event.type.endswith(_SPOKEN):
+                    self.characters += size - frame
+        changed, self.usage = usage is not self.usage, usage
+        if not self.watched or (not changed and self.characters < self._look_at):
+            return False
+        self._look_at = self.characters + _STEP
+        return True
 
     def whole(self, answer: PlainAnswer) -> None:
         """Count an answer that was not streamed. Where it does not count itself, its length is estimated."""
@@ -75,3 +97,12 @@ class Meter:
     def over(self) -> bool:
         """Whether more money was used than was reserved."""
         return self.used.micro_usd > self.estimate.micro_usd
+
+
+def _frame(stream: AsyncStream, events: Sequence[Event]) -> int | None:
+    """Return how many bytes of an event are not its text, from the first event that has any."""
+    for event in events:
+        text = stream.text_of(event)
+        if text:
+            return max(0, len(event.raw) - len(text))
+    return None

@@ -57,6 +57,7 @@ class Direct:
     drains: bool = False
     """Whether a client that has left does not end the call."""
     opened: bool = field(default=False, init=False)
+    _loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop, init=False)
     _written_at: float = field(default=0.0, init=False)
     _timer: asyncio.TimerHandle | None = field(default=None, init=False)
     _pulse: "asyncio.Task[None] | None" = field(default=None, init=False)
@@ -88,16 +89,21 @@ class Direct:
             self.opened = True
             with self._leaving():
                 await self.exchange.open(self.headers)
-            self._written_at = asyncio.get_running_loop().time()
+            self._written_at = self._loop.time()
             self._arm(self.keepalive)
 
     async def write(self, frames: Sequence[bytes], *, end: bool = False) -> None:
         """Send the frames at once, in one piece."""
-        await self._settled()
-        self._written_at = asyncio.get_running_loop().time()
-        if frames or end:
-            with self._leaving():
-                await self.exchange.write(b"".join(frames), more=not end)
+        if self._pulse is not None:
+            await self._settled()
+        self._written_at = self._loop.time()
+        if not frames and not end:
+            return
+        try:
+            await self.exchange.write(frames[0] if len(frames) == 1 else b"".join(frames), more=not end)
+        except ClientGone:
+            if not self.drains:
+                raise
 
     async def fail(self, problem: Problem) -> int:
         """Answer with the failure or, behind the head, tell it in the stream."""
@@ -121,16 +127,16 @@ class Direct:
 
     def _arm(self, seconds: float) -> None:
         self.close()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._beat)
+        self._timer = self._loop.call_later(seconds, self._beat)
 
     def _beat(self) -> None:
         """Open the stream, or send a keep-alive if nothing was sent for a while. The timer is armed anew lazily."""
-        silent = asyncio.get_running_loop().time() - self._written_at
+        silent = self._loop.time() - self._written_at
         if self.opened and silent < self.keepalive * 0.9:
             self._arm(self.keepalive - silent)
             return
         self._arm(self.keepalive)
-        if self._pulse is None or self._pulse.done():
+        if not self.exchange.sending and (self._pulse is None or self._pulse.done()):
             self._pulse = asyncio.ensure_future(self._alive())
 
     async def _alive(self) -> None:
@@ -138,7 +144,7 @@ class Direct:
             if not self.opened:
                 self.opened = True
                 await self.exchange.open(self.headers)
-            self._written_at = asyncio.get_running_loop().time()
+            self._written_at = self._loop.time()
             await self.exchange.write(KEEPALIVE)
         except ClientGone:
             self.close()

@@ -74,14 +74,12 @@ class Call:
 
     async def _carry(self, stream: AsyncStream, outlet: Outlet) -> None:
         place, meter = self.place, self.place.meter
-        place.reached("before headers")
         async with stream:
-            place.reached("streaming")
+            place.begun()
             await outlet.open()
             ended = False
             async for events in stream.batches():
-                meter.take(stream, events)
-                if meter.over:
+                if meter.take(stream, events) and meter.over:
                     await place.grow()
                 ended = events[-1].type in _TERMINAL
                 await outlet.write(self.framing(events), end=ended)
@@ -94,7 +92,6 @@ class Call:
         `cut` tells, when the call is cancelled, whether the gateway or its client ends it.
         """
         place = self.place
-        place.reached("before headers")
         ending: Ending = "failed"
         status, facts = 0, dict[str, Any]()
         try:

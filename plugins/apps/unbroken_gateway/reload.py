@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 
 from unbroken import ConfigurationError, Problem
 
-from .checks import check
+from .checks import checked
 from .settings import Settings
 
 logger: Final = logging.getLogger("unbroken.gateway")
@@ -117,9 +117,9 @@ class Live(Generic[S]):
     async def aclose(self) -> None:
         """Close every snapshot, each when its last call has ended. Nothing can be used after it."""
         async with self._lock:
-            if self._current is not None:
-                self._retire(self._current)
-                self._current = None
+            version, self._current = self._current, None
+        if version is not None:
+            self._retire(version)
         if self._closing:
             await asyncio.wait(list(self._closing))
 
@@ -161,6 +161,4 @@ def _merged(old: Settings, new: Settings) -> tuple[Settings, tuple[str, ...]]:
     new = evolve(new, **created)
     restart = tuple(name for name in FIXED if getattr(new, name) != getattr(old, name))
     merged = evolve(new, **{name: getattr(old, name) for name in restart})
-    if restart and (problems := check(merged, "the file, with what only a restart can change")):
-        raise ConfigurationError.of(*problems)
-    return merged, restart
+    return checked(merged, "the file, with what only a restart can change") if restart else merged, restart

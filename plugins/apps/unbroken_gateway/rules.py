@@ -160,7 +160,7 @@ def _tools(tools: Any, models: Sequence[Model]) -> Any:
             return tools
         if len(text) > _LONGEST_TOOLS:
             raise Refused(errors.invalid_request("tools that name models are too long"))
-        tools = msgspec.json.decode(text)
+        tools = _decoded(text)
     if not isinstance(tools, list):
         return tools
     listed: list[Any] = cast("Any", tools)
@@ -216,12 +216,19 @@ def _with_usage(sent: dict[str, Any]) -> bool:
     """Ask for the usage of a chat completion, and return whether the client had."""
     options = sent.get("stream_options")
     if isinstance(options, msgspec.Raw):
-        options = msgspec.json.decode(options) if len(memoryview(options)) <= MAX_DECODED else ()
+        options = _decoded(options) if len(memoryview(options)) <= MAX_DECODED else ()
     if options is not None and not isinstance(options, dict):
         raise Refused(errors.invalid_request("stream_options must be an object"))
     given = cast("dict[str, Any]", options or {})
     sent["stream_options"] = {**given, "include_usage": True}
     return given.get("include_usage") is True
+
+
+def _decoded(text: bytes | msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except ValueError:  # a number out of range, which is valid JSON
+        raise Refused(errors.invalid_request()) from None
 
 
 def _openai(name: str) -> dict[str, Any]:

@@ -104,7 +104,7 @@ class Services:
             settings=settings,
             routes=table_of(settings.aliases),
             authenticator=Authenticator(settings, revoked=self.state.revoked, clock=self.clock),
-            upstreams=Upstreams(settings, self.metrics, self.clock, self.transport),
+            upstreams=Upstreams(settings, self.metrics, self.traffic.reached, self.clock, self.transport),
         )
 
     async def principal(self, exchange: Exchange, snapshot: Snapshot) -> Principal:

@@ -1,7 +1,7 @@
 """Builds the settings out of the tables of the file, each part alone, so that all problems are found at once."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast, get_args
 
 import attrs
 from attrs import define, field
@@ -113,19 +113,14 @@ class Structuring:
     def _upstream(self, key: str, table: Any, place: str) -> Upstream | None:
         if isinstance(table, Mapping) and "name" in table:
             self._refuse(f"{place}.name", "is not one of its settings: the name is that of the table")
-            return None
         return self._built(Upstream, table, place, name=key)
 
     def _model(self, key: str, table: Any, place: str) -> Model | None:
         given: Any = table
         if isinstance(table, Mapping):
             given = {"name": key, **cast("Mapping[str, Any]", table)}
-            if "price" in given and (price := self._built(Price, given["price"], f"{place}.price")) is not None:
-                given["price"] = price
-            elif "price" in given:
-                del given["price"]
-                self._built(Model, given, place)
-                return None
+            if "price" in given:
+                given["price"] = self._built(Price, given["price"], f"{place}.price") or Price()
         return self._built(Model, given, place)
 
     def _plan(self, key: str, table: Any, place: str) -> Plan | None:
@@ -139,7 +134,7 @@ class Structuring:
             self._refuse(f"{place}.{name}", "is not one of its settings")
         allowance = self._built(Allowance, bounds, place)
         plan = self._built(Plan, {name: value for name, value in rest.items() if name not in hidden}, place, name=key)
-        return None if plan is None or allowance is None or hidden else attrs.evolve(plan, allowance=allowance)
+        return plan and attrs.evolve(plan, allowance=allowance or Allowance())
 
     def _issuers(self, tables: Any) -> tuple[Issuer, ...]:
         place = f"{ROOT}.issuers"
@@ -163,30 +158,29 @@ class Structuring:
         return tuple(aliases)
 
     def _built(self, kind: type[T], table: Any, place: str, **more: Any) -> T | None:
-        """Return a `kind` out of a table, None when it has problems, which are noted."""
-        before = len(self.problems)
+        """Return a `kind` out of a table, None when it cannot be built. All problems are noted."""
         if not isinstance(table, Mapping):
             self._refuse(place, f"must be a table, not {shown(table)}")
             return None
         values = {**self._read(kind, cast("Mapping[str, Any]", table), place), **more}
         try:
-            built = cast("T", structure(kind, [Given(values, self.source)], place))
+            return cast("T", structure(kind, [Given(values, self.source)], place))
         except ConfigurationError as error:
             self.problems += error.problems
             return None
-        return built if len(self.problems) == before else None
 
     def _read(self, kind: type[Any], table: Mapping[str, Any], place: str) -> dict[str, Any]:
         """Return the entries of a table as values. Those that cannot be read are left out and noted."""
         values: dict[str, Any] = {}
-        readers = _READERS.get(kind, {})
+        readers, optional = _READERS.get(kind, {}), _optional(kind)
         for name, value in table.items():
-            reader = readers.get(name.replace("-", "_"))
-            if reader is None or value == "none":
-                values[name] = value
-                continue
+            known = name.replace("-", "_")
+            reader = readers.get(known)
             try:
-                values[name] = reader(value, self.environ)
+                if value == "none" and known in optional:  # TOML has no null
+                    values[name] = None
+                else:
+                    values[name] = value if reader is None else reader(value, self.environ)
             except ValueError as error:
                 self._refuse(f"{place}.{name}", str(error))
         return values
@@ -199,6 +193,12 @@ class Structuring:
 
     def _refuse(self, path: str, message: str) -> None:
         self.problems.append(Problem(path, message, self.source))
+
+
+def _optional(kind: type[Any]) -> frozenset[str]:
+    """Return the settings that may be None."""
+    attrs.resolve_types(kind)
+    return frozenset(field.name for field in attrs.fields(kind) if type(None) in get_args(field.type))
 
 
 def _among(name: str, paths: set[str]) -> bool:

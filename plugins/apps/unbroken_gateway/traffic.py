@@ -57,7 +57,7 @@ class Entry:
     """Delivered so far, estimated or counted."""
     started_at: float
     """Monotonic seconds."""
-    _traffic: "Traffic" = field(repr=False)
+    _traffic: "Traffic" = field(alias="traffic", repr=False)
 
     def end(self, row: AuditEnd) -> None:
         """Count the call as ended. A second time changes nothing."""
@@ -100,7 +100,8 @@ class Traffic:
         self.metrics = metrics
         self._clock = clock or SystemClock()
         self._since = self._clock.monotonic()
-        self._open: dict[int, Entry] = {}
+        self._open: dict[str, Entry] = {}
+        """The calls under way by the id of their request."""
         self._recent: deque[tuple[float, float, float | None]] = deque(maxlen=_RECENT_CALLS)
         """When calls ended, their durations, and their times to the first content."""
         self._seconds: OrderedDict[int, int] = OrderedDict()
@@ -135,7 +136,7 @@ class Traffic:
             started_at=self._clock.monotonic(),
             traffic=self,
         )
-        self._open[id(entry)] = entry
+        self._open[request_id] = entry
         self._count(entry.started_at)
         if plan:
             self._plans[user] = plan
@@ -143,6 +144,12 @@ class Traffic:
             if len(self._plans) > _MOST_USERS:
                 self._plans.popitem(last=False)
         return entry
+
+    def reached(self, request_id: str, phase: Phase) -> None:
+        """Note the phase of a call under way."""
+        entry = self._open.get(request_id)
+        if entry is not None:
+            entry.phase = phase
 
     def refused(self, problem: Problem) -> None:
         """Count a request that was answered with `problem` and was never a call."""
@@ -161,8 +168,9 @@ class Traffic:
 
     def ended(self, entry: Entry, row: AuditEnd) -> None:
         """Count the end of a call; `Entry.end` is the way here."""
-        if self._open.pop(id(entry), None) is None:
+        if self._open.get(entry.request_id) is not entry:
             return
+        del self._open[entry.request_id]
         now = self._clock.monotonic()
         duration = now - entry.started_at
         self._recent.append((now, duration, row.first_byte))

@@ -38,7 +38,7 @@ def size(value: Any) -> int:
         raise ValueError(f'must be a whole number of bytes or a size such as "32 MiB", not {shown(value)}')
     number, unit = found.groups()
     if unit not in _SIZES:
-        raise ValueError(f"must have a unit out of {', '.join(_SIZES)}, not {unit!r}{nearest(unit, _SIZES)}")
+        raise ValueError(f"must have a unit out of {', '.join(_SIZES)}, not {unit!r}")
     return int(Decimal(number) * _SIZES[unit])
 
 

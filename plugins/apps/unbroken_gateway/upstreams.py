@@ -1,6 +1,6 @@
 """The clients of the upstreams, each with its policies."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,7 +12,9 @@ from unbroken.registry import resolve_plugins
 from unbroken_fallback import Fallback, Target
 from unbroken_metrics import Metrics
 
+from .phases import Phases
 from .settings import Settings, Upstream
+from .traffic import Phase
 
 _CREDENTIAL: Final = {"anthropic": ("x-api-key", "{}"), "openai": ("authorization", "Bearer {}")}
 _VERSION: Final = ("anthropic-version", "2023-06-01")
@@ -39,7 +41,8 @@ def policies(upstream: Upstream, others: Sequence[Upstream]) -> list[object]:
     targets = [
         Target(name=other.name, url=f"{other.url.rstrip('/')}{{path}}", headers=credentials(other)) for other in others
     ]
-    return [Fallback(targets=targets, prefix=urlsplit(upstream.url).path.rstrip("/")), *plugins]
+    own = urlsplit(upstream.url).path.rstrip("/")
+    return [Fallback(targets=targets, prefix=own), *plugins]
 
 
 @define(eq=False)
@@ -49,6 +52,8 @@ class Upstreams:
     settings: Settings
     metrics: Metrics
     """Counts the calls of all clients, and knows their circuits."""
+    reached: Callable[[str, Phase], None]
+    """Told of the phases of calls."""
     clock: Clock
     transport: AsyncTransport | None = None
     clients: dict[str, AsyncClient] = field(factory=dict[str, AsyncClient], init=False, repr=False)
@@ -57,7 +62,7 @@ class Upstreams:
         for name, upstream in self.settings.upstreams.items():
             others = [self.settings.upstreams[other] for other in upstream.fallback]
             self.clients[name] = AsyncClient(
-                [self.metrics, *policies(upstream, others)],
+                [Phases(self.reached), self.metrics, *policies(upstream, others)],
                 dialect=upstream.dialect,
                 headers=credentials(upstream),
                 clock=self.clock,

@@ -85,7 +85,7 @@ class Denied:
 
     limit: LimitName
     retry_after: float
-    """Seconds until the same reservation can succeed; for the budget, until its next period."""
+    """Seconds until the same reservation can succeed, for the budget until its next period; ``inf`` if it never can."""
 
 
 @frozen

@@ -104,14 +104,14 @@ class Fallback(Plugin):
             first = self._inbox.do(self._from_the_start, call)
             trail = Trail(next((slot for slot in first if self._moved(request, slot) is not None), self._own))
             call.set(self._trail, trail)
-        return None if trail.moved or trail.slot is self._own else self._moved(request, trail.slot)
+        return None if trail.moved else self._moved(request, trail.slot)
 
     def _from_the_start(self, call: Call) -> Sequence[Slot]:
         now = call.now()
         self._cooldowns.forget_expired(now)
         until = {slot: self._cooldowns.until(*slot.places(call)) for slot in self._slots}
         ready = [slot for slot in self._slots if until[slot] <= now]
-        return ready or sorted((slot for slot in self._slots if until[slot] < math.inf), key=until.__getitem__)
+        return ready or sorted(self._slots, key=until.__getitem__)
 
     @hookimpl(specname="should_retry", wrapper=True)
     def move_on(self, call: Call, error: Error) -> Generator[None, ShouldRetry, ShouldRetry]:

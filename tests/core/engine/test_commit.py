@@ -181,7 +181,7 @@ def test_a_resumed_attempt_that_fails_unseen_is_not_repeated_by_a_plain_retry(ta
     """What was committed stays committed, also while the resumed attempt has delivered nothing."""
     answers = iter([TryAgain(resume=True), TryAgain()])
     spy = make_spy(should_retry=lambda call, error: next(answers))
-    played = talk([Answer(body=[sse(delta("a"))]), Answer(body=sse(START, ERROR))], [spy])
+    played = talk([Answer(body=[sse(delta("a"))]), Answer(body=sse(ERROR))], [spy])
     assert played.types == ["content_block_delta"]
     assert isinstance(played.error, OverloadedError)
     assert [attempt.decided_by for attempt in played.failure.history] == ["spy", "engine"]

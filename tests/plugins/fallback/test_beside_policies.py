@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from unbroken import CircuitOpenError
+from unbroken import CircuitOpenError, Client, Plugin
+from unbroken.registry import PluginOrderWarning
 from unbroken.testing import Answer, FakeClock, Played, sse
 from unbroken_chat.credentials import Credentials, RefreshAuth
 from unbroken_circuit_breaker import CircuitBreaker, CircuitState
@@ -121,3 +122,10 @@ def test_a_token_that_was_refreshed_goes_to_its_own_endpoint_only(play: Play) ->
     played = play(world(api=status(401), eu=status(401)), plugins)
     assert keys(played, "authorization") == [None, "Bearer mine", "Bearer theirs"]
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("policy", [CircuitBreaker, RateLimit])
+def test_a_policy_with_a_key_in_front_is_warned_about(policy: type[Plugin]) -> None:
+    """It would count for the first target what is sent to another."""
+    with pytest.warns(PluginOrderWarning, match="for the first one"):
+        Client([policy(), Fallback(targets=[EU])]).close()

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from unbroken import ServerError
-from unbroken.testing import FakeClock, Played
+from unbroken import Plugin, Request, ServerError
+from unbroken.testing import Answer, FakeClock, Played
+from unbroken.testing import play as play_sync
 from unbroken_fallback import Fallback, Target
 from unbroken_fallback._cooldowns import MOST, Cooldowns
+from unbroken_retry import Retry
 
 from .servers import WHOLE, hosts, keys, status, url, with_key, world
 
@@ -35,12 +37,39 @@ def test_the_first_target_cools_too(play: Play, fake_clock: FakeClock) -> None:
 
 def test_a_call_that_began_elsewhere_stays_there_for_its_retries(play: Play) -> None:
     """And goes on to the next target from there, never to the one that cools."""
-    from unbroken_retry import Retry
-
     fallback = Fallback(targets=[EU, US])
     play(world(api=status(501), eu=WHOLE), [fallback])
     played = play(world(eu=status(503), us=WHOLE), [fallback, Retry(max_retries=1)])
     assert hosts(played) == ["eu", "eu", "us"]
+
+
+def test_a_call_stays_where_it_is_while_others_cool_that(fake_clock: FakeClock) -> None:
+    """Its own retries are not over yet."""
+    fallback = Fallback(targets=[EU])
+    answers = iter([status(503), status(503), WHOLE])
+
+    def answer(request: Request) -> Answer:
+        if not fallback.snapshot():
+            play_sync(world(api=status(501), eu=status(501)), [fallback], clock=fake_clock)
+        assert OWN in fallback.snapshot()
+        return next(answers)
+
+    played = play_sync(answer, [fallback, Retry(initial_delay=1)], clock=fake_clock)
+    assert (hosts(played), played.data) == (["api"] * 3, ["whole"])
+
+
+def test_a_call_does_not_return_to_a_target_that_failed(play: Play) -> None:
+    """Not with another key either, even if nothing cools."""
+    targets = [Target(url=url("eu"), keys=with_key("a", "b")), US]
+    played = play(world(api=status(500), eu=status(500), us=status(429)), [Fallback(targets=targets, cooldown=0)])
+    assert hosts(played) == ["api", "eu", "us"]
+
+
+def test_a_short_hint_cools_shortly(play: Play) -> None:
+    """The server knows better than the setting."""
+    fallback = Fallback(targets=[EU])
+    play(world(api=status(429, retry_after_ms="500"), eu=WHOLE), [fallback])
+    assert fallback.snapshot() == {OWN: 0.5}
 
 
 def test_other_calls_pass_over_a_target_that_failed_as_the_second(play: Play) -> None:
@@ -140,8 +169,6 @@ def test_a_hint_of_years_cools_for_a_day(play: Play) -> None:
 
 def test_it_is_told_where_an_attempt_goes(play: Play) -> None:
     """For keys of limits and circuits, and for logs."""
-    from unbroken import Plugin
-
     fallback = Fallback(targets=[Target(keys=with_key("a", "b")), EU])
 
     class Places(Plugin):

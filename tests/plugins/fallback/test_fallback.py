@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 
 from unbroken import (
@@ -262,8 +263,6 @@ def test_a_request_that_may_not_be_repeated_moves_only_if_it_was_not_sent(play: 
         name = "once"
 
         def before_request(self, call: Any, request: Any) -> Any:
-            import attrs
-
             return attrs.evolve(request, repeatable=False)
 
     played = play(world(api=status(500)), [Once(), Fallback(targets=[EU])])

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import attrs
 import pytest
 
 from unbroken import Request
+from unbroken.messages import Timeouts
 from unbroken_fallback import Target
 from unbroken_fallback._moving import moved
 from unbroken_fallback._slots import slots
@@ -106,9 +108,9 @@ def test_another_model_at_the_same_endpoint_uses_the_same_credentials() -> None:
 )
 def test_no_credential_in_the_query_goes_along(target: Target) -> None:
     """Some APIs take the key there."""
-    own = f"https://api.example.org/v1/messages?key=mine&alt=sse&access%5Ftoken=mine&x={KEY}#part"
+    own = f"https://api.example.org/v1/messages?key=mine&alt=sse&access%5Ftoken=mine&x={KEY}&beta=1#part"
     sent = to(target, url=own)
-    assert sent.url.partition("/v1")[2] == "/messages?alt=sse"
+    assert sent.url.partition("/v1")[2] == "/messages?alt=sse&beta=1"
 
 
 def test_the_fields_of_the_address_and_of_the_body_are_made_anew() -> None:
@@ -141,10 +143,6 @@ def test_a_request_without_a_body_stays_without() -> None:
 
 def test_it_keeps_its_timeouts_and_whether_it_may_be_repeated() -> None:
     """Only the target is another."""
-    import attrs
-
-    from unbroken.messages import Timeouts
-
     request = attrs.evolve(
         Request.build("POST", "https://api.example.org/v1", json={}, timeouts=Timeouts(idle=5)), repeatable=False
     )

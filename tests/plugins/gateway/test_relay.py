@@ -1,7 +1,10 @@
 """What a client gets of a streamed call, and what is noted about it."""
 
+import asyncio
+
 import pytest
-from tests.plugins.gateway.world import EVENTS, World, play, streamed
+from attrs import evolve
+from tests.plugins.gateway.world import EVENTS, SETTINGS, World, play, streamed
 
 from unbroken.sse import SSEDecoder
 from unbroken.testing import STALL, Answer
@@ -132,3 +135,31 @@ def test_without_open_after_the_status_waits() -> None:
 
     answer = Answer(latency=40.0, status=500, headers={"content-type": "application/json"}, body=b"{}")
     play(story, [answer], open_after=0.0)
+
+
+def test_the_phase_of_a_call_is_known() -> None:
+    """For the dashboard: waiting for the next attempt, for the head, for the first event, streaming."""
+
+    async def story(world: World) -> None:
+        seen: list[tuple[float, str]] = []
+        got = world.post()
+
+        async def watch() -> None:
+            while True:
+                phase = next((name for name, count in world.services.traffic.phases().items() if count), "none")
+                if not seen or seen[-1][1] != phase:
+                    seen.append((world.clock.monotonic() - 1000.0, phase))
+                await asyncio.sleep(0.25)
+
+        watching = asyncio.ensure_future(watch())
+        await got.whole()
+        await asyncio.sleep(1)
+        watching.cancel()
+        phases = [phase for _, phase in seen if phase != "body"]
+        assert phases == ["before headers", "waiting", "before headers", "before first event", "streaming", "none"]
+
+    busy = Answer(latency=1.0, status=529, headers={"content-type": "application/json"}, body=b"{}")
+    events = EVENTS["messages"]()
+    good = Answer(latency=1.0, body=[events[0], 2.0, *events[1:4], 2.0, *events[4:]])
+    upstreams = {"claude": evolve(SETTINGS.upstreams["claude"], plugins=("timeout", "retry"))}
+    play(story, [busy, good], upstreams={**SETTINGS.upstreams, **upstreams})

@@ -15,7 +15,7 @@ from unbroken_gateway.services import Services
 from unbroken_gateway.settings import AuditSettings, Model, Plan, Settings, Upstream
 from unbroken_gateway.values import Allowance, AuditEnd, AuditStart, Price
 
-TOKEN = "development-token-0123456789-0123456789"
+TOKEN = "development-token-Zk2mVw9sLxT4bYhN8cRf"
 URL = "https://up.example"
 SETTINGS = Settings(
     upstreams={
@@ -230,7 +230,8 @@ class World:
                 got.status = message["status"]
                 got.headers = {n.decode(): v.decode("latin-1") for n, v in message["headers"]}
             else:
-                assert got.status and not got.ended, "a part outside of the body"
+                assert got.status, "a part before the head"
+                assert not got.ended, "a part after the body"
                 got.ended = not message.get("more_body", False)
                 if message.get("body"):
                     got.parts.append((self.clock.monotonic(), message["body"]))

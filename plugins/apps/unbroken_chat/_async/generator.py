@@ -83,6 +83,7 @@ class AsyncContentGenerator:
         circuit_breaker: CircuitBreaker | None = None,
         stream_inactivity_timeout: float | None = None,
         plugins: Sequence[object] | None = None,
+        resume: bool = False,
         **options: Unpack[AsyncOptions],
     ) -> "AsyncContentGenerator":
         """Send requests to a backend that keeps the key. For the arguments see `AsyncProxyModeHandler`.
@@ -98,6 +99,7 @@ class AsyncContentGenerator:
             circuit_breaker=circuit_breaker,
             stream_inactivity_timeout=stream_inactivity_timeout,
             plugins=plugins,
+            resume=resume,
             **options,
         )
         return cls.with_handler(

@@ -84,6 +84,7 @@ class ContentGenerator:
         circuit_breaker: CircuitBreaker | None = None,
         stream_inactivity_timeout: float | None = None,
         plugins: Sequence[object] | None = None,
+        resume: bool = False,
         **options: Unpack[Options],
     ) -> "ContentGenerator":
         """Send requests to a backend that keeps the key. For the arguments see `ProxyModeHandler`.
@@ -99,6 +100,7 @@ class ContentGenerator:
             circuit_breaker=circuit_breaker,
             stream_inactivity_timeout=stream_inactivity_timeout,
             plugins=plugins,
+            resume=resume,
             **options,
         )
         return cls.with_handler(

@@ -12,6 +12,7 @@ from ..config import AnthropicConfig, ModeConfig, ProxyConfig
 from ..credentials import TokenProvider
 from ..modes import BASE_URL, ClientOptions, DirectMode, Mode, ProxyMode
 from ..policies import RetrySettings, policies
+from ..resume import Resume
 
 
 class Options(ClientOptions, total=False):
@@ -90,7 +91,9 @@ class ProxyModeHandler(_ModeHandler):
     """Send requests to a backend that keeps the key, in the format of the Messages API, for production.
 
     The token is sent as a bearer token and appears in no repr or log; `token_provider` is called for each attempt. The
-    id of the call is sent as ``X-Request-ID``. The other arguments are those of `DirectModeHandler`.
+    id of the call is sent as ``X-Request-ID``. With `resume` a stream whose connection was lost goes on where it was,
+    if the backend has resumable streams, as `unbroken_gateway` does: see `Resume`. The other arguments are those of
+    `DirectModeHandler`.
     """
 
     def __init__(
@@ -104,7 +107,9 @@ class ProxyModeHandler(_ModeHandler):
         circuit_breaker: CircuitBreaker | None = None,
         stream_inactivity_timeout: float | None = None,
         plugins: Sequence[object] | None = None,
+        resume: bool = False,
         **options: Unpack[Options],
     ) -> None:
         chosen = policies(config, retry_config, circuit_breaker, stream_inactivity_timeout, plugins)
+        chosen = [Resume(), *chosen] if resume else chosen
         super().__init__(ProxyMode(endpoint, auth_token, token_provider, config, chosen), options)

@@ -66,7 +66,7 @@ class AdminApp:
         self._view.settings = settings
 
     def close(self) -> None:
-        """End the streams of the dashboards, for which a server would wait when it stops."""
+        """End the streams of the dashboards, for which a server would wait when it stops. Call it in the event loop."""
         self._viewers.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,7 +101,7 @@ class AdminApp:
 
     def _names(self) -> frozenset[str]:
         listen, _ = split(self.settings.admin_listen or "")
-        return self.settings.hosts | {listen} | (_LOOPBACK if listen in _LOOPBACK else frozenset())
+        return self.settings.hosts | {listen} | (_LOOPBACK if listen in _LOOPBACK else frozenset[str]())
 
     def _authenticated(self, head: Head, given: str | None) -> bool:
         credential = self.settings.admin_credential

@@ -1,7 +1,7 @@
 """The metrics for Prometheus. No label has the name of a user, a key or a client's model: their number is bounded."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Final
 
 from ..audit import AuditStatus
 from ..traffic import Histogram, Traffic
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 else:
     Collector = object  # at run time the registry asks for a `collect` alone
 
-PREFIX = "unbroken_gateway_"
+PREFIX: Final = "unbroken_gateway_"
+
+Samples = Iterable[tuple[str, float]] | Iterable[tuple[tuple[str, ...], float]]
+"""Pairs of the value of the only label, or the values of all, and a number."""
 
 
 def text(traffic: Traffic, audit: Callable[[], AuditStatus]) -> tuple[bytes, str]:
@@ -55,19 +58,19 @@ class GatewayCollector(Collector):
         yield _gauge("audit_waiting", "Rows of the audit that are not written yet.", (), [((), status.waiting)])
 
 
-def _counter(name: str, doc: str, labels: tuple[str, ...], samples: Any) -> "Metric":
+def _counter(name: str, doc: str, labels: tuple[str, ...], samples: Samples) -> "Metric":
     from prometheus_client.core import CounterMetricFamily
 
-    return _filled(CounterMetricFamily(PREFIX + name, doc, labels=labels), samples)
+    family = CounterMetricFamily(PREFIX + name, doc, labels=labels)
+    for names, number in samples:
+        family.add_metric((names,) if isinstance(names, str) else names, number)
+    return family
 
 
-def _gauge(name: str, doc: str, labels: tuple[str, ...], samples: Any) -> "Metric":
+def _gauge(name: str, doc: str, labels: tuple[str, ...], samples: Samples) -> "Metric":
     from prometheus_client.core import GaugeMetricFamily
 
-    return _filled(GaugeMetricFamily(PREFIX + name, doc, labels=labels), samples)
-
-
-def _filled(family: "Metric", samples: Any) -> "Metric":
+    family = GaugeMetricFamily(PREFIX + name, doc, labels=labels)
     for names, number in samples:
         family.add_metric((names,) if isinstance(names, str) else names, number)
     return family

@@ -19,7 +19,8 @@ def page() -> tuple[bytes, str]:
 @cache
 def _template() -> str:
     parts = {
-        name: files(__package__).joinpath(name).read_text("utf-8") for name in ("page.html", "page.css", "page.js")
+        name: files("unbroken_gateway.admin").joinpath(name).read_text("utf-8")
+        for name in ("page.html", "page.css", "page.js")
     }
     whole = parts["page.html"]
     for name in ("page.css", "page.js"):

@@ -14,6 +14,8 @@ from ..values import Allowance, Rate
 
 SHOWN_USERS: Final = 50
 SHOWN_ROWS: Final = 50
+MOST_PLANS: Final = 1000
+"""Users of other processes whose plan is remembered."""
 
 
 class View:
@@ -64,7 +66,7 @@ class View:
 
     async def _plan(self, user: str) -> str:
         if user not in self._plans:
-            if len(self._plans) >= 1000:
+            if len(self._plans) >= MOST_PLANS:
                 self._plans.clear()
             try:
                 rows = await self._audit.by_user(user, 1)

@@ -3,6 +3,7 @@
 A row whose process died between the two gets the ending ``lost`` by another worker, or when the gateway starts again.
 """
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -56,7 +57,8 @@ class Audit:
             if self._refuse:
                 # It may have been written after the deadline.
                 ending = AuditEnd(request_id=row.request_id, at=row.at, ending="failed", status=503, error="audit")
-                self._put(Job("end", of_end(ending, orphan=False)))
+                with contextlib.suppress(AuditUnavailable):
+                    self._writer.put(Job("end", of_end(ending, orphan=False), keep=False))
                 raise
 
     async def end(self, row: AuditEnd) -> None:
@@ -96,7 +98,7 @@ class Audit:
         await self._done(job)
 
     async def _ask(self, ask: Callable[[Store], list[AuditRow]]) -> list[AuditRow]:
-        job = Job("ask", ask=ask)
+        job = Job("ask", ask=ask, keep=False)
         self._writer.put(job)
         await self._done(job)
         rows: list[AuditRow] = job.answer
@@ -109,9 +111,3 @@ class Audit:
             raise AuditUnavailable(f"not written within {DEADLINE:g} s")
         if job.error is not None:
             raise AuditUnavailable(f"{type(job.error).__name__}: {job.error}") from job.error
-
-    def _put(self, job: Job) -> None:
-        try:
-            self._writer.put(job)
-        except AuditUnavailable:
-            return  # `put` has counted it

@@ -1,9 +1,10 @@
 """A row of the audit as it is read, and the rows as they are written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import attrs
+import msgspec
 from attrs import field, frozen
 
 from ..values import AuditEnd, AuditStart
@@ -75,3 +76,23 @@ def read(columns: Mapping[str, Any]) -> AuditRow:
 def subjects(name: str) -> list[str]:
     """Return what the id of a user at its issuer may be: `name`, and each end of it behind a bar."""
     return [name, *(name[place + 1 :] for place, letter in enumerate(name) if letter == "|")]
+
+
+def encode(rows: Sequence[dict[str, Any]]) -> str:
+    """Return rows as the JSON parameter of a statement.
+
+    SQLite ends a text at U+0000, so that a name could pass for another; this and lone surrogates become U+FFFD.
+    """
+    try:
+        text = msgspec.json.encode(rows)
+    except UnicodeEncodeError:
+        text = b"\\u0000"
+    if b"\\u0000" in text:
+        text = msgspec.json.encode([{name: _clean(value) for name, value in row.items()} for row in rows])
+    return text.decode()
+
+
+def _clean(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,6 +1,7 @@
 """The file of the audit, as one thread uses it."""
 
 import contextlib
+import json
 import os
 import secrets
 import sqlite3
@@ -8,16 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
-import msgspec
-
 from . import sql
-from .rows import AuditRow, read, subjects
+from .rows import AuditRow, encode, read, subjects
 
 BUSY_SECONDS: Final = 1.0
 """The longest wait for the lock of the file, which other workers hold for less than a millisecond."""
 MOST_IN_MEMORY: Final = 10_000
 """The calls that are kept when there is no file."""
-_encode = msgspec.json.Encoder().encode
 
 
 class Reader:
@@ -37,7 +35,7 @@ class Reader:
 
     def by_user(self, name: str, limit: int) -> list[AuditRow]:
         """Return the newest rows of a user, named as `Principal.user` or as `Principal.id`."""
-        names = _encode(subjects(name)).decode()
+        names = json.dumps(subjects(name))
         return self._rows(sql.BY_USER, {"name": name, "subjects": names, "limit": limit})
 
     def _rows(self, statement: str, parameters: dict[str, Any]) -> list[AuditRow]:
@@ -86,14 +84,13 @@ class Store(Reader):
     def write(self, starts: Sequence[dict[str, Any]], ends: Sequence[dict[str, Any]]) -> None:
         """Write all rows in one transaction. They are safe from a ``kill -9`` when it returns."""
         run = self._connection.execute
-        started = {"worker": self.worker, "rows": _encode(starts).decode()}
         if not ends:  # a statement is a transaction, and a commit of its own would cost a switch of threads
-            run(sql.START, started)
+            run(sql.START, {"worker": self.worker, "rows": encode(starts)})
             return
         run("BEGIN IMMEDIATE")
         try:
             if starts:
-                run(sql.START, started)
+                run(sql.START, {"worker": self.worker, "rows": encode(starts)})
             self._end(ends)
             run("COMMIT")
         except BaseException:
@@ -103,7 +100,7 @@ class Store(Reader):
 
     def _end(self, ends: Sequence[dict[str, Any]]) -> None:
         run = self._connection.execute
-        ended = {"worker": self.worker, "rows": _encode(ends).decode()}
+        ended = {"worker": self.worker, "rows": encode(ends)}
         if run(sql.END, ended).rowcount < len(ends) and run(sql.ADOPT, ended).rowcount:
             run(sql.END, ended)
         if self._path is None:
@@ -111,11 +108,10 @@ class Store(Reader):
 
     def bury(self, now: float) -> int:
         """End the open rows of workers that have died as ``lost``. Returns how many there were."""
-        lost = 0
-        for (other,) in self._connection.execute(sql.OTHERS, {"worker": self.worker}).fetchall():
-            if self._path is not None:
-                lost += self._bury(other, self._place(self._path, other), now)
-        return lost
+        if self._path is None:
+            return 0
+        others = self._connection.execute(sql.OTHERS, {"worker": self.worker}).fetchall()
+        return sum(self._bury(other, self._place(self._path, other), now) for (other,) in others)
 
     def _bury(self, worker: str, place: Path, now: float) -> int:
         try:
@@ -161,6 +157,7 @@ def _hold(place: Path) -> sqlite3.Connection:
     _create(place)
     connection = _connect(place.absolute().as_uri(), seconds=0)
     try:
+        connection.execute("PRAGMA journal_mode = MEMORY")  # no file of its own
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error:
         connection.close()

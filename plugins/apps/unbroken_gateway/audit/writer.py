@@ -1,6 +1,7 @@
 """The thread that writes the audit. Rows that wait at the same time share one commit."""
 
 import logging
+import math
 import sqlite3
 import sys
 import threading
@@ -64,8 +65,9 @@ class Job:
     row: dict[str, Any] = field(factory=dict[str, Any])
     ask: Callable[[Store], Any] | None = None
     keep: bool = True
-    """Whether the row is tried again when it could not be written."""
+    """Whether the row is tried again when it could not be written, and counted when it is given up."""
     run_soon: RunSoon = field(factory=caller)
+    """Has a function called in the event loop of the task that waits."""
     done: anyio.Event = field(factory=anyio.Event)
     answer: Any = None
     error: Exception | None = None
@@ -74,13 +76,16 @@ class Job:
 class Writer:
     """Writes jobs until it is closed. `put` is called in any thread, and never waits."""
 
-    def __init__(self, store: Store, now: Callable[[], float] = time.time, bury_seconds: float = BURY_SECONDS) -> None:
-        self._store, self._now, self._bury_seconds = store, now, bury_seconds
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._queue: deque[Job] = deque()
         self._kept: deque[Job] = deque()
         """Rows that could not be written; only the thread uses it."""
         self._ready = threading.Event()
+        self._lock = threading.Lock()
         self._closing = False
+        self._looked = -math.inf
+        """When it last looked for dead workers, in monotonic seconds."""
         self._written = self._failures = self._dropped = self._lost = 0
         self._thread = threading.Thread(target=self._run, name="unbroken-audit", daemon=True)
         self._thread.start()
@@ -98,71 +103,83 @@ class Writer:
 
     def put(self, job: Job) -> None:
         """Have a job done. Raises AuditUnavailable when too many wait, or after `close`."""
-        if self._closing or len(self._queue) + len(self._kept) >= MOST_WAITING:
-            self.drop(1)
-            raise AuditUnavailable(
-                "the audit is closed" if self._closing else f"{MOST_WAITING} rows wait to be written"
-            )
-        self._queue.append(job)
-        self._ready.set()
-
-    def drop(self, rows: int) -> None:
-        """Count rows that are given up."""
-        self._dropped += rows
-        _log.error("audit: %d row(s) could not be written and are given up", rows)
+        with self._lock:
+            if not self._closing and len(self._queue) + len(self._kept) < MOST_WAITING:
+                self._queue.append(job)
+                self._ready.set()
+                return
+        if job.keep:
+            self._drop(1)
+        raise AuditUnavailable("the audit is closed" if self._closing else f"{MOST_WAITING} rows wait to be written")
 
     def close(self) -> None:
         """Write what waits, and end. Blocks until it is done."""
-        self._closing = True
+        with self._lock:
+            self._closing = True
         self._ready.set()
         self._thread.join()
 
     def _run(self) -> None:
-        looked = -self._bury_seconds
         while True:
             closing = self._closing  # before the queue is looked at, so that nothing is put behind the last look
-            if time.monotonic() - looked >= self._bury_seconds or closing:
+            if time.monotonic() - self._looked >= BURY_SECONDS:
+                self._looked = time.monotonic()
                 self._bury()
-                looked = time.monotonic()
             self._work()
             if closing:
                 break
-            self._ready.wait(self._bury_seconds)
+            self._ready.wait(BURY_SECONDS)
             self._ready.clear()
         if self._kept:
-            self.drop(len(self._kept))
+            self._drop(len(self._kept))
         self._store.close()
 
     def _bury(self) -> None:
         try:
-            self._lost += self._store.bury(self._now())
+            self._lost += self._store.bury(time.time())
         except (sqlite3.Error, OSError, ValueError) as error:
             self._failed(error)
 
     def _work(self) -> None:
+        """Do all jobs that wait, and try again what could not be written."""
         jobs = [self._queue.popleft() for _ in range(len(self._queue))]
         batch = [*self._kept, *(job for job in jobs if job.kind != "ask")]
+        self._kept.clear()
         if batch:
-            self._kept.clear()
-            try:
-                self._store.write(*([job.row for job in batch if job.kind == kind] for kind in ("start", "end")))
-                self._written += len(batch)
-            except Exception as error:  # noqa: BLE001  # whatever it was, the thread goes on and the callers hear of it
-                self._failed(error)
-                for job in batch:
-                    job.error = error
-                self._kept.extend(job for job in batch if job.keep)
+            self._write(batch)
         for job in jobs:
             if job.ask is not None:
                 try:
                     job.answer = job.ask(self._store)
-                except Exception as error:  # noqa: BLE001
+                except Exception as error:  # noqa: BLE001  # the caller hears of it
                     job.error = error
         _wake(jobs)
+
+    def _write(self, batch: list[Job]) -> None:
+        try:
+            self._store.write(*([job.row for job in batch if job.kind == kind] for kind in ("start", "end")))
+            self._written += len(batch)
+        except (sqlite3.OperationalError, OSError) as error:  # the file cannot be written now
+            self._failed(error)
+            for job in batch:
+                job.error = error
+            self._kept.extend(job for job in batch if job.keep)
+        except Exception as error:  # noqa: BLE001  # a row can never be written, and must not take others with it
+            if len(batch) > 1:
+                for job in batch:
+                    self._write([job])
+                return
+            batch[0].error = error
+            self._failed(error)
+            self._drop(1)
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1
         _log.error("audit: %s: %s", type(error).__name__, error)
+
+    def _drop(self, rows: int) -> None:
+        self._dropped += rows
+        _log.error("audit: %d row(s) could not be written and are given up", rows)
 
 
 def _wake(jobs: Iterable[Job]) -> None:

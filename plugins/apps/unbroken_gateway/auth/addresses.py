@@ -22,8 +22,11 @@ _HOME_BITS: Final = 64
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """Return addresses and networks, such as ``10.0.0.0/8``, as values. Raises ValueError for anything else."""
-    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
+    """Return addresses and networks, such as ``10.0.0.0/8``, as values.
+
+    Raises ValueError for anything else, such as ``10.0.0.1/8``, of which it is not clear what is meant.
+    """
+    return tuple(ipaddress.ip_network(text) for text in texts)
 
 
 def client_address(headers: Headers, peer: str, trusted: Sequence[Network]) -> str:

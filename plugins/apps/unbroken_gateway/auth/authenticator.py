@@ -6,29 +6,30 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from attrs import frozen
 
 from unbroken.clock import Clock, SystemClock
 from unbroken.config import Given
+from unbroken.errors import ConfigurationError
+from unbroken.errors import Problem as InvalidSetting
 from unbroken.registry import resolve_transport
 from unbroken.transport import AsyncTransport, Connections
 
-from ..errors import Problem, Refused
-from ..settings import Issuer, Settings
+from ..errors import Problem, Refused, no_credential, too_many_bad_credentials, unavailable
+from ..settings import Settings
 from ..values import Principal
-from ._problems import no_credential, too_many_bad_credentials, unavailable
 from .addresses import Throttle, client_address, networks
-from .checks import DEVELOPMENT, check
+from .checks import DEVELOPMENT, check_auth
 from .credentials import Headers, credential
-from .fetching import fetch
-from .jwks import RemoteKeys
-from .jwt import Tokens
-from .key_set import KeySource, SharedSecret
 from .keys import PREFIX, KeyStore
 from .proof import Proof, Rejected, Unavailable
 from .stored import StoredKeys
+
+if TYPE_CHECKING:
+    from .jwt import Tokens
+    from .key_set import KeySource
 
 MAX_KNOWN: Final = 10_000
 """The most credentials that are remembered; the one that was used longest ago goes first."""
@@ -61,7 +62,7 @@ class Authenticator:
         transport: AsyncTransport | None = None,
         clock: Clock | None = None,
     ) -> None:
-        check(settings)
+        _check(settings)
         self._clock = clock = SystemClock() if clock is None else clock
         self._revoked = revoked
         self._trusted = networks(settings.trusted_proxies)
@@ -70,8 +71,8 @@ class Authenticator:
         self._development = _development(settings)
         self._transport = _wire() if transport is None else transport
         self._owns_transport = transport is None
-        self._sources = {issuer.issuer: self._source(issuer) for issuer in settings.issuers}
-        self._tokens = Tokens(settings.issuers, self._sources, settings.plans, clock)
+        self._sources: dict[str, KeySource] = {}
+        self._tokens = self._verifier(settings) if settings.issuers else None
         self._stored = (
             None
             if settings.keys is None
@@ -141,6 +142,8 @@ class Authenticator:
             if self._stored is None:
                 raise Rejected("there is no file of keys")
             return await self._stored.prove(token)
+        if self._tokens is None:
+            raise Rejected("there is no issuer of tokens")
         return await self._tokens.prove(token)
 
     def _rejected(self, address: str, digest: bytes, reason: str) -> Problem:
@@ -149,10 +152,30 @@ class Authenticator:
         _log.info("a credential from %s is refused: %s", address, reason)
         return no_credential()
 
-    def _source(self, issuer: Issuer) -> KeySource:
-        if issuer.jwks is None:
-            return SharedSecret(issuer.secret or "")
-        return RemoteKeys(issuer.jwks, issuer.algorithms, partial(fetch, self._transport, self._clock), self._clock)
+    def _verifier(self, settings: Settings) -> "Tokens":
+        # Cryptography takes a quarter of the time in which a gateway starts, and not every one has issuers.
+        from .fetching import fetch
+        from .jwks import RemoteKeys
+        from .jwt import Tokens
+        from .key_set import SharedSecret
+
+        get = partial(fetch, self._transport, self._clock)
+        for issuer in settings.issuers:
+            self._sources[issuer.issuer] = (
+                SharedSecret(issuer.secret or "")
+                if issuer.jwks is None
+                else RemoteKeys(issuer.jwks, issuer.algorithms, get, self._clock)
+            )
+        return Tokens(settings.issuers, self._sources, settings.plans, self._clock)
+
+
+def _check(settings: Settings) -> None:
+    """Raise ConfigurationError for what `checks` refuses, and for what `with_secrets` would have made."""
+    found = [*check_auth(settings)]
+    if settings.keys is not None and settings.pepper is None and "pepper" not in dict(found):
+        found.append(("pepper", "is required for stored keys"))
+    if found:
+        raise ConfigurationError.of(*(InvalidSetting(f"gateway.{place}", message) for place, message in found))
 
 
 def _development(settings: Settings) -> tuple[bytes, Proof] | None:

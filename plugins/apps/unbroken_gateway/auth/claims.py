@@ -29,10 +29,9 @@ def check_claims(issuer: Issuer, claims: Mapping[str, Any], now: float) -> None:
     begins, ends = _time(claims.get("iat"), "iat"), math.floor(_time(claims.get("exp"), "exp"))
     if not 0 < ends - begins <= issuer.max_lifetime:
         raise Rejected("a lifetime that is not allowed")
-    leeway = min(issuer.leeway, MAX_LEEWAY)
-    if ends <= now - leeway:
+    if ends <= now - issuer.leeway:
         raise Rejected("expired")
-    if max(begins, _time(claims.get("nbf", begins), "nbf")) > now + leeway:
+    if max(begins, _time(claims.get("nbf", begins), "nbf")) > now + issuer.leeway:
         raise Rejected("not yet in force")
 
 

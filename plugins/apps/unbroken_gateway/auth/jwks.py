@@ -101,6 +101,6 @@ class RemoteKeys:
             self._fetched, self._failed = now, False
         except Exception as error:  # noqa: BLE001  # whatever it was, the keys of before go on
             self._failed = True
-            _log.warning("the keys of %s cannot be fetched: %s", self._url, type(error).__name__)
+            _log.warning("keys cannot be fetched: %s: %s", self._url.partition("?")[0], type(error).__name__)
         finally:
             self._flight = None

@@ -32,7 +32,9 @@ _FORBIDDEN: Final = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip",
 _TYPES: Final = frozenset({"jwt", "at+jwt"})
 
 
-class _Registry(JWSRegistry):
+class Registry(JWSRegistry):
+    """The algorithms of one issuer, within the limits of our tokens."""
+
     max_header_length = MAX_TOKEN
     max_signature_length = MAX_TOKEN
 
@@ -52,7 +54,7 @@ class Tokens:
     ) -> None:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
         self._registries = {
-            issuer.issuer: _Registry(algorithms=[*issuer.algorithms], strict_check_header=False) for issuer in issuers
+            issuer.issuer: Registry(algorithms=[*issuer.algorithms], strict_check_header=False) for issuer in issuers
         }
         self._keys = keys
         self._plans = plans
@@ -69,7 +71,7 @@ class Tokens:
         version = source.version()
         self._verify(token, key, issuer, claims)
         principal = principal_of(issuer, claims, kid or "", self._plans)
-        ends = int(claims["exp"]) + min(issuer.leeway, MAX_LEEWAY)
+        ends = int(claims["exp"]) + issuer.leeway
         return Proof(principal=principal, lasts=REUSE, ends=ends, holds=partial(_is_version, source, version))
 
     def _issuer(self, claims: Mapping[str, Any]) -> Issuer:

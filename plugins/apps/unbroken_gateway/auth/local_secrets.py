@@ -9,42 +9,33 @@ from attrs import evolve
 
 from unbroken import ConfigurationError
 from unbroken.errors import Problem
-from unbroken.plain_http import is_loopback
 
 from ..settings import Settings
+from .checks import missing_secrets
 from .private_files import write_once
 
 SUFFIX: Final = ".secrets"
 """What is appended to the name of the file of keys."""
 _RANDOM_BYTES: Final = 32
-_NEEDED: Final = "must be set in the environment, as the gateway listens for other machines"
 
 
 def with_secrets(settings: Settings) -> Settings:
     """Return `settings` with a pepper if they have a file of keys, and an admin credential if they have an admin port.
 
-    What is missing is read from a file of mode 0600 beside the file of keys, which is made on the first start, but only
-    where the gateway listens on a loopback address. Without a file of keys the admin credential is new each time.
-    Raises ConfigurationError.
+    What is missing is read from a file of mode 0600 beside the file of keys, which is made on the first start, but
+    each of them on loopback only: for other machines both must be set. Without a file of keys the admin credential is
+    new each time. Raises ConfigurationError.
     """
     no_pepper = settings.keys is not None and settings.pepper is None
     no_admin = settings.admin_listen is not None and settings.admin_credential is None
     if not no_pepper and not no_admin:
         return settings
-    if not listens_locally(settings.listen):
-        raise ConfigurationError.of(
-            *[Problem("UNBROKEN_GATEWAY_PEPPER", _NEEDED)] * no_pepper,
-            *[Problem("UNBROKEN_GATEWAY_ADMIN", _NEEDED)] * no_admin,
-        )
+    if missing := [*missing_secrets(settings)]:
+        raise ConfigurationError.of(*(Problem(f"gateway.{place}", message) for place, message in missing))
     made = _made() if settings.keys is None else _kept(Path(settings.keys + SUFFIX))
     if no_pepper:
         settings = evolve(settings, pepper=made["pepper"])
     return evolve(settings, admin_credential=made["admin"]) if no_admin else settings
-
-
-def listens_locally(listen: str) -> bool:
-    """Return whether ``host:port`` is an address that only this machine reaches."""
-    return is_loopback(listen.rpartition(":")[0].strip("[]"))
 
 
 def _made() -> dict[str, str]:

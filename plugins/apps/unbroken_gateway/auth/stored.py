@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final, final
 
 from unbroken.clock import Clock
@@ -51,6 +52,7 @@ class StoredKeys:
         return Proof(principal=principal, lasts=REUSE, ends=ends)
 
     async def aclose(self) -> None:
-        """Close the file."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._store.close)
+        """Close the file, after the look-up that is under way. Does not wait for it: the disk may hang."""
+        with suppress(RuntimeError):  # it is closed already
+            self._thread.submit(self._store.close)
         self._thread.shutdown(wait=False)

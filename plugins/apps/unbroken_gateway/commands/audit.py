@@ -115,7 +115,8 @@ def _table(rows: "Sequence[AuditRow]") -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("when", "ending", "status", "user", "model", "tokens", "USD", "seconds", "request"):
         right = heading in ("status", "tokens", "USD", "seconds")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "user")
+        long = heading in ("user", "model", "request")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=not long, overflow="fold")
     for row in reversed(rows):
         table.add_row(*_cells(row))
     out = Console(highlight=False, markup=False, emoji=False, file=sys.stdout)

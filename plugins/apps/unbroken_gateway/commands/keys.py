@@ -1,6 +1,5 @@
 """``unbroken keys``: make, list and revoke the stored keys of the gateway."""
 
-import sqlite3
 import sys
 import time
 from collections.abc import Generator
@@ -94,6 +93,8 @@ def revoke(
 @contextmanager
 def _opened(config: Path | None, plan: str | None = None) -> "Generator[KeyStore]":
     """Open the file of keys, with its pepper if a key of `plan` is to be made. Exits with 2 when that fails."""
+    import sqlite3
+
     from unbroken import ConfigurationError
 
     from ..auth.keys import KeyStore

@@ -9,8 +9,6 @@ from typing import Any
 
 from attrs import evolve
 
-from unbroken_faults import FaultServer
-
 from ..auth.local_secrets import with_secrets
 from ..checks import checked
 from ..loading import development, load
@@ -29,6 +27,8 @@ def run(
     """Serve until a signal ends it. Raises ConfigurationError."""
     with ExitStack() as stack:
         if config is None and "UNBROKEN_GATEWAY_CONFIG" not in os.environ:
+            from unbroken_faults import FaultServer
+
             model = stack.enter_context(FaultServer())
             settings = development(os.environ, {"anthropic": model.url, "openai": model.url})
         else:

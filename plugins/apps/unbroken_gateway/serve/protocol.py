@@ -34,10 +34,10 @@ class BoundedHead(HttpToolsProtocol):
         if cycle is None or cycle.response_complete or self._timer is not None:
             self._arm()
             self._head += len(data)
-            if self._head > MOST_HEAD and self._in_head():
-                self._refuse(b"431 Request Header Fields Too Large")
-                return
         super().data_received(data)
+        # Only the parser knows where the head ended: one read can have a part of the body, too.
+        if self._head > MOST_HEAD and self._in_head():
+            self._refuse(b"431 Request Header Fields Too Large")
 
     def on_headers_complete(self) -> None:
         """End the deadline, and let the application end the connection at once."""

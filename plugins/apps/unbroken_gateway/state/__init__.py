@@ -24,7 +24,8 @@ class State(Protocol):
     async def reserve(self, user: str, allowance: Allowance, cost: Cost, slot_ttl: float) -> Grant | Denied:
         """Take a place, `cost.requests`, tokens and money in one step, or nothing and say which limit denies it.
 
-        The place is a lease: it ends `slot_ttl` seconds after the last `beat`.
+        The place is a lease: it ends `slot_ttl` seconds after the last `beat`. What was reserved or settled last stays
+        counted then. A caller that is cancelled has reserved nothing.
         """
         ...
 
@@ -33,7 +34,11 @@ class State(Protocol):
         ...
 
     async def settle(self, grant: Grant, used: Cost) -> Balance:
-        """Replace what was reserved by what has been used so far. May be called again with any counts."""
+        """Replace what was reserved by what has been used so far. May be called again with any counts.
+
+        A correction counts for 300 seconds after the end of the lease or the last settlement. In a later period of the
+        budget, only what is over the money that had counted before counts.
+        """
         ...
 
     async def release(self, grant: Grant) -> None:

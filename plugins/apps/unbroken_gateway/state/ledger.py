@@ -7,7 +7,7 @@ the level is never lower than if the true cost had been charged from the start.
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct, field
 
@@ -29,11 +29,10 @@ class Level(Struct):
         """Return the units at the time `now`."""
         return max(0.0, self.units - max(0.0, now - self.at) * (rate.amount / rate.seconds))
 
-    def add(self, rate: Rate | None, units: float, now: float) -> None:
-        """Charge `units`, or give them back if negative. Nothing is counted without a limit."""
-        if rate is not None:
-            self.units = max(0.0, self.now(rate, now) + units)
-            self.at = max(self.at, now)
+    def add(self, rate: Rate, units: float, now: float) -> None:
+        """Charge `units`, or give them back if negative."""
+        self.units = max(0.0, self.now(rate, now) + units)
+        self.at = max(self.at, now)
 
 
 class Period(Struct):
@@ -44,16 +43,20 @@ class Period(Struct):
 
 
 class Account(Struct):
-    """The books of one user."""
+    """The books of one user. One who changes between two plans begins neither again."""
 
-    requests: Level = field(default_factory=Level)
-    tokens: Level = field(default_factory=Level)
+    levels: dict[str, Level] = field(default_factory=dict[str, Level])
+    """By name and rate."""
     periods: dict[float, Period] = field(default_factory=dict[float, Period])
-    """By their length, so that a user with two plans does not begin again by changing between them."""
+    """By their length."""
     leases: dict[str, float] = field(default_factory=dict[str, float])
     """When the places end, by the ids of their grants."""
     until: float = 0.0
     """When nothing of this counts any longer."""
+
+    def level(self, name: LimitName, rate: Rate) -> Level:
+        """Return the level of a limit."""
+        return self.levels.setdefault(f"{name}:{rate.amount}:{float(rate.seconds)!r}", Level())
 
     def period(self, budget: Rate, now: float) -> Period:
         """Return the present period, which begins again at its border. It does not go back with a clock."""
@@ -66,9 +69,9 @@ class Account(Struct):
     def keep(self, allowance: Allowance, now: float, lease: float = 0.0) -> None:
         """Move `until` behind all that counts."""
         ends = [self.until, lease]
-        for level, rate in ((self.requests, allowance.requests), (self.tokens, allowance.tokens)):
-            if rate is not None:
-                ends.append(now + (level.units / (rate.amount / rate.seconds) if rate.amount else rate.seconds))
+        for name, rate in _rates(allowance):
+            units = self.level(name, rate).units
+            ends.append(now + (units / (rate.amount / rate.seconds) if rate.amount else rate.seconds))
         if (budget := allowance.budget) is not None:
             ends.append(self.period(budget, now).start + budget.seconds)
         self.until = max(ends)
@@ -98,8 +101,8 @@ def reserve(
     if denied is not None:
         return denied
     period = 0.0
-    account.requests.add(allowance.requests, cost.requests, now)
-    account.tokens.add(allowance.tokens, cost.tokens, now)
+    for name, rate in _rates(allowance):
+        account.level(name, rate).add(rate, _of(cost, name), now)
     if allowance.budget is not None:
         present = account.period(allowance.budget, now)
         present.spent += cost.micro_usd
@@ -110,8 +113,11 @@ def reserve(
 
 
 def _denials(account: Account, allowance: Allowance, cost: Cost, now: float) -> Iterator[Denied]:
-    yield from _over("requests", account.requests, allowance.requests, cost.requests, now)
-    yield from _over("tokens", account.tokens, allowance.tokens, cost.tokens, now)
+    for name, rate in _rates(allowance):
+        speed, units = rate.amount / rate.seconds, _of(cost, name)
+        over = account.level(name, rate).now(rate, now) + units - rate.amount
+        if over > SLACK * speed:
+            yield Denied(name, math.inf if units > rate.amount or not speed else over / speed)
     places = allowance.streams
     if places is not None and len(account.leases) >= places:
         ends = sorted(account.leases.values())
@@ -123,12 +129,15 @@ def _denials(account: Account, allowance: Allowance, cost: Cost, now: float) -> 
             yield Denied("budget", math.inf if never else period.start + budget.seconds - now)
 
 
-def _over(name: LimitName, level: Level, rate: Rate | None, cost: int, now: float) -> Iterator[Denied]:
-    if rate is not None:
-        speed = rate.amount / rate.seconds
-        over = level.now(rate, now) + cost - rate.amount
-        if over > SLACK * speed:
-            yield Denied(name, math.inf if cost > rate.amount or not speed else over / speed)
+def _rates(allowance: Allowance) -> Iterator[tuple[Literal["requests", "tokens"], Rate]]:
+    if allowance.requests is not None:
+        yield "requests", allowance.requests
+    if allowance.tokens is not None:
+        yield "tokens", allowance.tokens
+
+
+def _of(cost: Cost | Record, name: Literal["requests", "tokens"]) -> int:
+    return cost.requests if name == "requests" else cost.tokens
 
 
 def beat(account: Account, record: Record, id: str, allowance: Allowance, slot_ttl: float, now: float) -> bool:
@@ -144,8 +153,11 @@ def beat(account: Account, record: Record, id: str, allowance: Allowance, slot_t
 def settle(account: Account, record: Record | None, allowance: Allowance, used: Cost, now: float) -> Balance:
     """Count `used` in place of what the grant has counted so far; without a record only return the balance."""
     if record is not None:
-        _correct(account.requests, allowance.requests, record.requests, used.requests, record.at, now)
-        _correct(account.tokens, allowance.tokens, record.tokens, used.tokens, record.at, now)
+        for name, rate in _rates(allowance):
+            counted = _of(record, name)
+            drained = max(0.0, now - record.at) * (rate.amount / rate.seconds)
+            change = max(float(_of(used, name) - counted), min(0.0, drained - counted))
+            account.level(name, rate).add(rate, change, now)
         record.requests, record.tokens = used.requests, used.tokens
         record.until = max(record.until, now + KEEP)
         if allowance.budget is not None:
@@ -154,13 +166,6 @@ def settle(account: Account, record: Record | None, allowance: Allowance, used: 
     if (budget := allowance.budget) is None:
         return Balance(None)
     return Balance(budget.amount - account.period(budget, now).spent)
-
-
-def _correct(level: Level, rate: Rate | None, counted: int, used: int, since: float, now: float) -> None:
-    if rate is not None:
-        change = float(used - counted)
-        drained = max(0.0, now - since) * (rate.amount / rate.seconds)
-        level.add(rate, max(change, min(0.0, drained - counted)), now)
 
 
 def _pay(period: Period, record: Record, used: int) -> None:
@@ -174,17 +179,14 @@ def _pay(period: Period, record: Record, used: int) -> None:
 
 def standing(user: str, account: Account, allowance: Allowance, now: float) -> Standing:
     """Return what `user` has used."""
+    used = {name: shown(account.level(name, rate).now(rate, now), rate) for name, rate in _rates(allowance)}
     return Standing(
         user=user,
         streams=sum(end > now for end in account.leases.values()),
-        requests=_shown(account.requests, allowance.requests, now),
-        tokens=_shown(account.tokens, allowance.tokens, now),
+        requests=used.get("requests", 0),
+        tokens=used.get("tokens", 0),
         micro_usd=account.period(allowance.budget, now).spent if allowance.budget is not None else 0,
     )
-
-
-def _shown(level: Level, rate: Rate | None, now: float) -> int:
-    return 0 if rate is None else shown(level.now(rate, now), rate)
 
 
 def shown(units: float, rate: Rate) -> int:

@@ -100,10 +100,13 @@ class Local(Closed):
         if (own := _own(grant)) is not None:
             return await self.memory.settle(own, used)
         try:
-            return await super().settle(grant, used)
+            balance = await super().settle(grant, used)
         except StateUnavailable:
             self._miss(evolve(self._missed.get(grant.id, _Missed(grant)), used=used))
             return Balance(None)
+        if (missed := self._missed.get(grant.id)) is not None:  # this was the probe, and what it told is newer
+            self._miss(evolve(missed, used=None))
+        return balance
 
     async def release(self, grant: Grant) -> None:
         """Give the place back, at once or when the shared state is back."""

@@ -30,12 +30,17 @@ local function rate(at)
   return amount and {amount = amount, seconds = seconds, speed = amount / seconds}
 end
 local places, budget = tonumber(ARGV[12]), rate(13)
-local kept = redis.call('HMGET', KEYS[1], 'requests', 'requests_at', 'tokens', 'tokens_at', 'until',
-  'start:' .. ARGV[14], 'spent:' .. ARGV[14])
+local function names(of, at)
+  local rest = of .. ':' .. ARGV[at] .. ':' .. ARGV[at + 1]
+  return rest, 'at:' .. rest
+end
+local r, r_at = names('requests', 8)
+local t, t_at = names('tokens', 10)
+local kept = redis.call('HMGET', KEYS[1], r, r_at, t, t_at, 'until', 'start:' .. ARGV[14], 'spent:' .. ARGV[14])
 for i = 1, 7 do kept[i] = tonumber(kept[i] or '0') end
 if kept[5] <= now then kept = {0, 0, 0, 0, 0, 0, 0} end
-local requests = {name = 'requests', rate = rate(8), units = kept[1], at = kept[2]}
-local tokens = {name = 'tokens', rate = rate(10), units = kept[3], at = kept[4]}
+local requests = {name = 'requests', rate = rate(8), units = kept[1], at = kept[2], key = r, key_at = r_at}
+local tokens = {name = 'tokens', rate = rate(10), units = kept[3], at = kept[4], key = t, key_at = t_at}
 local start, spent = kept[6], kept[7]
 if budget then
   local first = math.floor(now / budget.seconds) * budget.seconds
@@ -53,14 +58,14 @@ local function keep(lease)
   for _, of in ipairs({requests, tokens}) do
     if of.rate then
       ends = math.max(ends, now + (of.rate.amount > 0 and of.units / of.rate.speed or of.rate.seconds))
+      redis.call('HSET', KEYS[1], of.key, text(of.units), of.key_at, text(of.at))
     end
   end
   if budget then
     ends = math.max(ends, start + budget.seconds)
     redis.call('HSET', KEYS[1], 'start:' .. ARGV[14], text(start), 'spent:' .. ARGV[14], text(spent))
   end
-  redis.call('HSET', KEYS[1], 'requests', text(requests.units), 'requests_at', text(requests.at),
-    'tokens', text(tokens.units), 'tokens_at', text(tokens.at), 'until', text(ends))
+  redis.call('HSET', KEYS[1], 'until', text(ends))
   expire(KEYS[1], ends)
   expire(KEYS[2], ends)
 end

@@ -26,10 +26,11 @@ def open_state(
     on_failure: Callable[[str], None] = _ignore,
     now: Callable[[], float] = time.time,
 ) -> State:
-    """Return the state of `url`: ``memory``, ``sqlite:PATH`` or a URL of Redis (``redis://``, ``rediss://``, ``unix://``).
+    """Return the state of `url`: ``memory``, ``sqlite:PATH`` or the URL of a Redis.
 
     `workers` is the number of processes, on all machines, that share the limits; `on_failure` is called with the name
-    of each operation that a shared state did not do. `now`, in Unix seconds, is for the memory. Raises ConfigurationError. Redis may be down at the start.
+    of each operation that a shared state did not do. `now`, in Unix seconds, is for the memory. Redis may be down at
+    the start. Raises ConfigurationError.
     """
     if url == "memory":
         if workers > 1:

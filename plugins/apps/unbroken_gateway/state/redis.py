@@ -4,16 +4,14 @@ A user's keys, ``unbroken:{user}:…``, share one hash tag. They hold names and 
 """
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Any, Final
 
 from attrs import define, field
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from unbroken.errors import ConfigurationError
@@ -21,33 +19,15 @@ from unbroken.errors import ConfigurationError
 from ..values import Allowance, Balance, Cost, Denied, Grant, Principal, Rate, Standing
 from . import DEADLINE, Revocation, StateUnavailable, lua
 from .ledger import shown
+from .pipe import Command, Pipe, connect
 from .revocations import Answers, Revoked, kinds, revocation
 
-T = TypeVar("T")
-CONNECTIONS: Final = 16
-"""The most connections of one worker."""
 NOTED: Final = 10.0
 """Seconds between two entries of a user in the list of users."""
+MOST: Final = 10_000
+"""The most users of whom is remembered when they were entered."""
 USERS: Final = "unbroken:users"
 NOTHING: Final = Cost(requests=0)
-
-
-def _pool(url: str, deadline: float) -> Any:
-    """Return the pool of connections. Raises ConfigurationError, which shows no password."""
-    try:
-        pool: Any = BlockingConnectionPool
-        return pool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=deadline,
-            socket_timeout=deadline,
-            socket_connect_timeout=deadline,
-            protocol=2,  # with this and no name a new connection costs no round trip
-            driver_info=None,
-            retry=Retry(NoBackoff(), 1),  # an idle connection may have been dropped; every operation is idempotent
-        )
-    except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"state: the Redis URL cannot be used: {error}") from None
 
 
 def _limits(allowance: Allowance) -> list[str]:
@@ -67,7 +47,7 @@ class RedisState:
     """Unix seconds in place of the server's, for tests."""
     deadline: float = DEADLINE
     """Seconds that an operation may take."""
-    _client: Any = field(init=False, repr=False)
+    _pipe: Pipe = field(init=False, repr=False)
     _ahead: float | None = field(default=None, init=False)
     """The server's time less our monotonic time."""
     _noted: OrderedDict[str, float] = field(factory=OrderedDict[str, float], init=False, repr=False)
@@ -75,7 +55,10 @@ class RedisState:
     _undoing: set["asyncio.Task[None]"] = field(factory=set["asyncio.Task[None]"], init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._client = Redis.from_pool(_pool(self.url, self.deadline))
+        try:
+            self._pipe = Pipe(connect(self.url, self.deadline), self.deadline)
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(f"state: the Redis URL cannot be used: {error}") from None
 
     async def reserve(self, user: str, allowance: Allowance, cost: Cost, slot_ttl: float) -> Grant | Denied:
         """Reserve a place, requests, tokens and money, or return the denial that lasts longest."""
@@ -89,22 +72,22 @@ class RedisState:
 
     async def beat(self, grant: Grant, slot_ttl: float) -> bool:
         """Renew the lease. Returns False when it has ended."""
-        (answer,) = await self._run(lua.BEAT, grant, NOTHING, slot_ttl)
+        (answer,) = await self._script(lua.BEAT, grant, NOTHING, slot_ttl)
         return bool(answer)
 
     async def settle(self, grant: Grant, used: Cost) -> Balance:
         """Count `used` in place of what the grant has counted so far, up to `KEEP` seconds after its end."""
-        (left,) = await self._run(lua.SETTLE, grant, used)
+        (left,) = await self._script(lua.SETTLE, grant, used)
         return Balance(int(float(left)) if left else None)
 
     async def release(self, grant: Grant) -> None:
         """Give the place back."""
-        await self._run(lua.RELEASE, grant)
+        await self._script(lua.RELEASE, grant)
 
     async def standing(self, user: str, allowance: Allowance) -> Standing:
         """Return what `user` has used."""
         asking = Grant(id="", user=user, allowance=allowance, reserved=NOTHING)
-        streams, requests, tokens, spent = await self._run(lua.STANDING, asking)
+        streams, requests, tokens, spent = await self._script(lua.STANDING, asking)
         return Standing(
             user=user,
             streams=int(streams),
@@ -115,14 +98,14 @@ class RedisState:
 
     async def users(self) -> list[str]:
         """Return at most 1 000 users of whom something counts, or counted some seconds ago."""
-        names: Any = await self._bounded(self._client.zrangebyscore(USERS, self._now(), "+inf", start=0, num=1000))
+        (names,) = await self._run(("ZRANGEBYSCORE", USERS, self._now(), "+inf", "LIMIT", 0, 1000))
         return [name.decode() for name in names]
 
     async def revoke(self, kind: Revocation, value: str, until: float, before: float | None = None) -> None:
         """Revoke until `until`; a later call with the same `kind` and `value` replaces this one."""
         text = f"{until!r} {'' if revocation(kind, until, before).before is None else repr(before)}"
         lasts = max(1, int((until - self._now()) * 1000) + 1)
-        await self._bounded(self._client.set(f"unbroken:revoked:{kind}:{value}", text, px=lasts))
+        await self._run(("SET", f"unbroken:revoked:{kind}:{value}", text, "PX", lasts))
         self._answers.clear()
 
     async def revoked(self, principal: Principal) -> bool:
@@ -138,12 +121,14 @@ class RedisState:
         """Close the connections."""
         for task in list(self._undoing):
             await asyncio.wait([task])
-        await self._client.aclose()
-        await self._client.connection_pool.disconnect()
+        with contextlib.suppress(RedisError):  # a server that is frozen does not hold up the end
+            await self._pipe.aclose()
+            await self._pipe.client.aclose()
+            await self._pipe.client.connection_pool.disconnect()
 
     async def _reserve(self, grant: Grant, slot_ttl: float) -> Grant | Denied:
         await self._note(grant, slot_ttl)
-        limit, *wait = await self._run(lua.RESERVE, grant, grant.reserved, slot_ttl)
+        limit, *wait = await self._script(lua.RESERVE, grant, grant.reserved, slot_ttl)
         return Denied(limit.decode(), float(wait[0])) if wait else grant
 
     async def _undo(self, task: "asyncio.Future[Grant | Denied]") -> None:
@@ -167,24 +152,19 @@ class RedisState:
         if now - self._noted.get(grant.user, 0.0) < NOTED:
             return
         until = now + max(slot_ttl, *(rate.seconds if rate is not None else 0.0 for rate in rates)) + NOTED
-        pipeline = self._client.pipeline(transaction=False)
-        pipeline.zadd(USERS, {grant.user: until}, gt=True)
-        pipeline.zremrangebyscore(USERS, "-inf", now)
-        pipeline.time()
         sent = time.monotonic()
-        *_, (seconds, micros) = await self._bounded(pipeline.execute())
+        (seconds, micros), *_ = await self._run(
+            ("TIME",), ("ZADD", USERS, "GT", until, grant.user), ("ZREMRANGEBYSCORE", USERS, "-inf", now)
+        )
         self._ahead = seconds + micros / 1e6 - sent
         self._noted[grant.user] = now
         self._noted.move_to_end(grant.user)
-        if len(self._noted) > 10_000:
+        if len(self._noted) > MOST:
             self._noted.popitem(last=False)
 
     async def _ask(self, principal: Principal) -> bool:
-        pipeline = self._client.pipeline(transaction=False)
-        pipeline.time()
-        for kind, value in kinds(principal):
-            pipeline.get(f"unbroken:revoked:{kind}:{value}")
-        (seconds, micros), *found = await self._bounded(pipeline.execute())
+        asked = (("GET", f"unbroken:revoked:{kind}:{value}") for kind, value in kinds(principal))
+        (seconds, micros), *found = await self._run(("TIME",), *asked)
         now = self._clock() if self._clock is not None else seconds + micros / 1e6
         for text in found:
             if text is not None:
@@ -199,7 +179,7 @@ class RedisState:
             return self._clock()
         return time.time() if self._ahead is None else time.monotonic() + self._ahead
 
-    async def _run(self, script: lua.Script, grant: Grant, cost: Cost = NOTHING, slot_ttl: float = 0.0) -> Any:
+    async def _script(self, script: lua.Script, grant: Grant, cost: Cost = NOTHING, slot_ttl: float = 0.0) -> Any:
         """Run a script and return its answer. Raises StateUnavailable after `deadline` seconds."""
         sent = time.monotonic()
         tag = f"unbroken:{{{grant.user}}}"
@@ -210,7 +190,7 @@ class RedisState:
             *(grant.id, repr(slot_ttl), str(cost.requests), str(cost.tokens), str(cost.micro_usd)),
             *_limits(grant.allowance),
         ]
-        stamp, *answer = await self._bounded(self._evaluate(script, arguments))
+        stamp, *answer = await self._evaluate(script, arguments)
         self._ahead = float(stamp) - sent
         if answer[0] == b"late":
             raise StateUnavailable("Redis: no answer in time")
@@ -218,13 +198,15 @@ class RedisState:
 
     async def _evaluate(self, script: lua.Script, arguments: list[str]) -> Any:
         try:
-            return await self._client.evalsha(script.sha, 3, *arguments)
+            (answer,) = await self._run(("EVALSHA", script.sha, 3, *arguments))
         except NoScriptError:
-            return await self._client.eval(script.source, 3, *arguments)
+            (answer,) = await self._run(("EVAL", script.source, 3, *arguments))
+        return answer
 
-    async def _bounded(self, operation: Awaitable[T]) -> T:
+    async def _run(self, *commands: Command) -> list[Any]:
         try:
-            async with asyncio.timeout(self.deadline):
-                return await operation
-        except (RedisError, OSError) as error:  # the TimeoutError of asyncio is an OSError
+            return await self._pipe.run(*commands)
+        except NoScriptError:
+            raise
+        except RedisError as error:  # such as a server that is out of memory
             raise StateUnavailable(f"Redis: {type(error).__name__}") from error

@@ -17,6 +17,8 @@ from . import DEADLINE, StateUnavailable
 T = TypeVar("T")
 BATCH: Final = 64
 """The most operations of one transaction."""
+CHECKPOINT: Final = 1000
+"""Transactions after which the log is copied into the file, in a thread of its own because the disk may be slow."""
 OPENING: Final = 5.0
 """Seconds to wait at the start for another process that creates the same file."""
 
@@ -27,6 +29,7 @@ def connect(path: str | Path, schema: str, deadline: float = DEADLINE) -> sqlite
     try:
         _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
         _patiently(lambda: connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;"))
         connection.execute(f"PRAGMA busy_timeout = {int(deadline * 1000)}")
     except BaseException:
@@ -46,6 +49,11 @@ def _patiently(step: Callable[[], object]) -> None:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
             time.sleep(0.01)
+
+
+def _checkpoint(path: str) -> None:
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 @define(eq=False)
@@ -69,6 +77,8 @@ class Writer:
     _jobs: "queue.SimpleQueue[_Job[Any] | None]" = field(factory=queue.SimpleQueue["_Job[Any] | None"], init=False)
     _thread: threading.Thread = field(init=False)
     _closed: bool = field(default=False, init=False)
+    _transactions: int = field(default=0, init=False)
+    _copying: threading.Thread | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._thread = threading.Thread(target=self._serve, name="unbroken-state", daemon=True)
@@ -85,17 +95,27 @@ class Writer:
         if self._closed:
             raise StateUnavailable("the state is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(work, future, writes, undo))
+        job = _Job(work, future, writes, undo)
+        self._jobs.put(job)
         try:
             async with asyncio.timeout(self._deadline):
                 return await future
         except TimeoutError:
-            raise StateUnavailable("SQLite: no answer in time") from None
+            if future.cancelled():
+                raise StateUnavailable("SQLite: no answer in time") from None
+            return future.result()  # it came in the same turn of the loop
+        except asyncio.CancelledError:
+            if not future.cancelled() and future.exception() is None:
+                self._take_back(job, future.result())
+            raise
 
     async def aclose(self) -> None:
         """Finish what is waiting and end the thread."""
         if not self._closed:
             self._closed = True
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._jobs.put(_Job(lambda connection: None, done, writes=False, undo=None))
+            await asyncio.wait([done])  # what must be undone is known when the answers before this one are
             self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -106,6 +126,9 @@ class Writer:
             batch = [job for job in batch if not job.future.cancelled()]
             if batch:
                 self._perform(batch)
+                self._copy()
+        if self._copying is not None:
+            self._copying.join()
         self._connection.close()
 
     def _take(self) -> "tuple[list[_Job[Any]], bool]":
@@ -118,6 +141,15 @@ class Writer:
                 return batch, False
             job = self._jobs.get()
         return batch, True
+
+    def _copy(self) -> None:
+        """Copy the log into the file now and then. A passive checkpoint makes no writer wait."""
+        self._transactions += 1
+        if self._transactions % CHECKPOINT == 0 and (self._copying is None or not self._copying.is_alive()):
+            path = self._connection.execute("PRAGMA database_list").fetchone()[2]
+            copying = threading.Thread(target=_checkpoint, args=(path,), name="unbroken-checkpoint", daemon=True)
+            copying.start()
+            self._copying = copying
 
     def _perform(self, batch: list[_Job[Any]]) -> None:
         error: Exception | None = None
@@ -150,8 +182,13 @@ class Writer:
                     job.future.set_result(job.result)
                 else:
                     job.future.set_exception(error)
-            elif job.undo is not None and job.result is not None and error is None:
-                self._jobs.put(_undoing(job.future.get_loop(), job.undo, job.result))
+            elif error is None:
+                self._take_back(job, job.result)
+
+    def _take_back(self, job: _Job[Any], result: Any) -> None:
+        """Undo what was committed for a caller that has left."""
+        if job.undo is not None and result is not None:
+            self._jobs.put(_undoing(job.future.get_loop(), job.undo, result))
 
 
 def _undoing(

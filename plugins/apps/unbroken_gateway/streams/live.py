@@ -6,13 +6,13 @@ from typing import Final
 
 from unbroken.clock import Clock, SystemClock
 
+from ..frames import Form
 from ..settings import Resume
-from ..values import DialectName
 from . import StreamLog
 from .cursors import Refusal, new_id
 from .producing import OnFailure, Produce, run_producer
 from .reading import Reader, Send
-from .worker import FrameOf, Live, Worker, dialect_of, owner_of, owner_with_dialect, run_task
+from .worker import FrameOf, Live, Worker, form_of, owner_of, owner_with_form, run_task
 from .writing import Writer
 
 BATCH: Final = 0.02
@@ -51,7 +51,7 @@ class Streams:
         produce: Produce,
         *,
         id: str | None = None,
-        dialect: DialectName = "anthropic",
+        form: Form = "messages",
         ttl: float | None = None,
     ) -> str:
         """Open a log of `owner`, run `produce` as a task of the stream, and return the stream's id.
@@ -64,11 +64,11 @@ class Streams:
             raise Draining
         id, worker, settings = id or new_id(), self._worker, self._worker.settings
         lifetime = settings.ttl if ttl is None else ttl
-        stored, lease = owner_with_dialect(owner, dialect), settings.lease
+        stored, lease = owner_with_form(owner, form), settings.lease
         epoch = await worker.log.create(id, stored, lifetime, lease)
         writer = Writer(id=id, log=worker.log, clock=worker.clock, epoch=epoch, lease=lease, batch=self._batch)
         now = worker.clock.monotonic()
-        live = Live(writer=writer, dialect=dialect, unread_since=now, look_at=now + settings.grace / 4)
+        live = Live(writer=writer, form=form, unread_since=now, look_at=now + settings.grace / 4)
         worker.live[id] = live
         producing = run_producer(worker, live, produce, self._on_failure)
         writer.belongs_to(run_task(producing, self._producers))
@@ -87,7 +87,7 @@ class Streams:
         if page.state != "open" and after == page.last:
             return Refusal.END
         name, now = secrets.token_urlsafe(6), self._worker.clock.monotonic()
-        reader = Reader(id=id, dialect=dialect_of(page), after=after, worker=self._worker, name=name, attended=now)
+        reader = Reader(id=id, form=form_of(page), after=after, worker=self._worker, name=name, attended=now)
         try:
             has_place = await self._worker.log.attend(id, name, self._worker.presence, self._worker.settings.readers)
         except BaseException:  # it may have got its place all the same
@@ -113,7 +113,7 @@ class Streams:
         page = await self._worker.log.read(id, 0, 0)
         if page is None or owner != owner_of(page):
             return False
-        closed = await self._worker.log.cancel(id, self._worker.frame_of(dialect_of(page), "cancelled"))
+        closed = await self._worker.log.cancel(id, self._worker.frame_of(form_of(page), "cancelled"))
         if closed and id in self._worker.live:
             self._worker.live[id].writer.take("cancelled")
         return True

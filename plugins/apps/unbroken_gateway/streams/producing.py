@@ -19,7 +19,7 @@ async def run_producer(worker: Worker, live: Live, produce: Produce, on_failure:
     beating = asyncio.ensure_future(_beat(worker, live))
     try:
         await _run(writer, produce, on_failure)
-        await writer.finish(worker.frame_of(live.dialect, "interrupted"))
+        await writer.finish(worker.frame_of(live.form, "interrupted"))
     finally:
         beating.cancel()
         del worker.live[writer.id]
@@ -65,6 +65,6 @@ async def _is_abandoned(worker: Worker, live: Live) -> bool:
             live.unread_since = now
         if now - live.unread_since < grace:
             return False
-        return await log.cancel(id, worker.frame_of(live.dialect, "cancelled"))
+        return await log.cancel(id, worker.frame_of(live.form, "cancelled"))
     except LogUnavailable:
         return False

@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import define, field
 
-from ..values import DialectName
+from ..frames import Form
 from . import LogUnavailable, Page
 from .cursors import Kind
 from .worker import Worker, run_task
@@ -26,8 +26,8 @@ class Reader:
     """One reader of a stream, which has a place among its readers. Serve it once, or let it leave."""
 
     id: str
-    dialect: DialectName
-    """That of the stream's frames."""
+    form: Form
+    """Of the frames of the stream."""
     after: int
     """The number of the last frame that was sent."""
     _worker: Worker = field(alias="worker")
@@ -70,7 +70,7 @@ class Reader:
         while True:
             page = await self._read()
             if isinstance(page, str):
-                return await send(self._worker.frame_of(self.dialect, page), False)
+                return await send(self._worker.frame_of(self.form, page), False)
             if page.frames:
                 text = self._text(page.frames, ids)
                 self.after += len(page.frames)
@@ -83,7 +83,7 @@ class Reader:
             await self._attend()
             if not page.lease and not self._worker.writes(self.id):
                 with contextlib.suppress(LogUnavailable):
-                    await log.bury(self.id, self._worker.frame_of(self.dialect, "interrupted"))
+                    await log.bury(self.id, self._worker.frame_of(self.form, "interrupted"))
                 continue
             silence = spoke + keepalive - clock.monotonic()
             if silence <= 0:

@@ -39,7 +39,7 @@ class Follower:
         known = self._places.get(id)
         self._places[id] = max((after, 0), known or (0, 0))
         self._awaited_at[id] = asyncio.get_running_loop().time()
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
         elif known is None:
             async with commands.pipeline(transaction=False) as pipeline:

@@ -18,20 +18,17 @@ local function renew(epoch, open)
   if open then redis.call('SET', lease, epoch, 'PX', times[2]) else redis.call('DEL', lease) end
 end
 local function add(last, from)
-  local size, first = unpack(redis.call('HMGET', meta, 'size', 'first'))
-  size, first = tonumber(size), tonumber(first)
+  local sizes = redis.call('HMGET', meta, 'size', 'first', 'most')
+  local size, first, most = tonumber(sizes[1]), tonumber(sizes[2]), tonumber(sizes[3])
   for i = from, #ARGV do
     last = last + 1
     redis.call('XADD', log, last .. '-0', 'd', ARGV[i])
     size = size + #ARGV[i]
   end
-  local most = tonumber(redis.call('HGET', meta, 'most'))
-  if size > most then
-    while size > most and first < last do
-      local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-      redis.call('XDEL', log, oldest[1])
-      size, first = size - #oldest[2][2], first + 1
-    end
+  while size > most and first < last do
+    local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+    redis.call('XDEL', log, oldest[1])
+    size, first = size - #oldest[2][2], first + 1
   end
   redis.call('HSET', meta, 'last', last, 'first', first, 'size', size)
   return last
@@ -42,7 +39,6 @@ CREATE: Final = (
     _COMMON
     + """
 if redis.call('EXISTS', meta) == 1 then return 0 end
-redis.call('DEL', log, lease, readers, marks)
 redis.call('HSET', meta, 'owner', ARGV[1], 'ttl', ARGV[2], 'lease', ARGV[3], 'most', ARGV[4],
   'epoch', 1, 'state', 'open', 'first', 1, 'last', 0, 'size', 0)
 renew(1, true)

@@ -1,7 +1,6 @@
 """Encryption of the frames at rest, for any store."""
 
 import base64
-import binascii
 import functools
 import hashlib
 import hmac
@@ -18,7 +17,7 @@ def sealing_key(text: str) -> bytes:
     """Return the key of which `text` is the Base64. Raises ValueError unless it has 32 bytes."""
     try:
         key = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         key = b""
     if len(key) != 32:
         raise ValueError("the encryption key of the resume log must be the Base64 of 32 bytes")

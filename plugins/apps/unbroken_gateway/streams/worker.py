@@ -8,13 +8,13 @@ from attrs import define, field
 
 from unbroken.clock import Clock
 
+from ..frames import Form
 from ..settings import Resume
-from ..values import DialectName
 from . import Page, StreamLog
 from .cursors import Kind
 from .writing import Writer
 
-FrameOf = Callable[[DialectName, Kind], bytes]
+FrameOf = Callable[[Form, Kind], bytes]
 """Makes the terminal frame of a stream that ends by `Kind`."""
 
 
@@ -23,7 +23,7 @@ class Live:
     """A stream whose producer is in this worker."""
 
     writer: Writer
-    dialect: DialectName
+    form: Form
     unread_since: float
     look_at: float
     """When to look next whether another worker has a reader."""
@@ -61,9 +61,9 @@ def run_task(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) ->
     return task
 
 
-def owner_with_dialect(owner: str, dialect: DialectName) -> str:
-    """Return what the log keeps as the owner: any worker must be able to end the stream in its dialect."""
-    return f"{dialect} {owner}"
+def owner_with_form(owner: str, form: Form) -> str:
+    """Return what the log keeps as the owner: any worker must be able to end the stream in its form."""
+    return f"{form} {owner}"
 
 
 def owner_of(page: Page) -> str:
@@ -71,6 +71,6 @@ def owner_of(page: Page) -> str:
     return page.owner.partition(" ")[2]
 
 
-def dialect_of(page: Page) -> DialectName:
-    """Return the dialect of the frames of a log."""
-    return cast("DialectName", page.owner.partition(" ")[0])
+def form_of(page: Page) -> Form:
+    """Return the form of the frames of a log."""
+    return cast("Form", page.owner.partition(" ")[0])

@@ -36,12 +36,13 @@ class Writer:
     _seq: int = field(default=1, init=False)
     _end: StreamState | None = field(default=None, init=False)
     _closed: bool = field(default=False, init=False)
+    _told: bool = field(default=False, init=False)
     _waiting: list[bytes] = field(factory=list[bytes], init=False)
     _under_way: tuple[list[bytes], StreamState | None] | None = field(default=None, init=False)
     _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False)
     _timer: asyncio.TimerHandle | None = field(default=None, init=False)
     _flushing: asyncio.Task[None] | None = field(default=None, init=False)
-    _producer: asyncio.Task[None] | None = field(default=None, init=False)
+    _producer: asyncio.Task[None] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._renewed = self._clock.monotonic()
@@ -58,15 +59,19 @@ class Writer:
         A log that does not answer is asked again as long as the lease holds. Raises Fenced when the stream has ended or
         was taken away, and LogUnavailable when the lease is over: then the producer must close its upstream.
         """
-        if self.ended or self.reason is not None:
-            raise Fenced
-        self._waiting.extend(frames)
-        self._end = end
-        seconds = self._flushed + self._batch - self._clock.monotonic()
-        if end is not None or seconds <= 0 or len(self._waiting) >= MOST:
-            await self._flush()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._flush_later)
+        try:
+            if self.ended or self.reason is not None:
+                raise Fenced
+            self._waiting.extend(frames)
+            self._end = end
+            seconds = self._flushed + self._batch - self._clock.monotonic()
+            if end is not None or seconds <= 0 or len(self._waiting) >= MOST:
+                await self._flush()
+            elif self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(seconds, self._flush_later)
+        except (Fenced, LogUnavailable):
+            self._told = True
+            raise
 
     async def finish(self, frame: bytes) -> None:
         """Give the stream an end if it has none: `frame`, with an error. Does nothing to one that was taken away."""
@@ -97,12 +102,11 @@ class Writer:
             self._renewed = now
 
     def take(self, reason: Kind) -> None:
-        """Take the stream from its producer and cancel that, unless it has ended."""
-        if self.ended:
+        """Take the stream from its producer and cancel that, unless it has ended or knows by an error already."""
+        if self.ended or self._told:
             return
         self.reason = self.reason or reason
-        if self._producer is not None:
-            self._producer.cancel()
+        self._producer.cancel()
 
     def belongs_to(self, producer: "asyncio.Task[None]") -> None:
         """Note the task to cancel when the stream is taken away."""
@@ -137,6 +141,7 @@ class Writer:
                 self._closed = end is not None
 
     async def _append(self, frames: list[bytes], end: StreamState | None) -> None:
+        give_up = self._clock.monotonic() + self._lease
         while True:
             started = self._clock.monotonic()
             try:
@@ -147,7 +152,7 @@ class Writer:
                 await self._learn_why()
                 raise Fenced from None
             except LogUnavailable:
-                if self._lost():
+                if self._lost() or self._clock.monotonic() >= give_up:
                     self.reason = self.reason or "unavailable"
                     raise
             await self._clock.asleep(RETRY)

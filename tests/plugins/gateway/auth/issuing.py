@@ -19,7 +19,7 @@ ISSUER = "https://id.example.com"
 AUDIENCE = "gateway"
 URL = "https://id.example.com/jwks"
 NOW = 1_700_000_000
-SECRET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-"
+SECRET = "q7Zk2mVw9sLxT4bYhN8cRfJ3gPdA6uEo1iQy5tWzKXMpB0vHnSrGlFaCjDeIkUO+"
 PLANS = {"free": Plan(name="free", models=("*",)), "paid": Plan(name="paid", models=("*",))}
 ALGORITHMS = get_default_algorithms()
 LIFETIME = 600

@@ -9,12 +9,11 @@ import pytest
 from unbroken import NetworkError
 from unbroken.testing import STALL, Answer
 from unbroken_gateway.auth import authenticator
-from unbroken_gateway.auth._problems import no_credential, unavailable
 from unbroken_gateway.auth.authenticator import Authenticator
 from unbroken_gateway.auth.fetching import DEADLINE, MAX_DOCUMENT
 from unbroken_gateway.auth.jwks import COOLDOWN, FRESH, STALE
 from unbroken_gateway.auth.key_set import MAX_KEYS
-from unbroken_gateway.errors import Problem
+from unbroken_gateway.errors import Problem, no_credential, unavailable
 from unbroken_gateway.values import Principal
 
 from .conftest import JSON, Door, document, knock
@@ -170,7 +169,8 @@ def rotate(door: Door, steps: list[tuple[float, Answer]], ask: Callable[[float],
     async def visit(made: Authenticator) -> list[Any]:
         seen: list[Any] = []
         for second in range(int(end)):
-            door.answer = lambda request: [answer for at, answer in steps if at <= second][-1]
+            now = [answer for at, answer in steps if at <= second][-1]
+            door.answer = lambda request, now=now: now
             seen += [await knock(made, bearer(each)) for each in ask(second)]
             await asyncio.sleep(1.0)
         return seen

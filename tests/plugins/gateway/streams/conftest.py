@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from unbroken_gateway.settings import Resume
 from unbroken_gateway.streams import StreamLog
 from unbroken_gateway.streams.opening import open_log
 
-from .redis_for_streams import RedisServer, start_redis
+from ....redis_server import RedisServer
 
 PATIENT = 60.0
 """The deadline of an operation in tests that are not about it: a loaded machine fails none."""
@@ -78,14 +78,6 @@ async def pass_time(url: str, seconds: float) -> None:
         async for key in client.scan_iter(match="unbroken:*:readers"):
             for name, until in await client.zrange(key, 0, -1, withscores=True):
                 await client.zadd(key, {name: until - seconds * 1000})
-
-
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[RedisServer]:
-    """One server for all tests of a process."""
-    server = start_redis()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])

@@ -1,6 +1,7 @@
 """Readers whose connection is cut at seeded places, between and inside events, and who come back to another worker."""
 
 import asyncio
+import itertools
 import os
 import random
 import re
@@ -23,8 +24,8 @@ EVENT = re.compile(rb"(?:: keepalive\n)*id: (\S+)\ndata: (\d+|end)\n\n")
 OWNER = "issuer|alice"
 
 
-def frame_of(dialect: str, kind: Kind) -> bytes:
-    return f"event: error\ndata: {dialect} {kind}\n\n".encode()
+def frame_of(form: str, kind: Kind) -> bytes:
+    return f"event: error\ndata: {form} {kind}\n\n".encode()
 
 
 def streams(log: StreamLog, failures: list[Any] | None = None, **settings: Any) -> Streams:
@@ -44,23 +45,27 @@ class Client:
     def __init__(self) -> None:
         self.cursor: str | None = None
         self.got: list[bytes] = []
-        self.ended = False
         self._rest = b""
 
-    def connect(self, most: int | None) -> Callable[[bytes, bool], Awaitable[None]]:
-        """Return a `send` of a new connection, which is cut after `most` bytes."""
+    def connect(
+        self, most: int | None, sends: int | None = None, cancel: Callable[[], object] = print
+    ) -> Callable[[bytes, bool], Awaitable[None]]:
+        """Return a `send` of a new connection, which is cut after `most` bytes or cancelled after so many sends."""
         self._rest, left = b"", most
 
         async def send(data: bytes, more: bool) -> None:
-            nonlocal left
+            nonlocal left, sends
             part = data if left is None else data[:left]
             self._take(part)
             if left is not None:
                 left -= len(part)
                 if left <= 0:
                     raise Cut
+            if sends is not None:
+                sends -= 1
+                if sends == 0:
+                    cancel()
             await asyncio.sleep(0)
-            self.ended = not more
 
         return send
 
@@ -93,23 +98,30 @@ async def one_reading(worker: Streams, id: str, client: Client, kind: str, chanc
     """Connect with the cursor, be cut, and return how it ended."""
     place = parse_cursor(id, client.cursor)
     assert isinstance(place, int)
-    send = client.connect(chance.randint(0, 150) if kind == "bytes" else None)
+    most = chance.randint(0, 150) if kind == "bytes" else None
+    sends = chance.randint(1, 3) if kind == "sent" else None
+    serving: asyncio.Future[object]
+    send = client.connect(most, sends, lambda: serving.cancel())
     serving = asyncio.ensure_future(worker.serve(id, OWNER, place, send, keepalive=0.005))
-    if kind == "cancel":
-        await asyncio.sleep(chance.random() * 0.004)
+    if kind == "turns":
+        for _ in range(chance.randint(0, 100)):
+            await asyncio.sleep(0)
         serving.cancel()
     (answer,) = await asyncio.gather(serving, return_exceptions=True)
     return answer
 
 
-async def read_with_cuts(workers: list[Streams], seed: int, cuts: int = CUTS_OF_A_STREAM) -> None:
-    """Start one stream, cut its reader `cuts` times, and see that it got each event once and in order."""
+async def read_with_cuts(workers: list[Streams], seed: int) -> int:
+    """Start one stream, cut its reader again and again, and see that it got each event once and in order.
+
+    Returns how many readings were cut.
+    """
     chance = random.Random(seed)
     count = chance.randint(20, 60)
     id = await chance.choice(workers).start(OWNER, producer(count, chance))
-    client = Client()
-    for turn in range(cuts + 1):
-        kind = "none" if turn == cuts else chance.choice(("bytes", "bytes", "cancel"))
+    client, cuts = Client(), 0
+    for turn in range(CUTS_OF_A_STREAM + 1):
+        kind = "none" if turn == CUTS_OF_A_STREAM else chance.choice(("bytes", "bytes", "sent", "turns"))
         answer: object = Refusal.CROWDED
         while answer is Refusal.CROWDED:  # the readers before it are on their way out
             answer = await one_reading(chance.choice(workers), id, client, kind, chance)
@@ -117,20 +129,22 @@ async def read_with_cuts(workers: list[Streams], seed: int, cuts: int = CUTS_OF_
             assert answer is None or answer is Refusal.END or isinstance(answer, Cut | asyncio.CancelledError)
         else:
             assert isinstance(answer, Cut | asyncio.CancelledError), answer
+        cuts += isinstance(answer, Cut | asyncio.CancelledError)
     assert client.got == [b"%d" % number for number in range(1, count + 1)] + [b"end"]
+    return cuts
 
 
 async def survive_cuts(logs: list[StreamLog], cuts: int, seed: int = 0) -> int:
     """Read so many streams that there are at least `cuts` cuts, over two workers. Returns how many there were."""
     workers = [streams(log) for log in logs]
-    seeds = iter(range(seed, seed + -(-cuts // CUTS_OF_A_STREAM)))
+    seeds = itertools.count(seed)
     done = 0
 
     async def one_after_another() -> None:
         nonlocal done
-        for each in seeds:
-            await read_with_cuts(workers, each)
-            done += CUTS_OF_A_STREAM
+        while done < cuts:
+            made = await read_with_cuts(workers, next(seeds))
+            done += made
 
     async with asyncio.timeout(HANG_SECONDS):
         async with asyncio.TaskGroup() as group:

@@ -89,7 +89,7 @@ def with_ids(id: str, *frames: bytes) -> bytes:
 
 
 def error(kind: str) -> bytes:
-    return b"event: error\ndata: anthropic %b\n\n" % kind.encode()
+    return b"event: error\ndata: messages %b\n\n" % kind.encode()
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["same-worker", "other-worker"])
@@ -297,7 +297,7 @@ def test_a_dead_producer_is_buried_within_lease_and_one_second(house: House) -> 
 
     async def test() -> None:
         id = new_id()
-        await house.log.create(id, f"anthropic {OWNER}", 600, LEASE)
+        await house.log.create(id, f"messages {OWNER}", 600, LEASE)
         await house.log.append(id, 1, 1, [frame(1)])
         began = house.clock.monotonic()
         sinks = [Sink(house.clock) for _ in range(3)]
@@ -346,6 +346,7 @@ def test_a_zombie_that_writes_is_fenced(house: House) -> None:
             await writer.write([frame(2)])
         with pytest.raises(Fenced):
             await writer.write([frame(3)])
+        await asyncio.sleep(LEASE)  # settles its accounts: no beat cancels what was told by an error
         told.append(writer.reason)
 
     async def test() -> None:
@@ -375,11 +376,95 @@ def test_a_zombies_batch_is_fenced_and_cancels_it(house: House) -> None:
     house.run(test)
 
 
+def test_a_batch_that_finds_no_store_ends_the_producer_though_its_beats_do(house: House) -> None:
+    reasons: list[Any] = []
+    fault = Unavailable(house, "append")
+
+    async def produce(writer: Writer) -> None:
+        await writer.write([frame(1)])
+        await writer.write([frame(2)])  # waits for others
+        fault.on = True
+        try:
+            await silent(writer)
+        finally:
+            reasons.append(writer.reason)
+
+    async def test() -> None:
+        await house.here.start(OWNER, produce)
+        began = house.clock.monotonic()
+        await house.here.drain()
+        assert house.clock.monotonic() - began <= LEASE + 1
+        assert reasons == ["unavailable"]
+
+    house.run(test)
+
+
+def test_a_producer_that_writes_its_end_while_a_batch_is_fenced_is_told_once(house: House) -> None:
+    append = house.log.append
+    told: list[Any] = []
+
+    async def slow(id: str, *arguments: Any) -> int:
+        if arguments[1] > 1:
+            await asyncio.sleep(0.1)
+        return await append(id, *arguments)
+
+    async def produce(writer: Writer) -> None:
+        await writer.write([frame(1)])
+        await writer.write([frame(2)])  # waits for others
+        await asyncio.sleep(0.05)
+        await house.log.cancel(writer.id, error("cancelled"))
+        try:
+            await writer.write([frame(3)], "done")
+        except Fenced:
+            await asyncio.sleep(1)  # settles its accounts
+            told.append(writer.reason)
+
+    async def test() -> None:
+        house.log.append = slow  # type: ignore[method-assign]
+        id = await house.here.start(OWNER, produce)
+        await house.here.drain()
+        assert told == ["cancelled"]
+        assert (await house.page(id)).frames == (frame(1), error("cancelled"))
+
+    house.run(test)
+
+
+def test_what_waits_is_dropped_with_a_cancelled_stream(house: House) -> None:
+    async def produce(writer: Writer) -> None:
+        await writer.write([frame(1)])
+        await writer.write([frame(2)])  # waits for others
+        await silent(writer)
+
+    async def test() -> None:
+        id = await house.here.start(OWNER, produce)
+        await asyncio.sleep(0)
+        assert await house.here.cancel(id, OWNER)
+        await house.here.drain()
+        assert (await house.page(id)).frames == (frame(1), error("cancelled"))
+
+    house.run(test)
+
+
+def test_grace_waits_for_a_log_that_cannot_say_whether_there_are_readers(house: House) -> None:
+    fault = Unavailable(house, "read")
+
+    async def test() -> None:
+        id = await house.here.start(OWNER, silent)
+        fault.on = True
+        await asyncio.sleep(GRACE * 2)
+        fault.on = False
+        assert (await house.page(id)).state == "open"
+        await house.here.drain()
+        assert (await house.page(id)).state == "cancelled"
+
+    house.run(test)
+
+
 def test_a_store_that_went_back_in_time_fences_the_writer(house: House) -> None:
     async def produce(writer: Writer) -> None:
         await writer.write([frame(1), frame(2)])
         await house.log.delete(writer.id)
-        await house.log.create(writer.id, f"anthropic {OWNER}", 600, LEASE)
+        await house.log.create(writer.id, f"messages {OWNER}", 600, LEASE)
         with pytest.raises(Fenced):
             await writer.write([frame(3)], "done")
 
@@ -394,13 +479,17 @@ def test_a_store_that_went_back_in_time_fences_the_writer(house: House) -> None:
 def test_a_local_reader_does_not_bury_the_stream_of_its_own_worker(house: House) -> None:
     """The event loop stood still for longer than the lease."""
 
+    beat = house.log.beat
+
+    async def late(id: str, epoch: int) -> bool:
+        await asyncio.sleep(LEASE * 3)
+        return await beat(id, epoch)
+
     async def test() -> None:
-        id = await house.here.start(OWNER, ticking(9))
+        house.log.beat = late  # type: ignore[method-assign]
+        id = await house.here.start(OWNER, ticking(9, LEASE * 1.5))
         sink = Sink(house.clock)
-        reading = asyncio.create_task(house.here.serve(id, OWNER, 0, sink, keepalive=15))
-        await asyncio.sleep(1.5)
-        house.clock.advance(LEASE * 2)
-        await reading
+        await house.here.serve(id, OWNER, 0, sink, keepalive=600)
         assert sink.data == with_ids(id, *map(frame, range(1, 10)))
 
     house.run(test)
@@ -696,11 +785,11 @@ def test_cursors_are_read_strictly(text: str | None, answer: object) -> None:
     assert parse_cursor(id, format_cursor(id, 5)) == 5
 
 
-def test_the_terminal_frame_is_in_the_dialect_of_the_stream_in_any_worker(house: House) -> None:
+def test_the_terminal_frame_has_the_form_of_the_stream_in_any_worker(house: House) -> None:
     async def test() -> None:
-        id = await house.here.start(OWNER, silent, dialect="openai", ttl=50)
+        id = await house.here.start(OWNER, silent, form="responses", ttl=50)
         assert await house.there.cancel(id, OWNER)
-        assert (await house.page(id)).frames == (frame_of("openai", "cancelled"),)
+        assert (await house.page(id)).frames == (frame_of("responses", "cancelled"),)
         await asyncio.sleep(51)
         assert await house.log.read(id, 0) is None
 

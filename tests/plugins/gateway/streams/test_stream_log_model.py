@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from unbroken_gateway.streams import Fenced, Page, StreamLog
 
+from ....redis_server import RedisServer
 from .conftest import Store
-from .redis_for_streams import RedisServer
 
 T = TypeVar("T")
 IDS = st.sampled_from(["A" * 24, "B" * 24])
@@ -230,4 +230,4 @@ def machine(request: pytest.FixtureRequest) -> Iterator[type[Machine]]:
 
 
 def test_every_store_does_what_the_model_does(machine: type[Machine]) -> None:
-    run_state_machine_as_test(machine, settings=settings(max_examples=30, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=25, deadline=None))

@@ -20,7 +20,7 @@ async def desk(clock: FakeClock, frames: int = 9) -> tuple[Tickets, Tickets, str
     """Two workers with one secret, and a ticket of the first."""
     log = MemoryLog(4_000_000, clock)
     for id in (ID, OTHER):
-        await log.create(id, f"anthropic {OWNER}", 600, 5)
+        await log.create(id, f"messages {OWNER}", 600, 5)
         await log.append(id, 1, 1, [b"x"] * frames)
     here, there = (Tickets(log, b"secret", 60, clock) for _ in range(2))
     ticket = await here.issue(ID, OWNER, ORIGIN)

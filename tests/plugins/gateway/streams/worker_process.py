@@ -10,8 +10,6 @@ from unbroken_gateway.streams.writing import Writer
 
 from .cuts import OWNER, frame_of
 
-LEASE = 1.0
-
 
 async def produce(writer: Writer) -> None:
     number = 0
@@ -21,12 +19,12 @@ async def produce(writer: Writer) -> None:
             await writer.write([b"data: %d\n\n" % number])
             await asyncio.sleep(0.01)
     finally:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # one is told once: no cancellation comes after the error
         print(writer.reason, flush=True)
 
 
-async def main(url: str) -> None:
-    settings = Resume(lease=LEASE, grace=600)
+async def main(url: str, lease: float) -> None:
+    settings = Resume(lease=lease, grace=600)
     log = open_log(url, settings, deadline=60)
     streams = Streams(log, settings, frame_of, on_failure=print)
     print(await streams.start(OWNER, produce), flush=True)
@@ -35,4 +33,4 @@ async def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(sys.argv[1], float(sys.argv[2])))

@@ -1,0 +1,131 @@
+"""`unbroken audit` reads the file of a gateway, and prints nothing that a terminal would obey."""
+
+import json
+import re
+import sys
+import types
+
+import pytest
+
+from unbroken import ConfigurationError, Problem
+from unbroken_gateway.settings import AuditSettings, Settings
+
+from ..operator import ended, started
+
+HOSTILE = "evil\x1b[2J\u202e\nname"
+
+
+@pytest.fixture
+def settings(monkeypatch, path):
+    """The settings that any configuration has; what it was asked for is kept."""
+    asked = []
+
+    def load(config, environ):
+        asked.append(config)
+        if config is not None and config.name == "bad.toml":
+            raise ConfigurationError.of(Problem("gateway.audit.path", "must be a text\x1b[2J"))
+        return Settings(audit=AuditSettings(path=None if config and config.name == "memory.toml" else str(path)))
+
+    module = types.ModuleType("unbroken_gateway.loading")
+    module.load = load
+    monkeypatch.setitem(sys.modules, "unbroken_gateway.loading", module)
+    return asked
+
+
+@pytest.fixture
+def calls(make, settings):
+    """A gateway that runs, with three calls."""
+    calls = make()
+    calls.start(started("r1", prompt=b'{"model":"m"}', client_request_id="theirs"))
+    calls.end(ended("r1", input_tokens=1200, output_tokens=34, micro_usd=4100, attempts=2))
+    calls.start(started("r2", user="keys|bob", model=HOSTILE))
+    calls.end(ended("r2", ending="failed", status=502, error="ServerError", estimated_tokens=7))
+    calls.start(started("r3"))
+    return calls
+
+
+def test_tail_prints_a_table_the_newest_last(invoke, calls):
+    """With what was counted, an estimate where nothing was, and nothing for what is under way."""
+    result = invoke("audit", "tail")
+    assert result.exit_code == 0
+    heading, *lines = result.stdout.splitlines()
+    assert heading.split() == ["when", "ending", "status", "user", "model", "tokens", "USD", "seconds", "request"]
+    assert [line.split()[-1] for line in lines] == ["r1", "r2", "r3"]
+    assert "success" in lines[0]
+    assert "1234" in lines[0]
+    assert "0.0041" in lines[0]
+    assert "~7" in lines[1]
+    assert "started" in lines[2]
+    assert "\x1b" not in result.stdout
+    assert "evil\ufffd[2J\ufffd\ufffdname" in result.stdout
+
+
+def test_limit_is_the_most_calls(invoke, calls):
+    assert len(invoke("audit", "tail", "-n", "1").stdout.splitlines()) == 2
+
+
+def test_json_is_one_line_per_call(invoke, calls):
+    """Without prompts."""
+    lines = [json.loads(line) for line in invoke("audit", "tail", "--json").stdout.splitlines()]
+    assert [line["request_id"] for line in lines] == ["r1", "r2", "r3"]
+    assert lines[1]["model"] == HOSTILE
+    assert "prompt" not in lines[0]
+
+
+def test_user_prints_the_calls_of_one_user(invoke, calls):
+    lines = invoke("audit", "user", "bob", "--json").stdout.splitlines()
+    assert [json.loads(line)["request_id"] for line in lines] == ["r2"]
+
+
+@pytest.mark.parametrize("id", ["r1", "theirs"])
+def test_show_prints_everything_about_a_call(invoke, calls, id):
+    """The prompt, too, where the settings kept it."""
+    result = invoke("audit", "show", id)
+    assert result.exit_code == 0
+    printed = dict(line.split(maxsplit=1) for line in result.stdout.splitlines() if line)
+    assert printed["user"] == "keys|alice"
+    assert printed["started_at"] == "2027-01-15 08:00:00"
+    assert printed["prompt"] == '{"model":"m"}'
+    assert json.loads(invoke("audit", "show", id, "--json").stdout)["prompt"] == '{"model":"m"}'
+
+
+def test_show_exits_with_1_when_there_is_no_such_call(invoke, calls):
+    result = invoke("audit", "show", "x\x1b[2J")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "there is no call with the id x\ufffd[2J\n")
+
+
+def test_config_names_the_configuration(invoke, calls, settings, tmp_path):
+    invoke("audit", "tail", "--config", str(tmp_path / "gateway.toml"))
+    assert settings == [tmp_path / "gateway.toml"]
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("bad.toml", "  - gateway.audit.path: must be a text\ufffd[2J"),
+        ("memory.toml", "keeps its audit in memory"),
+        ("nothing.toml", "unable to open database file"),
+    ],
+)
+def test_what_cannot_be_read_is_exit_code_2(invoke, settings, config, reason):
+    """A reason on standard error, and no traceback. No file is created."""
+    result = invoke("audit", "tail", "--config", config)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert reason in result.stderr
+
+
+def test_without_a_command_there_is_help(invoke):
+    result = invoke("audit")
+    assert all(name in result.stdout + result.stderr for name in ("tail", "show", "user"))
+
+
+def test_on_a_narrow_terminal_ids_are_folded_not_cut(calls, monkeypatch, capsys):
+    """They are there to be copied."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "85")
+    from unbroken_gateway.commands.audit import _table
+
+    _table(calls.tail())
+    printed = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert max(map(len, printed.splitlines())) <= 85
+    assert "…" not in printed
