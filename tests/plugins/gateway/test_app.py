@@ -256,7 +256,7 @@ def test_s20_only_the_lists_of_headers_go_through(form: str, stream: bool) -> No
         assert got.status == 200
         (request,) = world.upstream.requests
         names = {name.lower() for name, _ in request.headers.items_raw}
-        allowed = {"accept", "accept-encoding", "cache-control", "content-type", "user-agent"}
+        allowed = {"accept", "accept-encoding", "cache-control", "content-type", "user-agent", "idempotency-key"}
         own = (
             {"anthropic-version", "anthropic-beta", "x-api-key"}
             if form == "messages"

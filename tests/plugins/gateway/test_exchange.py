@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.plugins.gateway.world import BODIES, ROUTES, World, paused, play, streamed
+from tests.plugins.gateway.world import BODIES, ROUTES, TOKEN, World, paused, play, streamed
 
 from unbroken.testing import STALL, Answer
 from unbroken_gateway.settings import Resume
@@ -154,11 +154,12 @@ def test_a_server_whose_receive_fails_is_a_client_that_left() -> None:
             "method": "POST",
             "path": "/v1/messages",
             "query_string": b"",
+            "client": ("127.0.0.1", 1),
             "headers": [
                 (b"host", b"localhost"),
                 (b"content-length", b"10"),
                 (b"content-type", b"application/json"),
-                (b"authorization", b"Bearer development-token-0123456789-0123456789"),
+                (b"authorization", f"Bearer {TOKEN}".encode()),
             ],
         }
         await world.gateway(scope, receive, send)
