@@ -3,12 +3,11 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from unbroken import ConfigurationError
+from ._complaints import complain
 
 UNUSABLE = 2
 """Exit code: bad usage, bad configuration, or a package that is missing."""
@@ -43,12 +42,7 @@ def serve(
     try:
         run(config=config, listen=listen, admin_listen=admin_listen, workers=workers, as_json=as_json)
     except ConfigurationError as error:
-        _complain(error, trial=config is None and not os.environ.get("UNBROKEN_GATEWAY_CONFIG"))
+        complain(error)
+        if config is None and not os.environ.get("UNBROKEN_GATEWAY_CONFIG"):
+            sys.stderr.write("Without --config the gateway is a trial for this machine, with one worker.\n")
         raise typer.Exit(UNUSABLE) from None
-
-
-def _complain(error: "ConfigurationError", *, trial: bool) -> None:
-    lines = [str(problem) for problem in error.problems] or error.message.splitlines()
-    sys.stderr.write("The configuration cannot be used:\n" + "".join(f"  - {line}\n" for line in lines))
-    if trial:
-        sys.stderr.write("Without --config the gateway is a trial for this machine, with one worker.\n")

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from ..auth.local_secrets import with_secrets
 from ..checks import checked
-from ..loading import development, load
+from ..loading import CONFIG_VARIABLE, development, load
 from ..services import Services
 from ..settings import Settings
 from .listening import bind, url_of
@@ -26,7 +26,9 @@ def run(
 ) -> None:
     """Serve until a signal ends it. Raises ConfigurationError."""
     with ExitStack() as stack:
-        if config is None and "UNBROKEN_GATEWAY_CONFIG" not in os.environ:
+        if config is None and os.environ.get(CONFIG_VARIABLE):
+            config = Path(os.environ[CONFIG_VARIABLE])
+        if config is None:
             from unbroken_faults import FaultServer
 
             model = stack.enter_context(FaultServer())
