@@ -34,11 +34,6 @@ class Route:
     """What is appended to the URL of an upstream; empty where none is asked."""
 
     @property
-    def creates(self) -> bool:
-        """Whether a model answers, so that tokens of output are used."""
-        return self.form is not None
-
-    @property
     def allow(self) -> str:
         """The value of ``Allow``."""
         return ", ".join(self.methods)
@@ -61,8 +56,6 @@ ROUTES: Final = (
     Route(name="live", path="/health/live", methods=_READ),
     Route(name="ready", path="/health/ready", methods=_READ),
 )
-TARGETS: Final = {route.path: route for route in ROUTES if route.creates}
-"""The routes that an alias may name."""
 _STREAM: Final = re.compile(r"(/v1/streams/)([A-Za-z0-9_-]{24})(/ticket)?")
 _PREFIX: Final = "/v1/streams/"
 
