@@ -23,7 +23,7 @@ BASE: Final = """
 [gateway]
 listen = "127.0.0.1:0"
 admin_listen = "127.0.0.1:0"
-max_body = "1 MiB"
+{limits}
 {gateway}
 [gateway.cors]
 origins = {origins}
@@ -110,10 +110,13 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def running(place: Path, name: str = "open", origins: tuple[str, ...] = ()) -> Iterator[Gateway]:
-    """Start a gateway of `CONFIGURATIONS` in front of a fault server of its own, both stopped in the end."""
+def running(place: Path, name: str = "open", origins: tuple[str, ...] = (), **more: str) -> Iterator[Gateway]:
+    """Start a gateway of `CONFIGURATIONS` in front of a fault server of its own, both stopped in the end.
+
+    `more` is added to the configuration: to the tables ``gateway`` and ``plan``; ``limits`` replaces that of bodies.
+    """
     with FaultServer() as upstream:
-        additions = {"gateway": "", "plan": "", **CONFIGURATIONS[name]}
+        additions = {"gateway": "", "plan": "", "limits": 'max_body = "1 MiB"', **CONFIGURATIONS[name], **more}
         file = place / "gateway.toml"
         text = BASE.format(upstream=upstream.url, origins=json.dumps(origins), place=place, **additions)
         file.write_text(text, "utf-8")

@@ -141,21 +141,22 @@ class _Job:
             cancelled = isinstance(error, asyncio.CancelledError)
             await call.place.leave(self._ending if cancelled else "failed", 0 if cancelled else 503, error="streams")
             raise
-        await self._opened(opened)
-        await follow(services, self.exchange, self.snapshot.settings, id, user, 0, counted=True)
+        try:
+            await self._opened(opened)
+            await follow(services, self.exchange, self.snapshot.settings, id, user, 0, counted=True)
+        except BaseException:
+            if not self.exchange.status:  # no client knows of the stream
+                await asyncio.shield(services.background(self._forget()))
+            raise
 
     async def _opened(self, opened: "asyncio.Future[Problem | None]") -> None:
-        """Wait for content or for `open_after`. A stream without a head is removed: no client knows of it."""
-        try:
-            await asyncio.wait((opened,), timeout=self.snapshot.settings.open_after or None)
-            if not opened.done():
-                opened.set_result(None)
-            problem = opened.result()
-            if problem is not None:
-                raise Refused(problem, counted=True)
-        except BaseException:
-            await asyncio.shield(self.services.background(self._forget()))
-            raise
+        """Wait for content or for `open_after`. Raises Refused for a stream that fails before."""
+        await asyncio.wait((opened,), timeout=self.snapshot.settings.open_after or None)
+        if not opened.done():
+            opened.set_result(None)
+        problem = opened.result()
+        if problem is not None:
+            raise Refused(problem, counted=True)
 
     async def _forget(self) -> None:
         with suppress(LogUnavailable):

@@ -169,15 +169,20 @@ class Services:
         return True
 
     def failed(self, error: Error, problem: Problem) -> None:
-        """Log the failure of an upstream, with what the client is not told."""
+        """Log the failure of an upstream, with what the client is not told.
+
+        The words of the upstream, behind the first colon, stay out of it: they may repeat a prompt or a key.
+        """
         if problem.alert:
             self.traffic.alert(problem, request_id=error.request_id or "")
         logger.log(
             logging.ERROR if problem.alert else logging.WARNING,
-            "%s: %s: %s",
+            "%s: %s: %s [request %s, upstream's %s]",
             problem.name,
             type(error).__name__,
-            error,
+            error.message.partition(": ")[0],
+            error.request_id,
+            error.response_id,
         )
 
     async def _ended(self) -> None:

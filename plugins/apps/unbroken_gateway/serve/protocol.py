@@ -45,6 +45,9 @@ class BoundedHead(HttpToolsProtocol):
         scope: Any = self.scope
         scope["extensions"] = {ABORT: self.transport.abort}
         super().on_headers_complete()
+        # RFC 9112 §3.2.2: of an absolute target the host counts, not that of the Host header. There is no use for one.
+        if not self.url.startswith(b"/"):
+            scope["raw_path"] = self.url
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the deadline."""
