@@ -2,10 +2,11 @@
 
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
-from importlib import resources
+from importlib import metadata, resources
 
 import unbroken
 from unbroken.registry import DIALECTS, PLUGINS, discover
@@ -15,6 +16,14 @@ BODY = {"model": "m", "max_tokens": 16, "stream": True, "messages": [{"role": "u
 
 assert "site-packages" in unbroken.__file__, f"not the wheel: {unbroken.__file__}"
 assert (pathlib.Path(unbroken.__file__).parent / "py.typed").is_file()
+# S34-wheel: the packages, their metadata and the command; nothing that Python runs by itself.
+installed = metadata.files("unbroken") or []
+tops = {file.parts[0] for file in installed}
+assert {"unbroken", "unbroken_gateway"} <= tops, tops
+assert all(top == ".." or re.fullmatch(r"unbroken(_\w+|-[\w.]+\.dist-info)?", top) for top in tops), tops
+assert [file.name for file in installed if file.parts[0] == ".."] == ["unbroken"]
+assert not [file for file in installed if file.suffix == ".pth"]
+
 plugins = {found.name for found in discover(PLUGINS)}
 dialects = {found.name for found in discover(DIALECTS)}
 assert {"logging", "retry", "timeout", "acme-stamp"} <= plugins, plugins

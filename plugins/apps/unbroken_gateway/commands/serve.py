@@ -37,8 +37,11 @@ def serve(
     """
     from unbroken import ConfigurationError
 
-    from ..serve import run
-
+    try:
+        from ..serve import run
+    except ImportError as error:
+        sys.stderr.write(f"unbroken serve needs {error.name}: pip install 'unbroken[gateway]'\n")
+        raise typer.Exit(UNUSABLE) from None
     try:
         run(config=config, listen=listen, admin_listen=admin_listen, workers=workers, as_json=as_json)
     except ConfigurationError as error:
