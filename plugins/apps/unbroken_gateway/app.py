@@ -100,7 +100,7 @@ class Gateway:
         scope, settings = exchange.scope, snapshot.settings
         exchange.max_body, exchange.send_deadline = settings.max_body, settings.send_deadline
         exchange.shown_id = edge.client_request_id(scope) or exchange.id
-        exchange.dialect = routes.dialect_of(scope)
+        exchange.dialect = routes.dialect_of(scope, snapshot.routes.get(scope["path"]))
         exchange.headers = cors.cors_headers(scope, settings.cors)
         edge.check_head(scope, settings.hosts)
         if cors.is_preflight(scope):

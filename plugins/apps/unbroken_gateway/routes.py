@@ -12,7 +12,9 @@ from .frames import Form
 from .settings import Alias
 from .values import DialectName
 
-RouteName = Literal["messages", "chat", "responses", "count_tokens", "models", "stream", "ticket", "live", "ready"]
+RouteName = Literal[
+    "messages", "chat", "responses", "count_tokens", "models", "stream", "ticket", "live", "ready", "openapi"
+]
 Scope = Mapping[str, Any]
 """The scope of an ASGI request: ``path``, ``raw_path``, ``method``, ``query_string``, ``headers``."""
 
@@ -34,6 +36,11 @@ class Route:
     """What is appended to the URL of an upstream; empty where none is asked."""
 
     @property
+    def public(self) -> bool:
+        """Whether no credential is needed."""
+        return self.name in ("live", "ready", "openapi")
+
+    @property
     def allow(self) -> str:
         """The value of ``Allow``."""
         return ", ".join(self.methods)
@@ -53,6 +60,7 @@ ROUTES: Final = (
     Route(name="models", path="/v1/models", methods=("GET",)),
     Route(name="stream", path="/v1/streams/{id}", methods=("GET", "DELETE")),
     Route(name="ticket", path="/v1/streams/{id}/ticket"),
+    Route(name="openapi", path="/openapi.json", methods=_READ),
     Route(name="live", path="/health/live", methods=_READ),
     Route(name="ready", path="/health/ready", methods=_READ),
 )

@@ -22,7 +22,9 @@ _VERSION: Final = ("anthropic-version", "2023-06-01")
 
 def credentials(upstream: Upstream) -> dict[str, str]:
     """Return the headers that carry the key of an upstream, and the further ones of its settings."""
-    headers = dict([_VERSION]) if upstream.dialect == "anthropic" else dict[str, str]()
+    headers: dict[str, str] = {}
+    if upstream.dialect == "anthropic":
+        headers[_VERSION[0]] = _VERSION[1]
     if upstream.key:
         name, form = _CREDENTIAL[upstream.dialect]
         headers[name] = form.format(upstream.key)

@@ -154,6 +154,7 @@ def test_a_server_whose_receive_fails_is_a_client_that_left() -> None:
             "method": "POST",
             "path": "/v1/messages",
             "query_string": b"",
+            "client": ("127.0.0.1", 1),
             "headers": [
                 (b"host", b"localhost"),
                 (b"content-length", b"10"),

@@ -151,6 +151,7 @@ def test_the_phase_of_a_call_is_known() -> None:
                     seen.append((world.clock.monotonic() - 1000.0, phase))
                 await asyncio.sleep(0.25)
 
+        await asyncio.sleep(0.1)
         watching = asyncio.ensure_future(watch())
         await got.whole()
         await asyncio.sleep(1)

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, Final
 
 import uvicorn
@@ -49,7 +49,7 @@ class Listener(uvicorn.Server):
     """A server that leaves the signals to its owner."""
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         """Do nothing: several servers run in one process."""
         yield
 

@@ -29,9 +29,10 @@ python3 - <<'END'
 import os, anthropic
 client = anthropic.Anthropic(
     base_url="{url}", api_key=os.environ["TOKEN"])
-print(client.messages.create(
+answer = client.messages.create(
     model="claude-sonnet-5-5", max_tokens=100,
-    messages=[{{"role": "user", "content": "Hello"}}]).content[0].text)
+    messages=[{{"role": "user", "content": "Hello"}}])
+print(answer.content[0].text)
 END
 
 # with that of OpenAI
@@ -39,8 +40,10 @@ python3 - <<'END'
 import os, openai
 client = openai.OpenAI(
     base_url="{url}/v1", api_key=os.environ["TOKEN"])
-print(client.responses.create(
-    model="gpt-5.4-mini", input="Hello").output_text)
+answer = client.chat.completions.create(
+    model="gpt-5.4-mini",
+    messages=[{{"role": "user", "content": "Hello"}}])
+print(answer.choices[0].message.content)
 END
 """
 _BROWSER: Final = """
