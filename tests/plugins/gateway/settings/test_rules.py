@@ -278,7 +278,7 @@ def test_a_list_may_be_empty() -> None:
     assert models_answer(SETTINGS, user("chat"), "anthropic") == empty
     assert models_answer(SETTINGS, user("gone"), "anthropic") == empty
     listed = models_answer(DEVELOPMENT, user("development"), "openai")
-    assert [each["id"] for each in listed["data"]] == ["gpt-5"]
+    assert [each["id"] for each in listed["data"]] == ["gpt-5.4-mini"]
 
 
 def test_s32_a_prompt_is_not_in_the_repr() -> None:
