@@ -39,11 +39,11 @@ def run(
         settings = evolve(settings, **{name: value for name, value in changes.items() if value is not None})
         if admin_listen is not None:
             settings = evolve(settings, admin_listen=admin_listen or None)
-        settings = with_secrets(checked(settings))
-        _serve(settings, config, as_json=as_json)
+        made = checked(settings).admin_credential is None
+        _serve(with_secrets(settings), config, made=made, as_json=as_json)
 
 
-def _serve(settings: Settings, config: Path | None, *, as_json: bool) -> None:
+def _serve(settings: Settings, config: Path | None, *, made: bool, as_json: bool) -> None:
     at = bind(settings.listen, "gateway.listen")
     admin_at = None if settings.admin_listen is None else bind(settings.admin_listen, "gateway.admin_listen")
 
@@ -53,6 +53,8 @@ def _serve(settings: Settings, config: Path | None, *, as_json: bool) -> None:
             settings,
             url_of(at),
             None if admin_at is None else url_of(admin_at),
+            trial=config is None,
+            made=made,
             as_json=as_json,
             environ=os.environ,
         )

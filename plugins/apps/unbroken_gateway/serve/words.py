@@ -5,6 +5,7 @@ from typing import Any, Final, TextIO
 
 import msgspec
 
+from ..auth.local_secrets import SUFFIX
 from ..settings import Settings
 
 _KEYS: Final = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
@@ -66,17 +67,28 @@ For real models: unbroken serve --config FILE
 
 
 def announce(
-    out: TextIO, settings: Settings, url: str, admin: str | None, *, as_json: bool, environ: Mapping[str, str]
+    out: TextIO,
+    settings: Settings,
+    url: str,
+    admin: str | None,
+    *,
+    trial: bool,
+    made: bool,
+    as_json: bool,
+    environ: Mapping[str, str],
 ) -> None:
-    """Print where the gateway is, and in the zero configuration how to try it."""
+    """Print where the gateway is and, in a `trial` without a configuration, how to try it.
+
+    `made` says that the credential of the dashboard is not from the operator.
+    """
     token = settings.development_token
     if as_json:
         facts: dict[str, Any] = {"url": url, "admin": admin, "token": token}
         if token is not None and admin is not None:
             facts["admin_credential"] = settings.admin_credential
         text = msgspec.json.encode(facts).decode() + "\n"
-    elif token is None:
-        text = f"The gateway is ready on {url}\n" + (f"Dashboard: {admin}/admin\n" if admin else "")
+    elif not trial or token is None:
+        text = _configured(settings, url, admin, made=made)
     else:
         text = _INTRODUCTION.format(url=url, token=token)
         if admin is not None:
@@ -84,3 +96,16 @@ def announce(
         text += "".join(_NOT_READ.format(name=name) for name in _KEYS if environ.get(name)) + _END
     out.write(text)
     out.flush()
+
+
+def _configured(settings: Settings, url: str, admin: str | None, *, made: bool) -> str:
+    text = f"The gateway is ready on {url}\n"
+    if settings.development_token is not None:
+        text += f"It has no issuer and no file of keys. The token of this machine: {settings.development_token}\n"
+    if admin is None:
+        return text
+    text += f"Dashboard: {admin}/admin\n"
+    if not made:
+        return text
+    where = str(settings.admin_credential) if settings.keys is None else f"it is in {settings.keys}{SUFFIX}"
+    return f"{text}The credential for it was made here: {where}\n"
