@@ -35,12 +35,14 @@ uwsgi_temp_path {place}/uwsgi; scgi_temp_path {place}/scgi;
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gateway_process.Gateway]:
-    """One whose limit for bodies is the default."""
+    """One whose limit for bodies is the default, and that waits for content before it answers."""
     place = tmp_path_factory.mktemp("gateway")
     base = re.sub(r"^max_body = .*\n", "", gateway_process.BASE, flags=re.MULTILINE)
     with FaultServer() as upstream:
         file = place / "gateway.toml"
-        file.write_text(base.format(upstream=upstream.url, origins="[]", place=place, gateway="", plan=""), "utf-8")
+        file.write_text(
+            base.format(upstream=upstream.url, origins="[]", place=place, gateway="open_after = 0", plan=""), "utf-8"
+        )
         with gateway_process.serving("--config", str(file), place=place) as (told, process):
             yield gateway_process.Gateway(
                 url=told["url"], admin=told["admin"], key=told["token"], upstream=upstream, process=process
@@ -139,19 +141,19 @@ def test_events_arrive_while_the_stream_is_open_and_leaving_ends_it(
         assert not answer.isclosed()
     answer.close()
     connection.close()
-    gateway.upstream.wait_idle(30)
+    gateway.upstream.wait_idle(60)
 
 
 def test_leaving_before_the_answer_begins_ends_the_call(
     connection: http.client.HTTPSConnection, gateway: gateway_process.Gateway
 ) -> None:
-    """Long before the gateway would open the stream."""
+    """This gateway never opens a stream without content, so nothing else would tell it."""
     gateway.push(Fault(before_head=True, then="stall"))
     ask(connection, gateway)
     while not gateway.asked():
         time.sleep(0.01)
     connection.close()
-    gateway.upstream.wait_idle(5)
+    gateway.upstream.wait_idle(60)
 
 
 def test_a_large_body_passes(connection: http.client.HTTPSConnection, gateway: gateway_process.Gateway) -> None:
