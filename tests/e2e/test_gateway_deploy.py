@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import os
-import re
 import signal
 import ssl
 import subprocess
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 import trustme
 
-from unbroken_faults import Fault, FaultServer
+from unbroken_faults import Fault
 
 from .. import gateway_process
 from ..docs.gateway_pages import DEPLOY
@@ -37,16 +36,8 @@ uwsgi_temp_path {place}/uwsgi; scgi_temp_path {place}/scgi;
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gateway_process.Gateway]:
     """One whose limit for bodies is the default, and that waits for content before it answers."""
     place = tmp_path_factory.mktemp("gateway")
-    base = re.sub(r"^max_body = .*\n", "", gateway_process.BASE, flags=re.MULTILINE)
-    with FaultServer() as upstream:
-        file = place / "gateway.toml"
-        file.write_text(
-            base.format(upstream=upstream.url, origins="[]", place=place, gateway="open_after = 0", plan=""), "utf-8"
-        )
-        with gateway_process.serving("--config", str(file), place=place) as (told, process):
-            yield gateway_process.Gateway(
-                url=told["url"], admin=told["admin"], key=told["token"], upstream=upstream, process=process
-            )
+    with gateway_process.running(place, limits="", gateway="open_after = 0") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
