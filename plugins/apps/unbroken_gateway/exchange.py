@@ -199,7 +199,8 @@ class Exchange:
     def abort(self) -> None:
         """End the connection at once."""
         self.left = True
-        abort = (self.scope.get("extensions") or {}).get(ABORT)
+        extensions: dict[str, Any] = self.scope.get("extensions") or {}
+        abort = extensions.get(ABORT)
         if abort is not None:
             abort()
 

@@ -22,7 +22,7 @@ _VERSION: Final = ("anthropic-version", "2023-06-01")
 
 def credentials(upstream: Upstream) -> dict[str, str]:
     """Return the headers that carry the key of an upstream, and the further ones of its settings."""
-    headers = dict([_VERSION]) if upstream.dialect == "anthropic" else dict[str, str]()
+    headers: dict[str, str] = dict([_VERSION]) if upstream.dialect == "anthropic" else {}
     if upstream.key:
         name, form = _CREDENTIAL[upstream.dialect]
         headers[name] = form.format(upstream.key)

@@ -81,7 +81,7 @@ class Gathered(Traffic):
             counts = [sum(column) for column in zip(*(each[name]["counts"] for each in reports), strict=True)]
             setattr(self, name, Histogram(counts=counts, sum=sum(each[name]["sum"] for each in reports)))
         self.calls = _total({(r, u, e): n for r, u, e, n in each["calls"]} for each in reports)
-        self._open = {number: Entry(**entry, traffic=self) for number, entry in enumerate(_all(reports, "open"))}
+        self._open = {entry["request_id"]: Entry(**entry, traffic=self) for entry in _all(reports, "open")}
         self._recent = deque(sorted(map(tuple, _all(reports, "recent"))), maxlen=self._recent.maxlen)
         seconds = _total(dict(each["seconds"]) for each in reports)
         self._seconds = OrderedDict(sorted(seconds.items()))
