@@ -35,7 +35,7 @@ def _install(session: nox.Session, *groups: str) -> None:
     """Install the project and the dependency groups."""
     for group in groups:
         session.install(*nox.project.dependency_groups({"dependency-groups": GROUPS}, group))
-    session.install("-e", ".[cli,httpx2,metrics,otel]")
+    session.install("-e", ".[cli,gateway,httpx2,metrics,otel]")
 
 
 @nox.session(python=PYTHONS, download_python="never")
@@ -65,7 +65,7 @@ def matrix(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Run the tests against the lowest versions that pyproject.toml admits."""
     session.install("--resolution=lowest-direct", *nox.project.dependency_groups({"dependency-groups": GROUPS}, "test"))
-    session.install("--resolution=lowest-direct", "-e", ".[cli,httpx2,metrics,otel]")
+    session.install("--resolution=lowest-direct", "-e", ".[cli,gateway,httpx2,metrics,otel]")
     session.run("pytest", *session.posargs)
 
 
@@ -189,7 +189,7 @@ def wheel(session: nox.Session) -> None:
     built = Path(session.create_tmp())
     session.run("uv", "build", "--wheel", "--out-dir", str(built), external=True)
     session.install(
-        *(f"{path}[cli,httpx2,metrics,otel]" for path in built.glob("unbroken-*.whl")), "./tests/acme_unbroken"
+        *(f"{path}[cli,gateway,httpx2,metrics,otel]" for path in built.glob("unbroken-*.whl")), "./tests/acme_unbroken"
     )
     with session.chdir(built):
         session.run("python", str(ROOT / "tests" / "smoke_wheel.py"))

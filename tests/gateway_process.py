@@ -75,7 +75,7 @@ CONFIGURATIONS: Final = {
     "open": {},
     "quick": {"gateway": "keepalive = 1\nopen_after = 1"},
     "fuzzed": {"gateway": "bad_credentials = 1000000"},
-    "limited": {"plan": 'requests = "1/min"'},
+    "limited": {"plan": 'requests = "1/day"'},
     "spent": {"plan": 'budget = "0.000001/day"'},
 }
 """Additions to `BASE`, by the name that tests use."""

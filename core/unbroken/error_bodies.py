@@ -11,6 +11,7 @@ from .errors import (
     AuthenticationError,
     Error,
     OverloadedError,
+    QuotaExceededError,
     RateLimitError,
     ServerError,
     StreamError,
@@ -26,6 +27,7 @@ MAX_MESSAGE: Final = 200
 
 _CLASSES: Final[dict[int, type[Error]]] = {
     401: AuthenticationError,
+    402: QuotaExceededError,  # RFC 9110 reserves it; model APIs use it for an empty account
     403: AuthenticationError,
     429: RateLimitError,
     529: OverloadedError,

@@ -6,7 +6,7 @@
     ├── TimeoutError              one of the timeouts expired (also a builtin TimeoutError)
     ├── AuthenticationError       401, 403
     ├── RateLimitError            429
-    │   └── QuotaExceededError    a 429 that waiting cannot cure
+    │   └── QuotaExceededError    402, or a 429 that waiting cannot cure
     ├── ValidationError           400, 404, 413, 422 and other 4xx
     ├── ServerError               5xx
     │   └── OverloadedError       529, overloaded_error
@@ -167,7 +167,7 @@ class RateLimitError(Error):
 
 
 class QuotaExceededError(RateLimitError):
-    """A 429 that waiting cannot cure: a spending limit is reached, or the account is empty."""
+    """A 402, or a 429 or 400 that waiting cannot cure: a spending limit is reached, or the account is empty."""
 
     default_retryable = False
 

@@ -132,6 +132,13 @@ def finite(value: float) -> bool:
         return False
 
 
+def checked_seconds(value: float) -> float:
+    """Return `value`. Raises ConfigurationError if it is not a finite number of seconds of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not finite(value) or value < 0:
+        raise refused("seconds", f"must be a finite number of at least 0, not {shown(value)}")
+    return float(value)
+
+
 def _wording(above: float | None, at_least: float | None, at_most: float | None, *, whole: bool) -> str:
     words = ["a whole number" if whole else "a finite number"]
     if above is not None:

@@ -93,4 +93,5 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     listed = {
         line for tree in re.findall(r"```\{toctree\}\n(.*?)```", PAGES["index.md"], re.DOTALL) for line in tree.split()
     }
-    assert {name.removesuffix(".md") for name in PAGES} - {"index"} <= listed
+    pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
+    assert pages - {"index"} <= listed

@@ -61,6 +61,22 @@ def test_without_a_stream(client, server):
     assert same(client.messages.create(**ASK), server)
 
 
+def test_tokens_are_counted(client, server):
+    """As many as a message with this question would report."""
+    assert client.messages.count_tokens(model="claude-test", messages=MESSAGES).input_tokens == (
+        server.replies[0].input_tokens
+    )
+
+
+def test_a_refused_count_has_the_vendors_format():
+    """As the refusal of a message."""
+    with FaultServer([faults.overloaded()]) as server, anthropic.Anthropic(base_url=server.url, **OPTIONS) as client:
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            client.messages.count_tokens(model="claude-test", messages=MESSAGES)
+        assert caught.value.request_id == server.replies[0].request_id
+    assert (caught.value.status_code, caught.value.body["error"]["type"]) == (529, "overloaded_error")
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_async_stream_helper(server, backend):
     async def main() -> tuple[str, anthropic.types.Message]:

@@ -160,6 +160,15 @@ def test_r10_bytes_pass_a_proxy_with_its_defaults_while_the_model_is_silent(targ
     target.upstream.wait_idle(30)
 
 
+def test_a_stream_tells_proxies_not_to_hold_it_back(target: Any) -> None:
+    """nginx keeps the header for itself, so it is looked for without one."""
+    target.push(Fault())
+    client, until = request(target.url, target.key)
+    with client:
+        head = until(b"\r\n\r\n").partition(b"\r\n\r\n")[0].lower()
+    assert b"x-accel-buffering: no" in head.split(b"\r\n")
+
+
 @pytest.mark.parametrize("sdk", ["anthropic", "openai"])
 def test_a_stream_passes_a_proxy_whole(target: Any, through: str, sdk: str) -> None:
     """Events of many sizes, for an SDK that does not know of the proxy."""

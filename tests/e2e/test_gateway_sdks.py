@@ -13,6 +13,7 @@ from attrs import evolve
 
 from unbroken_faults import Fault, faults
 
+from ..judges import python
 from ..judges.fixtures import Judge, Targets, engines, judge, sdk, stand_in, target, targets
 from ..judges.rows import ROWS, Row
 from ..judges.stand_in import StandIn
@@ -75,9 +76,38 @@ def test_the_call_of_a_tool(judge: Judge, sdk: str, target: Any) -> None:
     assert (name, json.loads(given) if sdk == "openai" else given) == ("get_time", {"zone": "Asia/Tōkyō"})
 
 
+@pytest.mark.parametrize("do", ["response", "response_stream"])
+def test_a_response_arrives_whole(judge: Judge, target: Any, do: str) -> None:
+    """The text, the calls of tools, the status and the usage of OpenAI's Responses API, streamed or not."""
+    target.push(Fault(text=TEXT, thinking="Hm.", tools=[("get_time", {"zone": "Asia/Tōkyō"})], usage=(3, 5)))
+    told = judge(task(target, "openai", do))
+    assert "error" not in told, told
+    assert (told["text"], told.get("pieces", TEXT), told["stop"], told["usage"]) == (TEXT, TEXT, "completed", [3, 5])
+    ((name, given),) = told["tools"]
+    assert (name, json.loads(given)) == ("get_time", {"zone": "Asia/Tōkyō"})
+
+
+def test_the_raw_events_of_a_response_are_those_of_the_vendor(judge: Judge, target: Any) -> None:
+    """Each with its number."""
+    target.push(Fault(text=TEXT))
+    told = judge(task(target, "openai", "response_raw"))
+    assert "error" not in told, told
+    kinds = [kind.removeprefix("response.") for kind in told["kinds"] if not kind.endswith(".delta")]
+    assert kinds == [
+        "created",
+        "in_progress",
+        "output_item.added",
+        "content_part.added",
+        "output_text.done",
+        "content_part.done",
+        "output_item.done",
+        "completed",
+    ]
+    assert told["numbers"] == list(range(len(told["kinds"])))
+
+
 def test_tokens_are_counted(judge: Judge, target: Any) -> None:
-    if not isinstance(target, StandIn):
-        target.push(Fault(body='{"input_tokens": 12}'))
+    target.push(Fault(usage=(12, 1)))
     assert judge(task(target, "anthropic", "count_tokens")) == {"tokens": 12}
 
 
@@ -140,17 +170,9 @@ def test_the_promised_form_of_an_error_is_read(judge: Judge, sdk: str, stand_in:
 @pytest.mark.parametrize("row", [row for row in ROWS if row.reachable], ids=lambda row: row.id)
 def test_an_error_of_the_gateway(judge: Judge, sdk: str, targets: Targets, row: Row) -> None:
     """The same from the gateway; neither it nor the SDK asks the upstream twice."""
-    if row.settings == "open":
-        provoke(row, judge, sdk, targets.gateway())
-        return
-    with targets.fresh(row.settings) as gateway:
-        provoke(row, judge, sdk, gateway)
-
-
-def provoke(row: Row, judge: Judge, sdk: str, gateway: Any) -> None:
-    """Bring the cause of `row` about, streamed and not, and judge what comes of it."""
+    gateway = targets.gateway(row.settings)
     for _ in range(row.before):
-        assert "error" not in judge(task(gateway, sdk, "plain"))
+        python.judge(task(gateway, sdk, "plain"))
     gateway.upstream.reset()
     more = dict(row.task)
     if more.get("model") == "impatient":
@@ -199,4 +221,15 @@ def test_r13_a_stream_that_breaks_upstream_raises_here(judge: Judge, sdk: str, t
     told = judge(task(gateway, sdk, "raw", retries=2))
     row = evolve(ROWS[0], type=type, code=code)
     in_band(row, sdk, told)
+    assert gateway.asked() == 1
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_r13_a_response_that_breaks_upstream_raises_here(judge: Judge, targets: Targets, name: str) -> None:
+    """As a stream of chunks does."""
+    gateway = targets.gateway()
+    fault, _, code = BROKEN[name]
+    gateway.push(fault)
+    told = judge(task(gateway, "openai", "response_raw", retries=2))
+    in_band(evolve(ROWS[0], code=code), "openai", told)
     assert gateway.asked() == 1

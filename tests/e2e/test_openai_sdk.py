@@ -1,8 +1,9 @@
-"""The vendor's own SDK, as the independent judge of what the fault server says at ``/chat/completions``."""
+"""The vendor's own SDK, as the independent judge of what the fault server says in the APIs of OpenAI."""
 
 import anyio
 import openai
 import pytest
+from openai.types.responses import Response, ResponseFailedEvent
 
 import unbroken
 from unbroken_anthropic import Anthropic
@@ -12,8 +13,11 @@ from unbroken_openai import OpenAI
 MESSAGES = [{"role": "user", "content": "Hello"}]
 ASK = {"model": "gpt-test", "messages": MESSAGES}
 COUNTED = {**ASK, "stream_options": {"include_usage": True}}
-PATHS = {"anthropic": "/v1/messages", "openai": "/v1/chat/completions"}
+QUESTION = {"model": "gpt-test", "input": "Hello"}
+CHAT = "/v1/chat/completions"
+APIS = ((Anthropic(), "/v1/messages"), (OpenAI(), CHAT), (OpenAI(), "/v1/responses"))
 OPTIONS = {"api_key": "test", "max_retries": 0, "timeout": 10.0}
+STRICT = {**OPTIONS, "_strict_response_validation": True}
 
 
 def base_url(server: FaultServer) -> str:
@@ -33,6 +37,13 @@ def client(server):
         yield client
 
 
+@pytest.fixture
+def strict(server):
+    """A client that takes no field but those of the type."""
+    with openai.OpenAI(base_url=base_url(server), **STRICT) as client:
+        yield client
+
+
 def same(completion: openai.types.chat.ChatCompletion, server: FaultServer) -> bool:
     """Whether `completion` is what the server says it sent."""
     (reply,) = server.replies
@@ -43,6 +54,17 @@ def same(completion: openai.types.chat.ChatCompletion, server: FaultServer) -> b
         usage.prompt_tokens,
         usage.completion_tokens,
     ) == (reply.input_tokens, reply.output_tokens)
+
+
+def same_response(response: Response, server: FaultServer) -> bool:
+    """Whether `response` is what the server says it sent."""
+    (reply,) = server.replies
+    said = (response.id, response.model, response.output_text, response.status)
+    counted = (response.usage.input_tokens, response.usage.output_tokens)
+    return (said, counted) == (
+        (reply.id, reply.model, reply.text, reply.stop_reason),
+        (reply.input_tokens, reply.output_tokens),
+    )
 
 
 def test_stream_helper(client, server):
@@ -69,6 +91,44 @@ def test_without_a_stream(client, server):
     assert completion._request_id == server.replies[0].request_id
 
 
+def test_the_helper_of_responses(strict, server):
+    """It assembles what was sent; each event is as its type describes it, and numbered."""
+    with strict.responses.stream(**QUESTION) as stream:
+        events = list(stream)
+        response = stream.get_final_response()
+    assert (
+        "".join(event.delta for event in events if event.type == "response.output_text.delta") == response.output_text
+    )
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert same_response(response, server)
+
+
+def test_the_raw_stream_of_responses(strict, server):
+    """Its last event has the whole response."""
+    with strict.responses.create(stream=True, **QUESTION) as stream:
+        *_, last = list(stream)
+    assert last.type == "response.completed"
+    assert same_response(last.response, server)
+
+
+def test_a_response_without_a_stream(strict, server):
+    """One response, with the server's id of the request."""
+    response = strict.responses.create(**QUESTION)
+    assert same_response(response, server)
+    assert response._request_id == server.replies[0].request_id
+
+
+def test_the_async_helper_of_responses(server):
+    """The same under asyncio."""
+
+    async def main() -> Response:
+        client = openai.AsyncOpenAI(base_url=base_url(server), **STRICT)
+        async with client, client.responses.stream(**QUESTION) as stream:
+            return await stream.get_final_response()
+
+    assert same_response(anyio.run(main), server)
+
+
 def test_async_raw_stream(server):
     """The same under asyncio; trio complains that the SDK leaves its generator to the garbage collector."""
 
@@ -92,24 +152,40 @@ def test_async_raw_stream(server):
 )
 def test_refusals_have_the_vendors_format(fault, error):
     """The SDK finds type and code where it looks for them."""
-    with FaultServer([fault]) as server, openai.OpenAI(base_url=base_url(server), **OPTIONS) as client:
-        with pytest.raises(error) as caught:
-            client.chat.completions.create(**ASK)
-        (reply,) = server.replies
-    assert caught.value.request_id == reply.request_id
-    assert {"message", "type", "code"} <= caught.value.body.keys()
+    with (
+        FaultServer(default=fault) as server,
+        openai.OpenAI(base_url=base_url(server), **OPTIONS) as client,
+    ):
+        for create, ask in ((client.chat.completions.create, ASK), (client.responses.create, QUESTION)):
+            with pytest.raises(error) as caught:
+                create(**ask)
+            assert caught.value.request_id == server.replies[-1].request_id
+            assert {"message", "type", "code"} <= caught.value.body.keys()
 
 
-def test_an_error_in_the_stream_is_one_for_the_sdk_too():
+@pytest.mark.parametrize("fault", [faults.error_first(), faults.error_after()], ids=["first", "after"])
+def test_an_error_in_the_stream_is_one_for_the_sdk_too(fault):
     """It raises where Unbroken does; what it says is the same."""
     with (
-        FaultServer([faults.error_after()]) as server,
+        FaultServer(default=fault) as server,
         openai.OpenAI(base_url=base_url(server), **OPTIONS) as client,
-        client.chat.completions.create(stream=True, **ASK) as stream,
-        pytest.raises(openai.APIError) as caught,
     ):
-        list(stream)
-    assert caught.value.code == "server_is_overloaded"
+        for create, ask in ((client.chat.completions.create, ASK), (client.responses.create, QUESTION)):
+            with create(stream=True, **ask) as stream, pytest.raises(openai.APIError) as caught:
+                list(stream)
+            assert caught.value.code == "server_is_overloaded"
+
+
+def test_the_failed_response_behind_the_error_is_as_the_sdk_describes_it():
+    """The SDK stops at the error before it; its type knows some codes only, of which this is one."""
+    with (
+        FaultServer([faults.error_after("rate_limit_error")]) as server,
+        openai.OpenAI(base_url=base_url(server), **OPTIONS) as client,
+        client.responses.with_streaming_response.create(stream=True, **QUESTION) as response,
+    ):
+        failed = ResponseFailedEvent.model_validate_json(response.text().rsplit("data: ", 1)[1])
+    assert failed.response.status == "failed"
+    assert (failed.response.error.code, failed.response.error.message) == ("rate_limit_exceeded", "Rate limit reached")
 
 
 FAULTS = [
@@ -134,25 +210,25 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_the_same_in_both_apis(connect, fault):
+def test_a_fault_is_the_same_in_each_api(connect, fault):
     """The consumer sees the same error, as retryable and after as many words, whichever API it talks to."""
     seen = []
     clocks = unbroken.Timeouts(connect=5, first_event=0.3, idle=0.3, total=5)
-    for dialect in (Anthropic(), OpenAI()):
+    for dialect, path in APIS:
         with FaultServer([fault]) as server:
-            call = connect(dialect=dialect).start(server.url + PATHS[dialect.name], timeouts=clocks).result(10)
+            call = connect(dialect=dialect).start(server.url + path, timeouts=clocks).result(10)
             said = "".join(dialect.text(event) or "" for event in call.events)
             error = call.error
             facts = error and (type(error), error.retryable, error.retry_after, error.status_code, error.phase)
             seen.append((call.status, facts, said))
             if error is None:
                 assert said == server.replies[0].text
-    assert seen[0] == seen[1]
+    assert seen == seen[:1] * len(APIS)
 
 
 def test_the_finish_reason_and_a_clean_end_are_proof(connect):
     """Some servers send no [DONE]. Without the finish reason it would be a truncation."""
     for fault, status in ((faults.omit_terminal(), "success"), (faults.truncate(), "failure")):
         with FaultServer([fault]) as server:
-            call = connect(dialect=OpenAI()).start(server.url + PATHS["openai"]).result(10)
+            call = connect(dialect=OpenAI()).start(server.url + CHAT).result(10)
             assert call.status == status

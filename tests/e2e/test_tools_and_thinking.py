@@ -84,6 +84,20 @@ def test_the_sdk_of_chat_completions_hears_the_same(server: FaultServer, fault: 
     assert (said.message.content or "") == server.replies[0].text
 
 
+def test_the_sdk_of_responses_hears_the_same(server: FaultServer, fault: Fault) -> None:
+    """Item by item, in a stream and without."""
+    with openai.OpenAI(base_url=f"{server.url}/v1", **OPTIONS) as client:
+        with client.responses.stream(model="gpt-test", input="Hello") as stream:
+            streamed = stream.get_final_response()
+        whole = client.responses.create(model="gpt-test", input="Hello")
+    for response in (streamed, whole):
+        calls = [(item.name, item.arguments) for item in response.output if item.type == "function_call"]
+        assert calls == [(tool.name, tool.input) for tool in fault.tools]
+        thoughts = [item.summary[0].text for item in response.output if item.type == "reasoning"]
+        assert thoughts == [fault.thinking] * (fault.thinking is not None)
+        assert response.output_text == server.replies[0].text
+
+
 @pytest.mark.parametrize("backend", ["sync", "asyncio", "trio"])
 def test_the_generator_has_the_calls_and_the_thinking(server: FaultServer, fault: Fault, backend: str) -> None:
     """With the inputs as objects."""

@@ -89,20 +89,10 @@ class Targets:
         self._shared[name].upstream.reset()
         return self._shared[name]
 
-    def fresh(self, name: str) -> contextlib.AbstractContextManager[Any]:
-        """Return a gateway whose users have used nothing yet."""
-        if not gateway_process.is_here():
-            pytest.skip("there is no gateway yet")
-        return gateway_process.running(self._folder(name), name, self._origins)
-
     def _start(self, name: str) -> Any:
-        return self._stack.enter_context(gateway_process.running(self._folder(name), name, self._origins))
-
-    def _folder(self, name: str) -> Path:
-        count = sum(1 for _ in self._place.iterdir())
-        place = self._place / f"{name}-{count}"
+        place = self._place / name
         place.mkdir()
-        return place
+        return self._stack.enter_context(gateway_process.running(place, name, self._origins))
 
     def close(self) -> None:
         """End them all."""

@@ -96,6 +96,29 @@ def _completion(completion: Any, request_id: str | None = None) -> dict[str, Any
     }
 
 
+def _response(response: Any) -> dict[str, Any]:
+    calls = [item for item in response.output if item.type == "function_call"]
+    return {
+        "text": response.output_text,
+        "tools": [[call.name, call.arguments] for call in calls],
+        "stop": response.status,
+        "usage": [response.usage.input_tokens, response.usage.output_tokens],
+        "request_id": getattr(response, "_request_id", None),
+    }
+
+
+def _ask_response(task: dict[str, Any]) -> dict[str, Any]:
+    return {"model": task["model"], "input": task.get("prompt", "Hello")}
+
+
+def _numbered(events: list[Any]) -> dict[str, Any]:
+    return {"kinds": [event.type for event in events], "numbers": [event.sequence_number for event in events]}
+
+
+def _deltas(events: list[Any]) -> str:
+    return "".join(event.delta for event in events if event.type == "response.output_text.delta")
+
+
 def _chat_tools(task: dict[str, Any]) -> dict[str, Any]:
     function = {"name": TOOL["name"], "description": TOOL["description"], "parameters": TOOL["schema"]}
     return {**_ask(task), "tools": [{"type": "function", "function": function}]}
@@ -169,6 +192,21 @@ def _tools_chat(client: Any, task: dict[str, Any]) -> dict[str, Any]:
         return _completion(stream.get_final_completion())
 
 
+def _plain_response(client: Any, task: dict[str, Any]) -> dict[str, Any]:
+    return _response(client.responses.create(**_ask_response(task)))
+
+
+def _stream_response(client: Any, task: dict[str, Any]) -> dict[str, Any]:
+    with client.responses.stream(**_ask_response(task)) as stream:
+        pieces = _deltas(list(stream))
+        return {**_response(stream.get_final_response()), "pieces": pieces}
+
+
+def _raw_response(client: Any, task: dict[str, Any]) -> dict[str, Any]:
+    with client.responses.create(stream=True, **_ask_response(task)) as stream:
+        return _numbered(list(stream))
+
+
 Scenario = Callable[[Any, dict[str, Any]], Any]
 _SYNC: dict[tuple[str, str], Scenario] = {
     ("anthropic", "plain"): _plain_message,
@@ -182,6 +220,9 @@ _SYNC: dict[tuple[str, str], Scenario] = {
     ("openai", "raw"): _raw_chat,
     ("openai", "tools"): _tools_chat,
     ("openai", "models"): _models,
+    ("openai", "response"): _plain_response,
+    ("openai", "response_stream"): _stream_response,
+    ("openai", "response_raw"): _raw_response,
 }
 
 
@@ -235,6 +276,21 @@ async def _async_tools_chat(client: Any, task: dict[str, Any]) -> dict[str, Any]
         return _completion(await stream.get_final_completion())
 
 
+async def _async_plain_response(client: Any, task: dict[str, Any]) -> dict[str, Any]:
+    return _response(await client.responses.create(**_ask_response(task)))
+
+
+async def _async_stream_response(client: Any, task: dict[str, Any]) -> dict[str, Any]:
+    async with client.responses.stream(**_ask_response(task)) as stream:
+        pieces = _deltas([event async for event in stream])
+        return {**_response(await stream.get_final_response()), "pieces": pieces}
+
+
+async def _async_raw_response(client: Any, task: dict[str, Any]) -> dict[str, Any]:
+    async with await client.responses.create(stream=True, **_ask_response(task)) as stream:
+        return _numbered([event async for event in stream])
+
+
 _ASYNC: dict[tuple[str, str], Scenario] = {
     ("anthropic", "plain"): _async_plain_message,
     ("anthropic", "stream"): _async_stream_message,
@@ -247,4 +303,7 @@ _ASYNC: dict[tuple[str, str], Scenario] = {
     ("openai", "raw"): _async_raw_chat,
     ("openai", "tools"): _async_tools_chat,
     ("openai", "models"): _async_models,
+    ("openai", "response"): _async_plain_response,
+    ("openai", "response_stream"): _async_stream_response,
+    ("openai", "response_raw"): _async_raw_response,
 }

@@ -61,7 +61,7 @@ class Row:
     settings: str = "open"
     """The name of the configuration of the gateway, `gateway_process.CONFIGURATIONS`."""
     before: int = 0
-    """How many good calls come first."""
+    """How many calls use up what the user may use."""
     reachable: bool = True
     """Whether a client can bring it about; otherwise only its form is judged."""
     streamed: bool | None = None
@@ -98,7 +98,7 @@ class Row:
         return b"event: error\ndata: %b\n\n" % data if sdk == "anthropic" else b"data: %b\n\n" % data
 
 
-_EXACT = r"[1-9][0-9]?"
+_EXACT = r"[1-9][0-9]*"
 _HUGE = "x" * 1_100_000
 
 ROWS = (

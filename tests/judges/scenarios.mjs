@@ -61,6 +61,16 @@ const completion = (said, request_id) => ({
   request_id: request_id ?? said._request_id ?? null,
 });
 
+const response = (said) => ({
+  text: said.output_text,
+  tools: said.output.filter((item) => item.type === "function_call").map((call) => [call.name, call.arguments]),
+  stop: said.status,
+  usage: [said.usage.input_tokens, said.usage.output_tokens],
+  request_id: said._request_id ?? null,
+});
+
+const askResponse = (task) => ({ model: task.model, input: task.prompt ?? "Hello" });
+
 async function all(iterable) {
   const found = [];
   for await (const each of iterable) found.push(each);
@@ -114,5 +124,16 @@ const SCENARIOS = {
       return completion(await client.chat.completions.stream({ ...ask(task), tools }).finalChatCompletion());
     },
     models,
+    response: async (client, task) => response(await client.responses.create(askResponse(task))),
+    response_stream: async (client, task) => {
+      const stream = client.responses.stream(askResponse(task));
+      let pieces = "";
+      stream.on("response.output_text.delta", (event) => (pieces += event.delta));
+      return { ...response(await stream.finalResponse()), pieces };
+    },
+    response_raw: async (client, task) => {
+      const events = await all(await client.responses.create({ ...askResponse(task), stream: true }));
+      return { kinds: events.map((event) => event.type), numbers: events.map((event) => event.sequence_number) };
+    },
   },
 };

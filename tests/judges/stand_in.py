@@ -72,6 +72,4 @@ class StandIn:
             )
         if request.path == "/v1/models":
             return Fault(body=json.dumps(MODELS["anthropic" if "anthropic-version" in request.headers else "openai"]))
-        if request.path.endswith("/count_tokens"):
-            return Fault(body='{"input_tokens": 12}')
         return Fault() if self._next.empty() else self._next.get()

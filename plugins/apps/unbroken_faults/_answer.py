@@ -6,15 +6,17 @@ from attrs import evolve, frozen
 
 from ._chat import ChatCompletions
 from ._conversation import Speech, Voice, wants_stream
+from ._count_tokens import CountTokens
 from ._fault import Fault
 from ._messages import Messages
-from ._plan import Payload
+from ._plan import Payload, pieces_before
 from ._requests import ReceivedRequest
+from ._responses import Responses
 
 _STREAM = "text/event-stream; charset=utf-8"
 _JSON = "application/json"
 _MESSAGES: Final = Messages()
-_VOICES: Final[tuple[Voice, ...]] = (_MESSAGES, ChatCompletions())
+_VOICES: Final[tuple[Voice, ...]] = (_MESSAGES, CountTokens(), ChatCompletions(), Responses())
 
 
 @frozen
@@ -32,7 +34,9 @@ def voice_for(request: ReceivedRequest) -> Voice:
 def answer_to(request: ReceivedRequest, fault: Fault, voice: Voice, reply: Speech, now: float) -> Payload:
     """Return `reply` in the form of `voice`, changed by `fault`. `now` is in Unix seconds."""
     body = _body(request, fault, voice, reply, now)
-    error = voice.error_event(reply, fault) if body.streamed else b""
+    error = b""
+    if body.streamed and fault.error is not None:
+        error = voice.error_event(reply, fault, pieces_before(fault, body.pieces or ()), now)
     return Payload(
         headers=tuple(voice.headers(reply, request.number, now)),
         content_type=body.content_type,
@@ -51,8 +55,8 @@ def _body(request: ReceivedRequest, fault: Fault, voice: Voice, reply: Speech, n
         return _Body()
     if fault.events is not None:
         return _Body(_STREAM, fault.events, streamed=True)
-    if wants_stream(request):
-        return _Body(_STREAM, voice.stream(request, reply, now), streamed=True)
+    if wants_stream(request) and (pieces := voice.stream(request, reply, now)) is not None:
+        return _Body(_STREAM, pieces, streamed=True)
     return _Body(_JSON, (voice.message(reply, now),))
 
 

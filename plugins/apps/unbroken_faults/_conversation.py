@@ -3,6 +3,7 @@
 import json
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from random import Random
 from typing import Any, ClassVar, Final, cast
 
@@ -37,8 +38,8 @@ class Speech:
         """Whether there is text; empty text is some, unless there is nothing but calls of tools."""
         return bool(self.text or not self.tools)
 
-    def tool_id(self, number: int, prefix: str) -> str:
-        """Return the id of a call of a tool."""
+    def item_id(self, number: int, prefix: str) -> str:
+        """Return the id of a part of the reply, such as a call of a tool."""
         return f"{prefix}{self.id[-20:]}{number:02}"
 
 
@@ -56,10 +57,6 @@ class Voice(ABC):
     """The stop reason of a reply that calls tools."""
 
     @abstractmethod
-    def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...]:
-        """Return the pieces of a streamed reply in the documented order: three of preamble, then the text."""
-
-    @abstractmethod
     def message(self, reply: Speech, now: float) -> bytes:
         """Return the JSON of a reply that is not streamed."""
 
@@ -68,12 +65,22 @@ class Voice(ABC):
         """Return the body of an HTTP error, with the fault's message or else the usual one of `status`."""
 
     @abstractmethod
-    def error_event(self, reply: Speech, fault: Fault) -> bytes:
-        """Return an event for the fault's error, with the message of its HTTP twin; empty if the fault has no error."""
-
-    @abstractmethod
     def headers(self, reply: Speech, number: int, now: float) -> list[tuple[str, str]]:
         """Return the headers of every answer. `now`, in Unix seconds, is the ``Date``; rate limits reset after it."""
+
+    def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...] | None:
+        """Return the pieces of a streamed reply in the documented order: three of preamble, then the text.
+
+        A piece is what is sent at once, usually one event. None: this API does not stream.
+        """
+        return None
+
+    def error_event(self, reply: Speech, fault: Fault, sent: Sequence[bytes], now: float) -> bytes:
+        """Return what reports the fault's error in a stream, with the message of its HTTP twin.
+
+        `sent` are the pieces before it.
+        """
+        return b""
 
     def insertion(self, fault: Fault) -> bytes:
         """Return the bytes that `fault` inserts, with events of the catalogue translated to this API."""

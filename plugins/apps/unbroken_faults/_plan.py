@@ -113,6 +113,11 @@ def _split(fault: Fault, pieces: tuple[bytes, ...]) -> tuple[list[bytes], list[b
     return before, rest
 
 
+def pieces_before(fault: Fault, pieces: tuple[bytes, ...]) -> list[bytes]:
+    """Return the pieces of a body that are sent before the turning point."""
+    return [] if fault.before_head else _split(fault, pieces)[0]
+
+
 def _turn(fault: Fault, insertion: bytes, rest: Iterable[Step]) -> Iterator[Step]:
     """Yield the insertions at the turning point and what follows them."""
     if insertion:

@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from ._anthropic import SPENT
 from ._catalogue import FILLER, listed
 from ._fault import Fault
 from ._fields import Input
-from ._messages import SPENT
 
 _PORTAL: Final = b"<!doctype html><title>Welcome</title><p>Accept the terms to use this network.</p>"
 _HINT: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"

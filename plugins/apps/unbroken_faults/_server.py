@@ -26,7 +26,8 @@ from ._wire import Peer
 class FaultServer:
     """An HTTP/1.1 server on loopback that streams like Anthropic or OpenAI and fails on purpose.
 
-    ``POST …/v1/messages`` is answered like the Messages API, ``POST …/chat/completions`` like Chat Completions.
+    ``POST …/v1/messages`` and ``…/v1/messages/count_tokens`` are answered like the Messages API, ``…/chat/completions``
+    like Chat Completions, ``…/responses`` like the Responses API.
 
     Requests take the faults of `script` in order, then `default`. A callable is called with each request and returns
     its fault. A request may choose its own fault, with the header ``x-unbroken-fault: stall`` or the query

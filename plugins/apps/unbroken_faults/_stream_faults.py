@@ -2,14 +2,14 @@
 
 For a fault that comes `after` some events: the first three events are preamble, then thinking, text and calls follow.
 In Messages the three are ``message_start``, ``content_block_start`` and ``ping``; in Chat Completions a comment, the
-role and a comment.
+role and a comment; in Responses ``response.created``, ``response.in_progress`` and what opens the first item.
 """
 
 from typing import Literal
 
+from ._anthropic import NOT_JSON, PING
 from ._catalogue import FILLER, listed
 from ._fault import Fault
-from ._messages import NOT_JSON, PING
 
 # Content.
 

@@ -8,7 +8,7 @@ written: the gateway reads nothing in them, and they are sent on byte for byte.
 import asyncio
 from codecs import getincrementaldecoder
 from itertools import accumulate, compress
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -22,7 +22,7 @@ MAX_VALUES: Final = 1_000_000
 MAX_FIELDS: Final = 256
 """Of the object that the body is."""
 MAX_DECODED: Final = 64 * 1024
-"""Longer texts stay as they are written, as lists and objects do, and `part` decodes none that is longer."""
+"""Longer texts stay as they are written, as lists and objects do."""
 IN_THREAD: Final = 256 * 1024
 """Larger bodies are read in a thread."""
 
@@ -53,7 +53,7 @@ def parse_body(body: bytes) -> dict[str, Any]:
     """Return the fields of the JSON object that `body` is.
 
     Lists and objects, and texts of more than `MAX_DECODED` bytes, are `msgspec.Raw`: `encode_body` writes them as they
-    came, and `part` decodes one. Raises Refused with 400 for anything but one object in UTF-8 with at most `MAX_FIELDS`
+    came. Raises Refused with 400 for anything but one object in UTF-8 with at most `MAX_FIELDS`
     fields, none of them twice, `MAX_VALUES` values, and `MAX_DEPTH` objects and lists within each other.
     """
     try:
@@ -72,14 +72,6 @@ def parse_body(body: bytes) -> dict[str, Any]:
 def encode_body(body: dict[str, Any]) -> bytes:
     """Return the JSON of fields that `parse_body` returned, with the model first, where policies find it quickly."""
     return msgspec.json.encode({"model": body["model"], **body} if "model" in body else body)
-
-
-def part(body: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the object that the field `name` is; empty if it is missing, something else, or over `MAX_DECODED`."""
-    value: Any = body.get(name)
-    if isinstance(value, msgspec.Raw):
-        value = msgspec.json.decode(value) if len(memoryview(value)) <= MAX_DECODED else None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _value(raw: msgspec.Raw) -> Any:

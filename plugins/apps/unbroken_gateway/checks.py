@@ -16,6 +16,7 @@ from .exposure import Finding, check_exposure, url_fault
 from .routes import ROUTES
 from .rules import ANY, models_of
 from .settings import Plan, Settings, Upstream
+from .state.opening import REDIS
 from .streams.sealing import sealing_key
 
 _FIXED_FIELDS: Final = frozenset(
@@ -30,7 +31,6 @@ _ONE_WORKER: Final = (
     'must be 1 with state = "memory", because each worker would count alone: '
     'set state to "sqlite:gateway.db" or to the URL of a Redis'
 )
-_STATES: Final = ("redis://", "rediss://", "unix://")
 
 
 def check(settings: Settings, source: str = "configuration", failed: Collection[str] = ()) -> list[Problem]:
@@ -70,7 +70,7 @@ def _state(settings: Settings, missing: Collection[str]) -> Iterator[Finding]:
     if settings.state == "memory":
         if settings.workers > 1 and "state" not in missing:
             yield "workers", _ONE_WORKER
-    elif not (kind == "sqlite" and rest not in ("", ":memory:")) and not settings.state.startswith(_STATES):
+    elif not (kind == "sqlite" and rest not in ("", ":memory:")) and not settings.state.startswith(REDIS):
         yield "state", 'must be "memory", "sqlite:PATH" or the URL of a Redis (the value is not shown)'
 
 

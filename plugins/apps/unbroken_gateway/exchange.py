@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from attrs import define, field
@@ -18,6 +19,9 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
+LINGER: Final = 2.0
+"""Seconds in which a client that was answered early may send the rest of its body before the connection is closed."""
+_TIMED_OUT: Final = 408  # what did not come in a minute is not waited for
 ABORT: Final = "unbroken.abort"
 """The extension of the scope by which our own server ends a connection at once, whatever is still to be sent."""
 
@@ -60,6 +64,9 @@ class Exchange:
     _chunks: list[bytes] = field(factory=list[bytes], init=False)
     _size: int = field(default=0, init=False)
     _whole: asyncio.Event = field(factory=asyncio.Event, init=False)
+    """Set when the body is here or too long."""
+    _sent: asyncio.Event = field(factory=asyncio.Event, init=False)
+    """Set when the client has sent all of it."""
     _handler: "asyncio.Task[None] | None" = field(default=None, init=False)
     _loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop, init=False)
     _sending_at: float | None = field(default=None, init=False)
@@ -110,7 +117,9 @@ class Exchange:
             self._chunks.append(chunk)
         else:
             self._chunks.clear()
-        if not message.get("more_body") or self._size > self.max_body:
+        if not message.get("more_body"):
+            self._sent.set()
+        if self._sent.is_set() or self._size > self.max_body:
             self._whole.set()
 
     async def body(self, deadline: float) -> bytes:
@@ -132,6 +141,13 @@ class Exchange:
         whole = self._whole.is_set() and self._size <= self.max_body
         closing = [] if whole or self.scope["method"] in {"GET", "HEAD", "OPTIONS"} else [(b"connection", b"close")]
         await self._start(status, [*headers, *self.headers, *closing])
+        if closing and status != _TIMED_OUT:
+            # RFC 9112 §9.6: a connection that is closed while the client sends is reset, and the answer may be lost.
+            await self._put({"type": "http.response.body", "body": body, "more_body": True})
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    await self._sent.wait()
+            body = b""
         await self._put({"type": "http.response.body", "body": body})
 
     async def answer_json(self, body: bytes, status: int = 200, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:

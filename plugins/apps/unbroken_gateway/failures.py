@@ -24,14 +24,12 @@ from .errors import Problem
 _REFUSED: Final = frozenset({400, 412, 422})
 # What an API calls them after the 200, where they have no status.
 _STATUS: Final = {
-    "billing_error": 402,
     "not_found_error": 404,
     "model_not_found": 404,
     "conflict_error": 409,
     "request_too_large": 413,
 }
 _ROWS: Final = {
-    402: errors.upstream_unavailable,  # the account of the operator
     404: errors.upstream_404,
     409: errors.upstream_409,
     413: errors.upstream_413,

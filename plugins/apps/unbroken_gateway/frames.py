@@ -7,7 +7,7 @@ keep a connection alive, a comment or an event that is no JSON object, is not pa
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -43,17 +43,12 @@ _decode_named = msgspec.json.Decoder(_Named).decode
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 
 
-def frame(event: Event, form: Form) -> bytes:
-    """Return `event` as the text that clients of `form` expect; empty if none of their SDKs could read it.
-
-    Chat Completions has no ``event:`` lines. The others have one, also if the upstream left it out. Ids of the
-    upstream are not passed on.
-    """
-    return b"".join(frames((event,), form))
-
-
 def frames(events: Iterable[Event], form: Form) -> list[bytes]:
-    """Return the frame of each of `events` that has one. One join of them is one send."""
+    """Return the frame of each of `events` that has one: the text that clients of `form` expect.
+
+    An event that none of their SDKs could read has none. Chat Completions has no ``event:`` lines. The others have one,
+    also if the upstream left it out. Ids of the upstream are not passed on. One join of the frames is one send.
+    """
     heads: Mapping[str, bytes] = _NO_HEADS if form == "chat" else _HEADS
     made: list[bytes] = []
     for event in events:
@@ -64,34 +59,6 @@ def frames(events: Iterable[Event], form: Form) -> list[bytes]:
         if raw:
             made.append(b"%bdata: %b\n\n" % (head, raw))
     return made
-
-
-def numbered(text: bytes, stream: str, number: int) -> bytes:
-    """Return the frame with the id of a resumable stream, ``<stream>.<number>``."""
-    return b"id: %b.%d\n%b" % (stream.encode(), number, text)
-
-
-def with_retry(text: bytes, seconds: float) -> bytes:
-    """Return the first frame of a stream with the time after which an EventSource is to connect again."""
-    return b"retry: %d\n%b" % (round(seconds * 1000), text)
-
-
-def wants_usage(body: Mapping[str, Any]) -> bool:
-    """Return whether a Chat Completions request asks for the chunk with the usage, by ``stream_options``."""
-    return options_of(body).get("include_usage") is True
-
-
-def asking_for_usage(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of the body of a Chat Completions request that asks for the usage; other options stay."""
-    return {**body, "stream_options": {**options_of(body), "include_usage": True}}
-
-
-def options_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``stream_options``, empty if it is no object."""
-    value = body.get("stream_options")
-    if isinstance(value, msgspec.Raw):
-        value = msgspec.json.decode(value)
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def is_usage(event: Event) -> bool:

@@ -1,14 +1,18 @@
 """The routes that ask no model: health, the list of models, and resumable streams."""
 
+import functools
 from urllib.parse import parse_qs
 
 import msgspec
 from attrs import define
 
+from unbroken import __version__
+
 from . import edge, errors, rules
 from .errors import Refused
 from .exchange import Exchange
 from .following import follow, refused
+from .openapi import document
 from .routes import Found
 from .services import Services
 from .snapshot import Snapshot
@@ -28,6 +32,8 @@ class LocalRoutes:
         name = found.route.name
         if name in ("live", "ready"):
             await self._health(exchange, ready=name == "live" or await self.services.ready())
+        elif name == "openapi":
+            await exchange.answer_json(_description())
         elif name == "models":
             principal = await self.services.principal(exchange, snapshot)
             listed = rules.models_answer(snapshot.settings, principal, exchange.dialect)
@@ -86,6 +92,11 @@ class LocalRoutes:
         if found.id != id or revoked:
             raise Refused(errors.unknown_stream())
         return found.owner, found.after
+
+
+@functools.cache
+def _description() -> bytes:
+    return msgspec.json.encode(document(__version__))
 
 
 def _cursor(exchange: Exchange, id: str, query: dict[str, list[str]]) -> str | None:

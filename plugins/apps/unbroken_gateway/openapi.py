@@ -29,6 +29,7 @@ _SUMMARIES: Final = {
     "stream": "Read a resumable stream on from a cursor",
     "ticket": "Get a ticket for an EventSource",
     "live": "Whether the process is alive",
+    "openapi": "This description",
     "ready": "Whether the gateway takes requests",
 }
 
@@ -91,13 +92,12 @@ def _path(route: Route) -> Schema:
 
 
 def _operation(route: Route, method: str) -> Schema:
-    public = route.name in ("live", "ready")
     made: Schema = {
         "operationId": f"{method.lower()}_{route.name}",
         "summary": "End a resumable stream and delete it" if method == "DELETE" else _SUMMARIES[route.name],
         "responses": {**_refusals(route, method), **_success(route, method)},
     }
-    if public:
+    if route.public:
         made["security"] = []
     if route.takes_body:
         content = {"application/json": {"schema": _schema(route.name)}}
@@ -135,7 +135,7 @@ def _success(route: Route, method: str) -> Schema:
         content = {} if method == "HEAD" else _json({"type": "object", "required": ["status"]})
         states = {"200": "It is."} if route.name == "live" else {"200": "It is.", "503": "It is not."}
         return {status: {"description": text, "content": content} for status, text in states.items()}
-    content = _json({"type": "object"})
+    content = {} if method == "HEAD" else _json({"type": "object"})
     if route.form is not None:
         content |= events
         headers += ["Unbroken-Stream", "Unbroken-Stream-TTL"]
@@ -144,7 +144,7 @@ def _success(route: Route, method: str) -> Schema:
 
 def _refusals(route: Route, method: str) -> Schema:
     problems = [*_ANY_ROUTE]
-    if route.name not in ("live", "ready"):
+    if not route.public:
         problems += _PRIVATE
     if route.takes_body:
         problems += _WITH_BODY

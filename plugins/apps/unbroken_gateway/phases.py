@@ -28,8 +28,9 @@ class Phases(Plugin):
             self._reached(call.id, "waiting")
 
     def on_response(self, call: Call, response: Response) -> None:
-        """Note the head of an answer."""
-        self._reached(call.id, "before first event")
+        """Note the head of an answer that is no failure."""
+        if response.status_code < 300:
+            self._reached(call.id, "before first event")
 
     def on_commit(self, call: Call, event: Event) -> None:
         """Note the first content."""

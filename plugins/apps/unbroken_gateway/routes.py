@@ -12,7 +12,9 @@ from .frames import Form
 from .settings import Alias
 from .values import DialectName
 
-RouteName = Literal["messages", "chat", "responses", "count_tokens", "models", "stream", "ticket", "live", "ready"]
+RouteName = Literal[
+    "messages", "chat", "responses", "count_tokens", "models", "stream", "ticket", "live", "ready", "openapi"
+]
 Scope = Mapping[str, Any]
 """The scope of an ASGI request: ``path``, ``raw_path``, ``method``, ``query_string``, ``headers``."""
 
@@ -34,9 +36,9 @@ class Route:
     """What is appended to the URL of an upstream; empty where none is asked."""
 
     @property
-    def creates(self) -> bool:
-        """Whether a model answers, so that tokens of output are used."""
-        return self.form is not None
+    def public(self) -> bool:
+        """Whether no credential is needed."""
+        return self.name in ("live", "ready", "openapi")
 
     @property
     def allow(self) -> str:
@@ -58,11 +60,10 @@ ROUTES: Final = (
     Route(name="models", path="/v1/models", methods=("GET",)),
     Route(name="stream", path="/v1/streams/{id}", methods=("GET", "DELETE")),
     Route(name="ticket", path="/v1/streams/{id}/ticket"),
+    Route(name="openapi", path="/openapi.json", methods=_READ),
     Route(name="live", path="/health/live", methods=_READ),
     Route(name="ready", path="/health/ready", methods=_READ),
 )
-TARGETS: Final = {route.path: route for route in ROUTES if route.creates}
-"""The routes that an alias may name."""
 _STREAM: Final = re.compile(r"(/v1/streams/)([A-Za-z0-9_-]{24})(/ticket)?")
 _PREFIX: Final = "/v1/streams/"
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
@@ -22,7 +22,7 @@ from .routes import table_of
 from .settings import AuditSettings, Settings
 from .snapshot import Snapshot
 from .state import State, StateUnavailable
-from .state.opening import open_state
+from .state.opening import REDIS, open_state
 from .streams import StreamLog
 from .streams.live import BATCH, Streams
 from .streams.opening import open_log
@@ -30,6 +30,9 @@ from .streams.tickets import Tickets
 from .traffic import Traffic
 from .upstreams import Upstreams
 from .values import Principal
+
+if TYPE_CHECKING:
+    from .state.sharing import Sharing
 
 logger: Final = logging.getLogger("unbroken.gateway")
 
@@ -98,6 +101,8 @@ class Services:
         self.live = Live(self._build, self.load)
         await self.live.start(settings)
         self.background(self.admission.beat_forever())
+        if settings.state.startswith(REDIS):
+            self.background(self._shared().run())
 
     async def _build(self, settings: Settings) -> Snapshot:
         return Snapshot(
@@ -106,6 +111,21 @@ class Services:
             authenticator=Authenticator(settings, revoked=self.state.revoked, clock=self.clock),
             upstreams=Upstreams(settings, self.metrics, self.traffic.reached, self.clock, self.transport),
         )
+
+    def _shared(self) -> "Sharing":
+        """Return what tells the other workers about the upstreams.."""
+        from .state.sharing import Sharing
+
+        def known() -> dict[str, float]:
+            with self.live.use() as snapshot:
+                return snapshot.upstreams.known()
+
+        def learn(what: str, seconds: float) -> None:
+            with self.live.use() as snapshot:
+                snapshot.upstreams.learn(what, seconds)
+
+        url = self.settings.state
+        return Sharing(url=url, known=known, learn=learn, on_failure=self.traffic.failed)
 
     async def principal(self, exchange: Exchange, snapshot: Snapshot) -> Principal:
         """Return who makes the request. Raises Refused."""

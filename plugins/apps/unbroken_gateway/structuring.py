@@ -1,6 +1,6 @@
 """Builds the settings out of the tables of the file, each part alone, so that all problems are found at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, TypeVar, cast, get_args
 
 import attrs
@@ -59,9 +59,12 @@ class Structuring:
 
     environ: Mapping[str, str] = field(repr=False)
     source: str
+    secrets: Collection[str] | None = None
+    """The places of the secrets that are needed, such as ``gateway.pepper``; None is all. The variables of the others
+    need not be set."""
     problems: list[Problem] = field(factory=list[Problem], init=False)
     failed: set[str] = field(factory=set[str], init=False)
-    """The places of the parts that could not be built, such as ``gateway.models.default``."""
+    """The places of what could not be built or read, such as ``gateway.models.default``."""
 
     def settings(self, table: Mapping[str, Any]) -> Settings:
         """Return the settings of ``[gateway]``, without the parts that cannot be built."""
@@ -181,6 +184,10 @@ class Structuring:
                     values[name] = None
                 else:
                     values[name] = value if reader is None else reader(value, self.environ)
+            except units.NotSet as error:
+                self.failed.add(f"{place}.{known}")
+                if self.secrets is None or f"{place}.{known}" in self.secrets:
+                    self._refuse(f"{place}.{name}", str(error))
             except ValueError as error:
                 self._refuse(f"{place}.{name}", str(error))
         return values

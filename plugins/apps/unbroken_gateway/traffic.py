@@ -17,6 +17,8 @@ from .errors import Problem
 from .values import AuditEnd
 
 if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
     from unbroken_metrics import Metrics
 
 Phase = Literal["body", "waiting", "before headers", "before first event", "streaming", "draining"]
@@ -122,6 +124,14 @@ class Traffic:
         self.micro_usd = 0
         self.duration = Histogram()
         self.first_byte = Histogram()
+
+    def collector(self) -> "Collector | None":
+        """Return what exports the metrics of the clients to Prometheus, if there are any."""
+        if self.metrics is None:
+            return None
+        from unbroken_metrics import PrometheusCollector
+
+        return PrometheusCollector(self.metrics)
 
     def begin(
         self, request_id: str, user: str, route: str, upstream: str = "", model: str = "", *, plan: str = ""

@@ -67,8 +67,12 @@ def dollars(value: Any) -> int:
     return micro
 
 
+class NotSet(ValueError):
+    """A variable of the environment is not set, or empty."""
+
+
 def secret(value: Any, environ: Mapping[str, str]) -> str:
-    """Return a text, or the value of the environment variable that ``{ env = "NAME" }`` names."""
+    """Return a text, or the value of the environment variable that ``{ env = "NAME" }`` names. Raises NotSet."""
     if isinstance(value, str):
         return value
     table: Mapping[str, Any] = cast("Any", value) if isinstance(value, Mapping) else {}
@@ -76,7 +80,7 @@ def secret(value: Any, environ: Mapping[str, str]) -> str:
     if len(table) != 1 or not isinstance(name, str) or not name:
         raise ValueError('must be text or { env = "NAME" } (the value is not shown)')
     if not environ.get(name):
-        raise ValueError(f"names the environment variable {name}, which is {'empty' if name in environ else 'not set'}")
+        raise NotSet(f"names the environment variable {name}, which is {'empty' if name in environ else 'not set'}")
     return environ[name]
 
 

@@ -110,6 +110,8 @@ def _word(value: Any) -> str | None:
 
 def type_of(error: Error) -> str:
     """Return the ``error.type`` that says the same as `error`; ``api_error`` if none does."""
+    if isinstance(error, QuotaExceededError):  # whose own type may be that of a limit for which waiting helps
+        return "billing_error"
     if error.kind in _TWINS:
         return error.kind
     for kind, name in _TYPES:

@@ -45,7 +45,6 @@ _TWINS: Final[dict[str, int]] = {
 _GENERIC: Final = frozenset(
     {"invalid_request_error", "server_error", "api_error", "internal_error", "service_unavailable_error"}
 )
-_PAYMENT_REQUIRED: Final = 402
 _TOO_LARGE: Final = 413
 
 
@@ -63,8 +62,7 @@ def error_of(body: bytes, status: int | None = None, name: str = "") -> Error:
     said = safe_line(report.words or "") if report.words or report.described else error_message(body)
     message = _wording(status, kind, said)
     twin = _effective(names, report.status_code, status)
-    spent = twin == _PAYMENT_REQUIRED or report.is_spent
-    made = report.on(QuotaExceededError(message) if spent else error_for(twin, message))
+    made = report.on(QuotaExceededError(message) if report.is_spent else error_for(twin, message))
     made.kind = kind
     if kind == "cancelled":
         made.retryable = False

@@ -201,6 +201,15 @@ class Circuit:
         else:
             self._move(state, now)
 
+    def trip(self, until: float, now: float) -> None:
+        """Open until `until` for failures that another has seen. A circuit that an operator has forced stays so."""
+        self.last_used = now
+        if self.state is OPEN:
+            self.recovers_at = max(self.recovers_at, until)
+        elif self.state is CLOSED or self.state is HALF_OPEN:
+            self.recovers_at = until
+            self._move(OPEN, now)
+
     def _fresh(self) -> None:
         self._meter = make_meter(self.config)
         self._opens = 0

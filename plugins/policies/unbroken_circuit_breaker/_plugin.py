@@ -24,6 +24,7 @@ from unbroken import (
     TimeoutError,
     Wait,
 )
+from unbroken.validators import checked_seconds
 
 from ._circuit import Permit
 from ._config import CircuitBreakerConfig, CircuitBreakerOptions
@@ -207,6 +208,17 @@ class CircuitBreaker(Plugin):
     def force_open(self, key: str | None = None) -> None:
         """Reject all calls until `reset`."""
         self._force(key, CircuitState.FORCED_OPEN)
+
+    def trip(self, key: str, seconds: float) -> None:
+        """Open the circuit of `key` for `seconds`, after which it is probed: another process has seen it fail."""
+        now = self._clock.monotonic()
+        self._inbox.do(self._trip, key, now + checked_seconds(seconds), now)
+        self._tell()
+
+    def _trip(self, key: str, until: float, now: float) -> None:
+        circuit = self._circuits.get(key, now)
+        if circuit is not None:
+            circuit.trip(until, now)
 
     def disable(self, key: str | None = None) -> None:
         """Admit all calls and count nothing, until `reset`."""

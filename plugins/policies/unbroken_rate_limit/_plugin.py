@@ -23,6 +23,7 @@ from unbroken import (
     Wait,
     hookimpl,
 )
+from unbroken.validators import checked_seconds
 
 from ._config import RateLimitConfig, RateLimitOptions
 from ._costs import Costs
@@ -175,6 +176,14 @@ class RateLimit(Plugin):
     def _snapshot(self) -> dict[Hashable, KeyState]:
         now = self._clock.monotonic()
         return {key: queue.state(now) for key, queue in self._keys.all()}
+
+    def pause(self, key: Hashable, seconds: float) -> None:
+        """Start no call of `key` for `seconds`, then ramp up: another process was asked to wait, say."""
+        self._inbox.do(self._pause, key, checked_seconds(seconds))
+
+    def _pause(self, key: Hashable, seconds: float) -> None:
+        now = self._clock.monotonic()
+        self._keys.get(key, now).close_gate(now + seconds, now)
 
     def reset(self) -> None:
         """Open all gates and fill all buckets. Calls that wait move up."""

@@ -39,7 +39,7 @@ def answer(status: int, **headers: str) -> Response:
 DOCUMENTED = [
     pytest.param(400, "invalid_request_error", ValidationError, False, id="B21-400"),
     pytest.param(401, "authentication_error", AuthenticationError, False, id="B21-401"),
-    pytest.param(402, "billing_error", ValidationError, False, id="B21-402"),
+    pytest.param(402, "billing_error", QuotaExceededError, False, id="B21-402"),
     pytest.param(403, "permission_error", AuthenticationError, False, id="B21-403"),
     pytest.param(404, "not_found_error", ValidationError, False, id="B21-404"),
     pytest.param(412, "memory_precondition_failed_error", ValidationError, False, id="B21-412"),
@@ -91,6 +91,9 @@ def test_an_error_event_is_the_class_of_its_http_twin(status: int, type: str, ex
         pytest.param(503, None, ServerError, True, id="no-type-503"),
         pytest.param(408, None, ValidationError, True, id="B22-no-type-408"),
         pytest.param(408, "timeout_error", ServerError, True, id="B22-408-timeout"),
+        pytest.param(402, None, QuotaExceededError, False, id="B32-no-type-402"),
+        pytest.param(402, "invalid_request_error", QuotaExceededError, False, id="B32-generic-402"),
+        pytest.param(500, "billing_error", QuotaExceededError, False, id="gateway-500-billing"),
         pytest.param(429, ["rate_limit_error"], RateLimitError, True, id="type-is-list"),
     ],
 )
@@ -111,6 +114,14 @@ SPENT = [
     pytest.param(400, "invalid_request_error", None, OWN_LIMIT, id="B32-own-limit"),
     pytest.param(400, "invalid_request_error", None, NO_CREDIT, id="B32-empty-account"),
 ]
+
+
+@pytest.mark.parametrize(("status", "type", "code", "message"), SPENT)
+def test_what_is_spent_is_still_spent_when_it_is_told_on(status: int, type: str, code: str | None, message: str):
+    """The event for it has none of its code; under its own type it would be read as a limit that passes."""
+    error = DIALECT.error_from_response(answer(status), body(type, message, details={"error_code": code}))
+    again = DIALECT.error_from_event(DIALECT.error_event(error))
+    assert (again.__class__, again.kind) == (QuotaExceededError, "billing_error")
 
 
 @pytest.mark.parametrize(("status", "type", "code", "message"), SPENT)

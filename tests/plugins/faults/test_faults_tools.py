@@ -1,4 +1,4 @@
-"""Answers with thinking and tools, in the form of both APIs, and that every fault can happen within them."""
+"""Answers with thinking and tools, in the form of each API, and that every fault can happen within them."""
 
 import json
 
@@ -8,6 +8,7 @@ import pytest
 from unbroken_faults import Fault, FaultServer, ToolUse, faults, parse_fault, parse_script
 
 CHAT = "/v1/chat/completions"
+RESPONSES = "/v1/responses"
 STREAM = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
 WHOLE = Fault(thinking="Let me see. ", text="One moment.", tools=[("look", {"q": "Wörter, 1"}), ("now", "")])
 
@@ -90,7 +91,7 @@ def test_thinking_is_followed_by_the_usual_answer(ask):
     assert [reply.stop_reason for reply in replies] == ["end_turn", "end_turn"]
 
 
-@pytest.mark.parametrize("path", ["/v1/messages", CHAT], ids=["messages", "chat"])
+@pytest.mark.parametrize("path", ["/v1/messages", CHAT, RESPONSES], ids=["messages", "chat", "responses"])
 @pytest.mark.parametrize(
     ("fault", "ending"),
     [
@@ -102,13 +103,13 @@ def test_thinking_is_followed_by_the_usual_answer(ask):
 )
 def test_a_fault_happens_within_the_input_of_a_tool(ask, fault, ending, path):
     """What came before it is the beginning of the input."""
-    call = attrs.evolve(fault, text="", tools=[("look", {"question": "a long one"})])
+    call = attrs.evolve(fault, text="", tools=[("look", {"question": "a really long one"})])
     with FaultServer([call]) as server:
         seen = ask(server, path=path, body=STREAM, silence=0.2)
     assert seen.ending == ending
     assert b"look" in seen.body
     assert b"questi" in seen.body
-    assert b"long" not in seen.body
+    assert b"ong one" not in seen.body
 
 
 def test_an_input_may_be_anything_that_a_model_writes(ask):

@@ -68,6 +68,8 @@ class Operator:
     """Problems of the configuration that is read again."""
     reloads: int = 0
     interval: float = 1.0
+    now: float = 0.0
+    """Of the monotonic clock by which guesses are counted."""
     app: AdminApp = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -79,6 +81,7 @@ class Operator:
             audit=self.audit,
             reload=self.reload,
             interval=self.interval,
+            now=lambda: self.now,
         )
 
     async def reload(self) -> Settings:

@@ -7,6 +7,7 @@ from typing import Final, cast, get_args
 from unbroken import ConfigurationError
 
 from ..audit import Audit
+from ..auth.addresses import Throttle, client_address, networks
 from ..settings import Settings
 from ..state import Revocation, State, StateUnavailable
 from ..traffic import Traffic
@@ -28,7 +29,7 @@ class AdminApp:
     """An ASGI application.
 
     `reload` reads the configuration again, and returns the settings that are in use; its ConfigurationError is shown.
-    `interval` is the time between two snapshots in seconds.
+    `interval` is the time between two snapshots in seconds, `now` the monotonic clock.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class AdminApp:
         audit: Audit,
         reload: Callable[[], Awaitable[Settings]],
         interval: float = 1.0,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._traffic, self._state, self._audit = traffic, state, audit
         self._reload_settings = reload
         self._view = View(settings, traffic, state, audit)
         self._sessions = Sessions()
+        self._throttle, self._now = Throttle(settings.bad_credentials), now
         self._viewers = Viewers(self._view.values, interval)
         self._routes: dict[str, tuple[str, Handler]] = {
             "/admin": ("GET", self._page),
@@ -78,7 +81,7 @@ class AdminApp:
         try:
             await self._find(scope, head)(scope, head, receive, send)
         except BadRequest as error:
-            await answer_json(send, error.status, {"error": str(error)})
+            await answer_json(send, error.status, {"error": str(error)}, error.headers)
 
     def _find(self, scope: Scope, head: Head) -> Handler:
         """Return what answers. All that is true of all routes is checked here."""
@@ -95,7 +98,7 @@ class AdminApp:
             raise BadRequest(403, "from another origin")
         if changes and head.get("content-type").partition(";")[0].strip() != "application/json":
             raise BadRequest(415, "only application/json")
-        if handler in (self._events, self._reload, self._revoke) and not self._authenticated(head, given):
+        if handler in (self._events, self._reload, self._revoke) and not self._authenticated(scope, head, given):
             raise BadRequest(401, "log in first")
         return handler
 
@@ -103,9 +106,21 @@ class AdminApp:
         listen, _ = split(self.settings.admin_listen or "")
         return self.settings.hosts | {listen} | (_LOOPBACK if listen in _LOOPBACK else frozenset[str]())
 
-    def _authenticated(self, head: Head, given: str | None) -> bool:
-        credential = self.settings.admin_credential
-        return proven(credential, given) if given is not None else self._sessions.valid(credential, head)
+    def _authenticated(self, scope: Scope, head: Head, given: str | None) -> bool:
+        if given is not None:
+            return self._proven(scope, given)
+        return self._sessions.valid(self.settings.admin_credential, head)
+
+    def _proven(self, scope: Scope, given: object) -> bool:
+        """Return whether `given` is the admin credential. Raises BadRequest for an address that guesses."""
+        peer: tuple[str, int] = scope.get("client") or ("", 0)
+        address, now = client_address(scope["headers"], peer[0], networks(self.settings.trusted_proxies)), self._now()
+        if wait := self._throttle.wait(address, now):
+            raise BadRequest(429, "too many wrong credentials; try again later", wait)
+        if isinstance(given, str) and proven(self.settings.admin_credential, given):
+            return True
+        self._throttle.note(address, now)
+        return False
 
     async def _page(self, scope: Scope, head: Head, receive: Receive, send: Send) -> None:
         body, policy = page()
@@ -119,7 +134,7 @@ class AdminApp:
     async def _login(self, scope: Scope, head: Head, receive: Receive, send: Send) -> None:
         given = (await read_object(receive)).get("credential")
         credential = self.settings.admin_credential
-        if credential is None or not isinstance(given, str) or not proven(credential, given):
+        if not self._proven(scope, given) or credential is None:
             raise BadRequest(401, "that is not the admin credential")
         await answer_json(send, 200, {}, _cookie(scope, self._sessions.open(credential), SESSION_SECONDS))
 

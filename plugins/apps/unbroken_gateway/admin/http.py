@@ -1,5 +1,6 @@
 """The ASGI that the admin port needs."""
 
+import math
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -15,11 +16,12 @@ MOST_BODY: Final = 16_384
 
 
 class BadRequest(Exception):
-    """The request is answered with `status` and its text."""
+    """The request is answered with `status` and its text; `wait` is the number of seconds for ``retry-after``."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, wait: float = 0.0) -> None:
         super().__init__(text)
         self.status = status
+        self.headers = ((b"retry-after", b"%d" % math.ceil(wait)),) if wait else ()
 
 
 async def answer(

@@ -24,10 +24,8 @@ def text(traffic: Traffic, audit: Callable[[], AuditStatus]) -> tuple[bytes, str
 
     registry = CollectorRegistry()
     registry.register(GatewayCollector(traffic, audit))
-    if traffic.metrics is not None:
-        from unbroken_metrics import PrometheusCollector
-
-        registry.register(PrometheusCollector(traffic.metrics))
+    if (clients := traffic.collector()) is not None:
+        registry.register(clients)
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from ._complaints import complain, printable
+
 if TYPE_CHECKING:
     from ..audit import AuditRow, Reader
 
@@ -61,7 +63,7 @@ def show(
     """
     rows = _read(config, lambda reader: reader.show(id))
     if not rows:
-        typer.echo(f"there is no call with the id {_safe(id)}", err=True)
+        typer.echo(f"there is no call with the id {printable(id)}", err=True)
         raise typer.Exit(NOTHING)
     if as_json:
         _print(rows, as_json=True, prompt=True)
@@ -81,9 +83,10 @@ def _read(config: Path | None, ask: "Callable[[Reader], list[AuditRow]]") -> "li
     from ..loading import load
 
     try:
-        path = load(config, os.environ).audit.path
+        path = load(config, os.environ, secrets=()).audit.path
     except ConfigurationError as error:
-        _unusable("\n".join(["The configuration cannot be used:", *(f"  - {each}" for each in error.problems)]))
+        complain(error)
+        raise typer.Exit(UNUSABLE) from None
     if path is None:
         _unusable("this gateway keeps its audit in memory; [gateway.audit] path names a file")
     try:
@@ -94,7 +97,7 @@ def _read(config: Path | None, ask: "Callable[[Reader], list[AuditRow]]") -> "li
 
 
 def _unusable(text: str) -> NoReturn:
-    typer.echo("\n".join(map(_safe, text.splitlines())), err=True)
+    typer.echo("\n".join(map(printable, text.splitlines())), err=True)
     raise typer.Exit(UNUSABLE)
 
 
@@ -127,26 +130,21 @@ def _table(rows: "Sequence[AuditRow]") -> None:
 
 def _cells(row: "AuditRow") -> tuple[str, ...]:
     start, end = row.start, row.end
-    names = (_safe(start.user), _safe(start.model))
+    names = (printable(start.user), printable(start.model))
     when = _time(start.at)
     if end is None:
-        return when, row.state, "", *names, "", "", "", _safe(start.request_id)
+        return when, row.state, "", *names, "", "", "", printable(start.request_id)
     counted = [number for number in (end.input_tokens, end.output_tokens) if number is not None]
     tokens = str(sum(counted)) if counted else f"~{end.estimated_tokens}"
     cost = f"{end.micro_usd / 1e6:.4f}"
-    return when, row.state, str(end.status), *names, tokens, cost, f"{end.duration:.1f}", _safe(start.request_id)
+    return when, row.state, str(end.status), *names, tokens, cost, f"{end.duration:.1f}", printable(start.request_id)
 
 
 def _shown(name: str, value: object) -> str:
     if name in ("started_at", "ended_at") and isinstance(value, float):
         return _time(value)
-    return _safe(str(value))
+    return printable(str(value))
 
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _safe(text: str) -> str:
-    """Return `text` with U+FFFD for what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

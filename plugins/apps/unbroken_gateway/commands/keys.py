@@ -1,5 +1,6 @@
 """``unbroken keys``: make, list and revoke the stored keys of the gateway."""
 
+import os
 import sys
 import time
 from collections.abc import Generator
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+from ._complaints import complain
 
 if TYPE_CHECKING:
     from ..auth.keys import KeyStore, StoredKey
@@ -47,7 +50,7 @@ def add(
 ) -> None:
     """Make a key and print it. It is not stored, so it cannot be shown again."""
     now = time.time()
-    with _opened(config, plan=plan) as store:
+    with _opened(config, plan) as store:
         expires = None if days is None else now + days * _DAY
         key, stored = store.create(name, plan, scopes=scope or (), expires=expires, now=now)
     if as_json:
@@ -98,19 +101,16 @@ def _opened(config: Path | None, plan: str | None = None) -> "Generator[KeyStore
     from unbroken import ConfigurationError
 
     from ..auth.keys import KeyStore
-    from ..auth.local_secrets import with_secrets
-    from ._settings import load_settings
+    from ..loading import load
 
     try:
-        settings = load_settings(config)
+        settings = load(config, os.environ, secrets=() if plan is None else ("pepper",))
         path = _path_of_keys(settings)
-        if plan is not None:
-            _check_plan(settings, plan)
-            settings = with_secrets(settings)
-        with closing(KeyStore(path, None if plan is None else settings.pepper)) as store:
+        pepper = None if plan is None else _pepper(settings, plan)
+        with closing(KeyStore(path, pepper)) as store:
             yield store
     except ConfigurationError as error:
-        sys.stderr.write("".join(f"{problem.path}: {problem.message}\n" for problem in error.problems))
+        complain(error)
         raise typer.Exit(UNUSABLE) from None
     except sqlite3.Error as error:
         sys.stderr.write(f"the file of keys cannot be used: {type(error).__name__}\n")
@@ -125,11 +125,17 @@ def _path_of_keys(settings: "Settings") -> str:
     return settings.keys
 
 
-def _check_plan(settings: "Settings", plan: str) -> None:
+def _pepper(settings: "Settings", plan: str) -> str | None:
+    """Return the pepper for a key of `plan`, which is made if it is missing. Raises ConfigurationError."""
+    from attrs import evolve
+
     from unbroken.validators import nearest, refused
+
+    from ..auth.local_secrets import with_secrets
 
     if plan not in settings.plans:
         raise refused("plan", f"{plan!r} is not one of the plans of the gateway{nearest(plan, settings.plans)}")
+    return with_secrets(evolve(settings, admin_listen=None)).pepper
 
 
 def _facts(key: "StoredKey") -> dict[str, object]:

@@ -1,13 +1,13 @@
 """``unbroken serve``: the gateway, with a configuration or, on this machine, with none."""
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from unbroken import ConfigurationError
+from ._complaints import complain
 
 UNUSABLE = 2
 """Exit code: bad usage, bad configuration, or a package that is missing."""
@@ -16,7 +16,7 @@ UNUSABLE = 2
 def serve(
     config: Annotated[
         Path | None,
-        typer.Option("--config", metavar="FILE", help="The TOML file; without one, a model that is played."),
+        typer.Option("--config", metavar="FILE", help="The TOML file; without it, a trial on this machine."),
     ] = None,
     listen: Annotated[
         str | None, typer.Option("--listen", metavar="HOST:PORT", help="Where clients connect; port 0 is a free one.")
@@ -29,22 +29,23 @@ def serve(
 ) -> None:
     """Serve the models of the configuration to browsers, apps and SDKs.
 
-    Without --config it serves on this machine only, with a server that plays
-    both APIs as the model, and prints what to try. SIGTERM and Ctrl-C let the
-    streams under way end; SIGHUP reads the configuration again. Exits with 2
-    when the configuration cannot be used.
+    Without --config it is a trial on this machine: a built-in server invents
+    the answers, and lines to try are printed. SIGTERM and Ctrl-C let the
+    answers under way end, a second one cuts them; SIGHUP reads the file again.
+    Exits with 2 when the configuration cannot be used, and lists all that is
+    wrong with it.
     """
     from unbroken import ConfigurationError
 
-    from ..serve import run
-
+    try:
+        from ..serve import run
+    except ImportError as error:
+        sys.stderr.write(f"unbroken serve needs {error.name}: pip install 'unbroken[gateway]'\n")
+        raise typer.Exit(UNUSABLE) from None
     try:
         run(config=config, listen=listen, admin_listen=admin_listen, workers=workers, as_json=as_json)
     except ConfigurationError as error:
-        _complain(error)
+        complain(error)
+        if config is None and not os.environ.get("UNBROKEN_GATEWAY_CONFIG"):
+            sys.stderr.write("Without --config the gateway is a trial for this machine, with one worker.\n")
         raise typer.Exit(UNUSABLE) from None
-
-
-def _complain(error: "ConfigurationError") -> None:
-    lines = [str(problem) for problem in error.problems] or error.message.splitlines()
-    sys.stderr.write("The configuration cannot be used:\n" + "".join(f"  - {line}\n" for line in lines))

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from ..auth.local_secrets import with_secrets
 from ..checks import checked
-from ..loading import development, load
+from ..loading import CONFIG_VARIABLE, development, load
 from ..services import Services
 from ..settings import Settings
 from .listening import bind, url_of
@@ -26,7 +26,9 @@ def run(
 ) -> None:
     """Serve until a signal ends it. Raises ConfigurationError."""
     with ExitStack() as stack:
-        if config is None and "UNBROKEN_GATEWAY_CONFIG" not in os.environ:
+        if config is None and os.environ.get(CONFIG_VARIABLE):
+            config = Path(os.environ[CONFIG_VARIABLE])
+        if config is None:
             from unbroken_faults import FaultServer
 
             model = stack.enter_context(FaultServer())
@@ -37,11 +39,11 @@ def run(
         settings = evolve(settings, **{name: value for name, value in changes.items() if value is not None})
         if admin_listen is not None:
             settings = evolve(settings, admin_listen=admin_listen or None)
-        settings = with_secrets(checked(settings))
-        _serve(settings, config, as_json=as_json)
+        made = checked(settings).admin_credential is None
+        _serve(with_secrets(settings), config, made=made, as_json=as_json)
 
 
-def _serve(settings: Settings, config: Path | None, *, as_json: bool) -> None:
+def _serve(settings: Settings, config: Path | None, *, made: bool, as_json: bool) -> None:
     at = bind(settings.listen, "gateway.listen")
     admin_at = None if settings.admin_listen is None else bind(settings.admin_listen, "gateway.admin_listen")
 
@@ -51,6 +53,8 @@ def _serve(settings: Settings, config: Path | None, *, as_json: bool) -> None:
             settings,
             url_of(at),
             None if admin_at is None else url_of(admin_at),
+            trial=config is None,
+            made=made,
             as_json=as_json,
             environ=os.environ,
         )

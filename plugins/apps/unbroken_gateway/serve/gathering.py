@@ -25,7 +25,7 @@ _HISTOGRAMS: Final = ("duration", "first_byte")
 
 def report(traffic: Traffic) -> dict[str, Any]:
     """Return what a worker reports. Monotonic times are those of the machine, so they go together."""
-    families = "" if traffic.metrics is None else _families(traffic.metrics)
+    clients = traffic.collector()
     circuits = () if traffic.metrics is None else traffic.metrics.snapshot().circuits
     return {
         **{name: dict(getattr(traffic, name)) for name in _COUNTERS},
@@ -38,7 +38,7 @@ def report(traffic: Traffic) -> dict[str, Any]:
         "plans": dict(traffic._plans),
         "alerts": [asdict(alert) for alert in traffic.alerts],
         "circuits": [asdict(circuit) for circuit in circuits],
-        "families": families,
+        "families": "" if clients is None else _text(clients),
     }
 
 
@@ -67,8 +67,8 @@ class Gathered(Traffic):
         circuits = [circuit for each in self._reports.values() for circuit in each["circuits"]]
         return {**super().snapshot(), "circuits": circuits}
 
-    def families(self) -> "Families":
-        """Return the metrics of the clients of all workers, summed."""
+    def collector(self) -> "Collector":
+        """Return what exports the metrics of the clients of all workers, summed."""
         return Families([cast("str", each["families"]) for each in self._reports.values()])
 
     def _sum(self) -> None:
@@ -111,13 +111,11 @@ class Families(Collector):
         yield from found.values()
 
 
-def _families(metrics: Any) -> str:
+def _text(clients: "Collector") -> str:
     from prometheus_client import CollectorRegistry, generate_latest
 
-    from unbroken_metrics import PrometheusCollector
-
     registry = CollectorRegistry()
-    registry.register(PrometheusCollector(metrics))
+    registry.register(clients)
     return generate_latest(registry).decode()
 
 

@@ -1,8 +1,10 @@
 """Sockets to listen on, and uvicorn servers on them."""
 
 import contextlib
+import errno
+import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, Final
 
 import uvicorn
@@ -23,10 +25,17 @@ def bind(address: str, setting: str) -> socket.socket:
     try:
         made = socket.create_server((host, int(port)), family=family, backlog=2048)
     except (OSError, ValueError, OverflowError) as error:
-        raise ConfigurationError.of(Problem(setting, f"{address!r} cannot be listened on: {error}")) from None
+        raise ConfigurationError.of(Problem(setting, _refusal(address, error), "configuration")) from None
     made.set_inheritable(True)
     made.setblocking(False)
     return made
+
+
+def _refusal(address: str, error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"{address} is in use by another program; port 0 takes a free one"
+    why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    return f"{address} cannot be listened on: {why}"
 
 
 def url_of(listener: socket.socket) -> str:
@@ -40,7 +49,7 @@ class Listener(uvicorn.Server):
     """A server that leaves the signals to its owner."""
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         """Do nothing: several servers run in one process."""
         yield
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Final, Literal
 
 from unbroken.errors import ConfigurationError
 
@@ -11,7 +11,8 @@ from .local import Local
 from .memory import MemoryState
 from .resilient import Closed
 
-REDIS = ("redis://", "rediss://", "unix://")
+REDIS: Final = ("redis://", "rediss://", "unix://")
+SQLITE: Final = "sqlite:"
 
 
 def _ignore(operation: str) -> None:

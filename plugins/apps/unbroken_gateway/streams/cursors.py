@@ -32,11 +32,6 @@ def new_id() -> str:
     return secrets.token_urlsafe(18)
 
 
-def format_cursor(id: str, seq: int) -> str:
-    """Return the event id of the frame `seq`; 0 is the start of the stream."""
-    return f"{id}.{seq}"
-
-
 def parse_cursor(id: str, text: str | None) -> int | Refusal:
     """Return the number of the last frame that a reader of the stream `id` has; 0 if it sent no cursor."""
     if not text:

@@ -5,6 +5,7 @@ from pathlib import Path
 from unbroken.clock import Clock
 
 from ..settings import Resume
+from ..state.opening import REDIS, SQLITE
 from . import DEADLINE, StreamLog
 from .memory import MemoryLog
 from .redis import RedisLog
@@ -22,10 +23,10 @@ def open_log(url: str, settings: Resume, *, clock: Clock | None = None, deadline
     log: StreamLog
     if url == "memory":
         log = MemoryLog(settings.max_bytes, clock)
-    elif url.startswith("sqlite:"):
-        path = Path(url.removeprefix("sqlite:"))
+    elif url.startswith(SQLITE):
+        path = Path(url.removeprefix(SQLITE))
         log = SQLiteLog(path.with_stem(f"{path.stem}-streams"), settings.max_bytes, clock, deadline)
-    elif url.startswith(("redis://", "rediss://", "unix://")):
+    elif url.startswith(REDIS):
         log = RedisLog(url, settings.max_bytes, deadline)
     else:
         raise ValueError(f"the state must be memory, sqlite:PATH or a redis:// URL, not {url.partition(':')[0]!r}")

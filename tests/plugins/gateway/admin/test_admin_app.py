@@ -146,6 +146,31 @@ async def test_s30_a_wrong_credential_opens_nothing(client, given):
     assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.parametrize("how", ["login", "bearer"])
+async def test_s27_an_address_that_guesses_has_to_wait(client, how):
+    """Even with the right credential, so that it learns nothing; other addresses and sessions go on."""
+    cookie = await client.log_in()
+    client.operator.now = 100.0
+    limit = client.operator.settings.bad_credentials
+
+    async def attempt(credential, peer="192.0.2.1"):
+        headers = [("host", HOST), *JSON.items()]
+        if how == "bearer":
+            headers.append(("authorization", f"Bearer {credential}"))
+            return await client.raw("POST", "/admin/reload", headers, b"{}", client=(peer, 1))
+        body = json.dumps({"credential": credential}).encode()
+        return await client.raw("POST", "/admin/login", [*headers, *ORIGIN.items()], body, client=(peer, 1))
+
+    statuses = [(await attempt("wrong")).status for _ in range(limit + 1)]
+    assert statuses == [401] * limit + [429]
+    answer = await attempt(CREDENTIAL)
+    assert (answer.status, answer.headers["retry-after"], "set-cookie" in answer.headers) == (429, "60", False)
+    assert (await attempt(CREDENTIAL, "192.0.2.2")).status == 200
+    assert (await client.ask("POST", "/admin/reload", {}, **JSON_, **ORIGIN_, cookie=cookie)).status == 200
+    client.operator.now += 60
+    assert (await attempt(CREDENTIAL)).status == 200
+
+
 async def test_s11_without_a_credential_nobody_is_the_operator(client):
     """Neither with an empty one, nor with a cookie that is signed with nothing."""
     client.operator.app.settings = settings(admin_credential=None)

@@ -2,38 +2,32 @@
 
 import json
 import re
-import sys
-import types
 
 import pytest
 
-from unbroken import ConfigurationError, Problem
-from unbroken_gateway.settings import AuditSettings, Settings
-
 from ..operator import ended, started
+from ..settings.kit import WHOLE
 
 HOSTILE = "evil\x1b[2J\u202e\nname"
 
 
 @pytest.fixture
-def settings(monkeypatch, path):
-    """The settings that any configuration has; what it was asked for is kept."""
-    asked = []
+def config(path):
+    """A configuration of open gateways, beside the file that it names; the machine of the reader has no secrets."""
+    config = path.parent / "gateway.toml"
+    config.write_text(f"{WHOLE}[gateway.audit]\npath = '{path.name}'\n", "utf-8")
+    return config
 
-    def load(config, environ):
-        asked.append(config)
-        if config is not None and config.name == "bad.toml":
-            raise ConfigurationError.of(Problem("gateway.audit.path", "must be a text\x1b[2J"))
-        return Settings(audit=AuditSettings(path=None if config and config.name == "memory.toml" else str(path)))
 
-    module = types.ModuleType("unbroken_gateway.loading")
-    module.load = load
-    monkeypatch.setitem(sys.modules, "unbroken_gateway.loading", module)
-    return asked
+@pytest.fixture(autouse=True)
+def named(config, monkeypatch, tmp_path_factory):
+    """The variable names the configuration, and the working directory is another."""
+    monkeypatch.setenv("UNBROKEN_GATEWAY_CONFIG", str(config))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
 
 
 @pytest.fixture
-def calls(make, settings):
+def calls(make):
     """A gateway that runs, with three calls."""
     calls = make()
     calls.start(started("r1", prompt=b'{"model":"m"}', client_request_id="theirs"))
@@ -94,24 +88,33 @@ def test_show_exits_with_1_when_there_is_no_such_call(invoke, calls):
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", "there is no call with the id x\ufffd[2J\n")
 
 
-def test_config_names_the_configuration(invoke, calls, settings, tmp_path):
-    invoke("audit", "tail", "--config", str(tmp_path / "gateway.toml"))
-    assert settings == [tmp_path / "gateway.toml"]
+def test_config_names_the_configuration(invoke, calls, config, monkeypatch):
+    """The paths in it begin at its directory, not at the working directory. No API key and no pepper is needed."""
+    monkeypatch.delenv("UNBROKEN_GATEWAY_CONFIG")
+    result = invoke("audit", "tail", "--json", "--config", str(config))
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 3)
+    assert "is required" in invoke("audit", "tail").stderr
 
 
 @pytest.mark.parametrize(
-    ("config", "reason"),
+    ("change", "reason"),
     [
-        ("bad.toml", "  - gateway.audit.path: must be a text\ufffd[2J"),
-        ("memory.toml", "keeps its audit in memory"),
-        ("nothing.toml", "unable to open database file"),
+        ("path = '\\u001b'\nprompts = 5", "  - gateway.audit.prompts: must be"),
+        ('path = "\\u001b[2J"', "\ufffd[2J: unable to open database file"),
+        ("path = 'none'", "keeps its audit in memory"),
+        ("path = 'nothing.db'", "unable to open database file"),
+        ("pth = 'x'", "did you mean 'path'?"),
     ],
+    ids=["wrong", "hostile", "memory", "no-file", "misspelt"],
 )
-def test_what_cannot_be_read_is_exit_code_2(invoke, settings, config, reason):
+def test_what_cannot_be_read_is_exit_code_2(invoke, config, change, reason):
     """A reason on standard error, and no traceback. No file is created."""
-    result = invoke("audit", "tail", "--config", config)
+    config.write_text(f"{WHOLE}[gateway.audit]\n{change}\n", "utf-8")
+    result = invoke("audit", "tail")
     assert (result.exit_code, result.stdout) == (2, "")
     assert reason in result.stderr
+    assert "\x1b" not in result.stderr
+    assert [*config.parent.iterdir()] == [config]
 
 
 def test_without_a_command_there_is_help(invoke):

@@ -57,7 +57,6 @@ OURS = {
 }
 # Where the type of the Messages API says another thing than the code of OpenAI.
 BY_TYPE = {
-    ("messages", "budget_spent"): unbroken.ValidationError,
     ("messages", "unavailable"): unbroken.OverloadedError,
 }
 

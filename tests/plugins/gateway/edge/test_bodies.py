@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from unbroken_gateway import bodies
-from unbroken_gateway.bodies import MAX_DECODED, MAX_DEPTH, MAX_FIELDS, encode_body, parse_body, part, read_body
+from unbroken_gateway.bodies import MAX_DECODED, MAX_DEPTH, MAX_FIELDS, encode_body, parse_body, read_body
 from unbroken_gateway.errors import Refused
 
 
@@ -44,16 +44,6 @@ def test_fields_are_decoded_and_what_is_in_them_stays_as_it_was_written():
     assert encode_body({**body, "model": "x"}) == (
         b'{"model":"x","n":2,"t":0.5,"stream":true,"stop":null,"messages":[ {"a": 1.0} ],"o":{ }}'
     )
-
-
-def test_a_part_is_decoded_when_it_is_asked_for():
-    body = parse_body(
-        b'{"stream_options":{"include_usage":true},"list":[1],"text":"x","big":{"a":"%b"}}' % (b"x" * MAX_DECODED)
-    )
-    assert part(body, "stream_options") == {"include_usage": True}
-    assert part({"stream_options": {"a": 1}}, "stream_options") == {"a": 1}
-    for name in ("list", "text", "big", "missing"):
-        assert part(body, name) == {}
 
 
 def test_a_long_text_stays_as_it_was_written():

@@ -203,7 +203,7 @@ def test_s16_anything_else_is_refused(fields):
     assert refused(check_body, scope(*fields, LENGTH), ROUTE["messages"], 100).status == 415
 
 
-@pytest.mark.parametrize("name", ["models", "stream", "ticket", "live", "ready"])
+@pytest.mark.parametrize("name", ["models", "stream", "ticket", "live", "ready", "openapi"])
 def test_a_route_without_a_body_takes_none(name):
     check_body(scope(), ROUTE[name], 100)
     check_body(scope((b"content-length", b"0")), ROUTE[name], 100)

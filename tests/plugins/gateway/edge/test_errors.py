@@ -106,8 +106,6 @@ def test_a_refusal_names_its_cause_alone():
         (unbroken.ValidationError(status_code=400), "upstream_400"),
         (unbroken.ValidationError(status_code=422), "upstream_400"),
         (unbroken.ValidationError(kind="invalid_request_error"), "upstream_400"),
-        (unbroken.ValidationError(status_code=402), "upstream_unavailable"),
-        (unbroken.ValidationError(kind="billing_error"), "upstream_unavailable"),
         (unbroken.ValidationError(status_code=404), "upstream_404"),
         (unbroken.ValidationError(kind="not_found_error"), "upstream_404"),
         (unbroken.ValidationError(status_code=409), "upstream_409"),

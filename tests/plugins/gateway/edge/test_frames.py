@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 from unbroken import Event
 from unbroken.sse import SSEDecoder
 from unbroken_gateway import frames
-from unbroken_gateway.frames import KEEPALIVE, frame
+from unbroken_gateway.frames import KEEPALIVE
 
 from .sdks import read
 
 FORMS = ["messages", "chat", "responses"]
+
+
+def frame(event, form):
+    return b"".join(frames.frames((event,), form))
 
 
 def _message(*events):
@@ -95,8 +99,8 @@ def test_r11_a_keepalive_is_accepted_however_the_stream_is_cut(form, size):
 @pytest.mark.parametrize("form", FORMS)
 def test_r11_ids_and_the_reconnection_time_stand_within_events(form):
     parts = frames.frames(decoded(STREAMS[form]), form)
-    sent = [frames.numbered(part, "s", number) for number, part in enumerate(parts, 1)]
-    sent[0] = frames.with_retry(sent[0], 1.5)
+    sent = [b"id: s.%d\n%b" % (number, part) for number, part in enumerate(parts, 1)]
+    sent[0] = b"retry: 1500\n" + sent[0]
     text = KEEPALIVE + KEEPALIVE.join(sent) + KEEPALIVE
     assert shown(read(form, text)) == shown(read(form, STREAMS[form]))
     decoder = SSEDecoder()
@@ -232,29 +236,3 @@ def test_a_client_that_did_not_ask_reads_the_stream_without_it():
     found = read("chat", b"".join(frames.frames(frames.without_usage(events), "chat")))
     assert len(found) == len(events) - 2
     assert all(chunk.choices for chunk in found)
-
-
-@pytest.mark.parametrize("raw", [False, True])
-@pytest.mark.parametrize(
-    ("options", "wants"),
-    [
-        ({"include_usage": True}, True),
-        ({"include_usage": False}, False),
-        ({"include_usage": "true"}, False),
-        ({"include_obfuscation": False}, False),
-        (None, False),
-        ([1], False),
-    ],
-)
-def test_usage_is_asked_for_whatever_the_client_did(options, wants, raw):
-    body = {"model": "m", "stream_options": msgspec.Raw(msgspec.json.encode(options)) if raw else options}
-    assert frames.wants_usage(body) is wants
-    asking = frames.asking_for_usage(body)
-    assert frames.wants_usage(asking)
-    kept = options if isinstance(options, dict) else {}
-    assert asking == {"model": "m", "stream_options": {**kept, "include_usage": True}}
-
-
-def test_a_body_without_options_asks_for_no_usage():
-    assert not frames.wants_usage({})
-    assert frames.asking_for_usage({}) == {"stream_options": {"include_usage": True}}

@@ -1,6 +1,7 @@
 """The file as a whole."""
 
 import secrets
+from pathlib import Path
 
 import pytest
 
@@ -150,6 +151,67 @@ def test_a_value_in_the_wrong_form_is_refused(path, text, place, words) -> None:
     assert words in found[0]
 
 
+def test_relative_paths_begin_at_the_directory_of_the_file(path, monkeypatch) -> None:
+    """However the file is named, and wherever the process runs; absolute ones and URLs stay as they are."""
+    text = WHOLE.replace("[gateway]", "[gateway]\nstate = 'sqlite:data/gateway.db'")
+    place = path.parent
+    expected = (f"{place}/keys.db", f"sqlite:{place}/data/gateway.db", f"{place}/audit.db")
+    for name in (path, Path("gateway.toml")):
+        monkeypatch.chdir(place)
+        settings = settings_of(name, text)
+        assert (settings.keys, settings.state, settings.audit.path) == expected
+    text = WHOLE.replace("[gateway]", "[gateway]\nstate = { env = 'REDIS' }").replace("keys.db", "/var/keys.db")
+    settings = settings_of(path, f"{text}[gateway.audit]\npath = 'none'")
+    assert (settings.keys, settings.state, settings.audit.path) == ("/var/keys.db", ENVIRON["REDIS"], None)
+
+
+UNSET = (
+    WHOLE.replace("[gateway]", "[gateway]\nadmin_listen = '0.0.0.0:1'\nstate = { env = 'REDIS' }\nworkers = 4")
+    .replace("key =", "headers = { x = { env = 'HEADER' } }\nkey =")
+    .replace("hosts =", "admin_credential = { env = 'ADMIN' }\nhosts =")
+    + """
+[[gateway.issuers]]
+issuer = "a"
+audience = "a"
+algorithms = ["HS256"]
+secret = { env = "SHARED" }
+[gateway.resume]
+encryption_key = { env = "SEAL" }
+"""
+)
+
+
+def test_a_command_reads_the_file_without_the_secrets_that_it_does_not_need(path) -> None:
+    """Those that it names are needed all the same, and everything else is checked."""
+    path.write_text(UNSET)
+    settings = load(path, {}, secrets=())
+    assert (settings.upstreams["claude"].key, settings.pepper, settings.admin_credential) == ("", None, None)
+    assert settings.workers == 4
+    assert load(path, {"UNBROKEN_GATEWAY_PEPPER": STRONG}, secrets=("pepper",)).pepper == STRONG
+    for text, needed, place in [
+        (UNSET, ("pepper",), "gateway.pepper"),
+        (UNSET.replace("[gateway]", "[gateway]\npepper = { env = 'P' }"), ("pepper",), "gateway.pepper"),
+        (UNSET.replace("\nkey = {", "\nkey = { x = 1,"), (), "gateway.upstreams.claude.key"),
+        (UNSET.replace('"a"\nalg', "'a'\nleeway = 61\nalg"), (), "gateway.issuers[0].leeway"),
+    ]:
+        path.write_text(text)
+        with pytest.raises(ConfigurationError) as caught:
+            load(path, {}, secrets=needed)
+        assert [problem.path for problem in caught.value.problems] == [place]
+
+
+def test_each_secret_that_is_missing_is_told_once(path) -> None:
+    """What follows from it is not: four workers are right with a Redis."""
+    assert [place for place, _ in problems_of(path, UNSET, {"UNBROKEN_GATEWAY_PEPPER": STRONG})] == [
+        "upstreams.claude.headers",
+        "upstreams.claude.key",
+        "issuers[0].secret",
+        "resume.encryption_key",
+        "state",
+        "admin_credential",
+    ]
+
+
 def test_a_part_that_failed_is_not_called_unknown(path) -> None:
     """One mistake is one problem."""
     text = (
@@ -193,7 +255,7 @@ def test_without_a_file_there_is_a_gateway_for_this_machine() -> None:
     assert settings.development_token is not None
     assert SECRET not in str([upstream.key for upstream in settings.upstreams.values()])
     assert (settings.audit.path, settings.keys, settings.state) == (None, None, "memory")
-    assert [model.name for model in settings.models.values()] == ["claude-sonnet-4-5", "gpt-5", "*", "*"]
+    assert [model.name for model in settings.models.values()] == ["claude-sonnet-5-5", "gpt-5.4-mini", "*", "*"]
 
 
 def test_the_embedded_upstream_may_speak_one_dialect() -> None:

@@ -249,7 +249,8 @@ def test_without_a_file_every_model_is_taken(name) -> None:
     found = prepared(name, {"model": "any-name-at-all"}, plan="development", settings=DEVELOPMENT)
     assert (found.asked_model, found.body["model"]) == ("any-name-at-all", "any-name-at-all")
     default = prepared(name, {}, plan="development", settings=DEVELOPMENT)
-    assert default.body["model"] == {"anthropic": "claude-sonnet-4-5", "openai": "gpt-5"}[default.upstream.dialect]
+    names = {"anthropic": "claude-sonnet-5-5", "openai": "gpt-5.4-mini"}
+    assert default.body["model"] == names[default.upstream.dialect]
 
 
 def test_a_name_of_its_own_goes_before_any_name() -> None:
@@ -277,7 +278,7 @@ def test_a_list_may_be_empty() -> None:
     assert models_answer(SETTINGS, user("chat"), "anthropic") == empty
     assert models_answer(SETTINGS, user("gone"), "anthropic") == empty
     listed = models_answer(DEVELOPMENT, user("development"), "openai")
-    assert [each["id"] for each in listed["data"]] == ["gpt-5"]
+    assert [each["id"] for each in listed["data"]] == ["gpt-5.4-mini"]
 
 
 def test_s32_a_prompt_is_not_in_the_repr() -> None:
