@@ -10,7 +10,7 @@ from unbroken import Event
 
 from . import edge, frames, rules
 from .bodies import encode_body, read_body
-from .errors import Problem, Refused
+from .errors import Problem, Refused, unavailable
 from .exchange import Exchange
 from .failures import problem_of
 from .following import EVENT_STREAM, follow
@@ -132,8 +132,13 @@ class _Job:
         opened: asyncio.Future[Problem | None] = asyncio.get_running_loop().create_future()
 
         async def produce(writer: Writer) -> None:
-            with services.live.hold(self.snapshot):
-                await call.stream(Logged(writer, self.exchange, opened))
+            outlet = Logged(writer, self.exchange, opened)
+            try:
+                with services.live.hold(self.snapshot):
+                    await call.stream(outlet)
+            finally:
+                if not opened.done():
+                    opened.set_result(outlet.failure or unavailable(1.0))
 
         try:
             await services.streams.start(user, produce, id=id, form=self.exchange.form)
@@ -174,13 +179,7 @@ class _Job:
             plan=self.row.plan,
         )
         allowance = settings.plans[self.principal.plan].allowance
-        meter = Meter(
-            price=prepared.model.price,
-            characters_per_token=settings.characters_per_token,
-            estimate=prepared.estimate,
-            estimated_input=prepared.estimated_input,
-            watched=allowance.budget is not None,
-        )
+        meter = self._meter(watched=allowance.budget is not None)
         upstream, content = prepared.upstream, encode_body(prepared.body)
         place = await self.services.admission.enter(self.row, allowance, meter, entry, lambda: self._ending)
         return Call(
@@ -199,6 +198,16 @@ class _Job:
             ),
             alert=self.services.failed,
             on_disconnect=upstream.on_disconnect,
+        )
+
+    def _meter(self, *, watched: bool) -> Meter:
+        prepared = self.prepared
+        return Meter(
+            price=prepared.model.price,
+            characters_per_token=self.snapshot.settings.characters_per_token,
+            estimate=prepared.estimate,
+            estimated_input=prepared.estimated_input,
+            watched=watched,
         )
 
     def _framing(self) -> Callable[[Sequence[Event]], list[bytes]]:

@@ -162,7 +162,9 @@ class Logged:
     writer: Writer
     exchange: Exchange
     opened: "asyncio.Future[Problem | None]"
-    """Resolved when there is content, or with the failure before it."""
+    """Resolved with None when there is content; otherwise by the producer when it ends."""
+    failure: Problem | None = field(default=None, init=False)
+    """Of a call that failed before there was content."""
 
     @property
     def status(self) -> int:
@@ -197,9 +199,8 @@ class Logged:
 
     async def fail(self, problem: Problem) -> int:
         """Append the failure as the terminal event; before there is content, tell it to the request that waits."""
-        if not self.opened.done():
-            self.opened.set_result(problem)
         if not self._is_open:
+            self.failure = problem
             return status_of(problem, self.exchange.dialect)
         try:
             await self.writer.write([in_band(problem, self.exchange.form, self.exchange.shown_id)], "error")

@@ -95,11 +95,7 @@ class Call:
         ending: Ending = "failed"
         status, facts = 0, dict[str, Any]()
         try:
-            answer = await self.client.send(
-                "POST", self.url, headers=self.headers, content=self.content, request_id=place.request_id
-            )
-            if not answer.content.lstrip().startswith(b"{"):  # such as a redirect, or a page of plain text
-                raise ContentTypeError("expected JSON", request_id=answer.request_id)
+            answer = await self._sent()
             place.meter.whole(answer)
             ending, status, facts = "success", answer.status_code, {"attempts": answer.attempts}
             return answer
@@ -123,6 +119,13 @@ class Call:
             raise
         finally:
             await place.leave(ending, status, **facts)
+
+    async def _sent(self) -> PlainAnswer:
+        id = self.place.request_id
+        answer = await self.client.send("POST", self.url, headers=self.headers, content=self.content, request_id=id)
+        if not answer.content.lstrip().startswith(b"{"):  # such as a redirect, or a page of plain text
+            raise ContentTypeError("expected JSON", request_id=id)
+        return answer
 
     def _facts(self, stream: AsyncStream) -> dict[str, Any]:
         response, summary = stream.response, stream.call.summary

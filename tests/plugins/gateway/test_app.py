@@ -108,7 +108,7 @@ def test_s10_exactly_one_credential() -> None:
     play(story)
 
 
-def test_s11_an_authenticator_that_fails_lets_nobody_in(caplog: Any) -> None:
+def test_s11_cve_2026_59822_an_authenticator_that_fails_lets_nobody_in(caplog: Any) -> None:
     """CVE-2026-59822: an empty principal after a failed authentication."""
 
     async def story(world: World) -> None:
@@ -154,7 +154,7 @@ def test_s13_two_hosts_are_refused() -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example/health/live", "localhost/health/live", "localhost?x=/health/live"])
-def test_cve_2026_48710_a_host_cannot_make_a_path_public(host: str) -> None:
+def test_s13_cve_2026_48710_a_host_cannot_make_a_path_public(host: str) -> None:
     """Authorised by `scope["path"]`, not by a URL that is made of the Host."""
 
     async def story(world: World) -> None:
@@ -299,7 +299,7 @@ def test_s21_a_request_id_is_the_clients_or_ours(given: str, kept: bool) -> None
     play(story)
 
 
-def test_s22_data_never_becomes_a_header_or_html() -> None:
+def test_s22_cve_2026_42208_data_never_becomes_a_header_or_html() -> None:
     """CVE-2026-42208: what a client sends is data on the error path too."""
     nasty = "x'; DROP TABLE calls; --\r\nset-cookie: a=b\r\n\r\n<script>"
 
@@ -337,7 +337,7 @@ def test_s23_the_caps_are_kept() -> None:
     play(story, lambda _: streamed(next(forms)))
 
 
-def test_s24_an_unknown_model_and_a_forbidden_one_look_the_same() -> None:
+def test_s24_cve_2026_47101_an_unknown_model_and_a_forbidden_one_look_the_same() -> None:
     """CVE-2026-47101: a plan cannot be widened by fields of the body either."""
 
     async def story(world: World) -> None:
@@ -379,7 +379,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("form", ROUTES)
-def test_s19_nothing_of_a_request_decides_where_it_goes(form: str) -> None:
+def test_s19_cve_2024_6587_nothing_of_a_request_decides_where_it_goes(form: str) -> None:
     """CVE-2024-6587: `api_base` and its relatives."""
     evil = "https://evil.example"
 

@@ -207,6 +207,21 @@ def test_delete_ends_the_call_and_removes_the_content(form: str) -> None:
     play(story, [paused(form, STALL)])
 
 
+def test_a_stream_that_is_taken_away_before_its_content_is_an_answer() -> None:
+    """Its lease is lost while the upstream is silent."""
+
+    async def story(world: World) -> None:
+        got = world.post(headers=RESUME)
+        await asyncio.sleep(5)
+        (live,) = world.services.streams._worker.live.values()
+        live.writer.take("unavailable")
+        await got.whole()
+        assert (got.status, got.headers["x-should-retry"]) == (503, "true")
+        await world.nothing_is_left()
+
+    play(story, [Answer(latency=STALL)], open_after=0.0)
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("status", [500, 529, 401, 400])
 def test_a_failure_before_content_is_an_http_error_and_leaves_no_log(form: str, status: int) -> None:
