@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from attrs import define, field
 
+from ..auth.private_files import create_private
 from . import DEADLINE, StateUnavailable
 
 T = TypeVar("T")
@@ -25,6 +26,8 @@ OPENING: Final = 5.0
 
 def connect(path: str | Path, schema: str, deadline: float = DEADLINE) -> sqlite3.Connection:
     """Open the file in WAL mode and create what is missing of `schema`. Raises sqlite3.Error."""
+    with contextlib.suppress(OSError):  # sqlite3 says what is wrong with the path
+        create_private(Path(path))
     connection = sqlite3.connect(path, timeout=OPENING, isolation_level=None, check_same_thread=False)
     try:
         _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))

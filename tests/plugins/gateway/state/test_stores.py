@@ -2,7 +2,9 @@
 
 import asyncio
 import sqlite3
+import stat
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -550,3 +552,9 @@ def test_r8_what_redis_granted_while_its_caller_left_is_taken_back(redis_world, 
 
     redis_world.run(scenario)
     redis_world.run(look)
+
+
+def test_the_file_of_the_state_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    asyncio.run(SQLiteState(str(path)).aclose())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
