@@ -8,12 +8,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from unbroken_gateway import cors, errors
 from unbroken_gateway.__main__ import app
-from unbroken_gateway.answers import status_of
-from unbroken_gateway.errors import Problem
-from unbroken_gateway.loading import load
-from unbroken_gateway.routes import ROUTES
+from unbroken_gateway.config.loading import load
+from unbroken_gateway.edge import cors
+from unbroken_gateway.edge.routes import ROUTES
+from unbroken_gateway.replies import errors
+from unbroken_gateway.replies.answers import status_of
+from unbroken_gateway.replies.errors import Problem
 
 from .gateway_pages import DEPLOY, ENVIRON, PAGES, ROOT, blocks, rows, words
 

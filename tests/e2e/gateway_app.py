@@ -7,8 +7,8 @@ from attrs import evolve
 
 from unbroken_gateway.app import Gateway
 from unbroken_gateway.auth.local_secrets import with_secrets
-from unbroken_gateway.checks import checked
-from unbroken_gateway.loading import load
+from unbroken_gateway.config.checks import checked
+from unbroken_gateway.config.loading import load
 from unbroken_gateway.services import Services
 
 _settings = with_secrets(checked(load(Path(os.environ["GATEWAY_FILE"]), os.environ)))

@@ -19,8 +19,8 @@ from unbroken_faults import Fault, FaultServer
 from unbroken_faults.faults import CATALOGUE
 from unbroken_gateway.admin.metrics import text as metrics_text
 from unbroken_gateway.app import Gateway
+from unbroken_gateway.config.settings import AuditSettings, Settings
 from unbroken_gateway.services import Services
-from unbroken_gateway.settings import AuditSettings, Settings
 
 from ..redis_server import running_redis
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from unbroken_gateway.auth.authenticator import Authenticator
-from unbroken_gateway.errors import Refused
-from unbroken_gateway.settings import Settings
+from unbroken_gateway.config.settings import Settings
+from unbroken_gateway.replies.errors import Refused
 from unbroken_gateway.values import Principal
 
 from ..plugins.gateway.auth.issuing import bearer, claims, issuer, jwk, jwks, settings, token

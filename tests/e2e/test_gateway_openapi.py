@@ -12,8 +12,8 @@ from .. import gateway_process
 if not gateway_process.is_here():
     pytest.skip("there is no gateway yet", allow_module_level=True)
 
+from unbroken_gateway.edge.routes import ROUTES
 from unbroken_gateway.openapi import document
-from unbroken_gateway.routes import ROUTES
 
 CONFIGURATION = """
 [[operations]]

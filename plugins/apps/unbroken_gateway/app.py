@@ -7,11 +7,12 @@ from typing import Final
 
 from attrs import define, field
 
-from . import cors, edge, routes
-from .calls import Calls
-from .errors import Problem, Refused, internal, unavailable
+from .calls.model_routes import Calls
+from .edge import cors, routes
+from .edge import head as edge
 from .exchange import ClientGone, Exchange, Receive, Scope, Send
 from .local_routes import LocalRoutes
+from .replies.errors import Problem, Refused, internal, unavailable
 from .services import Services
 from .snapshot import Snapshot
 from .streams import LogUnavailable

@@ -7,10 +7,10 @@ from typing import Any, Final, TypeAlias
 
 from attrs import define, field
 
-from .answers import Answer, render, request_ids
-from .edge import new_request_id
-from .errors import Problem, Refused, body_timed_out, body_too_large
-from .frames import Form
+from .edge.head import new_request_id
+from .replies.answers import Answer, render, request_ids
+from .replies.errors import Problem, Refused, body_timed_out, body_too_large
+from .replies.frames import Form
 from .values import DialectName
 
 Scope: TypeAlias = MutableMapping[str, Any]

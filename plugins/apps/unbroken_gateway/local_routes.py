@@ -8,12 +8,14 @@ from attrs import define
 
 from unbroken import __version__
 
-from . import edge, errors, rules
-from .errors import Refused
+from .calls import rules
+from .calls.following import follow, refused
+from .edge import head as edge
+from .edge.routes import Found
 from .exchange import Exchange
-from .following import follow, refused
 from .openapi import document
-from .routes import Found
+from .replies import errors
+from .replies.errors import Refused
 from .services import Services
 from .snapshot import Snapshot
 from .state import StateUnavailable

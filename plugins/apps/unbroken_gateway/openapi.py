@@ -6,10 +6,10 @@ A model decides the rest: fields that the gateway only passes on are not listed,
 from collections.abc import Iterable
 from typing import Any, Final
 
-from . import errors
-from .answers import status_of
-from .errors import Problem
-from .routes import ROUTES, Route
+from .edge.routes import ROUTES, Route
+from .replies import errors
+from .replies.answers import status_of
+from .replies.errors import Problem
 from .values import DialectName
 
 Schema = dict[str, Any]

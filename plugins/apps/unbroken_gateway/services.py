@@ -11,15 +11,16 @@ from attrs import define, field
 from unbroken import AsyncTransport, Clock, ConfigurationError, Error, SystemClock
 from unbroken_metrics import Metrics
 
-from .admission import Admission
-from .answers import last_frame
 from .audit import Audit
 from .auth.authenticator import Authenticator
-from .errors import Problem, Refused, forbidden_scope, internal, no_credential
+from .calls.admission import Admission
+from .calls.upstreams import Upstreams
+from .config.reload import Live
+from .config.settings import AuditSettings, Settings
+from .edge.routes import table_of
 from .exchange import Exchange
-from .reload import Live
-from .routes import table_of
-from .settings import AuditSettings, Settings
+from .replies.answers import last_frame
+from .replies.errors import Problem, Refused, forbidden_scope, internal, no_credential
 from .snapshot import Snapshot
 from .state import State, StateUnavailable
 from .state.opening import REDIS, open_state
@@ -28,7 +29,6 @@ from .streams.live import BATCH, Streams
 from .streams.opening import open_log
 from .streams.tickets import Tickets
 from .traffic import Traffic
-from .upstreams import Upstreams
 from .values import Principal
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from attrs import define
 
 from .auth.authenticator import Authenticator
-from .routes import Table
-from .settings import Settings
-from .upstreams import Upstreams
+from .calls.upstreams import Upstreams
+from .config.settings import Settings
+from .edge.routes import Table
 
 
 @define(eq=False, kw_only=True)

@@ -13,7 +13,7 @@ from attrs import asdict, define, field, frozen
 
 from unbroken.clock import Clock, SystemClock
 
-from .errors import Problem
+from .replies.errors import Problem
 from .values import AuditEnd
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from attrs import define, field
 from unbroken import ConfigurationError, Problem
 from unbroken_gateway.admin import AdminApp
 from unbroken_gateway.audit import Audit
-from unbroken_gateway.errors import Problem as Answer
-from unbroken_gateway.settings import Plan, Settings
+from unbroken_gateway.config.settings import Plan, Settings
+from unbroken_gateway.replies.errors import Problem as Answer
 from unbroken_gateway.state import StateUnavailable
 from unbroken_gateway.traffic import PHASES, Traffic
 from unbroken_gateway.values import Allowance, AuditEnd, AuditStart, Rate, Standing

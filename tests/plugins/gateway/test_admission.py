@@ -10,10 +10,10 @@ from tests.plugins.gateway.world import SETTINGS, Ledger, World, messages_events
 
 from unbroken import NetworkError
 from unbroken.testing import STALL, Answer
-from unbroken_gateway import frames
-from unbroken_gateway.admission import BEAT, SLOT_TTL
 from unbroken_gateway.audit import AuditUnavailable
-from unbroken_gateway.settings import AuditSettings
+from unbroken_gateway.calls.admission import BEAT, SLOT_TTL
+from unbroken_gateway.config.settings import AuditSettings
+from unbroken_gateway.replies import frames
 from unbroken_gateway.state import StateUnavailable
 from unbroken_gateway.values import Allowance, AuditEnd, AuditStart, Rate
 

@@ -9,7 +9,7 @@ from attrs import evolve
 from tests.plugins.gateway.world import BODIES, ROUTES, SETTINGS, TOKEN, World, play, streamed
 
 from unbroken.testing import STALL, Answer
-from unbroken_gateway.settings import CORS, Model, Plan
+from unbroken_gateway.config.settings import CORS, Model, Plan
 from unbroken_gateway.values import Allowance, Price
 
 JSON = {"content-type": "application/json"}
@@ -561,6 +561,6 @@ def test_a_bug_is_500_with_nothing_of_it_and_an_alert(caplog: Any, monkeypatch: 
         assert world.services.traffic.alerted["internal"] == 1
         await world.nothing_is_left()
 
-    monkeypatch.setattr("unbroken_gateway.rules.prepare", broken)
+    monkeypatch.setattr("unbroken_gateway.calls.rules.prepare", broken)
     play(story)
     assert "failed by a bug" in caplog.text

@@ -10,7 +10,7 @@ from attrs import evolve
 from tests.plugins.gateway.world import BODIES, ROUTES, SETTINGS, World, paused, play, streamed
 
 from unbroken.testing import STALL, Answer
-from unbroken_gateway.settings import Resume
+from unbroken_gateway.config.settings import Resume
 
 JSON = {"content-type": "application/json"}
 RETRY = {"plugins": ("timeout", "retry"), "policies": {"retry": {"initial_delay": 20.0, "max_delay": 20.0}}}

@@ -7,7 +7,7 @@ import pytest
 from tests.plugins.gateway.world import BODIES, ROUTES, TOKEN, World, paused, play, streamed
 
 from unbroken.testing import STALL, Answer
-from unbroken_gateway.settings import Resume
+from unbroken_gateway.config.settings import Resume
 
 FORMS = ["messages", "chat", "responses"]
 JSON = {"content-type": "application/json"}

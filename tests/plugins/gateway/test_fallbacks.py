@@ -9,7 +9,7 @@ from tests.plugins.gateway.world import EVENTS, ROUTES, SETTINGS, World, play
 
 from unbroken import NetworkError
 from unbroken.testing import STALL, Answer
-from unbroken_gateway.settings import Upstream
+from unbroken_gateway.config.settings import Upstream
 
 JSON = {"content-type": "application/json"}
 SSE = {"content-type": "text/event-stream"}

@@ -12,7 +12,7 @@ from tests.plugins.gateway.test_relay import PROOFS, data_of
 from tests.plugins.gateway.world import EVENTS, SETTINGS, World, paused, play, streamed
 
 from unbroken.testing import STALL, Answer
-from unbroken_gateway.settings import Issuer, Resume
+from unbroken_gateway.config.settings import Issuer, Resume
 from unbroken_gateway.streams import LogUnavailable
 
 FORMS = ["messages", "chat", "responses"]

@@ -94,8 +94,10 @@ def test_a_bug_while_a_call_is_counted_is_told_and_noted(stream: bool, caplog: A
         assert [(end.ending, end.status, end.error) for end in world.ledger.ends] == [("failed", 500, "internal")]
         assert world.services.traffic.alerted["internal"] >= 1
 
-    monkeypatch.setattr("unbroken_gateway.meter.Meter.take" if stream else "unbroken_gateway.meter.Meter.whole", broken)
-    monkeypatch.setattr("unbroken_gateway.outlets.Logged.open", broken)
+    monkeypatch.setattr(
+        "unbroken_gateway.calls.meter.Meter.take" if stream else "unbroken_gateway.calls.meter.Meter.whole", broken
+    )
+    monkeypatch.setattr("unbroken_gateway.calls.outlets.Logged.open", broken)
     good = streamed() if stream else Answer(headers={"content-type": "application/json"}, body=b'{"type":"message"}')
     play(story, [good])
     assert "failed by a bug" in caplog.text

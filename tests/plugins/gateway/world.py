@@ -10,9 +10,9 @@ from attrs import define, evolve, field
 
 from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, run, sse
 from unbroken_gateway.app import Gateway
+from unbroken_gateway.config.settings import AuditSettings, Model, Plan, Settings, Upstream
 from unbroken_gateway.exchange import ABORT
 from unbroken_gateway.services import Services
-from unbroken_gateway.settings import AuditSettings, Model, Plan, Settings, Upstream
 from unbroken_gateway.values import Allowance, AuditEnd, AuditStart, Price
 
 TOKEN = "development-token-Zk2mVw9sLxT4bYhN8cRf"

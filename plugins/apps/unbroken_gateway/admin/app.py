@@ -8,7 +8,7 @@ from unbroken import ConfigurationError
 
 from ..audit import Audit
 from ..auth.addresses import Throttle, client_address, networks
-from ..settings import Settings
+from ..config.settings import Settings
 from ..state import Revocation, State, StateUnavailable
 from ..traffic import Traffic
 from . import metrics

@@ -7,7 +7,7 @@ from attrs import asdict
 from unbroken import __version__
 
 from ..audit import Audit, AuditUnavailable
-from ..settings import Settings
+from ..config.settings import Settings
 from ..state import State, StateUnavailable
 from ..traffic import Traffic
 from ..values import Allowance, Rate

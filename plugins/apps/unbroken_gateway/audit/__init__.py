@@ -12,7 +12,7 @@ from typing import Final, Literal, Self
 
 import anyio
 
-from ..settings import AuditSettings
+from ..config.settings import AuditSettings
 from ..values import AuditEnd, AuditStart
 from .rows import AuditRow, of_end, of_start
 from .store import Reader, Store

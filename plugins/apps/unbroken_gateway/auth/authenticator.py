@@ -17,8 +17,8 @@ from unbroken.errors import Problem as InvalidSetting
 from unbroken.registry import resolve_transport
 from unbroken.transport import AsyncTransport, Connections
 
-from ..errors import Problem, Refused, no_credential, too_many_bad_credentials, unavailable
-from ..settings import Settings
+from ..config.settings import Settings
+from ..replies.errors import Problem, Refused, no_credential, too_many_bad_credentials, unavailable
 from ..values import Principal
 from .addresses import Throttle, client_address, networks
 from .checks import DEVELOPMENT, check_auth

@@ -9,8 +9,8 @@ from typing import Final
 
 from unbroken.validators import nearest, shown
 
-from ..exposure import Finding, is_local, url_fault
-from ..settings import Issuer, Settings
+from ..config.exposure import Finding, is_local, url_fault
+from ..config.settings import Issuer, Settings
 from .addresses import networks
 from .algorithms import KINDS
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any, Final, cast
 
-from ..settings import Issuer
+from ..config.settings import Issuer
 from ..values import Principal
 from .proof import Rejected
 

@@ -18,7 +18,7 @@ from joserfc.util import urlsafe_b64decode
 
 from unbroken.clock import Clock
 
-from ..settings import Issuer
+from ..config.settings import Issuer
 from .claims import MAX_LEEWAY, check_claims, principal_of, short_text
 from .credentials import MAX_TOKEN
 from .key_set import Key, KeySource

@@ -10,7 +10,7 @@ from attrs import evolve
 from unbroken import ConfigurationError
 from unbroken.errors import Problem
 
-from ..settings import Settings
+from ..config.settings import Settings
 from .checks import missing_secrets
 from .private_files import write_once
 

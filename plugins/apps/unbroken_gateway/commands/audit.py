@@ -80,7 +80,7 @@ def _read(config: Path | None, ask: "Callable[[Reader], list[AuditRow]]") -> "li
     from unbroken import ConfigurationError
 
     from ..audit import Reader
-    from ..loading import load
+    from ..config.loading import load
 
     try:
         path = load(config, os.environ, secrets=()).audit.path

@@ -14,7 +14,7 @@ from ._complaints import complain
 
 if TYPE_CHECKING:
     from ..auth.keys import KeyStore, StoredKey
-    from ..settings import Settings
+    from ..config.settings import Settings
 
 FAILED: Final = 1
 """Exit code: there is no such key."""
@@ -101,7 +101,7 @@ def _opened(config: Path | None, plan: str | None = None) -> "Generator[KeyStore
     from unbroken import ConfigurationError
 
     from ..auth.keys import KeyStore
-    from ..loading import load
+    from ..config.loading import load
 
     try:
         settings = load(config, os.environ, secrets=() if plan is None else ("pepper",))

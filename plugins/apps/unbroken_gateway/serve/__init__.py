@@ -10,10 +10,10 @@ from typing import Any
 from attrs import evolve
 
 from ..auth.local_secrets import with_secrets
-from ..checks import checked
-from ..loading import CONFIG_VARIABLE, development, load
+from ..config.checks import checked
+from ..config.loading import CONFIG_VARIABLE, development, load
+from ..config.settings import Settings
 from ..services import Services
-from ..settings import Settings
 from .listening import bind, url_of
 from .loop import new_event_loop
 from .one import Process

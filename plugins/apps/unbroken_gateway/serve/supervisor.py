@@ -14,7 +14,7 @@ from attrs import define, field
 
 from ..admin import AdminApp
 from ..audit import Audit
-from ..settings import Settings
+from ..config.settings import Settings
 from ..state.opening import open_state
 from .gathering import Gathered
 from .listening import listener

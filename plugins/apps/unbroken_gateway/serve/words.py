@@ -6,7 +6,7 @@ from typing import Any, Final, TextIO
 import msgspec
 
 from ..auth.local_secrets import SUFFIX
-from ..settings import Settings
+from ..config.settings import Settings
 
 _KEYS: Final = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
 

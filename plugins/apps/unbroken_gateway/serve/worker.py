@@ -10,9 +10,9 @@ from typing import Any, Final
 import msgspec
 from attrs import define, evolve, field
 
-from ..loading import load
+from ..config.loading import load
+from ..config.settings import Settings
 from ..services import Services
-from ..settings import Settings
 from .gathering import report
 from .loop import new_event_loop
 from .one import Process

@@ -6,8 +6,8 @@ from typing import Final
 
 from unbroken.clock import Clock, SystemClock
 
-from ..frames import Form
-from ..settings import Resume
+from ..config.settings import Resume
+from ..replies.frames import Form
 from . import StreamLog
 from .cursors import Refusal, new_id
 from .producing import OnFailure, Produce, run_producer

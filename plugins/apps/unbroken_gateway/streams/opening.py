@@ -4,7 +4,7 @@ from pathlib import Path
 
 from unbroken.clock import Clock
 
-from ..settings import Resume
+from ..config.settings import Resume
 from ..state.opening import REDIS, SQLITE
 from . import DEADLINE, StreamLog
 from .memory import MemoryLog

@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import define, field
 
-from ..frames import Form
+from ..replies.frames import Form
 from . import LogUnavailable, Page
 from .cursors import Kind
 from .worker import Worker, run_task

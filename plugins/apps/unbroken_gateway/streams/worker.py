@@ -8,8 +8,8 @@ from attrs import define, field
 
 from unbroken.clock import Clock
 
-from ..frames import Form
-from ..settings import Resume
+from ..config.settings import Resume
+from ..replies.frames import Form
 from . import Page, StreamLog
 from .cursors import Kind
 from .writing import Writer

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from unbroken.testing import FakeClock
-from unbroken_gateway.errors import Problem
+from unbroken_gateway.replies.errors import Problem
 from unbroken_gateway.traffic import PHASES, Traffic, percentiles
 from unbroken_metrics import Metrics
 

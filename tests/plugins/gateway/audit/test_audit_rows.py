@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from unbroken_gateway.audit import AuditRow, sql
-from unbroken_gateway.settings import AuditSettings
+from unbroken_gateway.config.settings import AuditSettings
 from unbroken_gateway.values import AuditEnd, AuditStart
 
 from ..operator import ended, started

@@ -8,8 +8,8 @@ from attrs import define, field
 
 from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, run
 from unbroken_gateway.auth.authenticator import Authenticator
-from unbroken_gateway.errors import Problem, Refused
-from unbroken_gateway.settings import Settings
+from unbroken_gateway.config.settings import Settings
+from unbroken_gateway.replies.errors import Problem, Refused
 from unbroken_gateway.values import Principal
 
 from .issuing import bearer, issuer, jwk, jwks, settings

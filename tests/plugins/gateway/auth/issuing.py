@@ -13,7 +13,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
-from unbroken_gateway.settings import Issuer, Plan, Settings
+from unbroken_gateway.config.settings import Issuer, Plan, Settings
 
 ISSUER = "https://id.example.com"
 AUDIENCE = "gateway"

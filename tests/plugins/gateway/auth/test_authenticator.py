@@ -10,7 +10,7 @@ from unbroken_gateway.auth import authenticator, jwt
 from unbroken_gateway.auth.addresses import MAX_ADDRESSES, PERIOD, Throttle, client_address, networks
 from unbroken_gateway.auth.authenticator import Authenticator
 from unbroken_gateway.auth.jwt import REUSE
-from unbroken_gateway.errors import Problem, Refused, no_credential, too_many_bad_credentials, unavailable
+from unbroken_gateway.replies.errors import Problem, Refused, no_credential, too_many_bad_credentials, unavailable
 from unbroken_gateway.state import StateUnavailable
 from unbroken_gateway.values import Principal
 

@@ -12,8 +12,8 @@ from unbroken import ConfigurationError
 from unbroken_gateway.auth.authenticator import Authenticator
 from unbroken_gateway.auth.checks import check_auth, is_strong
 from unbroken_gateway.auth.local_secrets import with_secrets
-from unbroken_gateway.exposure import is_local
-from unbroken_gateway.settings import Settings
+from unbroken_gateway.config.exposure import is_local
+from unbroken_gateway.config.settings import Settings
 
 from .issuing import PLANS, SECRET, issuer, settings
 

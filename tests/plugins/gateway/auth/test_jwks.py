@@ -13,7 +13,7 @@ from unbroken_gateway.auth.authenticator import Authenticator
 from unbroken_gateway.auth.fetching import DEADLINE, MAX_DOCUMENT
 from unbroken_gateway.auth.jwks import COOLDOWN, FRESH, STALE
 from unbroken_gateway.auth.key_set import MAX_KEYS
-from unbroken_gateway.errors import Problem, no_credential, unavailable
+from unbroken_gateway.replies.errors import Problem, no_credential, unavailable
 from unbroken_gateway.values import Principal
 
 from .conftest import JSON, Door, document, knock

@@ -24,7 +24,7 @@ from unbroken_gateway.auth.authenticator import Authenticator
 from unbroken_gateway.auth.keys import PREFIX, KeyStore, StoredKey
 from unbroken_gateway.auth.private_files import create_private, write_once
 from unbroken_gateway.auth.stored import REUSE
-from unbroken_gateway.errors import no_credential, unavailable
+from unbroken_gateway.replies.errors import no_credential, unavailable
 from unbroken_gateway.values import Principal
 
 from .conftest import knock

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from unbroken_cli.app import app
 from unbroken_gateway.auth.keys import KeyStore
 from unbroken_gateway.auth.local_secrets import with_secrets
-from unbroken_gateway.settings import Settings
+from unbroken_gateway.config.settings import Settings
 
 from ..settings.kit import WHOLE
 from .issuing import SECRET

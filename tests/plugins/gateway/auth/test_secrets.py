@@ -10,7 +10,7 @@ import pytest
 from unbroken_gateway.auth import jwt
 from unbroken_gateway.auth.authenticator import Authenticator
 from unbroken_gateway.auth.keys import PREFIX, KeyStore
-from unbroken_gateway.errors import Refused
+from unbroken_gateway.replies.errors import Refused
 
 from ....locals import local_variables
 from .conftest import PEER, Door, document

@@ -15,7 +15,7 @@ from unbroken.testing import Answer
 from unbroken_gateway.auth.claims import check_claims
 from unbroken_gateway.auth.jwt import Registry
 from unbroken_gateway.auth.proof import Rejected
-from unbroken_gateway.errors import no_credential
+from unbroken_gateway.replies.errors import no_credential
 from unbroken_gateway.values import Principal
 
 from .conftest import Door, document

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from unbroken_gateway import errors
-from unbroken_gateway.errors import Problem
+from unbroken_gateway.replies import errors
+from unbroken_gateway.replies.errors import Problem
 
 Fields = list[tuple[bytes, bytes]]
 

@@ -7,7 +7,7 @@ import anthropic
 import httpx2
 import openai
 
-from unbroken_gateway.frames import Form
+from unbroken_gateway.replies.frames import Form
 
 STREAM = [(b"content-type", b"text/event-stream")]
 MESSAGES: Any = [{"role": "user", "content": "Hello"}]

@@ -8,8 +8,8 @@ import pytest
 
 import unbroken
 from unbroken_anthropic import Anthropic
-from unbroken_gateway import errors
-from unbroken_gateway.answers import in_band, render
+from unbroken_gateway.replies import errors
+from unbroken_gateway.replies.answers import in_band, render
 from unbroken_openai import OpenAI
 
 from .kit import table

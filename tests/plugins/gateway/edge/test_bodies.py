@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from unbroken_gateway import bodies
-from unbroken_gateway.bodies import MAX_DECODED, MAX_DEPTH, MAX_FIELDS, encode_body, parse_body, read_body
-from unbroken_gateway.errors import Refused
+from unbroken_gateway.edge import bodies
+from unbroken_gateway.edge.bodies import MAX_DECODED, MAX_DEPTH, MAX_FIELDS, encode_body, parse_body, read_body
+from unbroken_gateway.replies.errors import Refused
 
 
 def refused(body):

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbroken_gateway.cors import ALLOWED, EXPOSED, cors_headers, is_preflight, preflight
-from unbroken_gateway.settings import CORS
+from unbroken_gateway.config.settings import CORS
+from unbroken_gateway.edge.cors import ALLOWED, EXPOSED, cors_headers, is_preflight, preflight
 
 from .kit import scope, value
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbroken_gateway.edge import (
+from unbroken_gateway.edge.head import (
     MAX_HEAD,
     MAX_HEADERS,
     check_body,
@@ -12,8 +12,8 @@ from unbroken_gateway.edge import (
     client_request_id,
     new_request_id,
 )
-from unbroken_gateway.errors import Refused
-from unbroken_gateway.routes import ROUTES
+from unbroken_gateway.edge.routes import ROUTES
+from unbroken_gateway.replies.errors import Refused
 
 from .kit import HOST, JSON, scope
 

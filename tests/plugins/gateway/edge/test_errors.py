@@ -5,9 +5,9 @@ import pytest
 
 import unbroken
 from unbroken.errors import Error
-from unbroken_gateway import errors
-from unbroken_gateway.answers import in_band, render, status_of
-from unbroken_gateway.failures import problem_of
+from unbroken_gateway.replies import errors
+from unbroken_gateway.replies.answers import in_band, render, status_of
+from unbroken_gateway.replies.failures import problem_of
 from unbroken_gateway.values import Denied
 
 from .kit import table, value

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbroken import Headers
-from unbroken_gateway.forwarding import (
+from unbroken_gateway.edge.forwarding import (
     QUERY,
     REQUEST_HEADERS,
     RESPONSE_HEADERS,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from unbroken import Event
 from unbroken.sse import SSEDecoder
-from unbroken_gateway import frames
-from unbroken_gateway.frames import KEEPALIVE
+from unbroken_gateway.replies import frames
+from unbroken_gateway.replies.frames import KEEPALIVE
 
 from .sdks import read
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbroken_gateway.errors import Refused
-from unbroken_gateway.routes import ROUTES, dialect_of, find, locate, table_of
-from unbroken_gateway.settings import Alias, Settings
+from unbroken_gateway.config.settings import Alias, Settings
+from unbroken_gateway.edge.routes import ROUTES, dialect_of, find, locate, table_of
+from unbroken_gateway.replies.errors import Refused
 
 from .kit import scope
 

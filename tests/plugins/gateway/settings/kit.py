@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from unbroken import ConfigurationError
-from unbroken_gateway.loading import load
-from unbroken_gateway.routes import ROUTES, Route
-from unbroken_gateway.settings import Model, Plan, Settings, Upstream
+from unbroken_gateway.config.loading import load
+from unbroken_gateway.config.settings import Model, Plan, Settings, Upstream
+from unbroken_gateway.edge.routes import ROUTES, Route
 from unbroken_gateway.values import Price, Principal
 
 STRONG = "q7Zk2mVw9sLxT4bYhN8cRfJ3gPdA6uEo1iQy5tWzKXM"

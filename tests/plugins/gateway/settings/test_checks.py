@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbroken_gateway.exposure import url_fault
+from unbroken_gateway.config.exposure import url_fault
 
 from .kit import STRONG, WHOLE, problems_of, settings_of
 

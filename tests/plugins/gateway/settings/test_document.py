@@ -7,9 +7,9 @@ from typing import Any
 import attrs
 import pytest
 
-from unbroken_gateway.reload import FIXED
-from unbroken_gateway.rules import DROPPED
-from unbroken_gateway.settings import CORS, AuditSettings, Issuer, Model, Plan, Resume, Settings, Upstream
+from unbroken_gateway.calls.rules import DROPPED
+from unbroken_gateway.config.reload import FIXED
+from unbroken_gateway.config.settings import CORS, AuditSettings, Issuer, Model, Plan, Resume, Settings, Upstream
 from unbroken_gateway.values import Allowance
 
 from .kit import ENVIRON, settings_of

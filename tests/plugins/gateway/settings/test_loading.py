@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from unbroken import ConfigurationError
-from unbroken_gateway.checks import check
-from unbroken_gateway.loading import development, load
-from unbroken_gateway.settings import Alias, Model
+from unbroken_gateway.config.checks import check
+from unbroken_gateway.config.loading import development, load
+from unbroken_gateway.config.settings import Alias, Model
 from unbroken_gateway.values import Allowance, Price, Rate
 
 from .kit import ENVIRON, SECRET, STRONG, WHOLE, problems_of, settings_of

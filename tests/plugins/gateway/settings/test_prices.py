@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbroken import Usage
-from unbroken_gateway.prices import cost
+from unbroken_gateway.calls.prices import cost
 from unbroken_gateway.values import Price
 
 PRICE = Price(input=3_000_000, output=15_000_000, cache_read=300_000, cache_write=3_750_000)

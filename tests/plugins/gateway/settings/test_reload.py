@@ -9,8 +9,8 @@ from attrs import define, evolve, field
 
 from unbroken import ConfigurationError
 from unbroken.validators import refused
-from unbroken_gateway.reload import FIXED, Live
-from unbroken_gateway.settings import Issuer, Settings
+from unbroken_gateway.config.reload import FIXED, Live
+from unbroken_gateway.config.settings import Issuer, Settings
 
 from .kit import SETTINGS, STRONG, WHOLE, settings_of
 

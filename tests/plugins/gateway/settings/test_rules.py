@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import Model as OpenAIModel
 
-from unbroken_gateway.bodies import encode_body, parse_body
-from unbroken_gateway.errors import Refused
-from unbroken_gateway.estimate import input_tokens
-from unbroken_gateway.loading import development
-from unbroken_gateway.rules import DROPPED, Prepared, models_answer, prepare
-from unbroken_gateway.settings import Model, Settings
+from unbroken_gateway.calls.rules import DROPPED, Prepared, models_answer, prepare
+from unbroken_gateway.config.loading import development
+from unbroken_gateway.config.settings import Model, Settings
+from unbroken_gateway.edge.bodies import encode_body, parse_body
+from unbroken_gateway.edge.estimate import input_tokens
+from unbroken_gateway.replies.errors import Refused
 from unbroken_gateway.values import Cost
 
 from .kit import GPT, OPUS, SETTINGS, SONNET, route, user

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbroken_gateway import units
+from unbroken_gateway.config import units
 from unbroken_gateway.values import Rate
 
 ANYTHING = st.one_of(

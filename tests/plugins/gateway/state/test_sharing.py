@@ -10,10 +10,10 @@ from tests.redis_server import RedisServer
 
 from unbroken.testing import FakeClock
 from unbroken_circuit_breaker import CircuitState
+from unbroken_gateway.calls.upstreams import Upstreams
 from unbroken_gateway.state import StateUnavailable
 from unbroken_gateway.state.pipe import Pipe
 from unbroken_gateway.state.sharing import Sharing
-from unbroken_gateway.upstreams import Upstreams
 from unbroken_metrics import Metrics
 
 KEY = f"{URL}:443"

@@ -10,7 +10,7 @@ import pytest
 import redis.asyncio
 
 from unbroken.testing import FakeClock
-from unbroken_gateway.settings import Resume
+from unbroken_gateway.config.settings import Resume
 from unbroken_gateway.streams import StreamLog
 from unbroken_gateway.streams.opening import open_log
 

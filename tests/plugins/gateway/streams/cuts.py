@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from unbroken_gateway.settings import Resume
+from unbroken_gateway.config.settings import Resume
 from unbroken_gateway.streams import StreamLog
 from unbroken_gateway.streams.cursors import Kind, Refusal, parse_cursor
 from unbroken_gateway.streams.live import Streams

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from unbroken.testing import FakeClock, run
-from unbroken_gateway.settings import Resume
+from unbroken_gateway.config.settings import Resume
 from unbroken_gateway.streams import DEADLINE, LogUnavailable, StreamLog, redis_follower, sqlite_rows
 from unbroken_gateway.streams import sqlite as sqlite_module
 from unbroken_gateway.streams.cursors import new_id

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from unbroken_gateway.settings import Resume
+from unbroken_gateway.config.settings import Resume
 from unbroken_gateway.streams.live import Streams
 from unbroken_gateway.streams.opening import open_log
 from unbroken_gateway.streams.writing import Writer

@@ -11,13 +11,13 @@ from unbroken import ConfigurationError, Problem
 from unbroken.config import named_file
 from unbroken.validators import nearest, shown
 
+from ..calls.rules import ANY
+from ..state.opening import SQLITE
+from ..values import DialectName
 from .checks import check, checked
 from .exposure import is_local
-from .rules import ANY
 from .settings import AuditSettings, Model, Plan, Settings, Upstream
-from .state.opening import SQLITE
 from .structuring import ROOT, Structuring
-from .values import DialectName
 
 CONFIG_VARIABLE: Final = "UNBROKEN_GATEWAY_CONFIG"
 PEPPER_VARIABLE: Final = "UNBROKEN_GATEWAY_PEPPER"

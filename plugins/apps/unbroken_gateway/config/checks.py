@@ -11,13 +11,13 @@ from unbroken.headers import Headers
 from unbroken.registry import resolve_plugins
 from unbroken.validators import nearest, shown
 
-from .auth.checks import check_auth
+from ..auth.checks import check_auth
+from ..calls.rules import ANY, models_of
+from ..edge.routes import ROUTES
+from ..state.opening import REDIS
+from ..streams.sealing import sealing_key
 from .exposure import Finding, check_exposure, url_fault
-from .routes import ROUTES
-from .rules import ANY, models_of
 from .settings import Plan, Settings, Upstream
-from .state.opening import REDIS
-from .streams.sealing import sealing_key
 
 _FIXED_FIELDS: Final = frozenset(
     {"model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "max_output_tokens"}

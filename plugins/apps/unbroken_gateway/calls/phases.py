@@ -6,7 +6,7 @@ from typing import ClassVar
 from unbroken import Call, Event, Plugin, Request, Response, TryAgain, Wait
 from unbroken.decisions import Decision
 
-from .traffic import Phase
+from ..traffic import Phase
 
 
 class Phases(Plugin):

@@ -8,11 +8,11 @@ from attrs import define, field
 
 from unbroken import AsyncClient, AsyncStream, ContentTypeError, Error, Event, PlainAnswer
 
+from ..exchange import ClientGone
+from ..replies.errors import Problem, budget_spent, internal, unavailable
+from ..values import Ending
 from .admission import BudgetSpent, Place
-from .errors import Problem, budget_spent, internal, unavailable
-from .exchange import ClientGone
 from .outlets import Outlet
-from .values import Ending
 
 _TERMINAL: Final = frozenset({"message_stop", "response.completed", "response.incomplete"})
 _DONE: Final = b"data: [DONE]\n\n"

@@ -4,7 +4,7 @@ from typing import Final
 
 from unbroken import Usage
 
-from .values import Price
+from ..values import Price
 
 _PER: Final = 1_000_000
 """The tokens that a price is for."""

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
+from ..values import DialectName
 from .routes import Scope
-from .values import DialectName
 
 REQUEST_HEADERS: Final[Mapping[DialectName, frozenset[str]]] = {
     "anthropic": frozenset({"anthropic-version", "anthropic-beta"}),

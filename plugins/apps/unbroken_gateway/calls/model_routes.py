@@ -8,23 +8,25 @@ from attrs import define, field
 
 from unbroken import Event
 
-from . import edge, frames, rules
-from .bodies import encode_body, read_body
-from .errors import Problem, Refused, unavailable
-from .exchange import Exchange
-from .failures import problem_of
+from ..edge import head as edge
+from ..edge.bodies import encode_body, read_body
+from ..edge.forwarding import client_headers, upstream_headers, upstream_query
+from ..edge.routes import Route
+from ..exchange import Exchange
+from ..replies import frames
+from ..replies.errors import Problem, Refused, unavailable
+from ..replies.failures import problem_of
+from ..services import Services
+from ..snapshot import Snapshot
+from ..streams import LogUnavailable
+from ..streams.cursors import new_id
+from ..streams.writing import Writer
+from ..values import AuditStart, Ending, Principal
+from . import rules
 from .following import EVENT_STREAM, follow
-from .forwarding import client_headers, upstream_headers, upstream_query
 from .meter import Meter
 from .outlets import Direct, Logged
 from .relay import Call
-from .routes import Route
-from .services import Services
-from .snapshot import Snapshot
-from .streams import LogUnavailable
-from .streams.cursors import new_id
-from .streams.writing import Writer
-from .values import AuditStart, Ending, Principal
 
 
 @define(eq=False)

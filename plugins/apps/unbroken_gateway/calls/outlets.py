@@ -7,12 +7,12 @@ from typing import Protocol
 
 from attrs import define, field
 
-from .answers import in_band, status_of
-from .errors import Problem
-from .exchange import ClientGone, Exchange, RawHeaders
-from .frames import KEEPALIVE
-from .streams import Fenced
-from .streams.writing import Writer
+from ..exchange import ClientGone, Exchange, RawHeaders
+from ..replies.answers import in_band, status_of
+from ..replies.errors import Problem
+from ..replies.frames import KEEPALIVE
+from ..streams import Fenced
+from ..streams.writing import Writer
 
 
 class Outlet(Protocol):

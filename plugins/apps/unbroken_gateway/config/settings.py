@@ -7,7 +7,7 @@ from attrs import field, frozen
 
 from unbroken.validators import number, optional, seconds, text
 
-from .values import Allowance, DialectName, Price
+from ..values import Allowance, DialectName, Price
 
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 """The hosts of a gateway that is reached from its own machine alone."""

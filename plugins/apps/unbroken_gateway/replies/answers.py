@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
+from ..values import DialectName
 from . import errors
 from .errors import Problem
 from .frames import Form
-from .values import DialectName
 
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 """Status, headers, body."""

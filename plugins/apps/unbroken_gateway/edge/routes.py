@@ -6,11 +6,11 @@ from typing import Any, Final, Literal
 
 from attrs import evolve, frozen
 
-from . import errors
-from .errors import Refused
-from .frames import Form
-from .settings import Alias
-from .values import DialectName
+from ..config.settings import Alias
+from ..replies import errors
+from ..replies.errors import Refused
+from ..replies.frames import Form
+from ..values import DialectName
 
 RouteName = Literal[
     "messages", "chat", "responses", "count_tokens", "models", "stream", "ticket", "live", "ready", "openapi"

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from . import errors
-from .errors import Problem, Refused
-from .exchange import Exchange, RawHeaders
-from .services import Services
-from .settings import Settings
-from .streams.cursors import Refusal
+from ..config.settings import Settings
+from ..exchange import Exchange, RawHeaders
+from ..replies import errors
+from ..replies.errors import Problem, Refused
+from ..services import Services
+from ..streams.cursors import Refusal
 
 EVENT_STREAM: Final[RawHeaders] = [
     (b"content-type", b"text/event-stream; charset=utf-8"),

@@ -9,12 +9,12 @@ from attrs import define, field
 
 from unbroken import Clock
 
-from .audit import Audit, AuditUnavailable
-from .errors import Refused, denied, internal, unavailable
+from ..audit import Audit, AuditUnavailable
+from ..replies.errors import Refused, denied, internal, unavailable
+from ..state import State, StateUnavailable
+from ..traffic import Entry
+from ..values import Allowance, AuditEnd, AuditStart, Denied, Ending, Grant
 from .meter import Meter
-from .state import State, StateUnavailable
-from .traffic import Entry
-from .values import Allowance, AuditEnd, AuditStart, Denied, Ending, Grant
 
 T = TypeVar("T")
 SLOT_TTL: Final = 60.0

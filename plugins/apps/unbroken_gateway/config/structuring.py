@@ -10,9 +10,9 @@ from unbroken import ConfigurationError, Problem
 from unbroken.config import Given, structure
 from unbroken.validators import shown
 
+from ..values import Allowance, Price
 from . import units
 from .settings import CORS, Alias, AuditSettings, Issuer, Model, Plan, Resume, Settings, Upstream
-from .values import Allowance, Price
 
 T = TypeVar("T")
 

@@ -14,9 +14,9 @@ from unbroken_fallback import Fallback, Target
 from unbroken_metrics import Metrics
 from unbroken_rate_limit import RateLimit
 
+from ..config.settings import Settings, Upstream
+from ..traffic import Phase
 from .phases import Phases
-from .settings import Settings, Upstream
-from .traffic import Phase
 
 _CREDENTIAL: Final = {"anthropic": ("x-api-key", "{}"), "openai": ("authorization", "Bearer {}")}
 _VERSION: Final = ("anthropic-version", "2023-06-01")

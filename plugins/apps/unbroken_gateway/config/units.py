@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from unbroken.validators import finite, nearest, shown
 
-from .values import MICRO, Rate
+from ..values import MICRO, Rate
 
 _SIZES: Final = {
     "B": 1,

@@ -12,14 +12,14 @@ from attrs import field, frozen
 
 from unbroken import Usage
 
-from . import errors
-from .bodies import MAX_DECODED
-from .errors import Refused
-from .frames import Form
+from ..config.settings import Model, Plan, Settings, Upstream
+from ..edge.bodies import MAX_DECODED
+from ..edge.routes import Route
+from ..replies import errors
+from ..replies.errors import Refused
+from ..replies.frames import Form
+from ..values import Cost, DialectName, Principal
 from .prices import cost
-from .routes import Route
-from .settings import Model, Plan, Settings, Upstream
-from .values import Cost, DialectName, Principal
 
 ANY: Final = "*"
 """Every name, every model, or the name that the client gave."""

@@ -7,8 +7,8 @@ from typing import Final
 
 from attrs import evolve
 
-from . import errors
-from .errors import Problem, Refused
+from ..replies import errors
+from ..replies.errors import Problem, Refused
 from .routes import Route, Scope
 
 MAX_HEADERS: Final = 100

@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
-from .values import Denied, LimitName
+from ..values import Denied, LimitName
 
 
 @frozen(kw_only=True)

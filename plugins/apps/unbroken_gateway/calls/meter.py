@@ -7,8 +7,8 @@ from attrs import define, field
 
 from unbroken import AsyncStream, Event, PlainAnswer, Usage
 
+from ..values import Cost, Price
 from . import prices
-from .values import Cost, Price
 
 _SPOKEN: Final = ("delta", "message")
 """The ends of the types of events with output; those of Chat Completions have no type of their own."""

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from . import errors
-from .errors import Refused
+from ..replies import errors
+from ..replies.errors import Refused
 from .estimate import input_tokens
 
 MAX_DEPTH: Final = 64

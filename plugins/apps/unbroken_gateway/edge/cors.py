@@ -7,10 +7,10 @@ sent, with or without ``*`` on the list.
 import re
 from typing import Final
 
-from .answers import Answer
-from .edge import values_of
+from ..config.settings import CORS
+from ..replies.answers import Answer
+from .head import values_of
 from .routes import Scope
-from .settings import CORS
 
 EXPOSED: Final = (
     "request-id",

@@ -1,0 +1,1 @@
+"""The settings: read, checked as a whole, and swapped under running calls."""

@@ -1,0 +1,1 @@
+"""What clients get: frames of a stream, and the table of errors in each dialect."""
