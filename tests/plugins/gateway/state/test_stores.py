@@ -194,17 +194,36 @@ def test_an_operation_that_is_given_up_while_the_lock_is_waited_for_is_left_out(
     asyncio.run(scenario())
 
 
-def test_the_log_of_sqlite_does_not_grow_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(over_writer, "CHECKPOINT", 50)
+async def inserts(work, count):
+    for number in range(count):
+        await work.run(lambda connection, n=number: connection.execute("INSERT INTO t VALUES (?)", (n,)).rowcount)
+
+
+def test_the_log_of_sqlite_is_used_again_when_it_was_copied(tmp_path):
     path = tmp_path / "t.db"
+    log = path.with_name("t.db-wal")
 
     async def scenario():
         work = writer(path)
-        for number in range(1_000):
-            await work.run(lambda connection, n=number: connection.execute("INSERT INTO t VALUES (?)", (n,)).rowcount)
-            if work._copying is not None:
-                work._copying.join()
-        assert path.with_name("t.db-wal").stat().st_size < 1_000_000  # else four times as much
+        await inserts(work, 200)
+        size = log.stat().st_size
+        over_writer._checkpoint(str(path))
+        await inserts(work, 150)
+        assert log.stat().st_size == size
+        await work.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_the_log_of_sqlite_is_copied_now_and_then(tmp_path, monkeypatch):
+    copied = threading.Event()
+    monkeypatch.setattr(over_writer, "CHECKPOINT", 50)
+    monkeypatch.setattr(over_writer, "_checkpoint", lambda path: copied.set())
+
+    async def scenario():
+        work = writer(tmp_path / "t.db")
+        await inserts(work, 60)
+        await asyncio.to_thread(copied.wait)
         await work.aclose()
 
     asyncio.run(scenario())
