@@ -132,7 +132,7 @@ def finite(value: float) -> bool:
         return False
 
 
-def checked_seconds(value: float) -> float:
+def checked_seconds(value: Any) -> float:
     """Return `value`. Raises ConfigurationError if it is not a finite number of seconds of at least 0."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not finite(value) or value < 0:
         raise refused("seconds", f"must be a finite number of at least 0, not {shown(value)}")

@@ -6,7 +6,7 @@ Redis, and a Redis that is down changes nothing. Times are those of the server.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from attrs import define, field
 from redis.exceptions import RedisError
@@ -68,5 +68,5 @@ class Sharing:
 
 def _pairs(told: Any) -> list[tuple[bytes, bytes]]:
     if isinstance(told, dict):
-        return list(told.items())
+        return list(cast("dict[bytes, bytes]", told).items())
     return list(zip(told[::2], told[1::2], strict=True))
