@@ -1,5 +1,6 @@
 """What an error tracker collects of a failure: the local variables of every frame of every traceback."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
 from types import TracebackType
 from typing import Any
@@ -40,3 +41,12 @@ def local_variables(error: BaseException, *, without: str) -> Iterator[tuple[str
                 for name, value in frame.f_locals.items():
                     yield f"{code.co_filename}:{traceback.tb_lineno} {code.co_name} {name}", shown(value)
             traceback = traceback.tb_next
+
+
+def own_context(error: BaseException) -> BaseException | None:
+    """Return what `error` was raised in the handling of, unless all that is raised now would have it.
+
+    CPython 3.11 may leave an exception as the one that is handled, for good, when an interrupt meets a generator that is
+    being thrown into; the tests of interrupts provoke that.
+    """
+    return None if error.__context__ is sys.exc_info()[1] else error.__context__

@@ -12,7 +12,7 @@ from unbroken_gateway.auth.authenticator import Authenticator
 from unbroken_gateway.auth.keys import PREFIX, KeyStore
 from unbroken_gateway.replies.errors import Refused
 
-from ....locals import local_variables
+from ....locals import local_variables, own_context
 from .conftest import PEER, Door, document
 from .issuing import NOW, bearer, claims, issuer, jwk, settings, token
 from .test_jwks import FAILURES
@@ -40,7 +40,7 @@ def expect_nothing(secrets: list[str], error: Refused, shown: str, caplog: pytes
     assert len(variables) > 1
     assert [where for where, value in variables + logs for secret in secrets if secret in value] == []
     assert error.__cause__ is None
-    assert error.__context__ is None
+    assert own_context(error) is None
 
 
 @pytest.mark.parametrize("make", [pytest.param(make, id=f"S32-{name}") for name, (_, make) in BAD.items()])
