@@ -46,7 +46,7 @@ def local_variables(error: BaseException, *, without: str) -> Iterator[tuple[str
 def own_context(error: BaseException) -> BaseException | None:
     """Return what `error` was raised in the handling of, unless all that is raised now would have it.
 
-    CPython 3.11 may leave an exception as the one that is handled, for good, when an interrupt meets a generator that is
-    being thrown into; the tests of interrupts provoke that.
+    CPython 3.11 may leave an exception as the one that is handled, for good, when an interrupt meets a generator that
+    is being thrown into; the tests of interrupts provoke that.
     """
     return None if error.__context__ is sys.exc_info()[1] else error.__context__
