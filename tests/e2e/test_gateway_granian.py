@@ -107,8 +107,8 @@ def test_a_client_that_leaves(gateway: Gateway, path: str) -> None:
         await reply.until(b"\n\n")
         reply.leave()
         gateway.push(Fault(latency=60))
-        silent = await ask(gateway.url, gateway.key, path)
         asked = gateway.asked()
+        silent = await ask(gateway.url, gateway.key, path)
         while gateway.asked() == asked and not silent.reader.at_eof():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         silent.leave()
