@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
+from ..state.writer import patiently
 from . import sql
 from .rows import AuditRow, encode, read, subjects
 
@@ -71,15 +72,15 @@ class Store(Reader):
 
     def _prepare(self) -> None:
         run = self._connection.execute
-        run("PRAGMA journal_mode = WAL")
+        patiently(lambda: run("PRAGMA journal_mode = WAL"))
         run("PRAGMA synchronous = NORMAL")
         version = run("PRAGMA user_version").fetchone()[0]
         if version not in (0, sql.VERSION):
             raise sqlite3.DatabaseError(f"its tables are of version {version}, not {sql.VERSION}")
-        self._connection.executescript(sql.SCHEMA)
+        patiently(lambda: self._connection.executescript(sql.SCHEMA))
         if self._path is not None:
             self._life = _hold(self._place(self._path, self.worker))
-            run(sql.JOIN, {"worker": self.worker})
+            patiently(lambda: run(sql.JOIN, {"worker": self.worker}))
 
     def write(self, starts: Sequence[dict[str, Any]], ends: Sequence[dict[str, Any]]) -> None:
         """Write all rows in one transaction. They are safe from a ``kill -9`` when it returns."""

@@ -30,10 +30,10 @@ def connect(path: str | Path, schema: str, deadline: float = DEADLINE) -> sqlite
         create_private(Path(path))
     connection = sqlite3.connect(path, timeout=OPENING, isolation_level=None, check_same_thread=False)
     try:
-        _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+        patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        _patiently(lambda: connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;"))
+        patiently(lambda: connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;"))
         connection.execute(f"PRAGMA busy_timeout = {int(deadline * 1000)}")
     except BaseException:
         connection.close()
@@ -41,7 +41,8 @@ def connect(path: str | Path, schema: str, deadline: float = DEADLINE) -> sqlite
     return connection
 
 
-def _patiently(step: Callable[[], object]) -> None:
+def patiently(step: Callable[[], object]) -> None:
+    """Run `step` again while another process opens the same file, for `OPENING` seconds at most."""
     # SQLite reports a change to WAL by two processes at once as "locked" without waiting for its timeout.
     end = time.monotonic() + OPENING
     while True:

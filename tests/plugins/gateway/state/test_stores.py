@@ -117,10 +117,10 @@ def test_a_file_that_is_locked_at_the_start_is_tried_again_for_some_seconds(monk
         if failures:
             raise failures.pop()
 
-    over_writer._patiently(step)
+    over_writer.patiently(step)
     failures.extend(busy() for _ in range(10_000))
     with pytest.raises(sqlite3.OperationalError):
-        over_writer._patiently(step)
+        over_writer.patiently(step)
     assert clock.now == pytest.approx(START + over_writer.OPENING, abs=0.1)
 
 
