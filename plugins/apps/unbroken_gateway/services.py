@@ -113,7 +113,7 @@ class Services:
         )
 
     def _shared(self) -> "Sharing":
-        """Return what tells the other workers about the upstreams.."""
+        """Return what tells the other workers about the upstreams."""
         from .state.sharing import Sharing
 
         def known() -> dict[str, float]:
@@ -142,8 +142,14 @@ class Services:
         """Run `work` as a task of its own, which `aclose` ends."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._background_ended)
         return task
+
+    def _background_ended(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a task of the gateway failed by a bug", exc_info=task.exception())
+            self.traffic.alert(internal())
 
     def call(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Carry a call in a task of its own, which `aclose` waits for as for streams."""

@@ -95,7 +95,8 @@ class Upstreams:
 
     def learn(self, what: str, seconds: float) -> None:
         """Open a circuit or close a gate that another worker has told, for `seconds`."""
-        name, kind, key = what.split(" ", 2)
+        name, _, rest = what.partition(" ")
+        kind, _, key = rest.partition(" ")
         for plugin in self._policies.get(name, ()):
             if kind == "circuit" and isinstance(plugin, CircuitBreaker):
                 plugin.trip(key, seconds)

@@ -84,7 +84,7 @@ def announce(
     token = settings.development_token
     if as_json:
         facts: dict[str, Any] = {"url": url, "admin": admin, "token": token}
-        if token is not None and admin is not None:
+        if made and admin is not None and settings.keys is None:
             facts["admin_credential"] = settings.admin_credential
         text = msgspec.json.encode(facts).decode() + "\n"
     elif not trial or token is None:
@@ -92,7 +92,8 @@ def announce(
     else:
         text = _INTRODUCTION.format(url=url, token=token)
         if admin is not None:
-            text += _BROWSER.format(admin=admin, credential=settings.admin_credential)
+            credential = settings.admin_credential if made else "the credential that you have set"
+            text += _BROWSER.format(admin=admin, credential=credential)
         text += "".join(_NOT_READ.format(name=name) for name in _KEYS if environ.get(name)) + _END
     out.write(text)
     out.flush()

@@ -5,7 +5,9 @@ Redis, and a Redis that is down changes nothing. Times are those of the server.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from math import isfinite
 from typing import Any, Final, cast
 
 from attrs import define, field
@@ -53,7 +55,7 @@ class Sharing:
         """Tell what is known here and not there, and take what is known there and not here."""
         (seconds, micros), told = await self._pipe.run(("TIME",), ("HGETALL", KEY))
         now = int(seconds) + int(micros) / 1e6
-        there = {name.decode(): float(until) for name, until in _pairs(told)}
+        there = dict(_times(_pairs(told)))
         here = {name: now + left for name, left in self.known().items()}
         for name, until in there.items():
             if until > now and until > here.get(name, now) + _NEWS:
@@ -64,6 +66,15 @@ class Sharing:
         commands += [("HDEL", KEY, name) for name, until in there.items() if until <= now and name not in here]
         if commands:
             await self._pipe.run(*commands)
+
+
+def _times(pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, float]]:
+    """Yield names and times; what another version may have written is passed over."""
+    for name, until in pairs:
+        with suppress(ValueError):
+            seconds = float(until)
+            if isfinite(seconds):
+                yield name.decode(), seconds
 
 
 def _pairs(told: Any) -> list[tuple[bytes, bytes]]:

@@ -58,6 +58,8 @@ def test_what_is_over_is_forgotten(redis_server: RedisServer) -> None:
         upstreams, sharing, _ = worker(redis_server, clock)
         policy(upstreams, "circuit-breaker").trip(KEY, 0.001)
         await sharing._pipe.run(("HSET", "unbroken:upstreams", "claude circuit x", "1.0"))
+        odd = ("no spaces", "9e99", "claude circuit y", "soon", "claude gate z", "inf", b"\xff", "9e9")
+        await sharing._pipe.run(("HSET", "unbroken:upstreams", *odd))
         clock.advance(1)
         await sharing.exchange()
         assert (await sharing._pipe.run(("HEXISTS", "unbroken:upstreams", "claude circuit x")))[0] == 0
