@@ -167,13 +167,9 @@ class Exchange:
         """Send the head of a stream."""
         await self._start(200, [*headers, *self.ids(), *self.headers])
 
-    async def write(self, data: bytes, *, more: bool = True) -> None:
+    async def write(self, data: bytes, more: bool = True) -> None:
         """Send a part of the stream. Raises ClientGone if the client does not read it in `send_deadline` seconds."""
         await self._put({"type": "http.response.body", "body": data, "more_body": more})
-
-    async def send_part(self, data: bytes, more: bool) -> None:
-        """Send a part of a stream, as `write` does."""
-        await self.write(data, more=more)
 
     async def _start(self, status: int, headers: RawHeaders) -> None:
         self.status = status

@@ -5,7 +5,7 @@ It decides nothing, and costs a few microseconds per call: percentiles and rates
 
 from bisect import bisect_left
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -55,11 +55,16 @@ class Entry:
     upstream: str = ""
     model: str = ""
     phase: Phase = "body"
-    tokens: int = 0
-    """Delivered so far, estimated or counted."""
+    count: Callable[[], int] = field(default=lambda: 0, repr=False)
+    """Returns the tokens used so far, estimated or counted."""
     started_at: float
     """Monotonic seconds."""
     _traffic: "Traffic" = field(alias="traffic", repr=False)
+
+    @property
+    def tokens(self) -> int:
+        """The tokens used so far."""
+        return self.count()
 
     def end(self, row: AuditEnd) -> None:
         """Count the call as ended. A second time changes nothing."""

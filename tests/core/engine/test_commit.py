@@ -177,6 +177,22 @@ def test_a_retry_that_resumes_is_honoured_after_the_commit(talk, make_spy, fake_
     assert [attempt.decided_by for attempt in played.history] == ["spy"]
 
 
+def test_a_resumed_stream_that_is_cut_before_an_event_is_resumed_from_the_same_place(talk, make_spy):
+    """Its tokens stay counted as well."""
+    cursors: list = []
+
+    def resume(call, error):
+        cursors.append((call.last_event_id, call.usage and call.usage.input_tokens))
+        return TryAgain(request=call.request.with_headers({"Last-Event-ID": call.last_event_id}), resume=True)
+
+    first = Answer(body=[sse(START) + b"id: 7\n" + sse(delta("a")), NetworkError("reset")])
+    cut = Answer(body=[b"id: 8\ndata: {", NetworkError("reset")])
+    played = talk([first, cut, Answer(body=[sse(delta("b"), STOP)])], [make_spy(should_retry=resume)])
+    assert played.error is None
+    assert cursors == [("7", 7), ("7", 7)]
+    assert [request.headers.get("last-event-id") for request in played.requests] == [None, "7", "7"]
+
+
 def test_a_resumed_attempt_that_fails_unseen_is_not_repeated_by_a_plain_retry(talk, make_spy):
     """What was committed stays committed, also while the resumed attempt has delivered nothing."""
     answers = iter([TryAgain(resume=True), TryAgain()])

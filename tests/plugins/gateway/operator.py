@@ -143,7 +143,7 @@ async def populate(it: Operator) -> None:
     for number, phase in enumerate(PHASES):
         user, model = (users[number % 2], "default") if number else (CANARY, CANARY)
         entry = it.traffic.begin(f"open-{number}-0197f2c4a1b2", user, "/v1/messages", "claude", model, plan="free")
-        entry.phase, entry.tokens = phase, 170 * number
+        entry.phase, entry.count = phase, (170 * number).__int__
     await it.audit.start(started("canary", user=CANARY, issuer="", model=CANARY))
     it.traffic.refused(Answer(name="user_limit", status=429, anthropic="", openai="", message=""))
     it.traffic.alert(TROUBLE, upstream="claude-b", request_id="req-05")

@@ -7,8 +7,9 @@ from attrs import evolve
 from tests.plugins.gateway.world import EVENTS, SETTINGS, World, play, streamed
 
 from unbroken.sse import SSEDecoder
-from unbroken.testing import STALL, Answer
+from unbroken.testing import STALL, Answer, sse
 
+PIECES, PIECE = 40, 100
 FORMS = ["messages", "chat", "responses"]
 FAILURES = {"messages": "event: error", "chat": '"error":', "responses": "event: error"}
 PROOFS = {"messages": "message_stop", "chat": "[DONE]", "responses": "response.completed"}
@@ -164,3 +165,29 @@ def test_the_phase_of_a_call_is_known() -> None:
     good = Answer(latency=1.0, body=[events[0], 2.0, *events[1:4], 2.0, *events[4:]])
     upstreams = {"claude": evolve(SETTINGS.upstreams["claude"], plugins=("timeout", "retry"))}
     play(story, [busy, good], upstreams={**SETTINGS.upstreams, **upstreams})
+
+
+def test_a_call_without_text_is_counted_by_its_bytes() -> None:
+    """The input of a tool is output of the model; the dashboard shows it while it arrives."""
+
+    async def story(world: World) -> None:
+        got = world.post()
+        await got.until(lambda its: its.body.count(b"partial_json") >= PIECES)
+        (entry,) = world.services.traffic._open.values()
+        assert entry.tokens == pytest.approx(10 + PIECES * PIECE / 4, rel=0.1)
+        got.leave()
+        await got.whole()
+        await world.settled()
+        (end,) = world.ledger.ends
+        assert end.estimated_tokens == pytest.approx(10 + PIECES * PIECE / 4, rel=0.1)
+
+    start = EVENTS["messages"]()[0]
+    block = {"type": "tool_use", "id": "toolu_1", "name": "search", "input": {}}
+    first = {"type": "content_block_start", "index": 0, "content_block": block}
+
+    def piece(text: str) -> bytes:
+        delta = {"type": "input_json_delta", "partial_json": text}
+        return sse(("content_block_delta", {"type": "content_block_delta", "index": 0, "delta": delta}))
+
+    pieces = [piece("x" * PIECE)] * PIECES
+    play(story, [Answer(body=[start, sse(("content_block_start", first)), piece(""), *pieces, STALL])])

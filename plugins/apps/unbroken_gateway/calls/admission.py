@@ -136,6 +136,7 @@ class Admission:
             await self.written(end)
             raise
         self.held[answer.id] = answer
+        entry.count = lambda: meter.used.tokens
         return Place(
             admission=self,
             grant=answer,

@@ -49,4 +49,4 @@ async def follow(
         reader.leave()
         raise
     exchange.follows = services.streams.produces(id)
-    await reader.serve(exchange.send_part, keepalive=settings.keepalive)
+    await reader.serve(exchange.write, keepalive=settings.keepalive)

@@ -33,27 +33,32 @@ class Meter:
     """Characters delivered, about: the bytes of each event but for its frame."""
     started: bool = field(default=False, init=False)
     """Whether the upstream has begun to answer: before that, nothing is charged."""
-    _frame: int | None = field(default=None, init=False)
-    """The bytes of an event with text that are not its text; None until one has come."""
+    _frame: int = field(default=1 << 30, init=False)
+    """The bytes of an event that are not its text: learnt from the first text, before it from the smallest event."""
+    _looks: int = field(default=16, init=False)
+    """In so many more events text is looked for; a stream may have none, such as one of tools."""
     _look_at: int = field(default=0, init=False)
     """How many characters there must be before the cost is worked out again."""
 
     def take(self, stream: AsyncStream, events: Sequence[Event]) -> bool:
         """Count the events of one read. Returns whether it is time to look at the cost: never without a budget."""
         self.started = True
-        frame, usage = self._frame, stream.usage
-        if frame is None:
-            frame = self._frame = _frame(stream, events)
-        if frame is not None:
-            for event in events:
+        for event in events:
+            if event.type.endswith(_SPOKEN):
                 size = len(event.raw)
-                if size > frame and event.type.endswith(_SPOKEN):
-                    self.characters += size - frame
-        changed, self.usage = usage is not self.usage, usage
+                if self._looks:
+                    self._learn(stream.text_of(event), size)
+                if size > self._frame:
+                    self.characters += size - self._frame
+        changed, self.usage = stream.usage is not self.usage, stream.usage
         if not self.watched or (not changed and self.characters < self._look_at):
             return False
         self._look_at = self.characters + _STEP
         return True
+
+    def _learn(self, text: str | None, size: int) -> None:
+        self._looks = 0 if text else self._looks - 1
+        self._frame = max(0, size - len(text)) if text else min(self._frame, size - 1)
 
     def whole(self, answer: PlainAnswer) -> None:
         """Count an answer that was not streamed. Where it does not count itself, its length is estimated."""
@@ -97,12 +102,3 @@ class Meter:
     def over(self) -> bool:
         """Whether more money was used than was reserved."""
         return self.used.micro_usd > self.estimate.micro_usd
-
-
-def _frame(stream: AsyncStream, events: Sequence[Event]) -> int | None:
-    """Return how many bytes of an event are not its text, from the first event that has any."""
-    for event in events:
-        text = stream.text_of(event)
-        if text:
-            return max(0, len(event.raw) - len(text))
-    return None

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from unbroken import Event
 
@@ -37,12 +37,8 @@ class Calls:
 
     async def answer(self, exchange: Exchange, route: Route, snapshot: Snapshot) -> None:
         """Answer one request. Raises Refused."""
-        settings = snapshot.settings
-        principal = await self.services.principal(exchange, snapshot)
-        raw = await exchange.body(settings.body_deadline)
-        body, tokens = await read_body(raw, settings.characters_per_token)
-        prepared = rules.prepare(body, route=route, principal=principal, settings=settings, input_tokens=tokens)
-        job = _Job(self.services, exchange, route, snapshot, principal, prepared, raw)
+        job = await self._job(exchange, route, snapshot)
+        prepared = job.prepared
         if not prepared.streamed:
             await job.plain()
         elif job.row.stream_id:
@@ -51,6 +47,17 @@ class Calls:
             await job.drained_stream()
         else:
             await job.direct_stream()
+
+    async def _job(self, exchange: Exchange, route: Route, snapshot: Snapshot) -> "_Job":
+        """Read and check the request. Of its body only what is sent upstream is kept, as a call may take minutes."""
+        settings = snapshot.settings
+        principal = await self.services.principal(exchange, snapshot)
+        raw = await exchange.body(settings.body_deadline)
+        body, tokens = await read_body(raw, settings.characters_per_token)
+        prepared = rules.prepare(body, route=route, principal=principal, settings=settings, input_tokens=tokens)
+        content, prompt = encode_body(prepared.body), raw if settings.audit.prompts else None
+        prepared = evolve(prepared, body={})
+        return _Job(self.services, exchange, route, snapshot, principal, prepared, content, prompt)
 
 
 @define(eq=False)
@@ -63,7 +70,9 @@ class _Job:
     snapshot: Snapshot
     principal: Principal
     prepared: rules.Prepared
-    raw: bytes = field(repr=False)
+    content: bytes = field(repr=False)
+    """The body that is sent upstream."""
+    _prompt: bytes | None = field(repr=False)
     row: AuditStart = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -81,7 +90,7 @@ class _Job:
             upstream=prepared.upstream.name,
             streamed=prepared.streamed,
             stream_id=new_id() if prepared.streamed and self._resumable else "",
-            prompt=self.raw if self.snapshot.settings.audit.prompts else None,
+            prompt=self._prompt,
         )
 
     @property
@@ -182,13 +191,13 @@ class _Job:
         )
         allowance = settings.plans[self.principal.plan].allowance
         meter = self._meter(watched=allowance.budget is not None)
-        upstream, content = prepared.upstream, encode_body(prepared.body)
+        upstream = prepared.upstream
         place = await self.services.admission.enter(self.row, allowance, meter, entry, lambda: self._ending)
         return Call(
             client=self.snapshot.upstreams.clients[upstream.name],
             url=self.snapshot.upstreams.url(upstream.name, self.route.upstream_path, upstream_query(scope)),
             headers={**_headers(prepared.streamed), **dict(upstream_headers(scope, upstream.dialect))},
-            content=content,
+            content=self.content,
             place=place,
             framing=self._framing(),
             done_mark=self.route.name == "chat",

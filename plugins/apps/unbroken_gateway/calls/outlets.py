@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Protocol
 
 from attrs import define, field
@@ -87,8 +86,11 @@ class Direct:
         await self._settled()
         if not self.opened:
             self.opened = True
-            with self._leaving():
+            try:
                 await self.exchange.open(self.headers)
+            except ClientGone:
+                if not self.drains:
+                    raise
             self._written_at = self._loop.time()
             self._arm(self.keepalive)
 
@@ -100,7 +102,7 @@ class Direct:
         if not frames and not end:
             return
         try:
-            await self.exchange.write(frames[0] if len(frames) == 1 else b"".join(frames), more=not end)
+            await self.exchange.write(frames[0] if len(frames) == 1 else b"".join(frames), not end)
         except ClientGone:
             if not self.drains:
                 raise
@@ -113,11 +115,8 @@ class Direct:
             await self.exchange.refuse(problem)
             return status_of(problem, self.exchange.dialect)
         frame = in_band(problem, self.exchange.form, self.exchange.shown_id)
-        await self.exchange.write(frame, more=False)
+        await self.exchange.write(frame, False)
         return 200
-
-    def _leaving(self) -> AbstractContextManager[None]:
-        return suppress(ClientGone) if self.drains else nullcontext()
 
     def close(self) -> None:
         """Send no more keep-alives."""

@@ -71,6 +71,9 @@ class Gathered(Traffic):
         """Return what exports the metrics of the clients of all workers, summed."""
         return Families([cast("str", each["families"]) for each in self._reports.values()])
 
+    def _entry(self, tokens: int, **facts: Any) -> Entry:
+        return Entry(**facts, count=lambda: tokens, traffic=self)
+
     def _sum(self) -> None:
         reports = list(self._reports.values())
         for name in _COUNTERS:
@@ -81,7 +84,7 @@ class Gathered(Traffic):
             counts = [sum(column) for column in zip(*(each[name]["counts"] for each in reports), strict=True)]
             setattr(self, name, Histogram(counts=counts, sum=sum(each[name]["sum"] for each in reports)))
         self.calls = _total({(r, u, e): n for r, u, e, n in each["calls"]} for each in reports)
-        self._open = {entry["request_id"]: Entry(**entry, traffic=self) for entry in _all(reports, "open")}
+        self._open = {entry["request_id"]: self._entry(**entry) for entry in _all(reports, "open")}
         self._recent = deque(sorted(map(tuple, _all(reports, "recent"))), maxlen=self._recent.maxlen)
         seconds = _total(dict(each["seconds"]) for each in reports)
         self._seconds = OrderedDict(sorted(seconds.items()))

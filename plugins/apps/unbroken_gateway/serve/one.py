@@ -34,6 +34,7 @@ class Process:
     """Called when requests are accepted."""
     is_worker: bool = False
     _gateway: Gateway = field(init=False)
+    _admin: AdminApp | None = field(default=None, init=False)
     _servers: list[Listener] = field(factory=list[Listener], init=False)
     _stopping: bool = field(default=False, init=False)
     _cutting: asyncio.TimerHandle | None = field(default=None, init=False)
@@ -67,7 +68,7 @@ class Process:
 
     async def _serve_admin(self, at: socket) -> "asyncio.Task[Any]":
         settings = self.services.settings
-        app = AdminApp(
+        self._admin = app = AdminApp(
             settings=settings,
             traffic=self.services.traffic,
             state=self.services.state,
@@ -104,7 +105,12 @@ class Process:
             self._gateway.cut()
 
     def _reload(self) -> None:
-        self.services.background(self.services.reload_quietly())
+        self.services.background(self._read_again())
+
+    async def _read_again(self) -> None:
+        await self.services.reload_quietly()
+        if self._admin is not None:
+            self._admin.settings = self.services.live.settings
 
 
 async def started(server: Listener, serving: "asyncio.Task[Any]") -> None:

@@ -6,11 +6,14 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from attrs import define, field
+
+from unbroken import ConfigurationError
 
 from ..admin import AdminApp
 from ..audit import Audit
@@ -44,6 +47,8 @@ class Supervisor:
     traffic: Gathered = field(factory=Gathered, init=False)
     _processes: dict[int, asyncio.subprocess.Process] = field(factory=dict[int, asyncio.subprocess.Process], init=False)
     _writers: dict[int, asyncio.StreamWriter] = field(factory=dict[int, asyncio.StreamWriter], init=False)
+    _app: AdminApp | None = field(default=None, init=False)
+    _rereading: "asyncio.Task[None] | None" = field(default=None, init=False)
     _stopping: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     async def run(self) -> None:
@@ -51,7 +56,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self._read_again)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         workers = [asyncio.ensure_future(self._first(number)) for number in range(self.settings.workers)]
         try:
             running = await asyncio.gather(*workers)
@@ -125,6 +130,17 @@ class Supervisor:
             if not writer.is_closing():
                 writer.write(word)
 
+    def _hang_up(self) -> None:
+        self._rereading = asyncio.ensure_future(self._show_again())
+        self._read_again()
+
+    async def _show_again(self) -> None:
+        """Show the new configuration on the dashboard. The workers log what is wrong with it."""
+        with suppress(ConfigurationError):
+            settings = await asyncio.to_thread(self.load)
+            if self._app is not None:
+                self._app.settings = settings
+
     def _read_again(self) -> None:
         for process in self._processes.values():
             if process.returncode is None:
@@ -134,7 +150,9 @@ class Supervisor:
         if self.admin_at is None:
             return
         state, audit = open_state(self.settings.state, workers=self.settings.workers), Audit.of(self.settings.audit)
-        app = AdminApp(settings=self.settings, traffic=self.traffic, state=state, audit=audit, reload=self._reload)
+        self._app = app = AdminApp(
+            settings=self.settings, traffic=self.traffic, state=state, audit=audit, reload=self._reload
+        )
         server = listener(app, head_deadline=self.settings.head_deadline, drain=1)
         serving = asyncio.ensure_future(server.serve([self.admin_at]))
         try:

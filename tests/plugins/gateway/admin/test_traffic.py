@@ -30,7 +30,7 @@ def test_a_call_goes_through_its_phases(traffic, clock):
     """It is shown with its phase and its age, until it ends."""
     entry = traffic.begin("r1", "keys|alice", "/v1/messages", "claude", "m", plan="free")
     for phase in PHASES:
-        entry.phase, entry.tokens = phase, 7
+        entry.phase, entry.count = phase, lambda: 7
         clock.advance(1.0)
         shown = traffic.snapshot()
         assert shown["phases"] == {each: int(each == phase) for each in PHASES}
