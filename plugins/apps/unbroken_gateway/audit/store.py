@@ -2,14 +2,13 @@
 
 import contextlib
 import json
-import os
 import secrets
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
-from ..state.writer import patiently
+from ..files import create_private, patiently
 from . import sql
 from .rows import AuditRow, encode, read, subjects
 
@@ -62,7 +61,7 @@ class Store(Reader):
         self._life: sqlite3.Connection | None = None
         """Holds the lock that says that this worker lives."""
         if path is not None:
-            _create(path)
+            create_private(path)
         self._connection = _connect(":memory:" if path is None else path.absolute().as_uri())
         try:
             self._prepare()
@@ -141,12 +140,6 @@ class Store(Reader):
         return path.with_name(f"{path.name}-{worker}")
 
 
-def _create(path: Path) -> None:
-    """Create a file that only its owner can read. One that is there keeps its mode; SQLite gives it to its others."""
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
 def _connect(where: str, *, seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
     connection = sqlite3.connect(where, uri=True, timeout=seconds, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
@@ -155,7 +148,7 @@ def _connect(where: str, *, seconds: float = BUSY_SECONDS) -> sqlite3.Connection
 
 def _hold(place: Path) -> sqlite3.Connection:
     """Take the lock of a worker, which the system gives back when its process dies. Raises OperationalError."""
-    _create(place)
+    create_private(place)
     connection = _connect(place.absolute().as_uri(), seconds=0)
     try:
         connection.execute("PRAGMA journal_mode = MEMORY")  # no file of its own

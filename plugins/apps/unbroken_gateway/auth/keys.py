@@ -18,7 +18,7 @@ from attrs import frozen
 from unbroken import ConfigurationError
 from unbroken.errors import Problem
 
-from .private_files import create_private
+from ..files import create_private
 
 PREFIX: Final = "ubk_"
 """What stored keys begin with, so that scanners of secrets can find them."""

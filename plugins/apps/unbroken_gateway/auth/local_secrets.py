@@ -11,8 +11,8 @@ from unbroken import ConfigurationError
 from unbroken.errors import Problem
 
 from ..config.settings import Settings
+from ..files import write_once
 from .checks import missing_secrets
-from .private_files import write_once
 
 SUFFIX: Final = ".secrets"
 """What is appended to the name of the file of keys."""

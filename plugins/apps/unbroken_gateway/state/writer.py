@@ -5,14 +5,13 @@ import contextlib
 import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from attrs import define, field
 
-from ..auth.private_files import create_private
+from ..files import OPENING, create_private, patiently
 from . import DEADLINE, StateUnavailable
 
 T = TypeVar("T")
@@ -20,8 +19,6 @@ BATCH: Final = 64
 """The most operations of one transaction."""
 CHECKPOINT: Final = 1000
 """Transactions after which the log is copied into the file, in a thread of its own because the disk may be slow."""
-OPENING: Final = 5.0
-"""Seconds to wait at the start for another process that creates the same file."""
 
 
 def connect(path: str | Path, schema: str, deadline: float = DEADLINE) -> sqlite3.Connection:
@@ -39,20 +36,6 @@ def connect(path: str | Path, schema: str, deadline: float = DEADLINE) -> sqlite
         connection.close()
         raise
     return connection
-
-
-def patiently(step: Callable[[], object]) -> None:
-    """Run `step` again while another process opens the same file, for `OPENING` seconds at most."""
-    # SQLite reports a change to WAL by two processes at once as "locked" without waiting for its timeout.
-    end = time.monotonic() + OPENING
-    while True:
-        try:
-            step()
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise
-            time.sleep(0.01)
 
 
 def _checkpoint(path: str) -> None:

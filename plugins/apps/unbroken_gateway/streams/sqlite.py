@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Final
 
 from unbroken.clock import Clock, SystemClock
 
+from ..files import create_private
 from . import DEADLINE, Fenced, Page, StreamState
 from . import sqlite_rows as rows
 from .rules import FIRST_EPOCH, accepts, surplus
@@ -39,7 +39,7 @@ class SQLiteLog:
         self._version = 0
         self._purge_at = self._clock.time() + PURGE
         self._scrub = False
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # the files beside it get the same mode
+        create_private(Path(path))  # the files beside it get the same mode
         connection = sqlite3.connect(path, timeout=deadline, isolation_level=None, check_same_thread=False)
         rows.prepare(connection)
         self._thread = SQLiteThread(connection, deadline, self._look, lambda: POLL if self._watched else REST)

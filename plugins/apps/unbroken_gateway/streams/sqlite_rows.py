@@ -1,12 +1,12 @@
 """The tables of the logs in SQLite, and what is asked of them. Each function is a part of a transaction."""
 
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from attrs import define
 
+from ..files import patiently
 from . import StreamState
 
 _TABLES: Final = """
@@ -18,7 +18,6 @@ CREATE TABLE IF NOT EXISTS frames (id TEXT, seq INTEGER, data BLOB, PRIMARY KEY 
 CREATE TABLE IF NOT EXISTS readers (id TEXT, reader TEXT, until REAL, PRIMARY KEY (id, reader)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS marks (id TEXT, mark TEXT, place INTEGER, PRIMARY KEY (id, mark)) WITHOUT ROWID;
 """
-_OPENING_SECONDS: Final = 5.0
 
 
 @define(eq=False)
@@ -38,19 +37,11 @@ class Row:
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables. Processes that start together wait for each other; SQLite does not do it for the mode."""
-    give_up = time.monotonic() + _OPENING_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA secure_delete = ON")
-            connection.executescript(_TABLES)
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(0.01)
+    """Make the tables. Processes that start together wait for each other."""
+    patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA secure_delete = ON")
+    patiently(lambda: connection.executescript(_TABLES))
 
 
 def find(connection: sqlite3.Connection, id: str, now: float) -> Row | None:

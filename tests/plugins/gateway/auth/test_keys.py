@@ -22,8 +22,8 @@ from unbroken import ConfigurationError
 from unbroken_gateway.auth import stored as stored_module
 from unbroken_gateway.auth.authenticator import Authenticator
 from unbroken_gateway.auth.keys import PREFIX, KeyStore, StoredKey
-from unbroken_gateway.auth.private_files import create_private, write_once
 from unbroken_gateway.auth.stored import REUSE
+from unbroken_gateway.files import create_private, write_once
 from unbroken_gateway.replies.errors import no_credential, unavailable
 from unbroken_gateway.values import Principal
 

@@ -101,29 +101,6 @@ def test_a_file_that_is_being_created_by_another_process_is_waited_for(tmp_path)
     other.close()
 
 
-def busy() -> sqlite3.OperationalError:
-    error = sqlite3.OperationalError("database is locked")
-    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
-    return error
-
-
-def test_a_file_that_is_locked_at_the_start_is_tried_again_for_some_seconds(monkeypatch):
-    """SQLite itself does not wait when two processes turn on WAL at once."""
-    clock, failures = Clock(), [busy(), busy()]
-    sleep = lambda seconds: setattr(clock, "now", clock.now + seconds)  # noqa: E731
-    monkeypatch.setattr(over_writer, "time", SimpleNamespace(monotonic=clock, sleep=sleep))
-
-    def step():
-        if failures:
-            raise failures.pop()
-
-    over_writer.patiently(step)
-    failures.extend(busy() for _ in range(10_000))
-    with pytest.raises(sqlite3.OperationalError):
-        over_writer.patiently(step)
-    assert clock.now == pytest.approx(START + over_writer.OPENING, abs=0.1)
-
-
 def writer(path, deadline=PATIENCE):
     return Writer(connect(path, "CREATE TABLE IF NOT EXISTS t (x);", deadline), deadline)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from unbroken.testing import FakeClock, run
+from unbroken_gateway import files
 from unbroken_gateway.config.settings import Resume
 from unbroken_gateway.streams import DEADLINE, LogUnavailable, StreamLog, redis_follower, sqlite_rows
 from unbroken_gateway.streams import sqlite as sqlite_module
@@ -280,13 +281,15 @@ def test_processes_that_make_the_tables_together_wait_for_each_other(monkeypatch
         def executescript(self, *arguments: Any) -> Any:
             self.left -= 1
             if self.left >= 0:
-                raise sqlite3.OperationalError("database is locked")
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise error
             return super().executescript(*arguments)
 
     with sqlite3.connect(":memory:", factory=Locked) as connection:
         sqlite_rows.prepare(connection)
         connection.left = 2  # type: ignore[attr-defined]
-        monkeypatch.setattr(sqlite_rows, "_OPENING_SECONDS", -1)
+        monkeypatch.setattr(files, "OPENING", -1)
         with pytest.raises(sqlite3.OperationalError):
             sqlite_rows.prepare(connection)
     connection.close()

@@ -1,12 +1,17 @@
-"""Files that only their owner can read."""
+"""Files that only their owner can read, and that several processes open at once."""
 
 import os
+import sqlite3
 import stat
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 MODE: Final = 0o600
+OPENING: Final = 5.0
+"""Seconds to wait at the start for another process that creates the same file."""
 
 
 def create_private(path: Path) -> None:
@@ -35,3 +40,19 @@ def write_once(path: Path, text: str) -> str:
     finally:
         draft.unlink()
     return path.read_text("utf-8")
+
+
+def patiently(step: Callable[[], object]) -> None:
+    """Run `step` again while another process opens the same SQLite file, for `OPENING` seconds at most.
+
+    SQLite reports a change to WAL by two processes at once as locked, without waiting for its timeout.
+    """
+    end = time.monotonic() + OPENING
+    while True:
+        try:
+            step()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
