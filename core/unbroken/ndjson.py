@@ -103,7 +103,8 @@ class NDJSONDecoder:
     def _decode(self, data: bytes, events: list[Event]) -> None:
         *lines, rest = data.split(b"\n")
         if lines and self._line:
-            lines[0] = bytes(self._line) + lines[0]
+            self._line += lines[0]
+            lines[0] = bytes(self._line)
             self._line.clear()
         limit, request_id, dialect = self.max_event_size, self.request_id, self.dialect
         for line in lines:
