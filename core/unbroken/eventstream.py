@@ -20,8 +20,8 @@ from attrs import define, field
 from . import _eventstream as _format
 from ._eventstream import HeaderValue, Message, Timestamp, decode_message, encode_message
 from .errors import EventTooLargeError, StreamError
+from .framing import MAX_EVENT_SIZE, Decoder
 from .messages import Event, Typing
-from .sse import MAX_EVENT_SIZE
 
 __all__ = (
     "ERROR",
@@ -30,6 +30,7 @@ __all__ = (
     "HeaderValue",
     "Message",
     "Timestamp",
+    "begins_stream",
     "decode_message",
     "encode",
     "encode_message",
@@ -46,6 +47,17 @@ _MAX_MESSAGE: Final = 1024
 
 # The headers of ordinary events, as bytes, and the event type that they stand for: learned by all decoders.
 _TYPES: Final[dict[bytes, str]] = {}
+
+
+def begins_stream(start: bytes) -> bool | None:
+    """Return whether a body that begins with `start` is such a stream, None if more bytes are needed to tell."""
+    if len(start) < _format.PRELUDE_SIZE:
+        return None
+    try:
+        _format.read_prelude(memoryview(start)[: _format.PRELUDE_SIZE], 0)
+    except StreamError:
+        return False
+    return True
 
 
 def encode(event: Event) -> bytes:
@@ -77,7 +89,7 @@ def _text(headers: dict[str, HeaderValue], name: str) -> str:
 
 @final
 @define(eq=False, repr=False)
-class EventStreamDecoder:
+class EventStreamDecoder(Decoder):
     """Decodes one event stream. Every event is given `request_id` and `dialect`.
 
     `max_event_size` limits the bytes of a whole message. Its prelude tells them, so a larger one is refused before it
@@ -87,12 +99,6 @@ class EventStreamDecoder:
     max_event_size: int = MAX_EVENT_SIZE
     request_id: str = field(default="", kw_only=True)
     dialect: Typing | None = field(default=None, kw_only=True)
-    last_event_id: str = field(default="", init=False)
-    """Always empty, as messages have no ids."""
-    retry: int | None = field(default=None, init=False)
-    """Always None, as there is no reconnection time."""
-    comments: int = field(default=0, init=False)
-    """Always 0, as there are no keep-alives below the level of events."""
     error: StreamError | None = field(default=None, init=False)
     """The error that ended decoding for good; None while it goes on."""
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final, final
 
-from . import sse
+from . import eventstream, ndjson, sse
 from .framing import Decoder, Framing
 from .json_body import JSONBodyDecoder
 from .messages import Event, Typing
@@ -17,6 +17,7 @@ _IGNORED_LINE: Final = rb"(?!(?:\A\xef\xbb\xbf)?(?:data|event|id|retry)[:\r\n])[
 _WITHIN: Final = re.compile(rb"(?:\A|(?<=[\r\n]))(?:%b(\r\n|\r|\n))+" % _IGNORED_LINE)
 _BETWEEN: Final = re.compile(rb"(?:\A|(?<=\n\n|\n\r|\r\r))(?:(?:%b)?(?:\r\n|\r|\n))+" % _IGNORED_LINE)
 _KNOWN: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:data|event|id|retry):")
+_BLANK_LINES: Final = re.compile(rb"^[ \t\r]*+\n", re.MULTILINE)
 _TELLING: Final = 9  # so many bytes of a line tell whether it is ignored, also behind a BOM
 
 
@@ -55,13 +56,55 @@ class _SSE(Framing):
 
 
 @final
+class _NDJSON(Framing):
+    def decoder(self, max_event_size: int, *, request_id: str = "", dialect: Typing | None = None) -> Decoder:
+        return ndjson.NDJSONDecoder(max_event_size, request_id=request_id, dialect=dialect)
+
+    def begins(self, start: bytes) -> bool | None:
+        return _begins_json(start)
+
+    def encode(self, event: Event) -> bytes:
+        return ndjson.encode(event)
+
+    def unit_end(self, data: bytearray, start: int) -> int:
+        return data.find(b"\n", start) + 1 or start
+
+    def whole_end(self, data: bytearray, start: int, seen: int) -> int:
+        return max(start, data.rfind(b"\n", max(start, seen)) + 1)
+
+    def without_keepalives(self, data: bytearray, whole: int) -> tuple[bytearray, int]:
+        kept = bytearray(_BLANK_LINES.sub(b"", data[:whole]))
+        return kept + data[whole:], len(kept)
+
+
+@final
+class _AWS(Framing):
+    def decoder(self, max_event_size: int, *, request_id: str = "", dialect: Typing | None = None) -> Decoder:
+        return eventstream.EventStreamDecoder(max_event_size, request_id=request_id, dialect=dialect)
+
+    def begins(self, start: bytes) -> bool | None:
+        return eventstream.begins_stream(start)
+
+    def encode(self, event: Event) -> bytes:
+        return eventstream.encode(event)
+
+    def unit_end(self, data: bytearray, start: int) -> int:
+        end = start + int.from_bytes(data[start : start + 4])
+        return end if start < end <= len(data) else start
+
+    def whole_end(self, data: bytearray, start: int, seen: int) -> int:
+        while (end := self.unit_end(data, start)) > start:
+            start = end
+        return start
+
+
+@final
 class _JSONBody(Framing):
     def decoder(self, max_event_size: int, *, request_id: str = "", dialect: Typing | None = None) -> Decoder:
         return JSONBodyDecoder(max_event_size, request_id=request_id, dialect=dialect)
 
     def begins(self, start: bytes) -> bool | None:
-        text = start.removeprefix(_BOM).lstrip()
-        return text[:1] in {b"{", b"["} if text else None
+        return _begins_json(start)
 
     def encode(self, event: Event) -> bytes:
         return event.raw
@@ -75,8 +118,17 @@ class _JSONBody(Framing):
 
 SSE: Final[Framing] = _SSE()
 """``text/event-stream`` (WHATWG HTML §9.2)."""
+NDJSON: Final[Framing] = _NDJSON()
+"""One JSON text per line, ``application/x-ndjson``."""
+AWS_EVENTS: Final[Framing] = _AWS()
+"""``application/vnd.amazon.eventstream``."""
 JSON_BODY: Final[Framing] = _JSONBody()
 """One JSON document, which is the only event."""
+
+
+def _begins_json(start: bytes) -> bool | None:
+    text = start.removeprefix(_BOM).lstrip()
+    return None if _BOM.startswith(text) else text[:1] in {b"{", b"["}
 
 
 def _without_comments(kept: bytearray) -> bytearray:

@@ -10,8 +10,8 @@ from typing import Final, final
 from attrs import define, field
 
 from .errors import EventTooLargeError, StreamError
+from .framing import MAX_EVENT_SIZE, Decoder
 from .messages import Event, Typing
-from .sse import MAX_EVENT_SIZE
 
 _BOM: Final = b"\xef\xbb\xbf"
 _WHITESPACE: Final = b" \t\r"  # of RFC 8259 §2, without the LF that ends the line
@@ -28,7 +28,7 @@ def encode(event: Event) -> bytes:
 
 @final
 @define(eq=False, repr=False)
-class NDJSONDecoder:
+class NDJSONDecoder(Decoder):
     """Decodes one stream of JSON lines. Every event is given `request_id` and `dialect`; its type is ``message``.
 
     A line ends with LF or CRLF; a CR elsewhere is whitespace. `max_event_size` limits the bytes of a line without its
@@ -38,13 +38,9 @@ class NDJSONDecoder:
     max_event_size: int = MAX_EVENT_SIZE
     request_id: str = field(default="", kw_only=True)
     dialect: Typing | None = field(default=None, kw_only=True)
-    last_event_id: str = field(default="", init=False)
-    """Always empty, as lines have no ids."""
-    retry: int | None = field(default=None, init=False)
-    """Always None, as there is no reconnection time."""
     comments: int = field(default=0, init=False)
     """The number of complete blank lines."""
-    error: EventTooLargeError | None = field(default=None, init=False)
+    error: StreamError | None = field(default=None, init=False)
     """The error that ended decoding for good; None while it goes on."""
 
     _start: bytes | None = field(default=b"", init=False)  # the first bytes: a BOM or not; None once that is known
