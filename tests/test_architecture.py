@@ -17,7 +17,7 @@ FLOORS = (
     ("errors", "_version"),
     ("validators", "clock", "headers", "inbox", "json_text", "signals"),
     ("messages", "retry_after"),
-    ("error_bodies", "sse", "transport"),
+    ("_eventstream", "error_bodies", "eventstream", "ndjson", "sse", "transport"),
     ("error_report",),
     ("dialect", "plain_http"),
     ("call",),
