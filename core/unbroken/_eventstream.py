@@ -43,7 +43,7 @@ HeaderValue = bool | int | bytes | str | uuid.UUID
 class Message:
     """One message: its headers by their names, and its payload."""
 
-    headers: dict[str, HeaderValue] = field(factory=dict)
+    headers: dict[str, HeaderValue] = field(factory=dict[str, HeaderValue])
     payload: bytes = b""
 
 
