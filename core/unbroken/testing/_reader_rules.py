@@ -1,6 +1,7 @@
 """The rules of `check_dialect` about a reader and the functions of a dialect, without calls."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import zip_longest
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from ..sse import SSEDecoder
 from ._findings import Findings
 from ._player import copied
 from ._strange import RAW, variants
-from .recording import RecordedError, Recording
+from .recording import MOST_CUTS, RecordedError, Recording
 
 _BASES: Final = tuple(map(int, (KEEPALIVE, PREAMBLE, CONTENT, TERMINAL, ERROR, STRUCTURE)))
 _MOST_STRANGE: Final = 4096
@@ -67,10 +68,15 @@ class ReaderRules:
         self.strange()
 
     def framing(self) -> None:
-        """Each piece is one event, as the other rules take it for."""
+        """Each piece is one event, as the other rules take it for, and so it is wherever the body is cut in two."""
         for number, events in enumerate(self.events, 1):
             if len(events) > 1:
                 self.findings.note("recording", "a piece has more than one event", f"piece {number}")
+        body, whole = self.recording.body, [event for events in self.events for event in events]
+        for at in self.recording.cuts(MOST_CUTS):
+            decoder = self.decoder()
+            if decoder.feed(body[:at]) + decoder.feed(body[at:]) != whole:
+                self.findings.note("whole", "the events of two pieces are not those of one", self.recording.place(at))
 
     def read(self, reader: Reader, event: Event, place: str) -> tuple[int | None, str | None]:
         """Return the kind and the text of `event`. Notes values of other types, and exceptions that are not errors."""
@@ -184,9 +190,13 @@ class ReaderRules:
         for number, raw in made[:: len(made) // _MOST_STRANGE + 1]:
             place = f"event {number + 1} with the data {raw[:80]!r}"
             reader = self.dialect.reader(self.view)
-            for event in flat[:number]:
-                self.guarded("classify", lambda event=event: reader.classify(event), place)  # type: ignore[misc]
+            self.guarded("classify", partial(_classify, reader, flat[:number]), place)
             self.read(reader, flat[number].replace(raw=raw), place)
+
+
+def _classify(reader: Reader, events: Sequence[Event]) -> None:
+    for event in events:
+        reader.classify(event)
 
 
 def _is_kind(kind: object) -> bool:

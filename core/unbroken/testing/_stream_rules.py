@@ -8,11 +8,9 @@ from ..errors import Error, NetworkError, PluginError
 from ._findings import Findings
 from ._player import Player, Seen
 from ._strange import GARBAGE
-from .recording import RecordedError, Recording, inserted, reordered
+from .recording import MOST_BORDERS, MOST_CUTS, RecordedError, Recording, inserted, reordered
 from .script import STALL
 
-MOST_CUTS: Final = 4096
-MOST_BORDERS: Final = 128
 _SPOILED: Final = 256
 # Longer than any timeout of the player.
 _PINGS: Final = 8
@@ -80,11 +78,14 @@ class StreamRules:
             self.findings.note("prefix", "the delivered events are not the first ones of the stream", place)
 
     def pieces(self) -> None:
-        """Play the stream event by event and byte by byte."""
-        body = self.recording.body
+        """Play the stream event by event, byte by byte, and in two pieces that part between events."""
+        body, pieces = self.recording.body, self.recording.pieces
         single = [body[at : at + 1] for at in range(len(body))]
-        for place, parts in (("event by event", self.recording.pieces), ("byte by byte", single)):
+        for place, parts in (("event by event", pieces), ("byte by byte", single)):
             self.expect_same("whole", self.play(place, *parts), place)
+        for at in self.recording.borders(MOST_BORDERS):
+            place = f"in two pieces behind event {at}"
+            self.expect_same("whole", self.play(place, b"".join(pieces[:at]), b"".join(pieces[at:])), place)
 
     def expect_same(self, rule: str, seen: Seen, place: str) -> None:
         """Note how `seen` differs from the recording as it came in one piece."""
@@ -92,11 +93,10 @@ class StreamRules:
             self.findings.note(rule, "the events are not those of the stream in one piece", place)
 
     def cuts(self) -> None:
-        """Cut the stream: into two pieces, by a normal end of the body, by a failure of the network."""
+        """End the stream early, by a normal end of the body and by a failure of the network."""
         body = self.recording.body
         for at in self.recording.cuts(MOST_CUTS):
             place, start = self.recording.place(at), body[:at]
-            self.expect_same("whole", self.play(place, start, body[at:]), f"in two pieces {place}")
             self.ended(self.play(place, start), at, place, clean=True)
             self.ended(self.play(place, start, NetworkError(_RESET)), at, place, clean=False)
 

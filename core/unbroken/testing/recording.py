@@ -17,6 +17,11 @@ from ..errors import (
 )
 from ..messages import Usage
 
+MOST_CUTS: Final = 4096
+"""The bytes at which a stream is cut; of a longer one, only every second or third, and the borders of its events."""
+MOST_BORDERS: Final = 128
+"""The places between events in which something is put."""
+
 # The status that a server gives the same failure.
 _STATUSES: Final[dict[type[Error], int]] = {
     AuthenticationError: 401,
