@@ -18,7 +18,9 @@ from ._strange import RAW, variants
 from .recording import MOST_CUTS, RecordedError, Recording
 
 _BASES: Final = tuple(map(int, (KEEPALIVE, PREAMBLE, CONTENT, TERMINAL, ERROR, STRUCTURE)))
+# Of strange data, and of events that are read before and behind it.
 _MOST_STRANGE: Final = 4096
+_MOST_CLASSIFIED: Final = 250_000
 _STATUSES: Final = (400, 500)
 
 
@@ -156,12 +158,13 @@ class ReaderRules:
 
     def from_event(self, event: Event, place: str) -> Any:
         """Return what the dialect makes of an event that reports a failure."""
-        return self.guarded("error_from_event", lambda: self.dialect.error_from_event(event), place)
+        return self.guarded("error_from_event", _raised(lambda: self.dialect.error_from_event(event)), place)
 
     def from_response(self, status: int, body: bytes, place: str) -> Any:
         """Return what the dialect makes of an answer with an error status."""
         response = Response(status_code=status, headers=Headers({"content-type": "application/json"}))
-        return self.guarded("error_from_response", lambda: self.dialect.error_from_response(response, body), place)
+        made = _raised(lambda: self.dialect.error_from_response(response, body))
+        return self.guarded("error_from_response", made, place)
 
     def from_answers(self, body: bytes, place: str) -> None:
         """Let the dialect look for a failure in a body under status 200."""
@@ -184,14 +187,28 @@ class ReaderRules:
             self.findings.note("pickle", f"{type(found).__name__} cannot be pickled", place)
 
     def strange(self) -> None:
-        """Read each event with strange data, after those before it."""
+        """Read each event with strange data, after those before it and in front of those behind it."""
         flat = [event for events in self.events for event in events]
         made = [(number, raw) for number, event in enumerate(flat) for raw in (*variants(event.raw), *RAW)]
-        for number, raw in made[:: len(made) // _MOST_STRANGE + 1]:
+        work = max(len(made) // _MOST_STRANGE, len(made) * len(flat) // _MOST_CLASSIFIED)
+        for number, raw in made[:: work + 1]:
             place = f"event {number + 1} with the data {raw[:80]!r}"
             reader = self.dialect.reader(self.view)
             self.guarded("classify", partial(_classify, reader, flat[:number]), place)
             self.read(reader, flat[number].replace(raw=raw), place)
+            self.guarded("classify", partial(_classify, reader, flat[number + 1 :]), place)
+
+
+def _raised(function: Callable[[], Any]) -> Callable[[], Any]:
+    """Return `function`, but with an error that it raises as its result: the engine would raise it too."""
+
+    def made() -> Any:
+        try:
+            return function()
+        except Error as error:
+            return error
+
+    return made
 
 
 def _classify(reader: Reader, events: Sequence[Event]) -> None:

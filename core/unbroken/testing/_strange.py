@@ -64,7 +64,7 @@ def _paths(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
 def _keys(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return list(cast("dict[str, Any]", value))
-    return list(range(len(cast("list[Any]", value)))) if isinstance(value, list) else []
+    return list(range(len(value))) if isinstance(value, list) else []
 
 
 def _replaced(document: Any, path: tuple[Any, ...], value: Any) -> Any:

@@ -9,7 +9,7 @@ from ._findings import Findings
 from ._player import Player, Seen
 from ._strange import GARBAGE
 from .recording import MOST_BORDERS, MOST_CUTS, RecordedError, Recording, inserted, reordered
-from .script import STALL
+from .script import STALL, Item
 
 _SPOILED: Final = 256
 # Longer than any timeout of the player.
@@ -42,9 +42,9 @@ class StreamRules:
             self.errors()
             self.garbage()
 
-    def play(self, place: str, *body: bytes | float | Exception | object) -> Seen:
+    def play(self, place: str, *body: Item) -> Seen:
         """Make one call, and note an exception that is none of the library."""
-        seen = self.player.play(*body)  # type: ignore[arg-type]
+        seen = self.player.play(*body)
         error = seen.error
         cause = error.__cause__ if isinstance(error, PluginError) else error
         if cause is not None and (cause is not error or not isinstance(error, Error)):

@@ -75,6 +75,11 @@ class Letters(Dialect):
         return Usage(output_tokens=count) if type(count) is int else None
 
 
+class RaisesErrors(Letters):
+    def error_from_event(self, event: Event) -> Error:
+        raise super().error_from_event(event)
+
+
 LIMITED = RecordedError(data=sse(("error", {"code": 429})), error=RateLimitError)
 LETTERS = Recording(
     pieces=(
@@ -115,6 +120,7 @@ def breaches(dialect: Dialect, recording: Recording = LETTERS) -> dict[str, str]
     [
         pytest.param(Letters(), LETTERS, id="with-everything"),
         pytest.param(Dialect(), PLAIN, id="plain-sse"),
+        pytest.param(RaisesErrors(), LETTERS, id="raises-what-it-should-return"),
         pytest.param(
             Letters(), evolve(LETTERS, keepalives=(), unknown=(), errors=()), id="with-nothing-but-the-stream"
         ),
@@ -244,12 +250,20 @@ class NeedsJson(LettersReader):
         return super().classify(event)
 
 
+class BreaksLater(LettersReader):
+    tokens: Any = 0
+
+    def classify(self, event: Event) -> Kind:
+        self.tokens = loaded(event).get("tokens", 0) if event.type == "start" else self.tokens + 1
+        return super().classify(event)
+
+
 class CountsQuiet(LettersReader):
     quiet: Any = 1
 
 
 class SaysNoSummary(LettersReader):
-    summary: Any = {}
+    summary: Any = "said"
 
 
 def reading(reader: type[LettersReader]) -> Dialect:
@@ -282,8 +296,9 @@ def reading(reader: type[LettersReader]) -> Dialect:
         (TextAsItComes, "types", "text returns "),
         (NeedsText, "foreign", "text raises KeyError (event 3 with the data "),
         (NeedsJson, "foreign", "classify raises UnicodeDecodeError"),
+        (BreaksLater, "foreign", "classify raises TypeError (event 1 with the data "),
         (CountsQuiet, "types", "quiet returns int"),
-        (SaysNoSummary, "types", "summary returns dict"),
+        (SaysNoSummary, "types", "summary returns str"),
     ],
 )
 def test_a_mistake_of_a_reader_is_found(reader: type[LettersReader], rule: str, what: str):
@@ -439,9 +454,9 @@ class KnowsTheBackend(Letters):
 @pytest.mark.parametrize(
     ("dialect", "recording", "rule", "what"),
     [
-        pytest.param(KnowsTheBackend(), LETTERS, "async", "not that of the sync client in asyncio (play 1)", id="async"),
+        pytest.param(KnowsTheBackend(), LETTERS, "async", "of the sync client in asyncio (play 1)", id="async"),
         pytest.param(Sums(), evolve(LETTERS, usage=Usage(output_tokens=3)), "order", "counts twice", id="usage"),
-        pytest.param(Letters(), evolve(LETTERS, numbered=True), "order", "lost, doubled or out of order", id="numbered"),
+        pytest.param(Letters(), evolve(LETTERS, numbered=True), "order", "doubled or out of order", id="numbered"),
         pytest.param(
             reading(EndsAnywhere), evolve(LETTERS, proof=3), "proof", "a stream without its proof", id="proof-left-out"
         ),

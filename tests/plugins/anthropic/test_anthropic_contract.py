@@ -73,6 +73,6 @@ def test_a_short_answer_keeps_the_contract(recording: Recording):
 def test_an_answer_with_everything_keeps_the_contract(rich: bytes):
     """Thinking, citations, tools and unknown things."""
     pieces = [piece + b"\n\n" for piece in rich.removesuffix(b"\n\n").split(b"\n\n")]
-    text = "A sluice is a gate\u2028that controls the flow of water\xa0– „größer“ 💧. I will measure two of them."
+    text = "A sluice is a gate\u2028that controls the flow of water\xa0\u2013 „größer“ 💧. I will measure two of them."
     usage = Usage(input_tokens=10682, output_tokens=510, cache_read_tokens=128, cache_write_tokens=0, final=True)
     check_dialect(Anthropic(), Recording(pieces=tuple(pieces), text=text, usage=usage))
