@@ -87,8 +87,7 @@ class ReaderRules:
             self.findings.note("types", f"classify returns {kind!r}, which is no kind, or several", place)
         self.expect("quiet", bool, self.guarded("quiet", lambda: reader.quiet, place), place)
         self.expect("complete_at_end", bool, self.guarded("complete_at_end", reader.complete_at_end, place), place)
-        if hasattr(reader, "summary"):
-            self.expect("summary", Summary, self.guarded("summary", lambda: reader.summary, place), place)
+        self.expect("summary", Summary, self.guarded("summary", lambda: getattr(reader, "summary", None), place), place)
         text = self.guarded("text", lambda: reader.text(event), place)
         self.expect("text", str | None, text, place)
         usage = self.guarded("usage", lambda: self.dialect.usage(event), place)
@@ -226,4 +225,4 @@ def _is_usage(usage: object) -> bool:
     if not isinstance(usage, Usage):
         return False
     counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
-    return all(count is None or type(count) is int for count in counts) and isinstance(usage.final, bool)
+    return all(count is None or type(count) is int for count in counts) and type(usage.final) is bool

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
+
+from ..error_bodies import as_list, as_object
 
 GARBAGE: Final = (
     b"\x00\xff\xfe\n\n",
@@ -63,8 +65,8 @@ def _paths(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
 
 def _keys(value: Any) -> list[Any]:
     if isinstance(value, dict):
-        return list(cast("dict[str, Any]", value))
-    return list(range(len(value))) if isinstance(value, list) else []
+        return list(as_object(value))
+    return list(range(len(as_list(value)))) if isinstance(value, list) else []
 
 
 def _replaced(document: Any, path: tuple[Any, ...], value: Any) -> Any:
