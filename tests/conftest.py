@@ -34,8 +34,10 @@ def dist_info(directory: Path, name: str, version: str, entry_points: str, metad
 def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The distribution of `tests/acme_unbroken`, as an installer would register it, twice on the path."""
     project = tomllib.loads((ACME / "pyproject.toml").read_text())["project"]
-    offered = project["entry-points"][PLUGINS]
-    text = f"[{PLUGINS}]\n" + "".join(f"{name} = {value}\n" for name, value in offered.items())
+    text = "".join(
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in offered.items())
+        for group, offered in project["entry-points"].items()
+    )
     dist_info(tmp_path / "old", project["name"], "0.1", text)
     dist_info(tmp_path / "new", project["name"], project["version"], text)
     dist_info(tmp_path / "new", "broken-lines", "1", "[unbroken.plugins]\nno equals sign\n")
@@ -43,4 +45,5 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for directory in (tmp_path / "old", tmp_path / "new", ACME):
         monkeypatch.syspath_prepend(directory)
     yield
-    sys.modules.pop("acme_unbroken", None)
+    for module in [name for name in sys.modules if name.partition(".")[0] == "acme_unbroken"]:
+        del sys.modules[module]
