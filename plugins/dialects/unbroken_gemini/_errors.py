@@ -24,7 +24,6 @@ from ._documents import objects_in
 # The HTTP status that belongs to each ``error.status`` (google/rpc/code.proto). 499 is nginx's for a closed request.
 _TWINS: Final = {
     "CANCELLED": 499,
-    "UNKNOWN": 500,
     "INVALID_ARGUMENT": 400,
     "DEADLINE_EXCEEDED": 504,
     "NOT_FOUND": 404,
@@ -36,6 +35,7 @@ _TWINS: Final = {
     "OUT_OF_RANGE": 400,
     "UNIMPLEMENTED": 501,
     "INTERNAL": 500,
+    "UNKNOWN": 500,
     "UNAVAILABLE": 503,
     "DATA_LOSS": 500,
     "UNAUTHENTICATED": 401,
@@ -80,6 +80,7 @@ _TOLD: Final[tuple[tuple[type[Error], int], ...]] = (
     (NetworkError, 503),
     (CircuitOpenError, 503),
 )
+# Of several names for a status, the first.
 _NAMES: Final = {status: name for name, status in reversed(_TWINS.items())}
 
 
