@@ -40,7 +40,7 @@ def failure(code: int, status: str, message: str = "why", **fields: Any) -> dict
 
 
 def run(*answers: Any, dialect: Gemini | None = None, **options: Any) -> Any:
-    """Play one call whose attempts are answered by these lists of events, with a policy that retries. The last one repeats."""
+    """Play one call with a policy that retries. Its attempts are answered by these events; the last ones repeat."""
     script = [each if isinstance(each, Answer) else Answer(body=sse(*each)) for each in answers]
     return play(
         [*script, *script[-1:] * 3], [Retry()], dialect=dialect or Gemini(), url=STREAM, **{"json": {}, **options}
