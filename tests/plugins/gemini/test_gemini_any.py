@@ -137,27 +137,38 @@ def test_every_cut_of_a_stream_is_told() -> None:
     while made < wanted:
         pieces, said = composed(chance)
         body, proven = b"".join(pieces), whole_at(pieces)
-        for place in chance.sample(range(len(body) + 1), min(200, len(body))):
-            made += 1
-            head = body[:place]
-            cuts = sorted(chance.sample(range(place + 1), min(3, place + 1)))
-            text, error = _heard([head[a:b] for a, b in pairwise([0, *cuts, place])])
+        places = chance.sample(range(len(body) + 1), min(200, len(body)))
+        made += len(places)
+        heard = _heard([pieced(body[:place], chance) for place in places])
+        for place, (text, error) in zip(places, heard, strict=True):
             # The blank line that ends the last chunk may lack its last LF: a CR alone ends a line.
             if place < proven - 1:
-                assert isinstance(error, TruncatedStreamError), head
-                assert said.startswith(text), head
+                assert isinstance(error, TruncatedStreamError), body[:place]
+                assert said.startswith(text), body[:place]
             else:
-                assert (text, error) == (said, None), head
+                assert (text, error) == (said, None), body[:place]
 
 
-def _heard(chunks: list[bytes]) -> tuple[str, Error | None]:
-    clock, text = FakeClock(), ""
-    answer = Answer(body=[chunk for chunk in chunks if chunk])
-    with Client([], dialect="gemini", transport=ScriptedTransport([answer], clock), clock=clock) as client:
-        try:
-            with client.stream("POST", STREAM, json={}) as stream:
-                for piece in stream.text():
-                    text += piece
-        except Error as error:
-            return text, error
+def pieced(body: bytes, chance: Random) -> list[bytes]:
+    """The body in up to four pieces."""
+    cuts = sorted(chance.sample(range(len(body) + 1), min(3, len(body) + 1)))
+    return [piece for a, b in pairwise([0, *cuts, len(body)]) if (piece := body[a:b])]
+
+
+def _heard(bodies: list[list[bytes]]) -> list[tuple[str, Error | None]]:
+    """The text and the error of a call for each of `bodies`."""
+    clock = FakeClock()
+    transport = ScriptedTransport([Answer(body=body) for body in bodies], clock)
+    with Client([], dialect="gemini", transport=transport, clock=clock) as client:
+        return [_call(client) for _ in bodies]
+
+
+def _call(client: Client) -> tuple[str, Error | None]:
+    text = ""
+    try:
+        with client.stream("POST", STREAM, json={}) as stream:
+            for piece in stream.text():
+                text += piece
+    except Error as error:
+        return text, error
     return text, None
