@@ -34,7 +34,7 @@ def test_plain_sse_is_a_dialect_like_the_others() -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["sse", "anthropic", "openai"])
+@pytest.mark.parametrize("name", ["sse", "anthropic", "openai", "gemini"])
 def test_a_dialect_can_be_named(make: Any, name: str) -> None:
     """A client takes the name for the object."""
     client = make([], dialect=name, transport=ScriptedTransport([], FakeClock()))
