@@ -30,7 +30,7 @@ class Content:
             self._pieces.append(piece)
         elif isinstance(piece, list):
             self._is_list = True
-            self._pieces.append(cast("list[Any]", piece))
+            self._pieces.append([*as_list(piece)])
 
     def value(self) -> str | list[Any] | None:
         """Return the text; or the parts, of which texts that follow each other are one; None before any came."""
@@ -103,10 +103,10 @@ class ChoiceInProgress:
         if text is not None:
             self.texts.append(text)
         delta, reason = choice.get("delta"), choice.get("finish_reason")
-        said = delta if isinstance(delta, dict) else choice.get("message")
-        if isinstance(said, dict):
+        name = "delta" if isinstance(delta, dict) else "message"
+        if isinstance(choice.get(name), dict):
             self._has.add("message")
-            self._add_delta(as_object(said))
+            self._add_delta(as_object(choice[name]))
         if isinstance(choice.get("text"), str):
             self._has.add("text")
         if isinstance(reason, str) and reason:

@@ -9,7 +9,7 @@ from unbroken.messages import Event
 
 from ._choice import ChoiceInProgress
 from ._choices import Choices, as_list, index_of, objects_of
-from ._chunks import is_done
+from ._chunks import is_done, says_something
 from ._errors import error_of
 from ._failures import failure_in, unwrapped
 from ._reader import is_cut, type_of
@@ -46,8 +46,10 @@ class CompletionBuilder:
     _told: Choices = field(factory=Choices, init=False)
     _texts: list[str] = field(factory=list[str], init=False)
     _last: int | None = field(default=None, init=False)
+    _spoke: set[int] = field(factory=set[int], init=False)
+    """The indices of choices that said more than a role; `_last` is that of the last one."""
     _returned: set[int] = field(factory=set[int], init=False)
-    """The indices that came again after another one."""
+    """The indices that spoke again after another one."""
     _rest: dict[str, Any] = field(factory=dict[str, Any], init=False)
     _usage: dict[str, Any] | None = field(default=None, init=False)
     _object: str = field(default="chat.completion", init=False)
@@ -167,9 +169,11 @@ class CompletionBuilder:
         known = self._choices.get(index)
         if known is None:
             known = self._choices[index] = ChoiceInProgress(index)
-        elif index != self._last:
-            self._returned.add(index)
-        self._last = index
+        if says_something(choice):
+            if index != self._last and index in self._spoke:
+                self._returned.add(index)
+            self._spoke.add(index)
+            self._last = index
         known.add(choice)
         self._only.add(choice)
 
