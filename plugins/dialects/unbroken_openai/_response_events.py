@@ -11,10 +11,9 @@ from ._typed_base import ResponseEvent
 class ItemEvent(ResponseEvent, frozen=True, kw_only=True):
     """Base of the events of one item of the output."""
 
-    item_id: str
-    """None = None"""
-    output_index: int
-    """None = None | The place of the item in the output."""
+    item_id: str | None = None
+    output_index: int | None = None
+    """The place of the item in the output."""
 
 
 class _WithResponse(ResponseEvent, frozen=True, kw_only=True):
@@ -64,12 +63,9 @@ class ErrorEvent(ResponseEvent, frozen=True, kw_only=True):
     """The server failed. From a client's stream it is raised as an error, so it does not come as an event."""
 
     type: ClassVar[str] = "error"
-    code: str
-    """int | None = None"""
-    message: str
-    """None = None"""
-    param: str
-    """None = None"""
+    code: str | int | None = None
+    message: str | None = None
+    param: str | None = None
 
 
 class OutputItemAdded(ResponseEvent, frozen=True, kw_only=True):
@@ -77,8 +73,7 @@ class OutputItemAdded(ResponseEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.output_item.added"
     item: dict[str, Any]
-    output_index: int
-    """None = None"""
+    output_index: int | None = None
 
 
 class OutputItemDone(ResponseEvent, frozen=True, kw_only=True):
@@ -86,8 +81,7 @@ class OutputItemDone(ResponseEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.output_item.done"
     item: dict[str, Any]
-    output_index: int
-    """None = None"""
+    output_index: int | None = None
 
 
 class ContentPartAdded(ItemEvent, frozen=True, kw_only=True):
@@ -95,8 +89,7 @@ class ContentPartAdded(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.content_part.added"
     part: dict[str, Any]
-    content_index: int
-    """None = None"""
+    content_index: int | None = None
 
 
 class ContentPartDone(ItemEvent, frozen=True, kw_only=True):
@@ -104,8 +97,7 @@ class ContentPartDone(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.content_part.done"
     part: dict[str, Any]
-    content_index: int
-    """None = None"""
+    content_index: int | None = None
 
 
 class OutputTextDelta(ItemEvent, frozen=True, kw_only=True):
@@ -113,10 +105,8 @@ class OutputTextDelta(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.output_text.delta"
     delta: str
-    content_index: int
-    """None = None"""
-    logprobs: tuple[dict[str, Any], ...]
-    """None = None"""
+    content_index: int | None = None
+    logprobs: tuple[dict[str, Any], ...] | None = None
 
 
 class OutputTextDone(ItemEvent, frozen=True, kw_only=True):
@@ -124,22 +114,17 @@ class OutputTextDone(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.output_text.done"
     text: str
-    content_index: int
-    """None = None"""
-    logprobs: tuple[dict[str, Any], ...]
-    """None = None"""
+    content_index: int | None = None
+    logprobs: tuple[dict[str, Any], ...] | None = None
 
 
 class OutputTextAnnotationAdded(ItemEvent, frozen=True, kw_only=True):
     """An annotation of a text, such as a citation."""
 
     type: ClassVar[str] = "response.output_text.annotation.added"
-    annotation: dict[str, Any]
-    """None = None"""
-    annotation_index: int
-    """None = None"""
-    content_index: int
-    """None = None"""
+    annotation: dict[str, Any] | None = None
+    annotation_index: int | None = None
+    content_index: int | None = None
 
 
 class RefusalDelta(ItemEvent, frozen=True, kw_only=True):
@@ -147,8 +132,7 @@ class RefusalDelta(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.refusal.delta"
     delta: str
-    content_index: int
-    """None = None"""
+    content_index: int | None = None
 
 
 class RefusalDone(ItemEvent, frozen=True, kw_only=True):
@@ -156,8 +140,7 @@ class RefusalDone(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.refusal.done"
     refusal: str
-    content_index: int
-    """None = None"""
+    content_index: int | None = None
 
 
 class ReasoningTextDelta(ItemEvent, frozen=True, kw_only=True):
@@ -165,8 +148,7 @@ class ReasoningTextDelta(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.reasoning_text.delta"
     delta: str
-    content_index: int
-    """None = None"""
+    content_index: int | None = None
 
 
 class ReasoningTextDone(ItemEvent, frozen=True, kw_only=True):
@@ -174,8 +156,7 @@ class ReasoningTextDone(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.reasoning_text.done"
     text: str
-    content_index: int
-    """None = None"""
+    content_index: int | None = None
 
 
 class ReasoningSummaryPartAdded(ItemEvent, frozen=True, kw_only=True):
@@ -183,8 +164,7 @@ class ReasoningSummaryPartAdded(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.reasoning_summary_part.added"
     part: dict[str, Any]
-    summary_index: int
-    """None = None"""
+    summary_index: int | None = None
 
 
 class ReasoningSummaryPartDone(ItemEvent, frozen=True, kw_only=True):
@@ -192,10 +172,8 @@ class ReasoningSummaryPartDone(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.reasoning_summary_part.done"
     part: dict[str, Any]
-    summary_index: int
-    """None = None"""
-    status: str
-    """None = None"""
+    summary_index: int | None = None
+    status: str | None = None
 
 
 class ReasoningSummaryTextDelta(ItemEvent, frozen=True, kw_only=True):
@@ -203,8 +181,7 @@ class ReasoningSummaryTextDelta(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.reasoning_summary_text.delta"
     delta: str
-    summary_index: int
-    """None = None"""
+    summary_index: int | None = None
 
 
 class ReasoningSummaryTextDone(ItemEvent, frozen=True, kw_only=True):
@@ -212,5 +189,4 @@ class ReasoningSummaryTextDone(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.reasoning_summary_text.done"
     text: str
-    summary_index: int
-    """None = None"""
+    summary_index: int | None = None

@@ -21,8 +21,7 @@ class FunctionCallArgumentsDone(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.function_call_arguments.done"
     arguments: str
-    name: str
-    """None = None"""
+    name: str | None = None
 
 
 class CustomToolCallInputDelta(ItemEvent, frozen=True, kw_only=True):
@@ -72,8 +71,7 @@ class ShellCallCommandAdded(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.shell_call_command.added"
     command: str
-    command_index: int
-    """None = None"""
+    command_index: int | None = None
 
 
 class ShellCallCommandDelta(ItemEvent, frozen=True, kw_only=True):
@@ -81,8 +79,7 @@ class ShellCallCommandDelta(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.shell_call_command.delta"
     delta: str
-    command_index: int
-    """None = None"""
+    command_index: int | None = None
 
 
 class ShellCallCommandDone(ItemEvent, frozen=True, kw_only=True):
@@ -90,8 +87,7 @@ class ShellCallCommandDone(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.shell_call_command.done"
     command: str
-    command_index: int
-    """None = None"""
+    command_index: int | None = None
 
 
 class ShellCallOutputContentDelta(ItemEvent, frozen=True, kw_only=True):
@@ -99,8 +95,7 @@ class ShellCallOutputContentDelta(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.shell_call_output_content.delta"
     delta: dict[str, Any]
-    command_index: int
-    """None = None"""
+    command_index: int | None = None
 
 
 class ShellCallOutputContentDone(ItemEvent, frozen=True, kw_only=True):
@@ -108,8 +103,7 @@ class ShellCallOutputContentDone(ItemEvent, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "response.shell_call_output_content.done"
     output: tuple[dict[str, Any], ...]
-    command_index: int
-    """None = None"""
+    command_index: int | None = None
 
 
 class PartialImage(ItemEvent, frozen=True, kw_only=True):
@@ -118,8 +112,7 @@ class PartialImage(ItemEvent, frozen=True, kw_only=True):
     type: ClassVar[str] = "response.image_generation_call.partial_image"
     partial_image_b64: str
     """The image in Base64."""
-    partial_image_index: int
-    """None = None"""
+    partial_image_index: int | None = None
 
 
 class ResponseAudioDelta(ResponseEvent, frozen=True, kw_only=True):
