@@ -17,7 +17,7 @@ FUNCTION_CALL: Final = "function_call"
 _TOLD: Final = frozenset({"delta", "finish_reason", "index", "message", "text", "logprobs"})
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Content:
     """The content of a message: text, or a list of parts as soon as one piece is a list."""
 
@@ -79,7 +79,7 @@ def _one(parts: list[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "thinking", "thinking": _joined([each for part in parts for each in part["thinking"]])}
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class ChoiceInProgress:
     """What the chunks have said of one choice."""
 

@@ -4,7 +4,8 @@ from typing import Any, Final, NoReturn, final
 
 from attrs import define, field
 
-from unbroken.errors import StreamError, TruncatedStreamError
+from unbroken.dialect import ERROR
+from unbroken.errors import Error, StreamError, TruncatedStreamError
 from unbroken.messages import Event
 
 from ._choice import ChoiceInProgress
@@ -13,7 +14,7 @@ from ._chunks import is_done, says_something
 from ._errors import error_of
 from ._failures import failure_in, unwrapped
 from ._reader import is_cut, type_of
-from ._responses import is_response
+from ._responses import PREFIX, is_response, kind_of
 from ._text import text_of
 from ._usage import counts_of
 
@@ -24,8 +25,9 @@ _FIRST: Final = frozenset({"id", "created", "model"})
 _LEGACY: Final = "text_completion"
 
 
+# Without repr: it would show what the server sent, and stands in the variables of tracebacks.
 @final
-@define(eq=False)
+@define(eq=False, repr=False)
 class CompletionBuilder:
     """Builds the completion from the chunks of one stream, in time linear in their number.
 
@@ -81,10 +83,10 @@ class CompletionBuilder:
         returns everything before it.
         """
         self._event = event
-        if is_response(event.type):
-            return self._unused.append(event) if event.raw.strip() else None
-        if is_done(event.raw):
+        if is_done(event.raw) or not event.raw.strip():
             return None
+        if is_response(event.type):
+            return self._add_foreign(event)
         try:
             document = unwrapped(event.json())
         except StreamError:
@@ -92,9 +94,7 @@ class CompletionBuilder:
                 raise
             return None
         if failure_in(document) is not None:
-            error = error_of(event.raw, name=event.type)
-            error.request_id = event.request_id or None
-            raise error
+            raise self._reported()
         if type_of(document) is None and ("choices" in document or counts_of(document)):
             return self._add(document)
         return self._unused.append(event) if document else None
@@ -161,6 +161,18 @@ class CompletionBuilder:
             before = self._rest.get(name)
             if name not in _DROPPED and (before is None or (value is not None and not (name in _FIRST and before))):
                 self._rest[name] = value
+
+    def _add_foreign(self, event: Event) -> None:
+        """Take in an event of the Responses API: an error, a keep-alive or one of no use."""
+        if kind_of(event.type, event.raw) & ERROR:
+            raise self._reported()
+        if event.type.startswith(PREFIX):
+            self._unused.append(event)
+
+    def _reported(self) -> Error:
+        error = error_of(self._event.raw, name=self._event.type)
+        error.request_id = self._event.request_id or None
+        return error
 
     def _add_choice(self, choice: dict[str, Any]) -> None:
         index = index_of(choice)

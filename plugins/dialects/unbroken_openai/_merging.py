@@ -16,7 +16,7 @@ WHOLE: Final = frozenset({"created", "expires_at", "format", "id", "index", "mod
 _MOST_LEVELS: Final = 6
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Text:
     """A text in pieces."""
 
@@ -33,7 +33,7 @@ class Text:
         return self.pieces[0] if self.pieces else ""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Fields:
     """A JSON object in pieces."""
 
@@ -66,7 +66,7 @@ class Fields:
         return {name: plain(value) for name, value in self._fields.items()}
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Items:
     """A JSON list in pieces. An object with an ``index`` continues the one of its index and type; others are new."""
 

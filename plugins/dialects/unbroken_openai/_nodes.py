@@ -14,7 +14,7 @@ from ._merging import Text
 _MOST_PARTS = 10_000
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Node:
     """An object as it was added, and what came since.
 

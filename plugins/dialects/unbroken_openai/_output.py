@@ -16,7 +16,7 @@ from ._silence import ADDED, DONE
 _SAYS_NOTHING: Final = frozenset({"type", "sequence_number", "output_index", "item_id"})
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Output:
     """Takes in the events of items and their parts."""
 

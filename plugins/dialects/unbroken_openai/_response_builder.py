@@ -26,8 +26,9 @@ _CALLS: Final = frozenset({"function_call", "mcp_call"})
 _INCOMPLETE: Final = "incomplete"
 
 
+# Without repr: it would show what the server sent, and stands in the variables of tracebacks.
 @final
-@define(eq=False)
+@define(eq=False, repr=False)
 class ResponseBuilder:
     """Builds the response from the events of one stream, in time linear in their number.
 
