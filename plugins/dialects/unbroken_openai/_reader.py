@@ -114,8 +114,8 @@ class OpenAIReader:
         try:
             document = unwrapped(event.json())
         except StreamError:
-            return CONTENT if _is_cut(raw) else KEEPALIVE
-        type = _type_of(document)
+            return CONTENT if is_cut(raw) else KEEPALIVE
+        type = type_of(document)
         if type is not None:
             return self._kind_of_response(type, event)
         self._summary.chunk(document)
@@ -129,10 +129,10 @@ class OpenAIReader:
             document = unwrapped(event.json())
         except StreamError:
             # A text that ends without its last parts is worse than an error, but these parts may be there already.
-            if not _is_cut(event.raw) or (named not in {None, TEXT_DELTA} and not self._parts.empty):
+            if not is_cut(event.raw) or (named not in {None, TEXT_DELTA} and not self._parts.empty):
                 return None
             raise
-        type = named or _type_of(document)
+        type = named or type_of(document)
         if type is not None:
             return self._parts.text(type, document) if type in TYPES else None
         self._told.asked = self._choices.asked
@@ -140,7 +140,7 @@ class OpenAIReader:
         return text_of(document, self._told)
 
 
-def _type_of(document: dict[str, Any]) -> str | None:
+def type_of(document: dict[str, Any]) -> str | None:
     """Return the type of an event of the Responses API whose name was dropped. What has choices is a chunk."""
     type = document.get("type")
     if not isinstance(type, str) or not is_response(type):
@@ -148,6 +148,6 @@ def _type_of(document: dict[str, Any]) -> str | None:
     return type if type.startswith(PREFIX) or not as_list(document.get("choices")) else None
 
 
-def _is_cut(raw: bytes) -> bool:
+def is_cut(raw: bytes) -> bool:
     """Return whether data that is no JSON begins like it. Any other text is some form of keep-alive."""
     return raw.lstrip()[:1] == b"{"

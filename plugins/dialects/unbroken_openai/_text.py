@@ -35,12 +35,13 @@ def text_of(document: dict[str, Any], choices: Choices) -> str | None:
     if not objects:
         return None
     lowest = choices.lowest if choices.several else min(map(index_of, objects))
-    pieces = [_text_of_choice(choice) for choice in objects if index_of(choice) == lowest]
+    pieces = [text_of_choice(choice) for choice in objects if index_of(choice) == lowest]
     said = [piece for piece in pieces if piece is not None]
     return "".join(said) if said else None
 
 
-def _text_of_choice(choice: dict[str, Any]) -> str | None:
+def text_of_choice(choice: dict[str, Any]) -> str | None:
+    """Return the text in one choice of a chunk, None if it has none."""
     delta = choice.get("delta")
     # A chunk may repeat the whole message so far beside its delta.
     said = as_object(delta if isinstance(delta, dict) else choice.get("message"))
