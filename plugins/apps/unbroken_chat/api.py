@@ -93,8 +93,6 @@ class Api(ABC):
     """The `max_tokens` of a request in proxy mode that says nothing else; None for none."""
     config_class: ClassVar[type[DirectConfig]] = ModelConfig
     """The class of the settings of direct mode."""
-    settings_names: ClassVar[Mapping[str, str]]
-    """The names that the API gives to the settings, and to `max_tokens`."""
     fields: ClassVar[frozenset[str]]
     """The names of the fields of a request. A name that is nearly one of them is a mistake."""
     nested: ClassVar[frozenset[str]] = frozenset()
@@ -116,22 +114,26 @@ class Api(ABC):
         """
 
     @abstractmethod
+    def setting_names(self) -> Mapping[str, str]:
+        """Return the names that the API gives to the settings of direct mode, one of them `max_tokens`."""
+
+    @abstractmethod
     def reading(self, request: Mapping[str, Any]) -> Reading:
         """Return what reads the events of one attempt at `request`, a body."""
 
     def settings(self, config: DirectConfig) -> dict[str, Any]:
         """Return the fields of a request that `config` sets. Raises ConfigurationError for one that the API has not."""
         must_be("config", config, self.config_class, f"{self.config_class.__name__}, the settings for {self.title}")
-        given = config.parameters()
+        given, names = config.parameters(), self.setting_names()
         for name in given:
-            if name not in self.settings_names:
+            if name not in names:
                 raise refused(name, f"is a setting that {self.title} does not have")
-        return self.contained({self.settings_names[name]: value for name, value in given.items()})
+        return self.contained({names[name]: value for name, value in given.items()})
 
     def limit(self, conversation: Conversation) -> dict[str, Any]:
         """Return the field that limits the tokens of the reply, empty if there is no limit."""
         most = conversation.max_tokens
-        return {} if most is None else self.contained({self.settings_names["max_tokens"]: most})
+        return {} if most is None else self.contained({self.setting_names()["max_tokens"]: most})
 
     def contained(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return settings where the API has them: at the top, or in the first of its `nested` fields."""

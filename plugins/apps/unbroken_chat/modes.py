@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from unbroken import Clock, Headers, Request
 from unbroken.validators import must_be, refused
@@ -68,8 +68,9 @@ class DirectMode(Mode):
         """Return the URL and the body for `request`. Its fields take precedence over configured ones."""
         body = {**self._defaults, **request}
         for name in self.api.nested & self._defaults.keys() & request.keys():
-            if isinstance(request[name], Mapping):
-                body[name] = {**self._defaults[name], **request[name]}
+            known, given = self._defaults[name], request[name]
+            if isinstance(given, Mapping):
+                body[name] = {**known, **cast("Mapping[str, Any]", given)}
         return self.api.url(self._base_url, body), self.api.sent(body)
 
 

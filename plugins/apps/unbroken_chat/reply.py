@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from attrs import field, frozen
 
 from unbroken import AsyncStream, Attempt, Error, Event, Outcome, Stream, Usage
-from unbroken_anthropic import ContentBlockDelta, TextDelta
+from unbroken_anthropic import ContentBlockDelta, Message, TextDelta
 
 from .api import Answer, Api, Reading
 from .messages import ChatMessage
@@ -55,7 +55,8 @@ class Reply:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the reply as the JSON object of the API. It can be stored, and be part of a history as it is."""
-        made: dict[str, Any] = dict(self.raw) if isinstance(self.raw, Mapping) else self.raw.to_dict()
+        raw: Any = self.raw
+        made: dict[str, Any] = raw.to_dict() if isinstance(raw, Message) else dict(raw)
         return made
 
 

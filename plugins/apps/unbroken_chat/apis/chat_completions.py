@@ -4,7 +4,7 @@ Most servers of other models have it too.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal, final
+from typing import Any, ClassVar, Final, Literal, final, get_args
 
 from attrs import field, frozen
 
@@ -19,6 +19,7 @@ from ..turns import Turn, check_pairs, turns_of, unsendable
 from .completions import CompletionReading, message_of
 from .openai import BASE_URL, KEY, arguments_of, function_of, image_url, is_foreign, kind_of, result_parts
 
+LimitField = Literal["max_completion_tokens", "max_tokens"]
 _CALLS: Final = frozenset({"custom", "function"})
 
 
@@ -71,13 +72,10 @@ class ChatCompletionsApi(Api):
         }
     )
 
-    limit_field: Literal["max_completion_tokens", "max_tokens"] = field(
-        default="max_completion_tokens", validator=one_of("max_completion_tokens", "max_tokens")
-    )
+    limit_field: LimitField = field(default="max_completion_tokens", validator=one_of(*get_args(LimitField)))
 
-    @property
-    def settings_names(self) -> Mapping[str, str]:
-        """The names that the API gives to the settings."""
+    def setting_names(self) -> Mapping[str, str]:
+        """Return the names that the API gives to the settings."""
         return {
             "max_tokens": self.limit_field,
             "temperature": "temperature",
@@ -115,7 +113,8 @@ class ChatCompletionsApi(Api):
     def reading(self, request: Mapping[str, Any]) -> Reading:
         """Return what reads the events of one attempt at `request`."""
         n = request.get("n")
-        return CompletionReading(CompletionBuilder(n=n if type(n) is int else None))
+        # That the stream is complete is for the dialect to prove; finish reasons of some servers are no text.
+        return CompletionReading(CompletionBuilder(n=n if type(n) is int else None, needs_finish_reason=False))
 
 
 def _tool(number: int, tool: Mapping[str, Any]) -> dict[str, Any]:

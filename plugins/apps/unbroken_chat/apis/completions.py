@@ -1,6 +1,6 @@
 """Reads completions and messages of Chat Completions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from attrs import define
@@ -12,7 +12,7 @@ from unbroken_openai import CompletionBuilder
 from ..api import Answer, Reading
 from ..messages import ChatMessage
 from ..parts import OtherPart, Part, TextPart, ThinkingPart, part_of
-from .openai import call_of, image_at, objects, text_in
+from .openai import call_of, image_at, objects, table, text_in
 
 NAME: Final = "chat-completions"
 _REASONING: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks")
@@ -40,7 +40,7 @@ class CompletionReading(Reading):
         completion = self._builder.completion()
         choice = _first(completion)
         reason, model = choice.get("finish_reason"), completion.get("model")
-        message = ChatMessage("assistant", _said(_object(choice.get("message"))))
+        message = ChatMessage("assistant", _said(table(choice.get("message"))))
         return Answer(
             message=message,
             content=message.parts,
@@ -55,11 +55,7 @@ def _first(completion: Mapping[str, Any]) -> dict[str, Any]:
     choices = objects(completion.get("choices"))
     places = [each.get("index") for each in choices]
     lowest = min((place for place in places if type(place) is int), default=None)
-    return next((choice for choice, place in zip(choices, places, strict=True) if place == lowest), {})
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    return next((choice for choice, place in zip(choices, places, strict=True) if place == lowest), dict[str, Any]())
 
 
 def _said(message: Mapping[str, Any]) -> list[Part]:
@@ -70,8 +66,8 @@ def _said(message: Mapping[str, Any]) -> list[Part]:
         text = next((each for each in told.values() if isinstance(each, str)), "")
         found.append(ThinkingPart(text, extra={} if list(told) == [_REASONING[0]] else {NAME: told}))
     content = message.get("content")
-    if text := text_in(content):
-        found.append(TextPart(text))
+    if said := text_in(content):
+        found.append(TextPart(said))
     found += [_content(each) for each in objects(content)]
     if refusal := text_in(message.get("refusal")):
         found.append(OtherPart({"type": "refusal", "refusal": refusal}))
@@ -81,7 +77,7 @@ def _said(message: Mapping[str, Any]) -> list[Part]:
 
 
 def _call(call: Mapping[str, Any]) -> Part:
-    function = _object(call.get("function"))
+    function = table(call.get("function"))
     more = {name: value for name, value in call.items() if name not in {"function", "id", "index", "type"}}
     kind = call.get("type") or "function"
     if kind == "function":
@@ -97,17 +93,16 @@ def message_of(document: Mapping[str, Any]) -> ChatMessage:
     Raises ConfigurationError for anything else.
     """
     if "choices" in document:
-        document = {"role": "assistant", **_object(_first(document).get("message"))}
+        document = {"role": "assistant", **table(_first(document).get("message"))}
     role, content = document.get("role"), document.get("content")
     if role == "tool":
         return _result(document.get("tool_call_id"), content)
     if role == "assistant" and (_NATIVE & document.keys() or content is None):
         return ChatMessage("assistant", _said(document))
     named: Any = "system" if role == "developer" else role
-    if isinstance(content, list):
-        blocks = objects(content)
-        if len(blocks) == len(cast("list[Any]", content)):
-            return ChatMessage(named, [_content(block) for block in blocks])
+    blocks = objects(content)
+    if isinstance(content, list) and len(blocks) == len(cast("Sequence[Any]", content)):
+        return ChatMessage(named, [_content(block) for block in blocks])
     return ChatMessage.from_dict({**document, "role": named})
 
 
@@ -120,7 +115,7 @@ def _result(id: Any, content: Any) -> ChatMessage:
 def _content(block: Mapping[str, Any]) -> Part:
     if block.get("type") == "image_url":
         try:
-            image = _object(block.get("image_url"))
+            image = table(block.get("image_url"))
             if not image.keys() - {"url"}:
                 return image_at(image.get("url"))
         except (TypeError, ValueError):

@@ -15,7 +15,6 @@ from ..parts import OtherPart, Part, TextPart, ThinkingPart, part_of
 from .openai import call_of, image_at, kind_of, objects, text_in
 
 NAME: Final = "responses"
-_ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.done"})
 _OF_USER: Final = "_output"
 _CALL: Final = frozenset({"arguments", "call_id", "name", "type"})
 _MESSAGE: Final = frozenset({"content", "role", "type"})
@@ -30,7 +29,7 @@ class ResponseReading(Reading):
     def add(self, event: Event) -> Event:
         """Add an event and return it."""
         self._builder.add(event)
-        self.ended = self.ended or event.type in _ENDS
+        self.ended = self._builder.stopped
         return event
 
     def snapshot(self) -> dict[str, Any]:
@@ -108,10 +107,9 @@ def message_of(document: Mapping[str, Any]) -> ChatMessage:
     named: Any = "system" if role == "developer" else role
     if role == "assistant" and any(kind_of(each) in {"output_text", "refusal"} for each in objects(content)):
         return ChatMessage("assistant", _parts({**document, "type": "message"}))
-    if isinstance(content, list):
-        blocks = objects(content)
-        if len(blocks) == len(cast("list[Any]", content)):
-            return ChatMessage(named, [_asked(block) for block in blocks])
+    blocks = objects(content)
+    if isinstance(content, list) and len(blocks) == len(cast("Sequence[Any]", content)):
+        return ChatMessage(named, [_asked(block) for block in blocks])
     return ChatMessage.from_dict({**document, "role": named})
 
 

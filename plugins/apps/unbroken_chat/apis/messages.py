@@ -32,7 +32,6 @@ class MessagesApi(Api):
     key_scheme: ClassVar[str] = ""
     max_tokens: ClassVar[int | None] = 4096  # the API requires one
     config_class: ClassVar[type[DirectConfig]] = AnthropicConfig
-    settings_names: ClassVar[Mapping[str, str]] = {name: name for name in _PARAMETERS}
     fields: ClassVar[frozenset[str]] = frozenset(
         {
             "cache_control",
@@ -66,6 +65,10 @@ class MessagesApi(Api):
         body: dict[str, Any] = {"messages": written(conversation.messages, conversation.numbers)}
         own = {"system": conversation.system, "tools": conversation.tools, "max_tokens": conversation.max_tokens}
         return body | {name: value for name, value in own.items() if value or name in conversation.given}
+
+    def setting_names(self) -> Mapping[str, str]:
+        """Return the names of the settings, which are those of the API."""
+        return {name: name for name in _PARAMETERS}
 
     def needs_key(self, base_url: str) -> bool:
         """Return True: the API and its emulators look at the key."""

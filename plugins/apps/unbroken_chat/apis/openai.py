@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -85,7 +85,7 @@ def error_text(text: str) -> str:
 
 def result_parts(number: int, result: ToolResultPart) -> list[Part]:
     """Return the parts of a result; the first text of an error says that it is one."""
-    content = [TextPart(result.content)] if isinstance(result.content, str) else list(result.content)
+    content: list[Part] = [TextPart(result.content)] if isinstance(result.content, str) else list(result.content)
     if not result.is_error:
         return content
     at = next((place for place, part in enumerate(content) if isinstance(part, TextPart)), None)
@@ -112,9 +112,14 @@ def function_of(tool: Mapping[str, Any], number: int) -> dict[str, Any] | None:
     return {**function, "parameters": tool["input_schema"]}
 
 
+def table(value: Any) -> Mapping[str, Any]:
+    """Return `value` if it is a mapping, otherwise an empty one."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
 def objects(value: Any) -> list[dict[str, Any]]:
     """Return the objects of a JSON list, none if it is no list."""
-    listed = cast("list[Any]", value) if isinstance(value, list) else []
+    listed = cast("Sequence[Any]", value) if isinstance(value, list) else ()
     return [cast("dict[str, Any]", each) for each in listed if isinstance(each, dict)]
 
 

@@ -13,7 +13,7 @@ from ..messages import ChatMessage
 from ..parts import ImagePart, OtherPart, Part, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from ..turns import Turn, check_pairs, turns_of, unsendable
 from .items import NAME, ResponseReading, message_of
-from .openai import BASE_URL, KEY, arguments_of, function_of, image_url, is_foreign, kind_of, result_parts
+from .openai import BASE_URL, KEY, arguments_of, function_of, image_url, is_foreign, kind_of, result_parts, table
 
 _INPUT: Final = frozenset({"input_audio", "input_file", "input_image", "input_text"})
 """The types of what a message of the user may contain; an `OtherPart` of any other type is an item of its own."""
@@ -33,11 +33,6 @@ class ResponsesApi(Api):
     title: ClassVar[str] = "the Responses API"
     base_url: ClassVar[str] = BASE_URL
     key: ClassVar[str] = KEY
-    settings_names: ClassVar[Mapping[str, str]] = {
-        "max_tokens": "max_output_tokens",
-        "temperature": "temperature",
-        "top_p": "top_p",
-    }
     fields: ClassVar[frozenset[str]] = frozenset(
         {
             "background",
@@ -97,6 +92,10 @@ class ResponsesApi(Api):
             body["instructions"] = conversation.system
         return {**body, **({"tools": tools} if tools else {}), **self.limit(conversation)}
 
+    def setting_names(self) -> Mapping[str, str]:
+        """Return the names that the API gives to the settings. It has no stop sequences."""
+        return {"max_tokens": "max_output_tokens", "temperature": "temperature", "top_p": "top_p"}
+
     def message_of(self, document: Mapping[str, Any]) -> ChatMessage:
         """Return the message that a dict is: an item or a response of the API, or `ChatMessage.to_dict`."""
         return message_of(document)
@@ -112,8 +111,8 @@ def _tool(number: int, tool: Mapping[str, Any]) -> dict[str, Any]:
     The API makes a function strict that does not say, which not every schema can be.
     """
     function = function_of(tool, number)
-    nested = tool.get("function")
-    if function is None and kind_of(tool) == "function" and isinstance(nested, Mapping):
+    nested = table(tool.get("function"))
+    if function is None and kind_of(tool) == "function" and nested:
         function = {"parameters": None, **nested}
     return dict(tool) if function is None else {"type": "function", "strict": False, **function}
 
@@ -148,9 +147,8 @@ class _Items:
         if isinstance(part, TextPart):
             self._output_text(part, own)
         elif isinstance(part, OtherPart) and kind_of(part.block) in _OUTPUT:
-            extra = part.block.get("extra")
-            about = extra.get(NAME) if isinstance(extra, Mapping) else None
-            self._say({name: it for name, it in part.block.items() if name != "extra"}, about or {})
+            about = table(table(part.block.get("extra")).get(NAME))
+            self._say({name: it for name, it in part.block.items() if name != "extra"}, about)
         elif isinstance(part, ToolCallPart):
             arguments = arguments_of(part)
             self._whole({**own, "type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments})
@@ -162,13 +160,11 @@ class _Items:
             raise unsendable(number, part, "assistant", ResponsesApi.title)
 
     def _output_text(self, part: TextPart, own: Mapping[str, Any]) -> None:
-        more = own.get("part")
-        known = {"annotations": [], **more} if isinstance(more, Mapping) else {"annotations": []}
+        known: dict[str, Any] = {"annotations": [], **table(own.get("part"))}
         self._say({**known, "type": "output_text", "text": part.text}, own)
 
     def _say(self, content: dict[str, Any], own: Mapping[str, Any]) -> None:
-        item = own.get("item")
-        item = dict(item) if isinstance(item, Mapping) else {}
+        item = dict(table(own.get("item")))
         if item.get("id") != self._item.get("id"):
             self._close()
         self._item = item

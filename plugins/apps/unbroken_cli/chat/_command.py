@@ -102,6 +102,8 @@ def _show(asked: ReplyStream, session: Session, turn: Turn, screen: Screen) -> N
         screen.end_line()
     finally:
         session.tokens.add(asked.usage, finished=finished)
+    if answer.message.refusal:
+        screen.warn(f"The model refuses: {answer.message.refusal}")
     if not session.answered(turn, answer.message):
         screen.warn("The answer is empty.")
     if answer.stop_reason not in _USUAL_ENDS:
