@@ -54,7 +54,7 @@ class DirectMode(Mode):
         plugins: Sequence[object],
     ) -> None:
         config = api.config_class() if config is None else config
-        defaults = api.settings(config)
+        defaults: dict[str, Any] = api.settings(config)
         self._base_url = api.base_url if base_url is None else base_url
         if model is not None:
             must_be("model", model, str, "the name of a model")
@@ -62,7 +62,7 @@ class DirectMode(Mode):
         keyless = api_key is None and not api.needs_key(self._base_url)
         key: list[object] = [] if keyless else [Credentials(api.key_header, api_key or "", scheme=api.key_scheme)]
         super().__init__(api, api.url(self._base_url, defaults), config, config.all_headers(), [*plugins, *key])
-        self._defaults = defaults
+        self._defaults: dict[str, Any] = defaults
 
     def request(self, request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Return the URL and the body for `request`. Its fields take precedence over configured ones."""

@@ -3,10 +3,10 @@
 Most servers of other models have it too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Literal, final, get_args
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from unbroken.dialect import Dialect
 from unbroken.validators import one_of, refused
@@ -20,6 +20,7 @@ from .completions import CompletionReading, message_of
 from .openai import BASE_URL, KEY, arguments_of, function_of, image_url, is_foreign, kind_of, result_parts
 
 LimitField = Literal["max_completion_tokens", "max_tokens"]
+_LIMIT_FIELD: Callable[[Any, "Attribute[LimitField]", LimitField], None] = one_of(*get_args(LimitField))
 _CALLS: Final = frozenset({"custom", "function"})
 
 
@@ -72,7 +73,7 @@ class ChatCompletionsApi(Api):
         }
     )
 
-    limit_field: LimitField = field(default="max_completion_tokens", validator=one_of(*get_args(LimitField)))
+    limit_field: LimitField = field(default="max_completion_tokens", validator=_LIMIT_FIELD)
 
     def setting_names(self) -> Mapping[str, str]:
         """Return the names that the API gives to the settings."""

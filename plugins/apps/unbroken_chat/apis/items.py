@@ -105,12 +105,17 @@ def message_of(document: Mapping[str, Any]) -> ChatMessage:
         return ChatMessage("user" if kind.endswith(_OF_USER) else "assistant", _parts(document))
     role, content = document.get("role"), document.get("content")
     named: Any = "system" if role == "developer" else role
-    if role == "assistant" and any(kind_of(each) in {"output_text", "refusal"} for each in objects(content)):
-        return ChatMessage("assistant", _parts({**document, "type": "message"}))
     blocks = objects(content)
+    if role == "assistant" and blocks and all(_is_output(block) for block in blocks):
+        return ChatMessage("assistant", _parts({**document, "type": "message"}))
     if isinstance(content, list) and len(blocks) == len(cast("Sequence[Any]", content)):
         return ChatMessage(named, [_asked(block) for block in blocks])
     return ChatMessage.from_dict({**document, "role": named})
+
+
+def _is_output(block: Mapping[str, Any]) -> bool:
+    """Return whether a part of a message is one of the API; those of `ChatMessage.to_dict` have their ``extra``."""
+    return kind_of(block) in {"output_text", "refusal"} and "extra" not in block
 
 
 def _result(item: Mapping[str, Any]) -> ChatMessage:
