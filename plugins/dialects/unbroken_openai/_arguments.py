@@ -9,7 +9,7 @@ from attrs import define, field
 _MARKS: Final = re.compile(r'["\\{}\[\]]')
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Arguments:
     """Text that is to become a JSON object."""
 

@@ -18,7 +18,7 @@ _TEXTS: Final = {FUNCTION: "arguments", CUSTOM: "input"}
 """Under the field that describes a call, the field with the text that arrives in pieces."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class CalledTool:
     """What a call says about its tool: its name, once, and its arguments or its input."""
 
@@ -54,7 +54,7 @@ class CalledTool:
         self.name = piece if piece.startswith(known) else known if known.startswith(piece) else known + piece
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Call:
     """One tool call."""
 
@@ -103,7 +103,7 @@ class Call:
         return {**rest, **id, **{name: tool.value() for name, tool in self.tools.items()}}
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Calls:
     """The tool calls of one choice, by their index.
 

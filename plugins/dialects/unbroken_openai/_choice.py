@@ -17,7 +17,7 @@ FUNCTION_CALL: Final = "function_call"
 _TOLD: Final = frozenset({"delta", "finish_reason", "index", "message", "text", "logprobs"})
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Content:
     """The content of a message: text, or a list of parts as soon as one piece is a list."""
 
@@ -30,7 +30,7 @@ class Content:
             self._pieces.append(piece)
         elif isinstance(piece, list):
             self._is_list = True
-            self._pieces.append(cast("list[Any]", piece))
+            self._pieces.append([*as_list(piece)])
 
     def value(self) -> str | list[Any] | None:
         """Return the text; or the parts, of which texts that follow each other are one; None before any came."""
@@ -79,7 +79,7 @@ def _one(parts: list[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "thinking", "thinking": _joined([each for part in parts for each in part["thinking"]])}
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class ChoiceInProgress:
     """What the chunks have said of one choice."""
 
@@ -103,10 +103,10 @@ class ChoiceInProgress:
         if text is not None:
             self.texts.append(text)
         delta, reason = choice.get("delta"), choice.get("finish_reason")
-        said = delta if isinstance(delta, dict) else choice.get("message")
-        if isinstance(said, dict):
+        name = "delta" if isinstance(delta, dict) else "message"
+        if isinstance(choice.get(name), dict):
             self._has.add("message")
-            self._add_delta(as_object(said))
+            self._add_delta(as_object(choice[name]))
         if isinstance(choice.get("text"), str):
             self._has.add("text")
         if isinstance(reason, str) and reason:

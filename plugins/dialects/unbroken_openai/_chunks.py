@@ -100,14 +100,14 @@ def kind_of(document: dict[str, Any], choices: Choices) -> Kind:
 
 def _say_something(given: Sequence[Any], choices: Choices) -> bool:
     """Return whether any choice has more than a role, and note what the model does by the last that has."""
-    speaking = [choice for choice in given if _says_something(choice)]
+    speaking = [choice for choice in given if says_something(choice)]
     if speaking:
         choices.quiet = is_at_work(speaking[-1])
     return bool(speaking)
 
 
-def _says_something(value: Any) -> bool:
-    """Return whether a choice has more than a role."""
+def says_something(value: Any) -> bool:
+    """Return whether a choice has more than a role: a finish reason, text or anything else that the model says."""
     if not isinstance(value, dict):
         return bool(value)
     choice = as_object(value)

@@ -4,16 +4,17 @@ from typing import Any, Final, NoReturn, final
 
 from attrs import define, field
 
-from unbroken.errors import StreamError, TruncatedStreamError
+from unbroken.dialect import ERROR
+from unbroken.errors import Error, StreamError, TruncatedStreamError
 from unbroken.messages import Event
 
 from ._choice import ChoiceInProgress
 from ._choices import Choices, as_list, index_of, objects_of
-from ._chunks import is_done
+from ._chunks import is_done, says_something
 from ._errors import error_of
 from ._failures import failure_in, unwrapped
 from ._reader import is_cut, type_of
-from ._responses import is_response
+from ._responses import PREFIX, is_response, kind_of
 from ._text import text_of
 from ._usage import counts_of
 
@@ -24,8 +25,9 @@ _FIRST: Final = frozenset({"id", "created", "model"})
 _LEGACY: Final = "text_completion"
 
 
+# Without repr: it would show what the server sent, and stands in the variables of tracebacks.
 @final
-@define(eq=False)
+@define(eq=False, repr=False)
 class CompletionBuilder:
     """Builds the completion from the chunks of one stream, in time linear in their number.
 
@@ -46,8 +48,10 @@ class CompletionBuilder:
     _told: Choices = field(factory=Choices, init=False)
     _texts: list[str] = field(factory=list[str], init=False)
     _last: int | None = field(default=None, init=False)
+    _spoke: set[int] = field(factory=set[int], init=False)
+    """The indices of choices that said more than a role; `_last` is that of the last one."""
     _returned: set[int] = field(factory=set[int], init=False)
-    """The indices that came again after another one."""
+    """The indices that spoke again after another one."""
     _rest: dict[str, Any] = field(factory=dict[str, Any], init=False)
     _usage: dict[str, Any] | None = field(default=None, init=False)
     _object: str = field(default="chat.completion", init=False)
@@ -79,10 +83,10 @@ class CompletionBuilder:
         returns everything before it.
         """
         self._event = event
-        if is_response(event.type):
-            return self._unused.append(event) if event.raw.strip() else None
-        if is_done(event.raw):
+        if is_done(event.raw) or not event.raw.strip():
             return None
+        if is_response(event.type):
+            return self._add_foreign(event)
         try:
             document = unwrapped(event.json())
         except StreamError:
@@ -90,9 +94,7 @@ class CompletionBuilder:
                 raise
             return None
         if failure_in(document) is not None:
-            error = error_of(event.raw, name=event.type)
-            error.request_id = event.request_id or None
-            raise error
+            raise self._reported()
         if type_of(document) is None and ("choices" in document or counts_of(document)):
             return self._add(document)
         return self._unused.append(event) if document else None
@@ -160,6 +162,18 @@ class CompletionBuilder:
             if name not in _DROPPED and (before is None or (value is not None and not (name in _FIRST and before))):
                 self._rest[name] = value
 
+    def _add_foreign(self, event: Event) -> None:
+        """Take in an event of the Responses API: an error, a keep-alive or one of no use."""
+        if kind_of(event.type, event.raw) & ERROR:
+            raise self._reported()
+        if event.type.startswith(PREFIX):
+            self._unused.append(event)
+
+    def _reported(self) -> Error:
+        error = error_of(self._event.raw, name=self._event.type)
+        error.request_id = self._event.request_id or None
+        return error
+
     def _add_choice(self, choice: dict[str, Any]) -> None:
         index = index_of(choice)
         if index not in self._choices and len(self._choices) >= _MOST_INDICES:
@@ -167,9 +181,11 @@ class CompletionBuilder:
         known = self._choices.get(index)
         if known is None:
             known = self._choices[index] = ChoiceInProgress(index)
-        elif index != self._last:
-            self._returned.add(index)
-        self._last = index
+        if says_something(choice):
+            if index != self._last and index in self._spoke:
+                self._returned.add(index)
+            self._spoke.add(index)
+            self._last = index
         known.add(choice)
         self._only.add(choice)
 

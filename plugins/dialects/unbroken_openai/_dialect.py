@@ -21,6 +21,8 @@ from ._failures import failure_in, unwrapped
 from ._parts import REPEATS
 from ._rate_limits import rate_limits
 from ._reader import OpenAIReader, Proof
+from ._typed import typed
+from ._typed_base import TypedEvent
 from ._usage import counts_of, usage_of
 
 _PROOF: Callable[[Any, "Attribute[Proof]", Proof], None] = one_of(*get_args(Proof))
@@ -118,3 +120,10 @@ class OpenAI(Dialect):
         of the deltas: only a `reader` knows which deltas there were.
         """
         return OpenAIReader(self.proof).text(event) if event.type not in REPEATS else None
+
+    def typed(self, event: Event) -> TypedEvent | Event:
+        """Return `event` as an object of its class; an event of an unknown type and ``[DONE]`` are returned unchanged.
+
+        Raises StreamError, with the place and without the data, if the data does not fit the class.
+        """
+        return typed(event)

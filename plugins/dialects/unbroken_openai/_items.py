@@ -14,7 +14,7 @@ MESSAGE: Final = "message"
 REASONING: Final = "reasoning"
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Item:
     """One item, with the place in the output that the server gave it."""
 
@@ -46,7 +46,7 @@ class Item:
         return made
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class OutputItems:
     """The items, found by their id or, with an unknown id, by their place."""
 

@@ -3,10 +3,12 @@
 Texts are joined only when `value` is called, so that a long stream takes linear time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from attrs import define, field
+
+from ._choices import as_list
 
 # What names or tells something: servers repeat it, and the API sends it whole.
 WHOLE: Final = frozenset({"created", "expires_at", "format", "id", "index", "model", "name", "object", "role", "type"})
@@ -14,7 +16,7 @@ WHOLE: Final = frozenset({"created", "expires_at", "format", "id", "index", "mod
 _MOST_LEVELS: Final = 6
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Text:
     """A text in pieces."""
 
@@ -31,7 +33,7 @@ class Text:
         return self.pieces[0] if self.pieces else ""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Fields:
     """A JSON object in pieces."""
 
@@ -55,7 +57,7 @@ class Fields:
         elif isinstance(before, Fields) and isinstance(value, dict):
             before.add(cast("dict[str, Any]", value))
         elif isinstance(before, Items) and isinstance(value, list):
-            before.add(cast("list[Any]", value))
+            before.add(as_list(value))
         else:
             self._fields[name] = value if name in WHOLE else _begun(value, self.level)
 
@@ -64,7 +66,7 @@ class Fields:
         return {name: plain(value) for name, value in self._fields.items()}
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Items:
     """A JSON list in pieces. An object with an ``index`` continues the one of its index and type; others are new."""
 
@@ -104,27 +106,12 @@ def _begun(value: Any, level: int) -> Any:
         return value
     if isinstance(value, str):
         return Text([value])
-    make: Callable[[int], Fields | Items] | None = {dict: Fields, list: Items}.get(cast("Any", type(value)))
-    if make is None:
-        return value
-    begun = make(level + 1)
-    begun.add(value)
-    return begun
-
-
-def filled(new: Any, old: Any, levels: int = 4) -> Any:
-    """Return `new`, with what it leaves empty and `old` has: a field, or the field of an item of a list.
-
-    A server's last word on an object counts, but some say less than what they sent before.
-    """
-    if new is None or new == "" or new == [] or new == {}:
-        return new if old is None else old
-    if levels and isinstance(new, dict) and isinstance(old, dict):
-        fields, known = cast("dict[str, Any]", new), cast("dict[str, Any]", old)
-        filled_in = {name: filled(value, known.get(name), levels - 1) for name, value in fields.items()}
-        return {**{name: value for name, value in known.items() if name not in fields}, **filled_in}
-    if levels and isinstance(new, list) and isinstance(old, list):
-        listed, before = cast("list[Any]", new), cast("list[Any]", old)
-        if len(listed) == len(before):
-            return [filled(value, known, levels - 1) for value, known in zip(listed, before, strict=True)]
-    return cast("Any", new)
+    if isinstance(value, dict):
+        fields = Fields(level + 1)
+        fields.add(cast("dict[str, Any]", value))
+        return fields
+    if isinstance(value, list):
+        items = Items(level + 1)
+        items.add(as_list(value))
+        return items
+    return value

@@ -1,7 +1,7 @@
 """The objects of a response while their pieces arrive: items of the output, and their parts."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from attrs import define, field
 
@@ -14,7 +14,7 @@ from ._merging import Text
 _MOST_PARTS = 10_000
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Node:
     """An object as it was added, and what came since.
 
@@ -70,7 +70,7 @@ class Node:
             elif name in self._texts and isinstance(value, str):
                 self._texts[name] = Text([value])
             elif name in self._parts and isinstance(value, list):
-                for index, each in enumerate(cast("list[Any]", value)):
+                for index, each in enumerate(as_list(value)):
                     self.part(name, index, {}).finish(as_object(each))
             else:
                 self._lists.pop(name, None)

@@ -33,7 +33,9 @@ class Place:
         """Return the object that has the field."""
         if not self.list:
             return item.node
-        implied = {"type": self.part, **({"annotations": []} if self.part == "output_text" else {})}
+        implied: dict[str, Any] = {"type": self.part}
+        if self.part == "output_text":
+            implied["annotations"] = []
         return item.node.part(self.list, number(document.get(self.index)) or 0, implied)
 
 

@@ -153,10 +153,11 @@ def answer(*items: Item, end: str = "completed", **more: Any) -> list[Event]:
     events: list[dict[str, Any]] = [{"type": f"response.{name}", "response": head} for name in states]
     output: list[dict[str, Any]] = []
     for place, (item, inner) in enumerate(items):
-        item = {**item, "id": f"item_{place}", **({"call_id": f"call_{place}"} if "arguments" in item else {})}
+        texts = {"arguments", "input"} & item.keys()
+        item = {**item, "id": f"item_{place}", **({"call_id": f"call_{place}"} if texts else {})}
         where = {"item_id": item["id"], "output_index": place}
         begun = {**item, "status": "in_progress", **{name: [] for name in ("content", "summary") if name in item}}
-        begun |= {"arguments": ""} if "arguments" in item else {}
+        begun |= dict.fromkeys(texts, "")
         events.append({"type": "response.output_item.added", "output_index": place, "item": begun})
         events += [{**event, **where} for event in inner]
         output.append({**item, "status": "completed"})
