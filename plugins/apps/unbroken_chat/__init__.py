@@ -1,4 +1,4 @@
-"""Chat with Claude, directly or through your own backend: messages, handlers, content generators."""
+"""Chat with a model, directly or through your own backend: messages, handlers, content generators."""
 
 from ._async.generator import AsyncContentGenerator, AsyncHandler
 from ._async.handlers import AsyncDirectModeHandler, AsyncProxyModeHandler
@@ -6,8 +6,10 @@ from ._async.stream import AsyncReplyStream
 from ._sync.generator import ContentGenerator, Handler
 from ._sync.handlers import DirectModeHandler, ProxyModeHandler
 from ._sync.stream import ReplyStream
-from .completions import ChatCompletions, Completion, CompletionStream
-from .config import AnthropicConfig, ProxyConfig
+from .api import Answer, Api, Conversation, Reading
+from .apis import ApiName, ChatCompletionsApi, MessagesApi, ResponsesApi
+from .completions import ChatCompletions
+from .config import AnthropicConfig, ModelConfig, ProxyConfig
 from .credentials import RefreshAuth
 from .messages import ChatMessage
 from .parts import ImagePart, OtherPart, Part, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
@@ -17,29 +19,36 @@ from .resume import Resume
 from .wording import user_message
 
 __all__ = [
+    "Answer",
     "AnthropicConfig",
+    "Api",
+    "ApiName",
     "AsyncContentGenerator",
     "AsyncDirectModeHandler",
     "AsyncHandler",
     "AsyncProxyModeHandler",
     "AsyncReplyStream",
     "ChatCompletions",
+    "ChatCompletionsApi",
     "ChatMessage",
     "CircuitBreaker",
     "CircuitBreakerConfig",
-    "Completion",
-    "CompletionStream",
     "ContentGenerator",
+    "Conversation",
     "DirectModeHandler",
     "Handler",
     "ImagePart",
+    "MessagesApi",
+    "ModelConfig",
     "OtherPart",
     "Part",
     "ProxyConfig",
     "ProxyModeHandler",
+    "Reading",
     "RefreshAuth",
     "Reply",
     "ReplyStream",
+    "ResponsesApi",
     "Resume",
     "RetryConfig",
     "TextPart",

@@ -94,6 +94,41 @@ class AnthropicConfig:
 
 @checked_names
 @frozen(kw_only=True)
+class ModelConfig:
+    """The settings of direct mode for any API but Messages. A field that is None is not sent.
+
+    Each API gives the fields its own names (``max_output_tokens``, ``stop`` …). Raises ConfigurationError that names a
+    bad field.
+    """
+
+    max_tokens: int | None = field(default=None, validator=optional(number(at_least=1, whole=True)))
+    timeout: float = field(default=600.0, validator=_DURATION)
+    """Seconds until the first content of each attempt. From then on the stream inactivity timeout applies."""
+    retry_attempts: int = field(default=3, validator=_WHOLE)
+    """Retries after the first attempt. Has no effect if a `retry_config` is given."""
+    headers: Headers = field(default=Headers(), converter=_headers)
+    """Sent with every request."""
+    temperature: float | None = field(default=None, validator=optional(number(at_least=0)))
+    top_p: float | None = field(default=None, validator=optional(number(at_least=0, at_most=1)))
+    stop_sequences: tuple[str, ...] | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the settings of the reply that are set here, under the names of the fields."""
+        given: dict[str, Any] = {
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "stop_sequences": None if self.stop_sequences is None else list(self.stop_sequences),
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    def all_headers(self) -> Headers:
+        """Return the headers that every request has."""
+        return self.headers
+
+
+@checked_names
+@frozen(kw_only=True)
 class ProxyConfig:
     """The settings of proxy mode. Raises ConfigurationError that names a bad field."""
 
@@ -114,4 +149,5 @@ class ProxyConfig:
         return self.max_history_messages if self.include_history else 0
 
 
-ModeConfig = AnthropicConfig | ProxyConfig
+DirectConfig = AnthropicConfig | ModelConfig
+ModeConfig = DirectConfig | ProxyConfig

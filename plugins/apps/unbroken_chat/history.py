@@ -1,10 +1,11 @@
-"""Trim a history to its newest messages and write it in the format of the API.
+"""Trim a history to its newest messages.
 
-The API requires that a user message comes first, that roles alternate and that each tool result directly follows its
-tool call (https://platform.claude.com/docs/en/api/messages, "How to implement tool use"). Trimming must keep that true.
+The Messages API requires that a user message comes first, that roles alternate and that each tool result directly
+follows its tool call (https://platform.claude.com/docs/en/api/messages, "How to implement tool use"); the other APIs
+have the last rule too. Trimming must keep that true.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from unbroken.validators import must_be, refused
@@ -37,34 +38,25 @@ def system_text(*texts: str | None, history: Iterable[ChatMessage] = ()) -> str:
     return "\n\n".join(text for text in prompts if text)
 
 
-def written(messages: Iterable[ChatMessage]) -> list[dict[str, Any]]:
-    """Return `messages` in the format of the API. Adjacent messages of one role are merged, empty ones are left out."""
-    merged: list[dict[str, Any]] = []
-    for message in messages:
-        if not message.parts:
-            continue
-        block = message.to_dict()
-        if merged and merged[-1]["role"] == block["role"]:
-            merged[-1]["content"] += block["content"]
-        else:
-            merged.append(block)
-    return merged
+Reader = Callable[[Mapping[str, Any]], ChatMessage]
 
 
-def as_message(message: str | ChatMessage | Mapping[str, Any]) -> ChatMessage:
+def as_message(message: str | ChatMessage | Mapping[str, Any], read: Reader = ChatMessage.from_dict) -> ChatMessage:
     """Return `message` as a ChatMessage. Raises ConfigurationError for a system message and for any other type."""
     if isinstance(message, str):
         return ChatMessage.user(message)
-    made = in_history(message, "message")
+    made = in_history(message, read, "message")
     if made.role == "system":
         raise refused("message", "is a system message; put it into the history, or give `system`")
     return made
 
 
-def in_history(message: ChatMessage | Mapping[str, Any], name: str = "history") -> ChatMessage:
-    """Return `message`, a plain dict in the format of the API, as a ChatMessage."""
+def in_history(
+    message: ChatMessage | Mapping[str, Any], read: Reader = ChatMessage.from_dict, name: str = "history"
+) -> ChatMessage:
+    """Return `message` as a ChatMessage; `read` makes one of a dict."""
     if isinstance(message, Mapping):
-        return ChatMessage.from_dict(message)
+        return read(message)
     must_be(name, message, ChatMessage, "a ChatMessage, a dict or text" if name == "message" else "messages")
     return message
 

@@ -7,7 +7,7 @@ from attrs import field, frozen
 
 from unbroken.validators import must_be, one_of, refused
 
-from .parts import Part, TextPart, ToolCallPart, ToolResultPart, part_of, parts
+from .parts import OtherPart, Part, TextPart, ThinkingPart, ToolCallPart, ToolResultPart, part_of, parts
 
 Role = Literal["user", "assistant", "system"]
 
@@ -53,6 +53,22 @@ class ChatMessage:
     def text(self) -> str:
         """The text of all text parts."""
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def thinking(self) -> str:
+        """The text of all thinking parts."""
+        return "".join(part.thinking for part in self.parts if isinstance(part, ThinkingPart))
+
+    @property
+    def refusal(self) -> str:
+        """What the model says in place of an answer it refuses, where the API tells that apart from text."""
+        blocks = [part.block for part in self.parts if isinstance(part, OtherPart)]
+        told: list[Any] = [block.get("refusal") for block in blocks if block.get("type") == "refusal"]
+        return "".join(text for text in told if isinstance(text, str))
+
+    def without_thinking(self) -> Self:
+        """Return the message without thinking parts: what one API has thought, no other takes."""
+        return type(self)(self.role, [part for part in self.parts if not isinstance(part, ThinkingPart)])
 
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:

@@ -2,15 +2,14 @@
 
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, TypedDict, cast
 
 from unbroken import Clock, Headers, Request
 from unbroken.validators import must_be, refused
 
-from .config import AnthropicConfig, ModeConfig, ProxyConfig
+from .api import Api
+from .config import DirectConfig, ModeConfig, ProxyConfig
 from .credentials import Credentials, RequestId, TokenProvider
-
-BASE_URL: Final = "https://api.anthropic.com"
 
 
 class ClientOptions(TypedDict, total=False):
@@ -29,32 +28,50 @@ class ClientOptions(TypedDict, total=False):
 class Mode:
     """Where requests are sent and what is added to them."""
 
-    def __init__(self, url: str, config: ModeConfig, headers: Headers, plugins: Sequence[object]) -> None:
+    def __init__(self, api: Api, url: str, config: ModeConfig, headers: Headers, plugins: Sequence[object]) -> None:
         Request.build("POST", url)  # refuses a bad URL now, not with the first message
+        self.api = api
         self.url = url
         self.config = config
         self.headers = headers
         self.plugins = plugins
 
-    def body(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the body to send for `request`. It always asks for a stream."""
-        return {**request, "stream": True}
+    def request(self, request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Return the URL and the body for `request`. The body always asks for a stream."""
+        return self.url, self.api.sent(request)
 
 
 class DirectMode(Mode):
-    """Requests to the API itself, with an API key."""
+    """Requests to the API itself, with an API key unless the server needs none."""
 
     def __init__(
-        self, api_key: str, model: str, config: AnthropicConfig, base_url: str, plugins: Sequence[object]
+        self,
+        api: Api,
+        api_key: str | None,
+        model: str | None,
+        config: DirectConfig | None,
+        base_url: str | None,
+        plugins: Sequence[object],
     ) -> None:
-        url = f"{base_url.rstrip('/')}/v1/messages"
-        super().__init__(url, config, config.all_headers(), [*plugins, Credentials("x-api-key", api_key)])
-        must_be("model", model, str, "the name of a model")
-        self._defaults = {"model": model, **config.parameters()}
+        config = api.config_class() if config is None else config
+        defaults: dict[str, Any] = api.settings(config)
+        self._base_url = api.base_url if base_url is None else base_url
+        if model is not None:
+            must_be("model", model, str, "the name of a model")
+            defaults = {"model": model, **defaults}
+        keyless = api_key is None and not api.needs_key(self._base_url)
+        key: list[object] = [] if keyless else [Credentials(api.key_header, api_key or "", scheme=api.key_scheme)]
+        super().__init__(api, api.url(self._base_url, defaults), config, config.all_headers(), [*plugins, *key])
+        self._defaults: dict[str, Any] = defaults
 
-    def body(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the body to send for `request`. Fields of `request` take precedence over configured ones."""
-        return {**self._defaults, **super().body(request)}
+    def request(self, request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Return the URL and the body for `request`. Its fields take precedence over configured ones."""
+        body = {**self._defaults, **request}
+        for name in self.api.nested & self._defaults.keys() & request.keys():
+            known, given = self._defaults[name], request[name]
+            if isinstance(given, Mapping):
+                body[name] = {**known, **cast("Mapping[str, Any]", given)}
+        return self.api.url(self._base_url, body), self.api.sent(body)
 
 
 class ProxyMode(Mode):
@@ -62,6 +79,7 @@ class ProxyMode(Mode):
 
     def __init__(
         self,
+        api: Api,
         endpoint: str,
         auth_token: str | None,
         token_provider: TokenProvider | None,
@@ -77,4 +95,4 @@ class ProxyMode(Mode):
         token = auth_token if auth_token is not None else token_provider
         # Last, so that an Authorization header set by another plugin is kept.
         credentials: list[object] = [] if token is None else [Credentials("Authorization", token, scheme="Bearer ")]
-        super().__init__(endpoint, config, config.headers, [RequestId(), *plugins, *credentials])
+        super().__init__(api, endpoint, config, config.headers, [RequestId(), *plugins, *credentials])

@@ -29,6 +29,19 @@ class Part(ABC):
 
 _text = instance_of(str, "text")
 
+Extra = Mapping[str, Mapping[str, Any]]
+"""What an API said about a part besides the fields of its class, by the name of the `Api`; no other is sent it."""
+
+
+def _extra(instance: Any, attribute: Any, value: Any) -> None:
+    must_be(attribute.name, value, Mapping, "a table for each API")
+    for fields in value.values():
+        must_be(attribute.name, fields, Mapping, "a table for each API")
+
+
+def _with_extra(block: Block, extra: Extra) -> Block:
+    return block | {"extra": {name: dict(fields) for name, fields in extra.items()}} if extra else block
+
 
 @frozen
 class TextPart(Part):
@@ -36,16 +49,17 @@ class TextPart(Part):
 
     text: str = field(validator=_text)
     citations: tuple[Mapping[str, Any], ...] = field(default=(), kw_only=True, converter=tuple[Mapping[str, Any], ...])
+    extra: Extra = field(factory=dict[str, Mapping[str, Any]], kw_only=True, hash=False, validator=_extra)
 
     def to_block(self) -> Block:
         """Return the content block for the API."""
         block: Block = {"type": "text", "text": self.text}
-        return block | {"citations": list(self.citations)} if self.citations else block
+        return _with_extra(block | {"citations": list(self.citations)} if self.citations else block, self.extra)
 
     @classmethod
     def of(cls, block: Mapping[str, Any]) -> Self:
         """Make the part from a content block of the API."""
-        return cls(block["text"], citations=block.get("citations") or ())
+        return cls(block["text"], citations=block.get("citations") or (), extra=block.get("extra") or {})
 
 
 _IMAGES: Final = (
@@ -118,15 +132,17 @@ class ToolCallPart(Part):
     id: str = field(validator=text)
     name: str = field(validator=text)
     arguments: Mapping[str, Any] = field(factory=dict[str, Any], converter=_arguments, validator=_mapping)
+    extra: Extra = field(factory=dict[str, Mapping[str, Any]], kw_only=True, hash=False, validator=_extra)
 
     def to_block(self) -> Block:
         """Return the content block for the API."""
-        return {"type": "tool_use", "id": self.id, "name": self.name, "input": dict(self.arguments)}
+        block = {"type": "tool_use", "id": self.id, "name": self.name, "input": dict(self.arguments)}
+        return _with_extra(block, self.extra)
 
     @classmethod
     def of(cls, block: Mapping[str, Any]) -> Self:
         """Make the part from a content block of the API."""
-        return cls(block["id"], block["name"], block.get("input"))
+        return cls(block["id"], block["name"], block.get("input"), extra=block.get("extra") or {})
 
 
 def _result(content: "str | Iterable[str | Part]") -> "str | tuple[Part, ...]":
@@ -157,19 +173,21 @@ class ToolResultPart(Part):
 
 @frozen
 class ThinkingPart(Part):
-    """The thinking of the model. The API verifies its signature, so send both back unchanged."""
+    """The thinking of the model. APIs verify its signature, or what they put into `extra`: send it back unchanged."""
 
     thinking: str = field(validator=_text)
     signature: str = field(default="", validator=_text)
+    extra: Extra = field(factory=dict[str, Mapping[str, Any]], kw_only=True, hash=False, validator=_extra)
 
     def to_block(self) -> Block:
         """Return the content block for the API."""
-        return {"type": "thinking", "thinking": self.thinking, "signature": self.signature}
+        block = {"type": "thinking", "thinking": self.thinking, "signature": self.signature}
+        return _with_extra(block, self.extra)
 
     @classmethod
     def of(cls, block: Mapping[str, Any]) -> Self:
         """Make the part from a content block of the API."""
-        return cls(block["thinking"], block["signature"])
+        return cls(block["thinking"], block["signature"], extra=block.get("extra") or {})
 
 
 @frozen

@@ -9,45 +9,21 @@ from attrs import field, frozen
 
 from unbroken.validators import must_be, number, optional, refused
 
-from .history import as_message, in_history, system_text, trimmed, written
+from .api import Api, Conversation
+from .apis import MessagesApi
+from .history import as_message, in_history, system_text, trimmed
 from .messages import ChatMessage
 from .reply import Reply
 
 History = Iterable[ChatMessage | Reply | Mapping[str, Any]]
 Tools = Iterable[Mapping[str, Any]]
-API_KEY: Final = "ANTHROPIC_API_KEY"
-MAX_TOKENS: Final = 4096
-"""The `max_tokens` of a request that says nothing else: the API requires one."""
 
 _FIELDS: Final = frozenset(
-    {
-        "cache_control",
-        "container",
-        "context_management",
-        "extra_body",
-        "history",
-        "inference_geo",
-        "max_tokens",
-        "mcp_servers",
-        "message",
-        "messages",
-        "metadata",
-        "model",
-        "output_config",
-        "request_id",
-        "service_tier",
-        "stop_sequences",
-        "stream",
-        "system",
-        "temperature",
-        "thinking",
-        "tool_choice",
-        "tools",
-        "top_k",
-        "top_p",
-    }
+    {"extra_body", "history", "max_tokens", "message", "model", "request_id", "stream", "system", "tools"}
 )
-"""The names of a request (https://platform.claude.com/docs/en/api/messages). A name that is nearly one is a mistake."""
+"""The names of the arguments of a request, whatever the API. A name that is nearly one is a mistake."""
+_CONVERSATION: Final = frozenset({"max_tokens", "system", "tools"})
+"""The arguments that each API writes in its own way."""
 _NEAR: Final = 0.85
 _max_tokens = optional(number(at_least=1, whole=True))
 
@@ -56,6 +32,7 @@ _max_tokens = optional(number(at_least=1, whole=True))
 class Prompt:
     """What every request of a content generator contains."""
 
+    api: Api = field(factory=MessagesApi)
     system: str | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
     model: str | None = None
@@ -65,6 +42,7 @@ class Prompt:
     @classmethod
     def of(
         cls,
+        api: Api,
         system: str | None,
         tools: Tools | None,
         model: str | None,
@@ -77,7 +55,9 @@ class Prompt:
         listed = tuple(tools or ())
         for tool in listed:
             must_be("tools", tool, Mapping, "definitions in the format of the API")
-        return cls(system=system, tools=listed, model=model, max_tokens=max_tokens, history_limit=history_limit)
+        return cls(
+            api=api, system=system, tools=listed, model=model, max_tokens=max_tokens, history_limit=history_limit
+        )
 
     def request(
         self,
@@ -91,30 +71,52 @@ class Prompt:
         A `max_tokens` of None is left out. `extra_body` takes precedence over all and is not checked for near misses.
         """
         for name in parameters:
-            _check_name(name)
-        messages = [each.message if isinstance(each, Reply) else in_history(each) for each in history]
-        body: dict[str, Any] = {"messages": written(trimmed(messages, as_message(message), self.history_limit))}
-        system = system_text(self.system, history=messages)
-        own = {"system": system, "tools": list(self.tools), "model": self.model, "max_tokens": self.max_tokens}
+            _check_name(name, self.api.fields | _FIELDS)
         must_be("extra_body", extra_body or {}, Mapping, "fields of the request")
-        body |= {name: value for name, value in own.items() if value}
-        body |= {**parameters, **(extra_body or {})}
-        if body.get("stream", True) is not True:
+        more = {**parameters, **(extra_body or {})}
+        if more.get("stream", True) is not True:
             raise refused("stream", "must be true, as the reply is read from a stream")
-        return {name: value for name, value in body.items() if name != "max_tokens" or value is not None}
+        conversation = self._conversation(message, history, parameters, frozenset(more))
+        body = self.api.body(conversation) | ({"model": self.model} if self.model else {})
+        own = _CONVERSATION - frozenset(extra_body or {})
+        return body | {name: value for name, value in more.items() if name not in own}
+
+    def _conversation(
+        self,
+        message: str | ChatMessage | Mapping[str, Any],
+        history: History,
+        parameters: Mapping[str, Any],
+        given: frozenset[str],
+    ) -> Conversation:
+        said = [each.message if isinstance(each, Reply) else in_history(each, self.api.message_of) for each in history]
+        kept = trimmed(said, as_message(message, self.api.message_of), self.history_limit)
+        turns = [number for number, each in enumerate(said, 1) if each.role != "system"]
+        numbers = [*turns, len(said) + 1][-len(kept) :]
+        max_tokens = parameters.get("max_tokens", self.max_tokens)
+        return Conversation(
+            messages=kept,
+            numbers=numbers,
+            system=parameters.get("system", system_text(self.system, history=said)),
+            tools=parameters.get("tools", self.tools),
+            max_tokens=max_tokens,
+            given=given - ({"max_tokens"} if max_tokens is None else set()),
+        )
 
 
-def _check_name(name: str) -> None:
+def _check_name(name: str, fields: frozenset[str]) -> None:
     """Raise ConfigurationError if `name` is nearly the name of a field, and so not sent by mistake."""
-    if name not in _FIELDS:
-        close = get_close_matches(name.lower(), sorted(_FIELDS), 1, _NEAR)
+    if name not in fields:
+        close = get_close_matches(name.lower(), sorted(fields), 1, _NEAR)
         if close:
             raise refused(name, f"is no field of a request (did you mean {close[0]!r}?); extra_body sends it anyway")
 
 
-def key_or_environment(api_key: str | None) -> str:
-    """Return `api_key`, or the key of the environment if it is None. Raises ConfigurationError if there is no key."""
-    key = os.environ.get(API_KEY) if api_key is None else api_key
-    if not key:
-        raise refused("api_key", f"is neither given nor in the environment as {API_KEY}")
-    return key
+def key_or_environment(api: Api, api_key: str | None, base_url: str | None) -> str | None:
+    """Return `api_key`, or the key of the environment if it is None; None if there is none and none is needed.
+
+    Raises ConfigurationError if a key is needed and there is none.
+    """
+    key = os.environ.get(api.key) if api_key is None else api_key
+    if not key and (api_key is not None or api.needs_key(base_url or api.base_url)):
+        raise refused("api_key", f"is neither given nor in the environment as {api.key}")
+    return key or None

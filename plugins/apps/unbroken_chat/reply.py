@@ -1,22 +1,16 @@
 """The reply, and how the events of a stream become one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from attrs import field, frozen
 
 from unbroken import AsyncStream, Attempt, Error, Event, Outcome, Stream, Usage
-from unbroken_anthropic import (
-    Anthropic,
-    ContentBlockDelta,
-    Message,
-    MessageBuilder,
-    MessageStop,
-    TextDelta,
-)
+from unbroken_anthropic import ContentBlockDelta, Message, TextDelta
 
+from .api import Answer, Api, Reading
 from .messages import ChatMessage
-from .parts import ToolCallPart, part_of
+from .parts import ToolCallPart
 
 T = TypeVar("T")
 Read = Callable[[Event], T | None]
@@ -31,11 +25,14 @@ class Reply:
     """The reply as a message for the history."""
     text: str
     content: tuple[Any, ...]
-    """The typed content blocks."""
+    """The typed content blocks of Messages; the output items of Responses; the parts of the message of other APIs."""
     usage: Usage | None
     """The tokens of the call."""
-    stop_reason: str
-    """``end_turn``, ``max_tokens``, ``stop_sequence``, ``tool_use``, ``pause_turn``, ``refusal`` …"""
+    stop_reason: str | None
+    """As the API names it: ``end_turn``, ``max_tokens``, ``tool_use`` … of Messages, ``stop``, ``length``,
+    ``tool_calls`` … of Chat Completions, ``completed``, ``max_output_tokens`` … of Responses. None only from a server
+    that does not tell.
+    """
     model: str | None
     request_id: str
     """The id of the call."""
@@ -43,26 +40,35 @@ class Reply:
     """The id that the server gave the response."""
     attempts: int
     """How many attempts the call took."""
-    raw: Message = field(repr=False)
-    """The whole message as the API sent it."""
+    raw: Any = field(repr=False)
+    """The whole answer as the API has it: a `unbroken_anthropic.Message`, or a dict of the others."""
 
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
         """The tool calls of the model. Answer each with `ChatMessage.tool_result`."""
         return self.message.tool_calls
 
+    @property
+    def thinking(self) -> str:
+        """The text of the thinking or reasoning that the API tells."""
+        return self.message.thinking
+
     def to_dict(self) -> dict[str, Any]:
         """Return the reply as the JSON object of the API. It can be stored, and be part of a history as it is."""
-        return self.raw.to_dict()
+        raw: Any = self.raw
+        made: dict[str, Any] = raw.to_dict() if isinstance(raw, Message) else dict(raw)
+        return made
 
 
 class Assembly:
     """Assemble the events of a stream into a `Reply`. The base of `ReplyStream` and `AsyncReplyStream`."""
 
-    def __init__(self, stream: Stream | AsyncStream) -> None:
+    def __init__(self, stream: Stream | AsyncStream, api: Api, request: Mapping[str, Any]) -> None:
         self._stream = stream
-        self._builder = MessageBuilder()
-        self._message: Message | None = None
+        self._api = api
+        self._request = request
+        self._reading: Reading = api.reading(request)
+        self._answer: Answer | None = None
         self._reply: Reply | None = None
 
     @property
@@ -90,27 +96,27 @@ class Assembly:
         """How the call ended; None while it runs."""
         return self._stream.outcome
 
-    def snapshot(self) -> Message:
-        """Return the part of the message that has arrived."""
-        return self._builder.snapshot()
+    def snapshot(self) -> Any:
+        """Return the part of the answer that has arrived, as `Reply.raw` has the whole."""
+        return self._reading.snapshot()
 
     def _assemble(self, events: Sequence[Event]) -> None:
-        """Make the message of all `events` of an attempt. Raises the Error of one that does not fit together."""
-        self._builder, self._message = MessageBuilder(), None
+        """Make the answer of all `events` of an attempt. Raises the Error of one that does not fit together."""
+        self._reading, self._answer = self._api.reading(self._request), None
         for event in events:
             self._take(event)
-        self._message = self._message or self._builder.message()
+        self._answer = self._answer or self._reading.answer()
 
     def _take(self, event: Event) -> Any:
-        """Add `event` to the message and return it typed.
+        """Add `event` to the answer and return it typed.
 
-        Raises StreamError if it contradicts earlier events, and at the end what is missing from the message: then the
+        Raises StreamError if it contradicts earlier events, and at the end what is missing from the answer: then the
         call has not ended, and that is its failure.
         """
         try:
-            it = self._builder.add(event)
-            if type(it) is MessageStop:
-                self._message = self._builder.message()
+            it = self._reading.add(event)
+            if self._reading.ended and self._answer is None:
+                self._answer = self._reading.answer()
         except Error as error:
             raise self._annotated(error) from None
         return it
@@ -128,29 +134,29 @@ class Assembly:
     def _finished(self) -> Reply:
         if self._reply is None:
             try:
-                message = self._message or self._builder.message()
+                answer = self._answer or self._reading.answer()
             except Error as error:
                 raise self._annotated(error) from None
-            self._reply = self._made(message)
+            self._reply = self._made(answer)
         return self._reply
 
-    def _made(self, message: Message) -> Reply:
+    def _made(self, answer: Answer) -> Reply:
         response = self._stream.response
         return Reply(
-            message=ChatMessage("assistant", [part_of(block) for block in message.to_dict()["content"]]),
-            text=message.text,
-            content=tuple(message.content),
+            message=answer.message,
+            text=answer.message.text,
+            content=answer.content,
             usage=self._stream.usage,
-            stop_reason=str(message.stop_reason),
-            model=message.model,
+            stop_reason=answer.stop_reason,
+            model=answer.model,
             request_id=self.request_id,
-            response_id=None if response is None else response.headers.get(Anthropic.response_id_header),
+            response_id=None if response is None else response.headers.get(self._api.dialect().response_id_header),
             attempts=self.attempts,
-            raw=message,
+            raw=answer.raw,
         )
 
     def _annotated(self, error: Error) -> Error:
-        """Put the facts of this call on an error of the message builder."""
+        """Put the facts of this call on an error of the reading."""
         error.request_id = error.request_id or self.request_id
         error.phase = error.phase or "streaming"
         error.attempts, error.history = self._stream.attempts, self._stream.history

@@ -7,7 +7,7 @@ import pytest
 
 from unbroken import AuthenticationError, ConfigurationError, TruncatedStreamError
 from unbroken.testing import Answer, FakeClock, ScriptedTransport, sse
-from unbroken_chat import ChatCompletions, ChatMessage, Completion, ToolCallPart
+from unbroken_chat import ChatCompletions, ChatMessage, ToolCallPart
 from unbroken_faults import Fault, FaultServer, faults
 
 TEXT = "Water runs downhill."
@@ -70,7 +70,7 @@ def test_text_arrives_in_pieces_and_the_rest_is_in_the_reply():
         assert next(stream.text()) == "Water "
         assert stream.usage is None
         answer = stream.reply()
-    assert answer == Completion(message=ChatMessage.assistant(TEXT), usage=None, stop_reason="length")
+    assert (answer.message, answer.usage, answer.stop_reason) == (ChatMessage.assistant(TEXT), None, "length")
 
 
 def test_nonsense_in_a_chunk_is_not_a_finish_reason():
@@ -100,7 +100,7 @@ def test_the_key_is_a_bearer_token_and_is_not_shown():
 @pytest.mark.parametrize(
     ("message", "problem"),
     [
-        (ChatMessage.assistant(ToolCallPart("t", "warmth", {})), "message 1: has a tool_use"),
+        (ChatMessage.assistant(ToolCallPart("t", "warmth", {})), "message 1: calls the tool 'warmth'"),
         (3, "message: must be a ChatMessage, a dict or text, not int"),
     ],
     ids=["tool", "number"],

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from unbroken import ConfigurationError
 from unbroken_chat import ChatMessage, TextPart, ToolCallPart, ToolResultPart
-from unbroken_chat.history import as_message, system_text, trimmed, written
+from unbroken_chat.apis.messages import written
+from unbroken_chat.history import as_message, system_text, trimmed
 
 NOW = ChatMessage.user("now")
 RESULT_NOW = ChatMessage.tool_result("t9", "now")

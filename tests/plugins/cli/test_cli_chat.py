@@ -150,7 +150,7 @@ def test_an_answer_that_was_cut_short_by_the_model_says_so(invoke, server, endpo
     ("choices", "out", "err"),
     [
         ([{"delta": {"content": "Half"}, "finish_reason": "length"}], "Half\n", "The answer ended with length.\n"),
-        ([{"delta": {"refusal": "No."}, "finish_reason": "stop"}], "", "The answer is empty.\n"),
+        ([{"delta": {"refusal": "No."}, "finish_reason": "stop"}], "", "The model refuses: No.\n"),
         ([{"delta": {"content": "All"}, "finish_reason": 7}, 3], "All\n", ""),
     ],
     ids=["length", "refusal", "nonsense"],

@@ -199,18 +199,45 @@ def test_a_server_writes_text_and_nothing_else_to_the_terminal(converse, server)
 
 
 @pytest.mark.parametrize(
-    ("block", "kind"),
-    [({"type": "tool_use", "id": "t", "name": "warmth", "input": {}}, "tool_use"), ({"odd": 1}, "block")],
-    ids=["tool", "odd"],
+    ("block", "problem"),
+    [
+        ({"type": "tool_use", "id": "t", "name": "warmth", "input": {}}, "calls the tool 'warmth' (t), and the next"),
+        ({"odd": 1}, "has a block, which Chat Completions does not take"),
+        ({"type": "thinking", "thinking": "Hm", "signature": "x"}, "has thinking that Chat Completions has not made"),
+    ],
+    ids=["tool", "odd", "thinking"],
 )
-def test_what_a_server_cannot_be_sent_is_said(converse, server, nowhere, block, kind):
-    """A conversation with tools in it is no text; it is kept, and the program goes on."""
+def test_what_a_server_cannot_be_sent_is_said(converse, server, nowhere, block, problem):
+    """Nothing is sent; the conversation is kept, and the program goes on."""
     talk = [{"role": "user", "content": "How warm?"}, {"role": "assistant", "content": [block]}]
     (nowhere / "talk.json").write_text(json.dumps(talk))
     _, _, err = converse("/load talk.json", "next", "/save talk.json", **openai(server))
-    assert f"message 2: has a {kind}, and this server is sent text only" in err
+    assert f"message 2: {problem}" in err
     assert "2 messages written" in err
     assert server.requests == []
+
+
+def test_a_conversation_with_tools_and_images_goes_on_with_openai(converse, server, nowhere):
+    """It was had with Anthropic, and is written as Chat Completions has it."""
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw=="}}
+    talk = [
+        {"role": "user", "content": [{"type": "text", "text": "How warm?"}, image]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "warmth", "input": {"at": "sea"}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "12"}]},
+        {"role": "assistant", "content": "12 degrees."},
+    ]
+    (nowhere / "talk.json").write_text(json.dumps(talk))
+    converse("/load talk.json", "next", "/save talk.json", **openai(server))
+    call = {"id": "t", "type": "function", "function": {"name": "warmth", "arguments": '{"at":"sea"}'}}
+    url = {"url": "data:image/png;base64,iVBORw=="}
+    assert server.requests[0].json()["messages"] == [
+        {"role": "user", "content": [{"type": "text", "text": "How warm?"}, {"type": "image_url", "image_url": url}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "t", "content": "12"},
+        {"role": "assistant", "content": "12 degrees."},
+        {"role": "user", "content": "next"},
+    ]
+    assert json.loads((nowhere / "talk.json").read_text())[1:3] == talk[1:3]
 
 
 def test_an_open_circuit_is_explained(converse, server, monkeypatch):

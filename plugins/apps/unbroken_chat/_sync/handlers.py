@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self, Unpack, final
 
 from unbroken import Client, Stream, Transport
-from unbroken_anthropic import Anthropic
 from unbroken_circuit_breaker import CircuitBreaker
 
-from ..config import AnthropicConfig, ModeConfig, ProxyConfig
+from ..api import Api
+from ..apis import ApiName, api_of
+from ..config import DirectConfig, ModeConfig, ProxyConfig
 from ..credentials import TokenProvider
-from ..modes import BASE_URL, ClientOptions, DirectMode, Mode, ProxyMode
+from ..modes import ClientOptions, DirectMode, Mode, ProxyMode
 from ..policies import RetrySettings, policies
 from ..resume import Resume
 
@@ -22,11 +23,21 @@ class Options(ClientOptions, total=False):
 
 
 class _ModeHandler:
-    """Send requests in the format of the Messages API. Use it with ``with``, or close it."""
+    """Send requests in the format of an API. Use it with ``with``, or close it."""
 
     def __init__(self, mode: Mode, options: Options) -> None:
         self._mode = mode
-        self._client = Client(mode.plugins, dialect=Anthropic(), headers=mode.headers, **options)
+        self._client = Client(mode.plugins, dialect=mode.api.dialect(), headers=mode.headers, **options)
+
+    @property
+    def api(self) -> Api:
+        """The API that the requests are for."""
+        return self._mode.api
+
+    @property
+    def url(self) -> str:
+        """Where the requests are sent; an API whose URLs name the model may send a request elsewhere."""
+        return self._mode.url
 
     @property
     def config(self) -> ModeConfig:
@@ -34,12 +45,13 @@ class _ModeHandler:
         return self._mode.config
 
     def create_stream(self, request: Mapping[str, Any], *, request_id: str | None = None) -> Stream:
-        """Prepare the call for `request`, a body of the Messages API (``messages``, ``system``, ``tools`` …).
+        """Prepare the call for `request`, a body of the API (``messages``, ``tools`` …).
 
         Use the stream with ``with`` and iterate it. It gives events (``event["type"]``, ``event.request_id``) and
         raises the Error of a call that failed. Raises ConfigurationError for a body that JSON cannot hold.
         """
-        return self._client.stream("POST", self._mode.url, json=self._mode.body(request), request_id=request_id)
+        url, body = self._mode.request(request)
+        return self._client.stream("POST", url, json=body, request_id=request_id)
 
     def describe(self) -> str:
         """Return the dialect and the plugins as text."""
@@ -61,34 +73,38 @@ class _ModeHandler:
 
 @final
 class DirectModeHandler(_ModeHandler):
-    """Send requests to the API itself, for development. The key is sent as ``x-api-key`` and appears in no repr or log.
+    """Send requests to the API itself, for development. The key appears in no repr or log.
 
-    `model` and `config` provide the fields that a request does not have. `stream_inactivity_timeout` is the seconds
-    that a stream may go without progress, also while the model thinks; None means the defaults of `unbroken.Timeouts`,
-    which distinguish the two. It, `retry_config` and `circuit_breaker` configure the plugins: timeout,
-    retry, circuit breaker (if given), rate limit. `plugins` replaces that list. `options` go to the client.
+    `api` is the API. None for `api_key` is for servers that need no key. `model` and `config` provide the fields that a
+    request does not have. `stream_inactivity_timeout` is the seconds that a stream may go without progress, also while
+    the model thinks; None means the defaults of `unbroken.Timeouts`, which distinguish the two. It, `retry_config` and
+    `circuit_breaker` configure the plugins: timeout, retry, circuit breaker (if given), rate limit. `plugins` replaces
+    that list. `options` go to the client.
     """
 
     def __init__(
         self,
-        api_key: str,
-        model: str,
-        config: AnthropicConfig = AnthropicConfig(),
+        api_key: str | None,
+        model: str | None,
+        config: DirectConfig | None = None,
         *,
+        api: Api | ApiName = "messages",
         retry_config: RetrySettings | None = None,
         circuit_breaker: CircuitBreaker | None = None,
         stream_inactivity_timeout: float | None = None,
         plugins: Sequence[object] | None = None,
-        base_url: str = BASE_URL,
+        base_url: str | None = None,
         **options: Unpack[Options],
     ) -> None:
+        spoken = api_of(api, base_url)
+        config = spoken.config_class() if config is None else config
         chosen = policies(config, retry_config, circuit_breaker, stream_inactivity_timeout, plugins)
-        super().__init__(DirectMode(api_key, model, config, base_url, chosen), options)
+        super().__init__(DirectMode(spoken, api_key, model, config, base_url, chosen), options)
 
 
 @final
 class ProxyModeHandler(_ModeHandler):
-    """Send requests to a backend that keeps the key, in the format of the Messages API, for production.
+    """Send requests to a backend that keeps the key, in the format of `api`, for production.
 
     The token is sent as a bearer token and appears in no repr or log; `token_provider` is called for each attempt. The
     id of the call is sent as ``X-Request-ID``. With `resume` a stream whose connection was lost goes on where it was,
@@ -103,6 +119,7 @@ class ProxyModeHandler(_ModeHandler):
         token_provider: TokenProvider | None = None,
         config: ProxyConfig = ProxyConfig(),
         *,
+        api: Api | ApiName = "messages",
         retry_config: RetrySettings | None = None,
         circuit_breaker: CircuitBreaker | None = None,
         stream_inactivity_timeout: float | None = None,
@@ -112,4 +129,6 @@ class ProxyModeHandler(_ModeHandler):
     ) -> None:
         chosen = policies(config, retry_config, circuit_breaker, stream_inactivity_timeout, plugins)
         chosen = [Resume(), *chosen] if resume else chosen
-        super().__init__(ProxyMode(endpoint, auth_token, token_provider, config, chosen), options)
+        super().__init__(
+            ProxyMode(api_of(api, endpoint), endpoint, auth_token, token_provider, config, chosen), options
+        )

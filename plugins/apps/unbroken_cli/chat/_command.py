@@ -6,11 +6,11 @@ import sys
 import typer
 
 from unbroken import ConfigurationError, Error
-from unbroken_chat import user_message
+from unbroken_chat import ReplyStream, user_message
 
 from .._console import FAILED, INTERRUPTED
 from ._screen import DEMO_PROMPT, Screen, Waiting
-from ._server import ANTHROPIC_KEY, OPENAI_KEY, AnswerStream, ChatRequest, Server, connected
+from ._server import ANTHROPIC_KEY, OPENAI_KEY, ChatRequest, Server, connected
 from ._session import Session, Turn
 from ._slash import interpret
 
@@ -90,7 +90,7 @@ def _answer(server: Server, session: Session, turn: Turn, screen: Screen) -> Non
         screen.note("cancelled")
 
 
-def _show(asked: AnswerStream, session: Session, turn: Turn, screen: Screen) -> None:
+def _show(asked: ReplyStream, session: Session, turn: Turn, screen: Screen) -> None:
     """Write an answer as it arrives and add it to the session. Raises the Error of a call that failed."""
     finished = False
     try:
@@ -102,6 +102,8 @@ def _show(asked: AnswerStream, session: Session, turn: Turn, screen: Screen) -> 
         screen.end_line()
     finally:
         session.tokens.add(asked.usage, finished=finished)
+    if answer.message.refusal:
+        screen.warn(f"The model refuses: {answer.message.refusal}")
     if not session.answered(turn, answer.message):
         screen.warn("The answer is empty.")
     if answer.stop_reason not in _USUAL_ENDS:

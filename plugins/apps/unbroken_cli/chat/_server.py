@@ -7,7 +7,7 @@ for one, and the fault server that comes with Unbroken.
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 import typer
@@ -18,7 +18,6 @@ from unbroken_chat import (
     AnthropicConfig,
     ChatCompletions,
     ChatMessage,
-    CompletionStream,
     ContentGenerator,
     ProxyConfig,
     ReplyStream,
@@ -39,7 +38,6 @@ _SHORTEST_SECRET: Final = 6
 
 Wire = Literal["anthropic", "openai"]
 Way = Literal["direct", "proxy", "compatible", "embedded"]
-AnswerStream: TypeAlias = ReplyStream | CompletionStream
 
 
 @frozen(kw_only=True)
@@ -118,7 +116,7 @@ class Server:
     """Texts that may not be printed."""
     is_embedded: bool = False
 
-    def ask(self, history: Sequence[ChatMessage], question: ChatMessage, model: str | None) -> AnswerStream:
+    def ask(self, history: Sequence[ChatMessage], question: ChatMessage, model: str | None) -> ReplyStream:
         """Prepare the answer to `question`. Raises ConfigurationError for what cannot be sent."""
         given = {"model": model, "max_tokens": self.max_tokens}
         parameters: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
