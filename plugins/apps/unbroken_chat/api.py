@@ -65,7 +65,7 @@ class Reading(ABC):
 
     @abstractmethod
     def add(self, event: Event) -> Any:
-        """Add `event` to the answer and return it typed, or as it is. Raises the Error of one that does not fit."""
+        """Add `event` to the answer and return it typed, or itself. Raises the Error of one that does not fit."""
 
     @abstractmethod
     def snapshot(self) -> Any:

@@ -108,7 +108,7 @@ class Assembly:
         self._answer = self._answer or self._reading.answer()
 
     def _take(self, event: Event) -> Any:
-        """Add `event` to the answer and return it typed.
+        """Add `event` to the answer and return what the reading makes of it.
 
         Raises StreamError if it contradicts earlier events, and at the end what is missing from the answer: then the
         call has not ended, and that is its failure.
@@ -120,6 +120,15 @@ class Assembly:
         except Error as error:
             raise self._annotated(error) from None
         return it
+
+    def _take_typed(self, event: Event) -> Any:
+        it = self._take(event)
+        if it is not event:
+            return it
+        try:
+            return event.typed()
+        except Error as error:
+            raise self._annotated(error) from None
 
     def _take_raw(self, event: Event) -> Event:
         self._take(event)

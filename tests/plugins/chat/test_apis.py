@@ -403,7 +403,7 @@ def test_trimming_keeps_a_call_with_its_result(chat) -> None:
         (
             APIS[0],
             completion({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]}),
-            0,
+            StreamError,
         ),
         (APIS[1], response({**OUTPUT[2], "arguments": '{"at'}), StreamError),
     ],
@@ -447,7 +447,23 @@ def test_a_reply_grows(chat, api) -> None:
     stream = generator.stream_request("Hi")
     assert stream.snapshot()["object"] in {"chat.completion", "response"}
     events, reply = chat.read(stream, lambda it: it, lambda it: it.reply())
-    assert (len(events) > 0, reply.text, reply.attempts) == (True, "Well.", 1)
+    assert type(events[-1]).__name__ == ("ChatCompletionChunk" if api == "chat-completions" else "ResponseCompleted")
+    assert (reply.text, reply.attempts) == ("Well.", 1)
+
+
+def test_an_event_that_does_not_fit_its_class_is_an_error_of_the_call(chat) -> None:
+    """When it is asked for typed; its text is read all the same."""
+    odd = {"type": "response.output_text.annotation.added", "annotation_index": "x", "item_id": 3, "output_index": []}
+    generator = chat.generator([odd_response(odd)] * 2, model="gpt", api="responses", plugins=[])
+    with pytest.raises(StreamError) as caught:
+        chat.read(generator.stream_request("Hi"), lambda it: it)
+    assert caught.value.request_id
+
+
+def odd_response(event: dict[str, Any]) -> Script:
+    made = {"id": "resp_1", "object": "response", "model": "gpt", "status": "completed", "output": []}
+    events = [{"type": "response.created", "response": made}, event, {"type": "response.completed", "response": made}]
+    return Script(body=sse(*((each["type"], each) for each in events)))
 
 
 def test_what_other_apis_said_is_not_sent(chat, answer) -> None:

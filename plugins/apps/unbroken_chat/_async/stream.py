@@ -30,7 +30,7 @@ class AsyncReplyStream(Assembly):
 
     def __aiter__(self) -> AsyncIterator[Any]:
         """Iterate over typed events; an event of an unknown type is returned as an `Event`."""
-        return _Each(aiter(self._stream), self._take)
+        return _Each(aiter(self._stream), self._take_typed)
 
     def events(self) -> AsyncIterator[Event]:
         """Iterate over events as the server sent them: ``event["type"]``, ``event.request_id``."""

@@ -31,7 +31,7 @@ class ReplyStream(Assembly):
 
     def __iter__(self) -> Iterator[Any]:
         """Iterate over typed events; an event of an unknown type is returned as an `Event`."""
-        return _Each(iter(self._stream), self._take)
+        return _Each(iter(self._stream), self._take_typed)
 
     def events(self) -> Iterator[Event]:
         """Iterate over events as the server sent them: ``event["type"]``, ``event.request_id``."""
