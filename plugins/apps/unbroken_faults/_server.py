@@ -84,6 +84,11 @@ class FaultServer:
         return [reply for _, reply in self._ledger.entries()]
 
     @property
+    def faults(self) -> list[Fault]:
+        """The fault that each of `requests` got."""
+        return self._ledger.faults()
+
+    @property
     def connections(self) -> int:
         """The number of open connections."""
         return len(self._tasks)
