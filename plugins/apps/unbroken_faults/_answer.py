@@ -4,18 +4,34 @@ from typing import Final
 
 from attrs import evolve, frozen
 
+from ._bedrock import Invoke
 from ._chat import ChatCompletions
 from ._conversation import Earlier, Exchange, Voice
+from ._converse import Converse
 from ._count_tokens import CountTokens
 from ._fault import Fault
+from ._gemini import Gemini
+from ._mcp import MCP
 from ._messages import Messages
+from ._ollama import OllamaChat, OllamaGenerate
 from ._plan import Payload, pieces_before
 from ._requests import ReceivedRequest
 from ._responses import Responses
 
 _JSON = "application/json"
 _MESSAGES: Final = Messages()
-_VOICES: Final[tuple[Voice, ...]] = (_MESSAGES, CountTokens(), ChatCompletions(), Responses())
+_VOICES: Final[tuple[Voice, ...]] = (
+    _MESSAGES,
+    CountTokens(),
+    ChatCompletions(),
+    Responses(),
+    Gemini(),
+    OllamaChat(),
+    OllamaGenerate(),
+    Converse(),
+    Invoke(),
+    MCP(),
+)
 
 
 @frozen

@@ -22,8 +22,8 @@ class ToolUse:
 
 
 def compact(value: Any) -> bytes:
-    """Encode `value` as JSON without spaces, as the APIs do."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    """Encode `value` as JSON without spaces, as the APIs do. Half of a surrogate pair is escaped."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
 
 
 def sse(type: str, data: Any) -> bytes:
