@@ -108,7 +108,7 @@ def json_array(garbage: bytes) -> Format:
         endless_data=b"[{",
         more_data=b'"water":"",',
         endless_comment=b" ",
-        begun=b'{"cand',
+        begun=b'{"candi',
     )
 
 

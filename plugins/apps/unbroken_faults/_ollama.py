@@ -31,7 +31,9 @@ ERRORS: Final = {
 }
 """The error, by status."""
 _TOKEN: Final = 10_000_000
-"""Nanoseconds for which a token takes, as the last line tells."""
+"""Nanoseconds that a token takes, as the last line tells."""
+_ESCAPED: Final = {character: f"\\u{ord(character):04x}".encode() for character in "<>&\u2028\u2029"}
+"""What the JSON of Go never has as it is."""
 
 
 class Ollama(Foreign):
@@ -66,16 +68,16 @@ class Ollama(Foreign):
         head = _head(exchange)
         lines = [{**head, **part, "done": False} for part in self.parts(exchange.reply)]
         last = {**head, **self.nothing(), **_done(exchange.reply)}
-        return (b"", b"", b"", *(compact(line) + b"\n" for line in (*lines, last)))
+        return (b"", b"", b"", *(_compact(line) + b"\n" for line in (*lines, last)))
 
     def message(self, exchange: Exchange) -> bytes:
         """Return the one object of an answer that is not streamed."""
-        return compact({**_head(exchange), **self.whole(exchange.reply), **_done(exchange.reply)})
+        return _compact({**_head(exchange), **self.whole(exchange.reply), **_done(exchange.reply)})
 
     def error_body(self, exchange: Exchange, status: int) -> bytes:
         """Return ``{"error": "text"}``."""
         known, own = meant(exchange.fault, status)
-        return compact({"error": exchange.fault.message or own or ERRORS[known]})
+        return _compact({"error": exchange.fault.message or own or ERRORS[known]})
 
     def error_event(self, exchange: Exchange, sent: Sequence[bytes]) -> bytes:
         """Return a line with an error."""
@@ -157,3 +159,10 @@ def _done(reply: Speech) -> dict[str, Any]:
         "eval_count": reply.output_tokens,
         "eval_duration": answer,
     }
+
+
+def _compact(value: Any) -> bytes:
+    encoded = compact(value)
+    for character, escape in _ESCAPED.items():
+        encoded = encoded.replace(character.encode(), escape)
+    return encoded
