@@ -2,7 +2,8 @@
 
 For a fault that comes `after` some events: the first three events are preamble, then thinking, text and calls follow.
 In Messages the three are ``message_start``, ``content_block_start`` and ``ping``; in Chat Completions a comment, the
-role and a comment; in Responses ``response.created``, ``response.in_progress`` and what opens the first item.
+role and a comment; in Responses ``response.created``, ``response.in_progress`` and what opens the first item. Other
+APIs have less preamble, and what is missing is counted.
 """
 
 from typing import Literal
@@ -112,7 +113,7 @@ def stall(after: int = 5) -> Fault:
 
 @listed
 def pings(after: int = 5, interval: float = 1.0) -> Fault:
-    """Send nothing but pings after some events, forever; comments in an API that has no pings."""
+    """Send nothing but pings after some events, forever; in an API without pings comments, or what comes nearest."""
     return Fault(insert=SSE.ping, times=None, interval=interval, after=after)
 
 

@@ -91,7 +91,7 @@ def test_characters_are_escaped_as_go_does(run):
     """So no line of JSON has a line separator, at which some clients would split it."""
     with FaultServer([Fault(text="<a>&\u2028\u2029")]) as server:
         seen = run(server)
-    assert rb"\u003ca\u003e\u0026\u2028\u2029" in seen.body
+    assert [each in seen.body for each in (rb"\u003ca\u003e\u0026", rb"\u2028\u2029", b"<")] == [True, True, False]
     assert "".join(each["message"]["content"] for each in lines(seen)) == "<a>&\u2028\u2029"
 
 
