@@ -2,7 +2,7 @@
 
 from typing import Any, Final, cast
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from ._conversation import body_of
 from ._requests import ReceivedRequest
@@ -21,11 +21,9 @@ class Call:
     """A JSON-RPC message. Any JSON may be in any place; what is not valid there counts as missing."""
 
     request: ReceivedRequest
-    body: dict[str, Any] = field(init=False, repr=False)
-
-    @body.default
-    def _read(self) -> dict[str, Any]:
-        return body_of(self.request)
+    body: dict[str, Any] = field(
+        init=False, repr=False, default=Factory(lambda self: body_of(self.request), takes_self=True)
+    )
 
     @property
     def method(self) -> str | None:
