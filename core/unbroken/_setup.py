@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar, cast, get_args
 from attrs import define, evolve, field, frozen
 
 from ._engine.closing import Closing
-from ._engine.commit_buffer import Commit, Limits
+from ._engine.commit_buffer import Commit
 from ._engine.delivery import Mode
 from ._engine.engine import Engine
 from ._engine.hook_calls import plugin_error
@@ -17,6 +17,7 @@ from .clock import Clock, SystemClock
 from .config import ConfigSource, Given
 from .dialect import Dialect
 from .errors import ConfigurationError, Problem
+from .framing import Limits
 from .headers import Headers, HeaderTypes
 from .messages import Request, Timeouts
 from .plain_http import AsyncGuardedTransport, GuardedTransport
@@ -27,6 +28,7 @@ from .validators import refused, shown
 Plugins = Sequence[object] | None
 T = TypeVar("T")
 _STREAMS: Final = 'asks for a stream; use `stream` for it, or leave out "stream": true'
+_SSE: Final = Dialect().media_types
 DEFAULT_TRANSPORT: Final = "wire"
 """Ours, whatever else is installed under that name; it is found without looking at entry points."""
 
@@ -154,7 +156,7 @@ class Setup:
         request = Request.build(
             method,
             url,
-            headers=self.headers.merged(Headers.validated(headers)),
+            headers=self._asking(plain=plain).merged(Headers.validated(headers)),
             json=json,
             content=content,
             timeouts=timeouts,
@@ -166,6 +168,13 @@ class Setup:
         return self.engine_of(
             request, self.dialect, Mode(commit="complete" if plain else self.commit, plain=plain), call_id
         )
+
+    def _asking(self, *, plain: bool) -> Headers:
+        """Return the headers of the client and, for a stream that is not SSE, the ``Accept`` of its dialect."""
+        accepted = self.dialect.media_types
+        if plain or accepted == _SSE or "accept" in self.headers:
+            return self.headers
+        return self.headers.merged([("Accept", ", ".join(accepted))])
 
     def engine_of(self, request: Request, dialect: Dialect, mode: Mode, call_id: str) -> Engine:
         """Return the engine of one call for a request that is sent as it is."""

@@ -10,10 +10,10 @@ from .answer import PlainAnswer
 from .clock import Clock
 from .config import ConfigSource
 from .dialect import Dialect
+from .framing import MAX_EVENT_SIZE
 from .headers import HeaderTypes
 from .messages import Timeouts
 from .secrets import clearing_locals
-from .sse import MAX_EVENT_SIZE
 from .stream import AsyncStream, Stream
 from .transport import AsyncTransport, Connections, Transport
 

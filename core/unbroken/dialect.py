@@ -1,5 +1,7 @@
 """The meaning of an API's events and errors. `Dialect` is plain SSE; other dialects override parts of it."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Protocol, Self
 
 from attrs import frozen
@@ -7,6 +9,8 @@ from attrs import frozen
 from .error_bodies import error_document, error_for, error_message, load_json_object, sole_object, stamped
 from .error_report import ErrorReport, reports_error
 from .errors import Error, QuotaExceededError
+from .framing import Decoder, Framing, Limits
+from .framings import SSE
 from .headers import Headers
 from .messages import Event, Request, Response, Usage
 
@@ -135,11 +139,27 @@ class Dialect:
     has_terminal_event: ClassVar[bool] = False
     """Whether a stream that ends without a terminal event is truncated."""
     response_id_header: ClassVar[str] = "x-request-id"
+    framings: ClassVar[Mapping[str, Framing]] = MappingProxyType({"text/event-stream": SSE})
+    """How a stream is written, by its media type. The first is that of an answer without a content type."""
     events_are_json: ClassVar[bool] = False
     """Whether the data of content and structure is JSON, so that a client which decodes it fails by anything else."""
 
     quiet: bool = False
     """See `Reader.quiet`. Without state, no silence is known to be normal."""
+
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """The media types of a stream, the preferred one first: what ``Accept`` asks for."""
+        return tuple(self.framings)
+
+    def framing(self, response: Response | None) -> Framing:
+        """Return how the stream in `response` is written; without one, how this library writes its own."""
+        first = next(iter(self.framings.values()))
+        return first if response is None else self.framings.get(response.headers.media_type, first)
+
+    def decoder(self, limits: Limits, call: AttemptView) -> Decoder:
+        """Return the decoder of the stream in `call.response`."""
+        return self.framing(call.response).decoder(limits.max_event_size, request_id=call.id, dialect=self)
 
     def reader(self, call: AttemptView) -> Reader:
         """Return the reader of one attempt of `call`. Called before its request is sent."""

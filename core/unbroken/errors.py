@@ -191,7 +191,7 @@ class StreamError(Error):
 
 
 class ContentTypeError(StreamError):
-    """The answer is not ``text/event-stream`` but, say, the page of a captive portal. `body` is its sanitised start."""
+    """The answer is not what was asked for but, say, the page of a captive portal. `body` is its sanitised start."""
 
     def __init__(
         self,

@@ -15,6 +15,9 @@ from .errors import ConfigurationError, Problem
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?\Z")
 
+# RFC 9110 §8.3.1: a token, a slash, a token.
+_MEDIA_TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")
+
 # Shown in a repr. Every other value is hidden, because a list of all names with secrets cannot be complete.
 SAFE_NAMES = frozenset(
     {
@@ -77,6 +80,16 @@ class Headers(Mapping[str, str]):
         merged = Headers([*kept, *new.items_raw])
         merged._checked = self._checked and new._checked
         return merged
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the content, without parameters, in lower case; empty if there is no valid one.
+
+        Of several fields, the last valid one counts, as in the Fetch standard ("extract a MIME type").
+        """
+        fields = self.get("content-type", "").lower().split(",")
+        kinds = (field.partition(";")[0].strip() for field in reversed(fields))
+        return next(filter(_MEDIA_TYPE.fullmatch, kinds), "")
 
     def __getitem__(self, name: str) -> str:
         return self._index[name.lower()]

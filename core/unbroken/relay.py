@@ -16,9 +16,9 @@ from ._setup import Plugins, Setup
 from .clock import Clock
 from .config import ConfigSource
 from .dialect import Dialect
+from .framing import MAX_EVENT_SIZE
 from .messages import Request
 from .secrets import clearing_locals
-from .sse import MAX_EVENT_SIZE
 from .stream import AsyncStream, Stream
 from .transport import AsyncTransport, Connections, Transport
 

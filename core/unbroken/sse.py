@@ -10,11 +10,9 @@ from typing import Final, final
 
 from attrs import define, field
 
-from .errors import EventTooLargeError
+from .errors import EventTooLargeError, StreamError
+from .framing import MAX_EVENT_SIZE, Decoder, too_large
 from .messages import Event, Typing
-
-MAX_EVENT_SIZE: Final = 16 * 1024 * 1024
-"""The most bytes of one event, unless a client says otherwise: some events repeat the whole answer."""
 
 MAX_RETRY: Final = 24 * 60 * 60 * 1000
 """The longest reconnection time that is accepted, in milliseconds: one day."""
@@ -58,7 +56,7 @@ def encode(event: Event) -> bytes:
 
 @final
 @define(eq=False, repr=False)
-class SSEDecoder:
+class SSEDecoder(Decoder):
     """Decodes one event stream. Every event is given `request_id` and `dialect`.
 
     `max_event_size` limits the bytes of the ``data``, ``event``, ``id`` and ``retry`` lines of one block, without their
@@ -74,7 +72,7 @@ class SSEDecoder:
     """The reconnection time that the server asked for, in milliseconds, at most `MAX_RETRY`."""
     comments: int = field(default=0, init=False)
     """The number of complete comment lines."""
-    error: EventTooLargeError | None = field(default=None, init=False)
+    error: StreamError | None = field(default=None, init=False)
     """The error that ended decoding for good; None while it goes on."""
 
     has_bare_json: bool = field(default=False, init=False)
@@ -125,12 +123,17 @@ class SSEDecoder:
         data = bytes(self._data) + (value.removeprefix(b" ") if name == b"data" else b"")
         return Event(self._type, data.removesuffix(b"\n"), self._id, self.request_id, self.dialect) if data else None
 
-    def close(self) -> None:
-        """End the stream and discard incomplete data. Raises the EventTooLargeError that ended decoding, if any."""
+    def close(self) -> list[Event]:
+        """End the stream, discard incomplete data and return no event. Raises the error that ended decoding, if any."""
         # "Once the end of the file is reached, any pending data must be discarded."
         self._discard()
         if self.error is not None:
             raise self.error.with_traceback(None)
+        return []
+
+    def continue_from(self, last_event_id: str) -> None:
+        """Take `last_event_id` for the last event id until a block has ended."""
+        self.last_event_id = last_event_id
 
     def bare_json(self) -> bytes:
         """Return the lines from one that begins like JSON on, at most 64 KiB, without those of an event.
@@ -190,7 +193,7 @@ class SSEDecoder:
             if name in _NAMES:  # "compared literally, with no case folding performed"
                 self._size += len(line)
                 if self._size > self.max_event_size:
-                    raise self._too_large()
+                    raise too_large(self.max_event_size, self.request_id)
                 # "If value starts with a U+0020 SPACE character, remove it from value."
                 self._read_field(line, name, value.removeprefix(b" "))
             elif not line:
@@ -207,7 +210,7 @@ class SSEDecoder:
         if not self._line.startswith(_KNOWN):
             del self._line[_MAX_BARE if self._is_bare(self._line[:_TELLING]) else _TELLING :]
         elif self._size + len(self._line) > self.max_event_size:
-            raise self._too_large()
+            raise too_large(self.max_event_size, self.request_id)
 
     def _is_bare(self, start: bytes | bytearray) -> bool:
         self.has_bare_json = self.has_bare_json or start.lstrip()[:1] in _JSON
@@ -255,10 +258,3 @@ class SSEDecoder:
         self._data.clear()
         self._type = "message"
         self._size = 0
-
-    def _too_large(self) -> EventTooLargeError:
-        error = EventTooLargeError(
-            f"an event is larger than {self.max_event_size} bytes", request_id=self.request_id or None
-        )
-        error.limit = self.max_event_size
-        return error

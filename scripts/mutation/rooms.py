@@ -36,6 +36,9 @@ ROOMS = (
         "core",
         (
             "core/unbroken/_engine",
+            "core/unbroken/_eventstream.py",
+            "core/unbroken/eventstream.py",
+            "core/unbroken/ndjson.py",
             "core/unbroken/sse.py",
             "core/unbroken/dialect.py",
             "core/unbroken/error_bodies.py",

@@ -138,7 +138,9 @@ def json_body(dialect: Dialect) -> Callable[[str], object]:
 
 def wrong_type(text: str) -> object:
     answer = response("content-type", f"text/{text}", 200)
-    return check_head(answer) or error_answer(Dialect(), answer, text.encode())
+    return check_head(answer, {"text/event-stream"}) or error_answer(
+        Dialect(), answer, text.encode(), expected="text/event-stream"
+    )
 
 
 OPENAI_HEADERS = [f"x-ratelimit-{what}-requests" for what in ("limit", "remaining", "reset")]

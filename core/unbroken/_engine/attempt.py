@@ -8,11 +8,11 @@ from attrs import define, field
 from ..call import Call
 from ..dialect import Reader
 from ..errors import Error, NetworkError, TimeoutError, TimeoutName
+from ..framing import Framing, Limits
 from ..messages import Event, Request, Response, Timeouts
-from ..sse import SSEDecoder, begins_stream, encode
 from ..transport import Opening, closed
 from .closing import Closing
-from .commit_buffer import HELD_ANSWER, Commit, CommitBuffer, Limits
+from .commit_buffer import HELD_ANSWER, Commit, CommitBuffer
 from .delivery import Delivery, Mode, Wire
 from .effects import Open, Read, Steps
 from .head import ERROR_BODY_BYTES, ERROR_BODY_SECONDS, check_head, check_plain_head, error_answer
@@ -95,11 +95,12 @@ class AttemptRun:
         if self._resumed:
             timeout.progressed(quiet=self.reader.quiet, progress=True)
         if is_expected is None:
-            start = yield from self._first_bytes(timeout)
-            is_expected = begins_stream(start)
+            framing = self.call.dialect.framing(response)
+            start = yield from self._first_bytes(timeout, framing)
+            is_expected = framing.begins(start)
         if not is_expected:
             self.error_body = yield from self._error_body(start)
-            expected = "JSON" if self.mode.plain else "text/event-stream"
+            expected = "JSON" if self.mode.plain else " or ".join(self.call.dialect.media_types)
             raise error_answer(self.call.dialect, response, self.error_body, expected=expected)
         self.call.phase = "first_event" if self.call.committed_at is None else "streaming"
         if self.mode.plain:
@@ -111,13 +112,13 @@ class AttemptRun:
     def _checked_head(self, response: Response) -> bool | None:
         if self.mode.plain:
             return check_plain_head(response, self.call.current, redirects=self.mode.wire)
-        return check_head(response)
+        return check_head(response, self.call.dialect.framings)
 
     def replay(self, events: Sequence[Event]) -> Steps[None]:
         """Deliver `events` instead of an answer from the server."""
         self._buffer.sort(events)
         if self._wire is not None:
-            self._wire.take(b"".join(map(encode, events)), at_boundary=True)
+            self._wire.take(b"".join(map(self.call.dialect.framing(None).encode, events)), at_boundary=True)
         if events:
             yield from self._deliver([*events], complete=True)
 
@@ -147,10 +148,10 @@ class AttemptRun:
         call.response = response
         return response
 
-    def _first_bytes(self, timeout: ReadTimeout) -> Steps[bytes]:
+    def _first_bytes(self, timeout: ReadTimeout, framing: Framing) -> Steps[bytes]:
         """Read until the bytes tell whether this is a stream, as no content type does. Returns them."""
         start, chunks, seen, read = b"", list[bytes](), 0, Read()
-        while begins_stream(start) is None and seen < ERROR_BODY_BYTES:
+        while framing.begins(start) is None and seen < ERROR_BODY_BYTES:
             chunk = yield from self._chunk(read, timeout)
             if not chunk:
                 break
@@ -198,8 +199,11 @@ class AttemptRun:
         Raises the error that the server reports, TimeoutError, and TruncatedStreamError if the body ends too early.
         """
         call, buffer = self.call, self._buffer
-        decoder = SSEDecoder(self.limits.max_event_size, request_id=call.id, dialect=call.dialect)
-        decoder.last_event_id = call.last_event_id if self._resumed else ""  # until a block has ended
+        decoder = call.dialect.decoder(self.limits, call)
+        if self._resumed:
+            decoder.continue_from(call.last_event_id)
+        if self._wire is not None:
+            self._wire.framing = call.dialect.framing(call.response)
         body = StreamBody(call, self.hooks, self.reader, buffer, self._wire, decoder)
         read = Read()
         while True:
@@ -223,9 +227,10 @@ class AttemptRun:
             if buffer.first_content is not None:
                 timeout.progressed(quiet=self.reader.quiet, progress=progress)
         self.ended = True
-        held, rest = body.end(), self._wire is not None and self._wire.end()
-        if held or rest:
-            yield from self._deliver(held, complete=True)
+        last = body.end()
+        rest = self._wire is not None and self._wire.end()
+        if last or rest:
+            yield from self._deliver(last, complete=True)
 
     def _deliver(self, events: list[Event], *, complete: bool) -> Steps[bool]:
         buffer, wire = self._buffer, None

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from ..dialect import CONTENT, ERROR, HIDDEN, STRUCTURE, TERMINAL, USAGE, Dialect, Kind, Reader
 from ..errors import StreamError
+from ..framing import Limits
 from ..messages import Event, Usage
-from ..sse import MAX_EVENT_SIZE
-from ..validators import number
 
 Commit = Literal["content", "first-event", "complete"]
 """When the events of a call begin to be delivered."""
@@ -23,17 +22,6 @@ _EVENT_BYTES: Final = 80
 _TERMINAL, _ERROR, _USAGE, _HIDDEN = map(int, (TERMINAL, ERROR, USAGE, HIDDEN))
 _CONTENT = int(CONTENT | TERMINAL)
 _PROGRESS = int(CONTENT | STRUCTURE | TERMINAL)
-
-
-@frozen(kw_only=True)
-class Limits:
-    """How much may be kept in memory."""
-
-    max_event_size: int = field(default=MAX_EVENT_SIZE, validator=number(at_least=1, whole=True))
-    """The most bytes of one event."""
-    held_events: int = 1024
-    """The most events held back until the commit. One more event, or more than `held_bytes`, commits."""
-    held_bytes: int = 256 * 1024
 
 
 @define(eq=False)

@@ -8,7 +8,6 @@ from attrs import define, frozen
 from ..call import Call
 from ..errors import Error, StreamError
 from ..messages import Event
-from ..sse import encode
 from .commit_buffer import Commit
 from .effects import PAUSE, READY, Batch, Leave, Steps
 from .hook_calls import HookCalls
@@ -124,6 +123,7 @@ class Delivery:
             complete = complete or self.hooks.finishing
             if len(seen) != len(events) or any(new is not old for new, old in zip(seen, events, strict=True)):
                 marked = failure is None and not self.hooks.finishing
+                encode = self.call.dialect.framing(self.call.response).encode
                 piece = b"".join(map(encode, [*seen, *wire.marks] if marked else seen))
         if piece:
             self.call.events += len(seen)

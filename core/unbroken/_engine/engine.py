@@ -10,10 +10,10 @@ from ..call import HISTORY, Call, Outcome, Status
 from ..decisions import GiveUp, Replay, ShouldRetry, TryAgain
 from ..dialect import Reader
 from ..errors import Attempt, Error, PluginError, StreamError, TruncatedStreamError
+from ..framing import Limits
 from ..secrets import clear_locals
 from .attempt import AttemptRun
 from .closing import Closing
-from .commit_buffer import Limits
 from .delivery import Mode
 from .effects import Close, Sleep, Steps
 from .hook_calls import HookCalls, passes_deadline, passing, use_request

@@ -1,6 +1,6 @@
 """Checks of the head of a response, made before the first byte of the stream is parsed."""
 
-import re
+from collections.abc import Container
 from urllib.parse import urljoin
 
 from ..dialect import Dialect
@@ -13,18 +13,17 @@ ERROR_BODY_BYTES = 64 * 1024
 ERROR_BODY_SECONDS = 5.0
 _SHOWN = 200
 _LOOKED_AT = 4096
-_STREAM = "text/event-stream"
 _JSON = frozenset({"application/json", "text/json"})
 _NOT_MODIFIED = 304
 _STREAM_STATUSES = frozenset({200, 201})
 # RFC 9110 §8.4.1; the others are no content codings, but servers send them for "none".
 _UNENCODED = frozenset({"identity", "none", "utf-8", "utf8", ""})
-# RFC 9110 §8.3.1: a token, a slash, a token.
-_MEDIA_TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")
 
 
-def check_head(response: Response) -> bool | None:
+def check_head(response: Response, media_types: Container[str]) -> bool | None:
     """Return True for a stream, False for an answer whose body says what is wrong, None if the first bytes tell.
+
+    `media_types` are those of a stream.
 
     Raises StreamError for a head that is neither: a redirect or another status below 400 that is not 200 or 201,
     contradictory framing, too many header fields, a compressed stream.
@@ -35,8 +34,8 @@ def check_head(response: Response) -> bool | None:
         return False
     if status not in _STREAM_STATUSES:
         raise StreamError(f"HTTP {status}: there is no stream in this answer")
-    kind = media_type(response)
-    if kind not in {_STREAM, ""}:
+    kind = response.headers.media_type
+    if kind and kind not in media_types:
         return False
     if _is_encoded(response):
         # A few kilobytes of gzip can expand to gigabytes of text.
@@ -55,12 +54,14 @@ def check_plain_head(response: Response, request: Request, *, redirects: bool = 
     """
     _check_fields(response, request if redirects else None)
     accepted = request.headers.get("accept", "").strip().lower()
-    return response.status_code < 400 and not (accepted == "application/json" and media_type(response) == "text/html")
+    return response.status_code < 400 and not (
+        accepted == "application/json" and response.headers.media_type == "text/html"
+    )
 
 
 def is_json(response: Response) -> bool:
     """Return whether the body is JSON that is not compressed (RFC 6839 §3.1 for the suffix ``+json``)."""
-    kind = media_type(response)
+    kind = response.headers.media_type
     return (kind in _JSON or kind.endswith("+json")) and not _is_encoded(response)
 
 
@@ -90,7 +91,7 @@ def _is_encoded(response: Response) -> bool:
     return not _UNENCODED.issuperset(map(str.strip, encoding.split(",")))
 
 
-def error_answer(dialect: Dialect, response: Response, body: bytes, *, expected: str = _STREAM) -> Error:
+def error_answer(dialect: Dialect, response: Response, body: bytes, *, expected: str) -> Error:
     """Return the error for an answer that is not what was `expected`."""
     if response.status_code >= 400:
         return dialect.error_from_response(response, body)
@@ -108,16 +109,6 @@ def wrong_content(expected: str, response: Response, body: bytes, request_id: st
     start = redact_keys(printable(body[:_LOOKED_AT].decode("utf-8", "replace")))[:_SHOWN]
     message = f"expected {expected}, got {content_type or 'no content type'}: {start!r}"
     return ContentTypeError(message, content_type=content_type, body=start, request_id=request_id)
-
-
-def media_type(response: Response) -> str:
-    """Return the media type without parameters, in lower case (RFC 9110 §8.3.1); empty if there is no valid one.
-
-    Of several fields, the last valid one counts, as in the Fetch standard ("extract a MIME type").
-    """
-    fields = response.headers.get("content-type", "").lower().split(",")
-    kinds = (field.partition(";")[0].strip() for field in reversed(fields))
-    return next(filter(_MEDIA_TYPE.fullmatch, kinds), "")
 
 
 def printable(text: str) -> str:

@@ -5,8 +5,8 @@ from attrs import define, field
 from ..call import Call
 from ..dialect import HIDDEN, Reader
 from ..errors import StreamError, TruncatedStreamError
+from ..framing import Decoder
 from ..messages import Event
-from ..sse import SSEDecoder
 from .commit_buffer import CommitBuffer
 from .hook_calls import HookCalls
 from .wire_bytes import WireBytes
@@ -21,7 +21,7 @@ class StreamBody:
     reader: Reader
     buffer: CommitBuffer
     wire: WireBytes | None
-    decoder: SSEDecoder
+    decoder: Decoder
     _bare_tries: int = field(default=16, init=False)
 
     def take(self, chunk: bytes, *, count_keepalives: bool) -> tuple[list[Event], bool]:
@@ -33,14 +33,19 @@ class StreamBody:
         ready = buffer.sort(events)
         if self.wire is not None:
             self._keep_bytes(self.wire, chunk)
+        self._note_progress()
+        counted = count_keepalives and (bool(events) or decoder.comments != comments)
+        return ready, buffer.progress or counted
+
+    def _note_progress(self) -> None:
+        """Note in the call what the buffer has seen."""
+        call, buffer = self.call, self.buffer
         if buffer.usage is not call.usage and buffer.usage is not None:
             call.usage = buffer.usage
             self.hooks.on_usage(buffer.usage)
         if buffer.first_content is not None and call.phase != "streaming":
             call.phase = "streaming"  # also while a complete answer is awaited
             call.first_content_at = call.now() if call.first_content_at is None else call.first_content_at
-        counted = count_keepalives and (bool(events) or decoder.comments != comments)
-        return ready, buffer.progress or counted
 
     def _keep_bytes(self, wire: WireBytes, chunk: bytes) -> None:
         """Keep the bytes of the events that the buffer took."""
@@ -75,18 +80,22 @@ class StreamBody:
                 raise error
 
     def end(self) -> list[Event]:
-        """Return the events that are still held back at the normal end of the body.
+        """Return the events to deliver at the normal end of the body: those that it completes, and those held back.
 
-        Raises TruncatedStreamError if the stream is not complete.
+        Raises TruncatedStreamError if the stream is not complete, and the failure that the last event reports.
         """
         decoder = self.decoder
         if decoder.has_bare_json:
             self._raise_bare()
         unfinished = decoder.unfinished()
-        decoder.close()
-        if not self.reader.complete_at_end() and not self._is_mark(unfinished):
+        last = decoder.close()
+        ready = self.buffer.sort(last) if last else []
+        if last:
+            self._note_progress()
+            self.raise_reported()
+        if not self.buffer.complete and not self.reader.complete_at_end() and not self._is_mark(unfinished):
             raise TruncatedStreamError("the connection ended before the stream was complete")
-        return self.buffer.release()
+        return [*ready, *self.buffer.release()]
 
     def _is_mark(self, event: Event | None) -> bool:
         """Return whether this is a hidden terminal event: a mark that carries nothing may lack its line end."""

@@ -51,7 +51,7 @@ def answered(stream: Stream | AsyncStream) -> Answer:
     """Return the head of the answer of a call that has begun well."""
     response, plain = stream.response, stream.is_plain
     if response is None:  # a plugin has replayed it
-        kind = "application/json" if plain else "text/event-stream"
+        kind = "application/json" if plain else stream.call.dialect.media_types[0]
         return Answer(200, [("content-type", kind), *_facts(stream)])
     dropped = OF_THE_HOP - {"content-length"} if plain else OF_THE_HOP
     return Answer(response.status_code, [*_kept(response.headers.items_raw, dropped), *_facts(stream)])

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar, Literal
 
 from unbroken import AsyncStream, Error, Stream
-from unbroken.sse import encode
 
 from ._answers import exception, is_error
 
@@ -29,7 +28,7 @@ class _Body:
             told = stream.failed_by
             event = told if told is not None and is_error(told.raw) else stream.call.dialect.error_event(error)
             if event is not None:
-                return encode(event)
+                return stream.call.dialect.framing(stream.response).encode(event)
         raise exception(self.library, error, self._request) from error
 
 

@@ -4,9 +4,9 @@ from typing import TypeVar
 
 from unbroken import Dialect
 from unbroken.config import ConfigSource
+from unbroken.framing import MAX_EVENT_SIZE
 from unbroken.registry import resolve, resolve_dialect
 from unbroken.relay import Commit, Plugins
-from unbroken.sse import MAX_EVENT_SIZE
 
 from ._bodies import Errors
 from ._clients import Under

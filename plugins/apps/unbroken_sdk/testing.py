@@ -12,9 +12,9 @@ import msgspec
 
 from unbroken import Dialect, NetworkError, Request
 from unbroken.config import ConfigSource
+from unbroken.framing import MAX_EVENT_SIZE
 from unbroken.registry import resolve, resolve_dialect
 from unbroken.relay import Plugins
-from unbroken.sse import MAX_EVENT_SIZE
 from unbroken.testing import Answer, FakeClock, ScriptedTransport
 from unbroken.transport import Opening
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbroken import Dialect, Event, Kind, Usage
-from unbroken._engine.commit_buffer import Commit, CommitBuffer, Limits
+from unbroken._engine.commit_buffer import Commit, CommitBuffer
 from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE
+from unbroken.framing import Limits
 
 KINDS = {"k": KEEPALIVE, "p": PREAMBLE, "s": STRUCTURE, "c": CONTENT, "t": TERMINAL, "h": TERMINAL | HIDDEN, "e": ERROR}
 

@@ -81,8 +81,9 @@ def test_the_last_event_may_show_the_failure(talk):
 
 def test_after_the_end_nothing_changes_the_outcome():
     """The outcome is decided and told."""
-    transport = ScriptedTransport([Answer(body=b"data: a\n\n")], FakeClock())
-    with Client([], transport=transport) as client:
+    clock = FakeClock()
+    transport = ScriptedTransport([Answer(body=b"data: a\n\n")], clock)
+    with Client([], clock=clock, transport=transport) as client:
         stream = client.stream("GET", "https://example.org")
         with pytest.raises(StreamError), stream:  # noqa: PT012
             list(stream)
@@ -92,8 +93,9 @@ def test_after_the_end_nothing_changes_the_outcome():
 
 def test_an_error_before_the_first_event_is_taken_counts():
     """The stream is entered, and the consumer finds its head wrong."""
-    transport = ScriptedTransport([Answer(body=b"data: a\n\n")], FakeClock())
-    with Client([], transport=transport) as client:
+    clock = FakeClock()
+    transport = ScriptedTransport([Answer(body=b"data: a\n\n")], clock)
+    with Client([], clock=clock, transport=transport) as client:
         stream = client.stream("GET", "https://example.org")
         with pytest.raises(RateLimitError), stream:
             raise RateLimitError("x", request_id=stream.request_id)
@@ -113,8 +115,9 @@ def test_a_plugin_may_replace_the_failure(talk, make_spy):
 
 def test_the_traceback_is_the_consumers():
     """No frame of the engine is added to it."""
-    transport = ScriptedTransport([Answer(body=b"data: {\n\n")], FakeClock())
-    with Client([], transport=transport) as client:
+    clock = FakeClock()
+    transport = ScriptedTransport([Answer(body=b"data: {\n\n")], clock)
+    with Client([], clock=clock, transport=transport) as client:
         stream = client.stream("GET", "https://example.org")
         with pytest.raises(StreamError) as caught, stream:
             next(iter(stream)).json()
@@ -129,8 +132,9 @@ def test_text_that_cannot_be_read_is_the_failure_of_the_call():
         def text(self, event: Event) -> str | None:
             return event.json()
 
-    transport = ScriptedTransport([Answer(body=sse('"a"', "{"))], FakeClock())
-    with Client([], transport=transport, dialect=Texts()) as client:
+    clock = FakeClock()
+    transport = ScriptedTransport([Answer(body=sse('"a"', "{"))], clock)
+    with Client([], clock=clock, transport=transport, dialect=Texts()) as client:
         stream = client.stream("GET", "https://example.org")
         with pytest.raises(StreamError), stream:
             list(stream.text())
