@@ -7,7 +7,7 @@ from ._sync.generator import ContentGenerator, Handler
 from ._sync.handlers import DirectModeHandler, ProxyModeHandler
 from ._sync.stream import ReplyStream
 from .api import Answer, Api, Conversation, Reading
-from .apis import ApiName, ChatCompletionsApi, MessagesApi, ResponsesApi
+from .apis import ApiName, ChatCompletionsApi, GeminiApi, MessagesApi, OllamaApi, ResponsesApi
 from .completions import ChatCompletions
 from .config import AnthropicConfig, ModelConfig, ProxyConfig
 from .credentials import RefreshAuth
@@ -36,10 +36,12 @@ __all__ = [
     "ContentGenerator",
     "Conversation",
     "DirectModeHandler",
+    "GeminiApi",
     "Handler",
     "ImagePart",
     "MessagesApi",
     "ModelConfig",
+    "OllamaApi",
     "OtherPart",
     "Part",
     "ProxyConfig",

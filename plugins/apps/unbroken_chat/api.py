@@ -139,6 +139,14 @@ class Api(ABC):
         """Return settings where the API has them: at the top, or in the first of its `nested` fields."""
         return fields
 
+    def merged(self, fields: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `fields` updated with `more`; of the `nested` fields, the settings in them."""
+        made = {**fields, **more}
+        for name in self.nested & fields.keys() & more.keys():
+            if isinstance(fields[name], Mapping) and isinstance(more[name], Mapping):
+                made[name] = {**fields[name], **more[name]}
+        return made
+
     def sent(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return `body` as it is sent: it asks for a stream."""
         return {**body, "stream": True}
