@@ -1,5 +1,6 @@
 """Chunks folded into the completion that they tell of, whatever servers leave out or repeat."""
 
+import contextlib
 import json
 import sys
 from typing import Any
@@ -342,8 +343,17 @@ def test_arguments_that_are_no_json_object_are_refused(broken: str) -> None:
         fold(older).completion()
 
 
-@pytest.mark.parametrize("event", [Event(), Event("message", b"[DONE]"), Event("message", b": ok"), Event("ping", b"{}"),
-                                   Event("response.created", b" "), Event("x", b"[]")])  # fmt: skip
+KEEP_ALIVES = [
+    Event(),
+    Event("message", b"[DONE]"),
+    Event("message", b": ok"),
+    Event("ping", b"{}"),
+    Event("response.created", b" "),
+    Event("x", b"[]"),
+]
+
+
+@pytest.mark.parametrize("event", KEEP_ALIVES)
 def test_keep_alives_add_nothing(event: Event) -> None:
     """Under any name."""
     builder = fold([event, delta({}, "stop")])
@@ -363,6 +373,8 @@ def test_an_error_is_raised_and_what_came_before_stays() -> None:
     with pytest.raises(RateLimitError) as caught:
         builder.add(chunk({"error": {"code": "rate_limit_exceeded", "message": "slow down"}}))
     assert caught.value.request_id == "call-1"
+    with pytest.raises(RateLimitError):
+        builder.add(chunk({"error": {"code": "rate_limit_exceeded", "message": "slow down"}}, "error"))
     with pytest.raises(StreamError, match="not JSON"):
         builder.add(chunk(b'{"choices": [{"de'))
     assert builder.text == "a"
@@ -419,37 +431,14 @@ def test_a_long_stream_takes_linear_time() -> None:
     assert steps[1] < steps[0] * 10
 
 
+NAMES = ["choices", "index", "delta", "message", "content", "text", "type", "tool_calls", "id", "function", "custom"]
+NAMES += ["name", "arguments", "input", "function_call", "logprobs", "finish_reason", "images", "usage", "audio"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "a", "0", "text", "{}", "function"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "choices",
-                    "index",
-                    "delta",
-                    "message",
-                    "content",
-                    "text",
-                    "type",
-                    "tool_calls",
-                    "id",
-                    "function",
-                    "custom",
-                ]
-                + [
-                    "name",
-                    "arguments",
-                    "input",
-                    "function_call",
-                    "logprobs",
-                    "finish_reason",
-                    "images",
-                    "usage",
-                    "audio",
-                ]
-            ),
+            st.sampled_from(NAMES),
             inner,
             max_size=5,
         )
@@ -479,10 +468,8 @@ def test_any_json_is_folded_or_refused(documents: list[Any], n: int | None) -> N
     json.dumps(builder.snapshot())
     if n == 1:
         assert builder.text == "".join(texts)
-    try:
+    with contextlib.suppress(TruncatedStreamError):
         builder.completion()
-    except TruncatedStreamError:
-        pass
 
 
 def test_deep_json_is_kept() -> None:

@@ -48,6 +48,7 @@ def output(*events: Event, strict: bool = True) -> list[dict[str, Any]]:
 
 BEGIN = made("response.created", response={"id": "resp_1", "object": "response", "status": "in_progress", "model": "m"})
 END = made("response.completed", response={"id": "resp_1", "status": "completed", "output": []})
+PART = {"type": "output_text", "annotations": list[Any]()}
 SHELL = "response.shell_call_command"
 WRITTEN = "response.shell_call_output_content"
 
@@ -246,21 +247,9 @@ def test_the_last_event_has_the_last_word() -> None:
     end = made("response.completed", response={"id": "resp_1", "model": None, "output": [7, item], "usage": {"n": 1}})
     builder = fold([*events, end])
     made_of = builder.response()
-    assert made_of == {
-        "id": "resp_1",
-        "object": "response",
-        "status": "completed",
-        "model": "m",
-        "output": [
-            {"type": "reasoning", "id": "r"},
-            7,
-            {"type": "new_item", "id": "z", "y": 1, "content": []} | {},
-            item,
-        ]
-        if False
-        else made_of["output"],
-        "usage": {"n": 1},
-    }
+    fields = {name: value for name, value in made_of.items() if name != "output"}
+    head = {"id": "resp_1", "object": "response", "status": "completed", "model": "m"}
+    assert fields == {**head, "usage": {"n": 1}}
     assert [it if it == 7 else it["id"] for it in made_of["output"]] == ["r", 7, "z", "a"]
     assert made_of["output"][3] == item
 
@@ -271,7 +260,7 @@ def test_the_last_event_has_the_last_word() -> None:
 def test_a_response_ends_with_its_status(type: str, status: str) -> None:
     """Also if the last event does not have it."""
     builder = fold([BEGIN])
-    with pytest.raises(TruncatedStreamError, match="no response.completed") as caught:
+    with pytest.raises(TruncatedStreamError, match=r"no response\.completed") as caught:
         builder.response()
     assert (builder.stopped, caught.value.request_id) == (False, "call-1")
     builder.add(made(f"response.{type}", response={"id": "resp_1"}))
@@ -384,22 +373,9 @@ def test_a_stream_is_checked_by_a_builder() -> None:
     assert len(transport.requests) == 2
 
 
-NAMES = [
-    "type",
-    "item",
-    "item_id",
-    "output_index",
-    "content_index",
-    "delta",
-    "text",
-    "part",
-    "response",
-    "output",
-    "id",
-    "content",
-    "arguments",
-]
-NAMES += ["annotations", "annotation", "summary_index", "command_index", "command", "status", "logprobs", "action"]
+NAMES = ["type", "item", "item_id", "output_index", "content_index", "delta", "text", "part", "response", "output"]
+NAMES += ["id", "content", "arguments", "annotations", "annotation", "summary_index", "command_index", "command"]
+NAMES += ["status", "logprobs", "action"]
 TYPES = ["message", "response.created", "response.output_item.added", "response.output_item.done", "response.completed"]
 TYPES += ["response.output_text.delta", "response.output_text.done", "response.content_part.added", f"{WRITTEN}.delta"]
 TYPES += ["response.output_text.annotation.added", f"{SHELL}.delta", f"{WRITTEN}.done", "response.content_part.done"]
