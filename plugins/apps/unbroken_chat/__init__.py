@@ -6,7 +6,7 @@ from ._async.stream import AsyncReplyStream
 from ._sync.generator import ContentGenerator, Handler
 from ._sync.handlers import DirectModeHandler, ProxyModeHandler
 from ._sync.stream import ReplyStream
-from .api import Answer, Api, Conversation, Reading
+from .api import Api, Conversation, Reading, ReplyContent
 from .apis import ApiName, ChatCompletionsApi, GeminiApi, MessagesApi, OllamaApi, ResponsesApi
 from .completions import ChatCompletions
 from .config import AnthropicConfig, ModelConfig, ProxyConfig
@@ -19,7 +19,6 @@ from .resume import Resume
 from .wording import user_message
 
 __all__ = [
-    "Answer",
     "AnthropicConfig",
     "Api",
     "ApiName",
@@ -49,6 +48,7 @@ __all__ = [
     "Reading",
     "RefreshAuth",
     "Reply",
+    "ReplyContent",
     "ReplyStream",
     "ResponsesApi",
     "Resume",

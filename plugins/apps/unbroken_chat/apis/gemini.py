@@ -13,7 +13,7 @@ from unbroken.dialect import Dialect
 from unbroken.registry import resolve_dialect
 from unbroken.validators import refused
 
-from ..api import Answer, Api, Conversation, Reading
+from ..api import Api, Conversation, Reading, ReplyContent
 from ..messages import ChatMessage
 from ..parts import ImagePart, OtherPart, Part, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from ..turns import answered, calls_in, check_pairs, turns_of, unsendable
@@ -202,13 +202,13 @@ class _Reading(Reading):
         content = {"role": "model", "parts": [dict(part) for part in self._parts]}
         return {**self._told, "candidates": [{"index": 0, "content": content, "finishReason": self._reason}]}
 
-    def answer(self) -> Answer:
+    def answer(self) -> ReplyContent:
         if self._reason is None:
             raise TruncatedStreamError("the answer is not complete: there was no finishReason")
         raw = self.snapshot()
         message = ChatMessage("assistant", [_read(part) for part in self._parts])
         model = text_in(self._told.get("modelVersion"))
-        return Answer(message=message, content=message.parts, stop_reason=self._reason, model=model, raw=raw)
+        return ReplyContent(message=message, content=message.parts, stop_reason=self._reason, model=model, raw=raw)
 
 
 def _read(part: dict[str, Any]) -> Part:

@@ -12,7 +12,7 @@ from unbroken.dialect import Dialect
 from unbroken.registry import resolve_dialect
 from unbroken.validators import refused
 
-from ..api import Answer, Api, Conversation, Reading
+from ..api import Api, Conversation, Reading, ReplyContent
 from ..messages import ChatMessage
 from ..parts import ImagePart, OtherPart, Part, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from ..turns import Turn, answered, calls_in, check_pairs, turns_of, unsendable
@@ -156,12 +156,12 @@ class _Reading(Reading):
         message: dict[str, Any] = {"role": "assistant", "content": "".join(self._texts)}
         return {**self._told, "message": message | {name: value for name, value in more.items() if value}}
 
-    def answer(self) -> Answer:
+    def answer(self) -> ReplyContent:
         if not self.ended:
             raise TruncatedStreamError('the answer is not complete: there was no "done": true')
         raw = self.snapshot()
         message = ChatMessage("assistant", _parts(raw["message"]))
-        return Answer(
+        return ReplyContent(
             message=message,
             content=message.parts,
             stop_reason=text_in(self._told.get("done_reason")),
