@@ -87,7 +87,7 @@ class GeminiApi(Api):
 
     def message_of(self, document: Mapping[str, Any]) -> ChatMessage:
         """Return the message that a dict is: an answer or a content of the API, or `ChatMessage.to_dict`."""
-        given = table(next(iter(objects(document.get("candidates"))), {}).get("content")) or document
+        given = table(next(iter(objects(document.get("candidates"))), dict[str, Any]()).get("content")) or document
         if "parts" not in given:
             return ChatMessage.from_dict(document)
         role: Any = "assistant" if given.get("role") == "model" else given.get("role")
@@ -219,8 +219,9 @@ def _read(part: dict[str, Any]) -> Part:
     if isinstance(text, str) and part.keys() <= {"text", "thoughtSignature"}:
         more = {name: value for name, value in part.items() if name != "text"}
         return TextPart(text, extra={NAME: more} if more else {})
-    name, args = text_in(call.get("name")), call.get("args") or {}
-    if name is None or not isinstance(args, dict):
+    name = text_in(call.get("name"))
+    args: Any = call.get("args")
+    if name is None or not isinstance(args, dict | None):
         return OtherPart({"type": NAME, "part": part})
     id = text_in(call.get("id"))
     more = {name: value for name, value in part.items() if name != "functionCall"}

@@ -180,8 +180,9 @@ def _parts(message: Mapping[str, Any]) -> list[Part]:
 def _call(call: dict[str, Any]) -> Part:
     """Return a tool call. Not every server gives it an id, which its result needs here."""
     function = table(call.get("function"))
-    name, arguments = text_in(function.get("name")), function.get("arguments") or {}
-    if name is None or not isinstance(arguments, dict):
+    name = text_in(function.get("name"))
+    arguments: Any = function.get("arguments")
+    if name is None or not isinstance(arguments, dict | None):
         return OtherPart({"type": NAME, "call": call})
     more = {name: value for name, value in call.items() if name != "function"}
     id = text_in(call.get("id")) or f"call_{uuid4().hex}"
