@@ -9,6 +9,7 @@ from unbroken.registry import resolve_dialect
 _ANTHROPIC_HOST: Final = "api.anthropic.com"
 _OPENAI_HOST: Final = "api.openai.com"
 _OPENAI_ENDS: Final = ("/chat/completions", "/completions", "/responses")
+_OLLAMA_ENDS: Final = ("/api/chat", "/api/generate", "/api/pull", "/api/create", "/api/push")
 
 
 def dialect_name(host: str, path: str) -> str:
@@ -22,6 +23,8 @@ def dialect_name(host: str, path: str) -> str:
         return "anthropic"
     if path.endswith(_OPENAI_ENDS) or "/responses/" in path or host == _OPENAI_HOST:
         return "openai"
+    if path.endswith(_OLLAMA_ENDS):
+        return "ollama"
     return "sse"
 
 
