@@ -10,6 +10,7 @@ _ANTHROPIC_HOST: Final = "api.anthropic.com"
 _OPENAI_HOST: Final = "api.openai.com"
 _OPENAI_ENDS: Final = ("/chat/completions", "/completions", "/responses")
 _OLLAMA_ENDS: Final = ("/api/chat", "/api/generate", "/api/pull", "/api/create", "/api/push")
+_BEDROCK_ENDS: Final = ("/converse", "/converse-stream", "/invoke", "/invoke-with-response-stream")
 
 
 def dialect_name(host: str, path: str) -> str:
@@ -25,6 +26,8 @@ def dialect_name(host: str, path: str) -> str:
         return "openai"
     if path.endswith(_OLLAMA_ENDS):
         return "ollama"
+    if "/model/" in path and path.endswith(_BEDROCK_ENDS):
+        return "bedrock"
     return "sse"
 
 

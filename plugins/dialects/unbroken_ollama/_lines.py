@@ -15,7 +15,7 @@ SUCCESS: Final = "success"
 _MOST_TOKENS: Final = 10**15
 # What each line of an answer has, also one that says nothing.
 _HEAD: Final = frozenset({"model", "remote_model", "remote_host", "created_at", "done", "message"})
-_EMPTY: Final = (None, "", [], {})
+_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 
 
 def path_of(request: Request) -> str:
