@@ -9,6 +9,8 @@ from unbroken.registry import resolve_dialect
 _ANTHROPIC_HOST: Final = "api.anthropic.com"
 _OPENAI_HOST: Final = "api.openai.com"
 _OPENAI_ENDS: Final = ("/chat/completions", "/completions", "/responses")
+_OLLAMA_ENDS: Final = ("/api/chat", "/api/generate", "/api/pull", "/api/create", "/api/push")
+_BEDROCK_ENDS: Final = ("/converse", "/converse-stream", "/invoke", "/invoke-with-response-stream")
 
 
 def dialect_name(host: str, path: str) -> str:
@@ -22,6 +24,10 @@ def dialect_name(host: str, path: str) -> str:
         return "anthropic"
     if path.endswith(_OPENAI_ENDS) or "/responses/" in path or host == _OPENAI_HOST:
         return "openai"
+    if path.endswith(_OLLAMA_ENDS):
+        return "ollama"
+    if "/model/" in path and path.endswith(_BEDROCK_ENDS):
+        return "bedrock"
     return "sse"
 
 
