@@ -75,6 +75,7 @@ class TryAgain:
 
     After the commit this takes effect only with `resume=True`, from a policy that can continue the stream: the next
     attempt goes on with the reader and the usage of this one, and `Call.last_event_id` stays until an event has ended.
+    Before the commit the next attempt has a reader of its own.
     """
 
     delay: float = field(default=0.0, validator=_seconds)

@@ -22,7 +22,7 @@ def dialect_name(host: str, path: str) -> str:
         return "anthropic"
     if path.endswith(_OPENAI_ENDS) or "/responses/" in path or host == _OPENAI_HOST:
         return "openai"
-    return "sse"
+    return "mcp" if path.endswith("/mcp") else "sse"
 
 
 @functools.cache
