@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar, Literal
 
 from unbroken import AsyncStream, Error, Stream
+from unbroken.framing import Framing
 
 from ._answers import exception, is_error
 
@@ -17,7 +18,7 @@ class _Body:
     def __init__(self, stream: Any, request: Any, errors: Errors) -> None:
         self._stream = stream
         self._batches = stream.batches()
-        self._framing = stream.call.dialect.framing(stream.response)  # a stream may go on in another answer
+        self._framing: Framing = stream.call.dialect.framing(stream.response)  # a stream may go on in another answer
         self._request = request
         self._errors = errors
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from unbroken.error_bodies import as_object, error_document, error_for, error_message, safe_line, stamped
+from unbroken.error_bodies import as_object, error_document, error_for, error_message, one_line, safe_line, stamped
 from unbroken.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -60,9 +60,9 @@ def error_of_response(response: Response, body: bytes, response_id_header: str) 
         error = error_for(status, f"HTTP {status}: {said}" if said else f"HTTP {status}")
     if status == 404 and (code == -32001 or "session" in error.message.lower()):
         error.message += f" ({_SESSION_LOST})"
-    challenge = safe_line(response.headers.get("www-authenticate", ""))
-    if isinstance(error, AuthenticationError) and challenge:
-        error.message += f" (it asks for {challenge})"
+    scheme, _, wanted = response.headers.get("www-authenticate", "").partition(" ")
+    if isinstance(error, AuthenticationError) and scheme:
+        error.message += f" (it asks for {one_line(f'{one_line(scheme, 20)} {safe_line(wanted)}')})"
     error.args = (error.message,)
     return stamped(error, response, response_id_header)
 

@@ -74,7 +74,7 @@ class Retry(Plugin):
             return None
         if self.config.respect_should_retry and error.should_retry is False:
             return decisions.GiveUp(reason="x-should-retry: false")
-        if rest is None and not call.current.repeatable and call.phase not in _UNSENT:
+        if rest is None and not _is_repeatable(call) and call.phase not in _UNSENT:
             return decisions.GiveUp(reason="the server may have the request, which must not be sent twice")
         if (in_vain := self._waited_in_vain(call, error)) is not None:
             return decisions.GiveUp(reason=in_vain)
@@ -147,10 +147,14 @@ def _rest(call: Call, error: Error) -> Request | None:
 
     None if the server has said why it failed, or if the dialect knows no such request.
     """
-    if call.committed_at is None and call.current.repeatable and call.request.repeatable:
+    if call.committed_at is None and _is_repeatable(call):
         return None
     lost = isinstance(error, (NetworkError, TimeoutError)) and error.kind is None and not error.is_local
     return call.dialect.resume_request(call) if lost or _is_http(call, error) else None
+
+
+def _is_repeatable(call: Call) -> bool:
+    return call.current.repeatable and call.request.repeatable  # one may be the request for the rest of the other
 
 
 def _is_http(call: Call, error: Error) -> bool:
