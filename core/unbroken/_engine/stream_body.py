@@ -33,6 +33,8 @@ class StreamBody:
         ready = buffer.sort(events)
         if self.wire is not None:
             self._keep_bytes(self.wire, chunk)
+        if decoder.retry is not None:
+            call.reconnection_time = decoder.retry / 1000
         self._note_progress()
         counted = count_keepalives and (bool(events) or decoder.comments != comments)
         return ready, buffer.progress or counted
@@ -63,7 +65,7 @@ class StreamBody:
             raise self.call.dialect.error_from_event(buffer.failed_by)
         if buffer.garbled is not None:
             raise StreamError(f"the data of event {buffer.garbled.type[:60]!r} is not JSON", retryable=True)
-        if buffer.released:
+        if buffer.released or not buffer.owing:
             self.call.last_event_id = decoder.last_event_id  # a block with only an id changes it too
         if decoder.error is not None:
             raise decoder.error

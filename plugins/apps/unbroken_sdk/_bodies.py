@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar, Literal
 
 from unbroken import AsyncStream, Error, Stream
+from unbroken.framing import Framing
 
 from ._answers import exception, is_error
 
@@ -17,6 +18,7 @@ class _Body:
     def __init__(self, stream: Any, request: Any, errors: Errors) -> None:
         self._stream = stream
         self._batches = stream.batches()
+        self._framing: Framing = stream.call.dialect.framing(stream.response)  # a stream may go on in another answer
         self._request = request
         self._errors = errors
 
@@ -26,9 +28,10 @@ class _Body:
         stream: Stream | AsyncStream = self._stream
         if self._errors == "event" and not stream.is_plain:
             told = stream.failed_by
-            event = told if told is not None and is_error(told.raw) else stream.call.dialect.error_event(error)
+            call = stream.call
+            event = told if told is not None and is_error(told.raw) else call.dialect.error_event_for(call, error)
             if event is not None:
-                return stream.call.dialect.framing(stream.response).encode(event)
+                return self._framing.encode(event)
         raise exception(self.library, error, self._request) from error
 
 

@@ -21,7 +21,8 @@ _LITELLM: Final = (
 )
 _COHERE: Final = "cohere has no dialect yet: its answers are plain SSE or plain JSON, proven by a clean end"
 _STAINLESS: Final = ("anthropic", "openai", "groq")
-_LATER: Final = ("google.genai", "mcp", "ollama")
+_LATER: Final = ("google.genai", "ollama")
+_MCP: Final = "it takes an HTTP client: streamable_http_client(url, http_client=protect(httpx2.AsyncClient()))"
 _SWAPPED: Final = ("_client", "max_retries")
 _warned: set[str] = set()
 
@@ -188,6 +189,8 @@ def seam_of(thing: Any) -> Callable[[Any, Under], Any]:
         seam = SEAMS.get(name.partition(".")[0])
         if seam is not None and (not modules or name == "litellm"):
             return seam
+        if name.partition(".")[0] == "mcp":
+            raise _unknown(thing, _MCP)
         if any(name == later or name.startswith(f"{later}.") for later in _LATER):
             raise _unknown(thing, "it is for a later version of protect()")
     raise _unknown(thing, "it is none of those that protect() knows")

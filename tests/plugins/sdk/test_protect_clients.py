@@ -281,7 +281,7 @@ def of_module(module, name="Client", **attributes):
         (object(), "builtins.object: it is none of those"),
         (httpx, "httpx: it is none of those"),
         (of_module("google.genai.client"), "later version"),
-        (of_module("mcp.client.session", "ClientSession"), "later version"),
+        (of_module("mcp.client.session", "ClientSession"), "streamable_http_client"),
         (of_module("ollama._client"), "later version"),
         (of_module("anthropic.lib.bedrock._client", "AnthropicBedrock"), "frames of Bedrock"),
         (of_module("anthropic._client", "Anthropic"), "no HTTP client where this version expects it"),
