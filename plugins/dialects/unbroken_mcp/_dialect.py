@@ -29,9 +29,10 @@ _OF_THE_BODY: Final = frozenset({"accept", "content-type", "idempotency-key", "l
 
 
 def _names(value: Any) -> frozenset[str]:
-    if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in value):
-        raise refused("repeatable_tools", f"must be names of tools, not {shown(value)}")
-    return frozenset(cast("list[str]", value))
+    given = cast("list[object]", value) if isinstance(value, list | tuple | set | frozenset) else [None]
+    if not all(isinstance(name, str) for name in given):
+        raise refused("repeatable_tools", f"must be names of tools, not {shown(cast('object', value))}")
+    return frozenset(cast("list[str]", given))
 
 
 @frozen(eq=False, kw_only=True)

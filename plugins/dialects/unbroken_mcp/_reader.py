@@ -5,6 +5,7 @@ from typing import Any, final
 from attrs import define, field
 
 from unbroken.dialect import CONTENT, ERROR, KEEPALIVE, STRUCTURE, TERMINAL, AttemptView, Kind
+from unbroken.error_bodies import as_list, as_object
 from unbroken.errors import StreamError
 from unbroken.messages import Event, Summary
 
@@ -35,7 +36,7 @@ class MCPReader:
     asked: Asked
     holds: bool
     """Whether notifications may wait for the response."""
-    _open: set[tuple[bool, Id]] = field(init=False)
+    _open: set[tuple[bool, Id | None]] = field(init=False)
     _summary: Summary = field(factory=Summary, init=False)
 
     @classmethod
@@ -99,27 +100,25 @@ class MCPReader:
         return _key(id) in self._open
 
     def _end(self, message: dict[str, Any]) -> None:
-        id, result = id_of(message), message.get("result")
-        if id is not None:
-            self._open.discard(_key(id))
-        kind = result.get("resultType") if isinstance(result, dict) else None
-        failed = "result" not in message or (isinstance(result, dict) and result.get("isError") is True)
+        self._open.discard(_key(id_of(message)))
+        result = as_object(message.get("result"))
+        kind = result.get("resultType")
+        failed = "result" not in message or result.get("isError") is True
         reason = "error" if failed else kind if isinstance(kind, str) else "complete"
         self._summary = Summary(finish_reasons=(*self._summary.finish_reasons, reason))
 
 
 def text_of(event: Event) -> str | None:
     """Return the text in the results in `event`: of a tool or a resource. None without any. Never raises."""
-    blocks: list[Any] = []
-    for message in messages_in(event):
-        result = message.get("result")
-        if isinstance(result, dict):
-            for found in (result.get("content"), result.get("contents")):
-                blocks += found if isinstance(found, list) else [found]
-    said = [block.get("text") for block in blocks if isinstance(block, dict)]
-    texts = [text for text in said if isinstance(text, str)]
+    blocks = [
+        as_object(block)
+        for message in messages_in(event)
+        for name in ("content", "contents")
+        for block in as_list(as_object(message.get("result")).get(name))
+    ]
+    texts = [text for block in blocks if isinstance(text := block.get("text"), str)]
     return "".join(texts) if texts else None
 
 
-def _key(id: Id) -> tuple[bool, Id]:
+def _key(id: Id | None) -> tuple[bool, Id | None]:
     return isinstance(id, str), id
