@@ -29,8 +29,6 @@ _warned: set[str] = set()
 
 def stainless(client: Any, under: Under) -> Any:
     """anthropic, openai, groq and others of the same generator: a copy, as their ``with_options`` makes it."""
-    if any("Bedrock" in base.__name__ for base in type(client).__mro__):
-        raise _unknown(client, "Unbroken cannot read the binary frames of Bedrock yet")
     if library_of(getattr(client, "_client", None)) is None:
         raise _unknown(client, "it has no HTTP client where this version expects it")
     below = under.client(client._client)

@@ -283,7 +283,10 @@ def of_module(module, name="Client", **attributes):
         (of_module("google.genai.client"), "later version"),
         (of_module("mcp.client.session", "ClientSession"), "streamable_http_client"),
         (of_module("ollama._client"), "later version"),
-        (of_module("anthropic.lib.bedrock._client", "AnthropicBedrock"), "frames of Bedrock"),
+        (
+            of_module("anthropic.lib.bedrock._client", "AnthropicBedrock"),
+            "no HTTP client where this version expects it",
+        ),
         (of_module("anthropic._client", "Anthropic"), "no HTTP client where this version expects it"),
         (of_module("mistralai.client.sdk", "Mistral"), "no HTTP client where this version expects it"),
         (of_module("cohere.client", "Client"), "no HTTP client where this version expects it"),

@@ -232,10 +232,3 @@ def test_a_closed_client_is_refused(make):
         original.close()
     with pytest.raises(ConfigurationError, match="is closed"):
         protect(original, [])
-
-
-@pytest.mark.parametrize("kind", ["AnthropicBedrock", "AsyncAnthropicBedrock"])
-def test_bedrock_is_refused(kind):
-    client = object.__new__(getattr(anthropic, kind))  # making one needs boto3
-    with pytest.raises(ConfigurationError, match="binary frames of Bedrock"):
-        protect(client, [])
