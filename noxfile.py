@@ -28,6 +28,7 @@ SDKS = {
     "litellm": ("litellm", ["litellm==1.75.0"]),
     "mistralai": ("mistralai", ["mistralai==1.5.0"]),
     "cohere": ("cohere", ["cohere==5.13.0"]),
+    "google_genai": ("google-genai", ["google-genai==1.20.0"]),
 }
 
 

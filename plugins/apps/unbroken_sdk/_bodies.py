@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 from unbroken import AsyncStream, Error, Stream
 
 from ._answers import exception, is_error
+from ._bare import BareEvents, ignores_errors, reads_bare_events
 
 Errors = Literal["event", "raise"]
 
@@ -18,17 +19,23 @@ class _Body:
         self._stream = stream
         self._batches = stream.batches()
         self._request = request
-        self._errors = errors
+        self._errors: Errors = "raise" if ignores_errors(request) else errors
+        bare = not stream.is_plain and reads_bare_events(request)
+        self._bare = BareEvents(stream.call.dialect.framing(stream.response)) if bare else None
+
+    def _handed(self, piece: bytes) -> bytes:
+        return piece if self._bare is None else self._bare.of(piece)
 
     def _late(self, error: Error) -> bytes:
         """Return the error event that tells a failure behind the first content. Raises the exception without one."""
         self._ended = True
         stream: Stream | AsyncStream = self._stream
         if self._errors == "event" and not stream.is_plain:
-            told = stream.failed_by
-            event = told if told is not None and is_error(told.raw) else stream.call.dialect.error_event(error)
+            told, dialect = stream.failed_by, stream.call.dialect
+            known = told is not None and is_error(told.raw) and self._bare is None
+            event = told if known else dialect.error_event(error)
             if event is not None:
-                return stream.call.dialect.framing(stream.response).encode(event)
+                return self._handed(dialect.framing(stream.response).encode(event))
         raise exception(self.library, error, self._request) from error
 
 
@@ -44,7 +51,7 @@ class Body(_Body):
         if self._ended:
             raise StopIteration
         try:
-            return b"".join([event.raw for event in next(self._batches)])
+            return self._handed(b"".join([event.raw for event in next(self._batches)]))
         except StopIteration:
             self._ended = True
             raise
@@ -69,7 +76,7 @@ class AsyncBody(_Body):
         if self._ended:
             raise StopAsyncIteration
         try:
-            return b"".join([event.raw for event in await anext(self._batches)])
+            return self._handed(b"".join([event.raw for event in await anext(self._batches)]))
         except StopAsyncIteration:
             self._ended = True
             raise

@@ -29,9 +29,9 @@ def protect(
     """Return `client` with Unbroken under it: answers are proven whole, and failures before the content retried.
 
     `client` is one of anthropic, openai or groq (also for Azure and Vertex AI), a model of langchain-openai or
-    langchain-anthropic, a provider or model of pydantic-ai, a model of openai-agents, a client of mistralai or cohere,
-    the module litellm or one of its handlers, or a client of httpx or httpx2. Those of mistralai, cohere and litellm
-    are changed themselves; of all others a copy is returned, of the same class, with the same settings but without
+    langchain-anthropic, a provider or model of pydantic-ai, a model of openai-agents, a client of google-genai, mistralai
+    or cohere, the module litellm or one of its handlers, or a client of httpx or httpx2. Those of google-genai,
+    mistralai, cohere and litellm are changed themselves; of all others a copy is returned, of the same class, with the same settings but without
     retries of its own. Transports that are set up in a special way (a proxy, a class of your own) are kept below, and
     are closed with the copy.
 

@@ -19,6 +19,8 @@ def spoken(dialect: str, path: str, text: str, *, model: str, streams: bool) -> 
         return _chat(text, model, streams=streams)
     if dialect == "openai" and path.endswith("/responses"):
         return _responses(text, model, streams=streams)
+    if dialect == "gemini" and path.lower().endswith("generatecontent"):
+        return _contents(text, path, streams=streams)
     return None
 
 
@@ -104,6 +106,14 @@ def _responses(text: str, model: str, *, streams: bool) -> bytes:
         {"type": "response.completed", "response": whole},
     ]
     return _events(*(event | {"sequence_number": number} for number, event in enumerate(events)))
+
+
+def _contents(text: str, path: str, *, streams: bool) -> bytes:
+    said = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "index": 0}
+    usage = {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}
+    model = path.rpartition("/")[2].partition(":")[0]
+    chunk = {"candidates": [said], "usageMetadata": usage, "modelVersion": model, "responseId": _ID}
+    return sse(("", chunk)) if streams else msgspec.json.encode(chunk)
 
 
 def _events(*events: dict[str, Any]) -> bytes:

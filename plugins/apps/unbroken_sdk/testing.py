@@ -111,11 +111,12 @@ class _Script:
 def _text(request: Request, text: str) -> Answer:
     url = urlsplit(request.url)
     name, path = dialect_name(url.hostname or "", url.path), url.path
-    streams = dialect_called(name).asks_for_stream(request)
+    dialect = dialect_called(name)
+    streams = dialect.asks_for_stream(request)
     body = spoken(name, path, text, model=_model(request), streams=streams)
     if body is None:
         raise AssertionError(f"no text can be spoken for {request.method} {request.url}: give an Answer")
-    kind = "text/event-stream" if streams else "application/json"
+    kind = dialect.media_types[0] if streams else "application/json"
     return Answer(headers={"content-type": kind}, body=body)
 
 
