@@ -27,7 +27,7 @@ assert not [file for file in installed if file.suffix == ".pth"]
 plugins = {found.name for found in discover(PLUGINS)}
 dialects = {found.name for found in discover(DIALECTS)}
 assert {"logging", "retry", "timeout", "acme-stamp"} <= plugins, plugins
-assert {"acme-feed", "anthropic", "sse"} <= dialects, dialects
+assert {"acme-feed", "acme-lines", "anthropic", "sse"} <= dialects, dialects
 
 with (
     FaultServer([faults.overloaded()]) as server,

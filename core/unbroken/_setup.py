@@ -27,7 +27,6 @@ from .validators import refused, shown
 
 Plugins = Sequence[object] | None
 T = TypeVar("T")
-_STREAMS: Final = 'asks for a stream; use `stream` for it, or leave out "stream": true'
 _SSE: Final = Dialect().media_types
 DEFAULT_TRANSPORT: Final = "wire"
 """Ours, whatever else is installed under that name; it is found without looking at entry points."""
@@ -164,7 +163,8 @@ class Setup:
             stream=not plain,
         )
         if plain and self.dialect.asks_for_stream(request):
-            raise ConfigurationError.of(Problem("json", _STREAMS))
+            hint = self.dialect.whole_answer_hint
+            raise ConfigurationError.of(Problem("json", f"asks for a stream; use `stream` for it, or {hint}"))
         return self.engine_of(
             request, self.dialect, Mode(commit="complete" if plain else self.commit, plain=plain), call_id
         )

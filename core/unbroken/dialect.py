@@ -144,6 +144,9 @@ class Dialect:
     events_are_json: ClassVar[bool] = False
     """Whether the data of content and structure is JSON, so that a client which decodes it fails by anything else."""
 
+    whole_answer_hint: ClassVar[str] = 'leave out "stream": true'
+    """What to change in a request for a stream to get a whole answer, for the error of `Client.send`."""
+
     quiet: bool = False
     """See `Reader.quiet`. Without state, no silence is known to be normal."""
 

@@ -53,6 +53,8 @@ ROOMS = (
     _plugin("dialects", "anthropic"),
     _plugin("dialects", "openai"),
     _plugin("dialects", "gemini"),
+    _plugin("dialects", "ollama"),
+    _plugin("dialects", "bedrock"),
     _plugin("policies", "timeout"),
     _plugin("policies", "retry"),
     _plugin("policies", "fallback"),

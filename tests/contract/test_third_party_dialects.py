@@ -1,5 +1,7 @@
 """A third party's dialect is found by its name and held to the same contract as those of the house."""
 
+import pytest
+
 from unbroken.errors import OverloadedError, RateLimitError, ServerError, ValidationError
 from unbroken.messages import Usage
 from unbroken.registry import resolve_dialect
@@ -31,5 +33,26 @@ FEED = Recording(
 )
 
 
-def test_the_feed_of_acme_keeps_the_contract(acme: None) -> None:
-    check_dialect(resolve_dialect("acme-feed"), FEED)
+LINES = Recording(
+    content_type="application/x-ndjson",
+    pieces=(
+        b'{"row": "Wasser: "}\n',
+        '{"row": "größer"}\r\n'.encode(),
+        b'{"row": " als 5 m"}\n',
+        b'{"done": true, "rows": 3}\n',
+    ),
+    text="Wasser: größer als 5 m",
+    usage=Usage(output_tokens=3, final=True),
+    keepalives=(b"\n", b" \r\n", b'{"working": true}\n'),
+    unknown=(b'{"column": "new"}\n', b"[1]\n"),
+    errors=(
+        RecordedError(data=b'{"error": "slow down", "code": 429}\n', error=RateLimitError),
+        RecordedError(data=b'{"error": {"message": "no room"}, "code": 529}\n', error=OverloadedError),
+        RecordedError(data=b'{"error": null}\n', error=ServerError),
+    ),
+)
+
+
+@pytest.mark.parametrize(("name", "recording"), [("acme-feed", FEED), ("acme-lines", LINES)])
+def test_a_dialect_of_acme_keeps_the_contract(acme: None, name: str, recording: Recording) -> None:
+    check_dialect(resolve_dialect(name), recording)

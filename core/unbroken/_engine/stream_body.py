@@ -3,7 +3,7 @@
 from attrs import define, field
 
 from ..call import Call
-from ..dialect import HIDDEN, Reader
+from ..dialect import CONTENT, ERROR, HIDDEN, Reader
 from ..errors import StreamError, TruncatedStreamError
 from ..framing import Decoder
 from ..messages import Event
@@ -93,10 +93,22 @@ class StreamBody:
         if last:
             self._note_progress()
             self.raise_reported()
-        if not self.buffer.complete and not self.reader.complete_at_end() and not self._is_mark(unfinished):
+        if not self.buffer.complete and not self._complete_behind(unfinished):
             raise TruncatedStreamError("the connection ended before the stream was complete")
         return [*ready, *self.buffer.release()]
 
-    def _is_mark(self, event: Event | None) -> bool:
-        """Return whether this is a hidden terminal event: a mark that carries nothing may lack its line end."""
-        return event is not None and bool(self.reader.classify(event) & HIDDEN)
+    def _complete_behind(self, unfinished: Event | None) -> bool:
+        """Return whether the stream is complete if the body ends normally in the midst of that event.
+
+        A mark that carries nothing may lack its line end. A part of the answer, or of what may be one, is missing.
+        Raises the failure that the event reports.
+        """
+        kind = 0 if unfinished is None else self.reader.classify(unfinished)
+        if kind & HIDDEN:
+            return not kind & ERROR
+        complete, dialect = self.reader.complete_at_end(), self.call.dialect
+        if unfinished is None or not complete or not dialect.has_terminal_event:
+            return complete
+        if kind & ERROR:
+            raise dialect.error_from_event(unfinished)
+        return not kind & CONTENT

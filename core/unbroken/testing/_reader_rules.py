@@ -5,32 +5,23 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define
 
 from ..dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, Dialect, Kind, Reader
 from ..errors import Error
 from ..headers import Headers
-from ..messages import Event, Request, Response, Summary, Usage
-from ..sse import SSEDecoder
+from ..messages import Event, Response, Summary, Usage
+from ._decoder_rules import View
 from ._findings import Findings
 from ._player import copied
 from ._strange import RAW, variants
-from .recording import MOST_CUTS, RecordedError, Recording
+from .recording import RecordedError, Recording
 
 _BASES: Final = tuple(map(int, (KEEPALIVE, PREAMBLE, CONTENT, TERMINAL, ERROR, STRUCTURE)))
 # Of strange data, and of events that are read before and behind it.
 _MOST_STRANGE: Final = 4096
 _MOST_CLASSIFIED: Final = 250_000
 _STATUSES: Final = (400, 500)
-
-
-@frozen(kw_only=True)
-class View:
-    """What a reader may know of its call."""
-
-    id: str
-    current: Request
-    response: Response | None
 
 
 @define(eq=False)
@@ -40,20 +31,9 @@ class ReaderRules:
     dialect: Dialect
     recording: Recording
     findings: Findings
-    events: list[list[Event]] = field(init=False)
+    view: View
+    events: list[list[Event]]
     """The events of each piece."""
-    view: View = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        request = Request.build("POST", "https://api.example.org/stream", json=self.recording.request)
-        response = Response(status_code=200, headers=Headers({"content-type": self.recording.content_type}))
-        self.view = View(id="contract", current=request, response=response)
-        decoder = self.decoder()
-        self.events = [decoder.feed(piece) for piece in self.recording.pieces]
-
-    def decoder(self) -> SSEDecoder:
-        """Return a decoder of the dialect's framing."""
-        return SSEDecoder(request_id=self.view.id, dialect=self.dialect)
 
     def texts(self) -> list[str]:
         """Return the text of each piece."""
@@ -63,22 +43,8 @@ class ReaderRules:
 
     def run(self) -> None:
         """Apply all rules."""
-        self.framing()
         self.state()
-        for error in self.recording.errors:
-            self.twins(error)
         self.strange()
-
-    def framing(self) -> None:
-        """Each piece is one event, as the other rules take it for, and so it is wherever the body is cut in two."""
-        for number, events in enumerate(self.events, 1):
-            if len(events) > 1:
-                self.findings.note("recording", "a piece has more than one event", f"piece {number}")
-        body, whole = self.recording.body, [event for events in self.events for event in events]
-        for at in self.recording.cuts(MOST_CUTS):
-            decoder = self.decoder()
-            if decoder.feed(body[:at]) + decoder.feed(body[at:]) != whole:
-                self.findings.note("whole", "the events of two pieces are not those of one", self.recording.place(at))
 
     def read(self, reader: Reader, event: Event, place: str) -> tuple[int | None, str | None]:
         """Return the kind and the text of `event`. Notes values of other types, and exceptions that are not errors."""
@@ -136,20 +102,16 @@ class ReaderRules:
         """Return the kind and the text of each of `events`."""
         return [self.read(reader, event, "in the recording") for event in events]
 
-    def twins(self, error: RecordedError) -> None:
-        """A failure within the stream and the same one as an answer of HTTP have one class."""
+    def twins(self, error: RecordedError, reported: Event) -> None:
+        """A failure within the stream, which is the event `reported`, and as an answer of HTTP have one class."""
         place = f"{error.data[:40]!r}"
-        reported = self.decoder().feed(error.data)
-        if not reported:
-            self.findings.note("recording", "an error is no event", place)
-            return
-        body = reported[-1].raw if error.body is None else error.body
+        body = reported.raw if error.body is None else error.body
         if error.twin is not None:
             self.expect_error(error.error, self.from_response(error.twin, body, place), place, "error_from_response")
-        self.expect_error(error.error, self.from_event(reported[-1], place), place, "error_from_event")
-        for raw in (*RAW, *variants(reported[-1].raw)):
+        self.expect_error(error.error, self.from_event(reported, place), place, "error_from_event")
+        for raw in (*RAW, *variants(reported.raw)):
             place = f"an error with the data {raw[:80]!r}"
-            self.expect_error(Error, self.from_event(reported[-1].replace(raw=raw), place), place, "error_from_event")
+            self.expect_error(Error, self.from_event(reported.replace(raw=raw), place), place, "error_from_event")
             for status in _STATUSES:
                 failure = self.from_response(status, raw, place)
                 self.expect_error(Error, failure, place, "error_from_response")

@@ -21,6 +21,8 @@ GARBAGE: Final = (
     b"{}\n",
     b"[[]]\r\n",
     b"null\n",
+    b"\x00\x00\x00\x10\x00\x00\x00\x00\x05\xc2\x48\xeb\x00\x00\x00\x00",
+    b"\xff" * 16,
 )
 """Bytes between two events, in the shape of different framings."""
 

@@ -26,21 +26,25 @@ class StreamRules:
     findings: Findings
     texts: list[str]
     """The text of each piece."""
+    is_whole: bool = False
+    """Whether the body is one event, into which nothing can be put."""
     whole: Seen = field(init=False)
 
     def run(self) -> None:
         """Apply all rules; of a dialect that cannot read the recording itself, only that."""
         self.whole = self.play("as it was recorded", self.recording.body)
         self.expect_whole("whole", self.whole, "in one piece")
-        if self.whole.succeeded and self.whole.text == self.recording.text:
-            self.pieces()
-            self.cuts()
+        if not self.whole.succeeded or self.whole.text != self.recording.text:
+            return
+        self.pieces()
+        self.cuts()
+        self.errors()
+        self.garbage()
+        if not self.is_whole:
             self.keepalives()
             self.silence()
             self.behind_the_end()
             self.order()
-            self.errors()
-            self.garbage()
 
     def play(self, place: str, *body: Item) -> Seen:
         """Make one call, and note an exception that is none of the library."""
@@ -187,11 +191,11 @@ class StreamRules:
         """Report each failure in every place: before the content it is retried, behind it is raised."""
         count = len(self.recording.pieces)
         for error in self.recording.errors:
-            for at in self.recording.borders(MOST_BORDERS):
+            for at in [0] if self.is_whole else self.recording.borders(MOST_BORDERS):
                 if at < count or not self.recording.terminal:
                     place = f"{error.data[:40]!r} behind event {at}"
-                    seen = self.play(place, inserted(self.recording.pieces, at, error.data))
-                    self.failed(seen, error, at, place)
+                    body = error.data if self.is_whole else inserted(self.recording.pieces, at, error.data)
+                    self.failed(self.play(place, body), error, at, place)
 
     def failed(self, seen: Seen, error: RecordedError, at: int, place: str) -> None:
         """Note what is wrong about an attempt in which the server reported `error`."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from ..dialect import Dialect
 from ..errors import NetworkError
+from ._decoder_rules import DecoderRules
 from ._findings import Findings
 from ._player import Body, Player
 from ._reader_rules import ReaderRules
@@ -27,10 +28,15 @@ def check_dialect(dialect: Dialect, recording: Recording) -> None:
     """
     findings = Findings()
     recording = recording.with_terminal(dialect.has_terminal_event)
-    reading = ReaderRules(dialect, recording, findings)
+    decoding = DecoderRules(dialect, recording, findings)
+    reading = ReaderRules(dialect, recording, findings, decoding.view, decoding.events())
     player = Player(dialect, recording)
+    decoding.run()
     reading.run()
-    streams = StreamRules(player, recording, findings, reading.texts())
+    for error in recording.errors:
+        if (event := decoding.reported(error)) is not None:
+            reading.twins(error, event)
+    streams = StreamRules(player, recording, findings, reading.texts(), decoding.is_whole)
     streams.run()
     _in_backends(player, recording, findings)
     problems = str(findings)

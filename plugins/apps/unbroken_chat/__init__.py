@@ -6,8 +6,8 @@ from ._async.stream import AsyncReplyStream
 from ._sync.generator import ContentGenerator, Handler
 from ._sync.handlers import DirectModeHandler, ProxyModeHandler
 from ._sync.stream import ReplyStream
-from .api import Answer, Api, Conversation, Reading
-from .apis import ApiName, ChatCompletionsApi, MessagesApi, ResponsesApi
+from .api import Api, Conversation, Reading, ReplyContent
+from .apis import ApiName, ChatCompletionsApi, GeminiApi, MessagesApi, OllamaApi, ResponsesApi
 from .completions import ChatCompletions
 from .config import AnthropicConfig, ModelConfig, ProxyConfig
 from .credentials import RefreshAuth
@@ -19,7 +19,6 @@ from .resume import Resume
 from .wording import user_message
 
 __all__ = [
-    "Answer",
     "AnthropicConfig",
     "Api",
     "ApiName",
@@ -36,10 +35,12 @@ __all__ = [
     "ContentGenerator",
     "Conversation",
     "DirectModeHandler",
+    "GeminiApi",
     "Handler",
     "ImagePart",
     "MessagesApi",
     "ModelConfig",
+    "OllamaApi",
     "OtherPart",
     "Part",
     "ProxyConfig",
@@ -47,6 +48,7 @@ __all__ = [
     "Reading",
     "RefreshAuth",
     "Reply",
+    "ReplyContent",
     "ReplyStream",
     "ResponsesApi",
     "Resume",

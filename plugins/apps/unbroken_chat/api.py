@@ -2,7 +2,7 @@
 
 The generators, handlers and streams are the same for all APIs. Each API is one class, an `Api`: it writes the body of a
 request (`Api.body`), knows where and how that is sent, and makes readings (`Api.reading`) which turn the events of one
-attempt into an `Answer`.
+attempt into an `ReplyContent`.
 """
 
 from abc import ABC, abstractmethod
@@ -45,7 +45,7 @@ class Conversation:
 
 
 @frozen(kw_only=True)
-class Answer:
+class ReplyContent:
     """What the events of an attempt say."""
 
     message: ChatMessage
@@ -69,10 +69,10 @@ class Reading(ABC):
 
     @abstractmethod
     def snapshot(self) -> Any:
-        """Return the part of the answer that has arrived, in the form of `Answer.raw`."""
+        """Return the part of the answer that has arrived, in the form of `ReplyContent.raw`."""
 
     @abstractmethod
-    def answer(self) -> Answer:
+    def answer(self) -> ReplyContent:
         """Return the whole answer. Raises the Error of one that is incomplete or broken."""
 
 
@@ -139,6 +139,14 @@ class Api(ABC):
         """Return settings where the API has them: at the top, or in the first of its `nested` fields."""
         return fields
 
+    def merged(self, fields: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `fields` updated with `more`; of the `nested` fields, the settings in them."""
+        made = {**fields, **more}
+        for name in self.nested & fields.keys() & more.keys():
+            if isinstance(fields[name], Mapping) and isinstance(more[name], Mapping):
+                made[name] = {**fields[name], **more[name]}
+        return made
+
     def sent(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return `body` as it is sent: it asks for a stream."""
         return {**body, "stream": True}
@@ -150,6 +158,3 @@ class Api(ABC):
     def needs_key(self, base_url: str) -> bool:
         """Return whether requests to `base_url` need a key. Local servers do without."""
         return base_url.rstrip("/") == self.base_url
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
 from unbroken import Clock, Headers, Request
 from unbroken.validators import must_be, refused
@@ -66,11 +66,7 @@ class DirectMode(Mode):
 
     def request(self, request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Return the URL and the body for `request`. Its fields take precedence over configured ones."""
-        body = {**self._defaults, **request}
-        for name in self.api.nested & self._defaults.keys() & request.keys():
-            known, given = self._defaults[name], request[name]
-            if isinstance(given, Mapping):
-                body[name] = {**known, **cast("Mapping[str, Any]", given)}
+        body = self.api.merged(self._defaults, request)
         return self.api.url(self._base_url, body), self.api.sent(body)
 
 

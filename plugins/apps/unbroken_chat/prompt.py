@@ -79,7 +79,7 @@ class Prompt:
         conversation = self._conversation(message, history, parameters, frozenset(more))
         body = self.api.body(conversation) | ({"model": self.model} if self.model else {})
         own = _CONVERSATION - frozenset(extra_body or {})
-        return body | {name: value for name, value in more.items() if name not in own}
+        return self.api.merged(body, {name: value for name, value in more.items() if name not in own})
 
     def _conversation(
         self,

@@ -8,7 +8,7 @@ from attrs import field, frozen
 from unbroken import AsyncStream, Attempt, Error, Event, Outcome, Stream, Usage
 from unbroken_anthropic import ContentBlockDelta, Message, TextDelta
 
-from .api import Answer, Api, Reading
+from .api import Api, Reading, ReplyContent
 from .messages import ChatMessage
 from .parts import ToolCallPart
 
@@ -45,7 +45,7 @@ class Reply:
 
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
-        """The tool calls of the model. Answer each with `ChatMessage.tool_result`."""
+        """The tool calls of the model. ReplyContent each with `ChatMessage.tool_result`."""
         return self.message.tool_calls
 
     @property
@@ -68,7 +68,7 @@ class Assembly:
         self._api = api
         self._request = request
         self._reading: Reading = api.reading(request)
-        self._answer: Answer | None = None
+        self._answer: ReplyContent | None = None
         self._reply: Reply | None = None
 
     @property
@@ -149,7 +149,7 @@ class Assembly:
             self._reply = self._made(answer)
         return self._reply
 
-    def _made(self, answer: Answer) -> Reply:
+    def _made(self, answer: ReplyContent) -> Reply:
         response = self._stream.response
         return Reply(
             message=answer.message,

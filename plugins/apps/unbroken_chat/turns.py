@@ -63,6 +63,19 @@ def check_pairs(turns: Iterable[Turn], title: str, *, calls_elsewhere: bool = Fa
     _all_answered(unanswered, title)
 
 
+def calls_in(turns: Iterable[Turn]) -> dict[str, ToolCallPart]:
+    """Return the tool calls by their ids."""
+    return {part.id: part for turn in turns for _, part in turn.parts if isinstance(part, ToolCallPart)}
+
+
+def answered(number: int, result: ToolResultPart, calls: Mapping[str, ToolCallPart]) -> ToolCallPart:
+    """Return the call that `result` answers. Raises ConfigurationError if there is none."""
+    call = calls.get(result.tool_call_id)
+    if call is None:
+        raise _no_call(number, result)
+    return call
+
+
 def _no_call(number: int, part: ToolResultPart) -> ConfigurationError:
     return refused(
         f"message {number}", f"answers the tool call {part.tool_call_id!r}, which no message before it makes"

@@ -177,7 +177,7 @@ def chat(
         typer.Option(metavar="TOKEN", help="For the backend; UNBROKEN_TOKEN is safer, as other users see options."),
     ] = None,
     dialect: Annotated[
-        str | None, typer.Option(metavar="NAME", help="anthropic or openai: whose API --base-url speaks.")
+        str | None, typer.Option(metavar="NAME", help="Whose API is spoken: anthropic, openai, gemini or ollama.")
     ] = None,
     base_url: Annotated[
         str | None, typer.Option(metavar="URL", help="The API, such as http://127.0.0.1:11434/v1 for openai.")

@@ -34,8 +34,8 @@ def serve(script: Sequence[Fault], *, port: int, seed: int, tick: Tick = lambda:
         try:
             while True:
                 requests = server.requests
-                for request in requests[shown:]:
-                    out.print(_line(request, script), soft_wrap=True)
+                for request, fault in [*zip(requests, server.faults, strict=False)][shown:]:
+                    out.print(_line(request, fault), soft_wrap=True)
                 shown = len(requests)
                 tick()
         except KeyboardInterrupt:
@@ -52,12 +52,8 @@ def _introduce(out: Console, url: str, count: int) -> None:
     out.print(Text(try_it, "dim"), soft_wrap=True)
 
 
-def _line(request: ReceivedRequest, script: Sequence[Fault]) -> Text:
-    asked = request.asked_fault()
-    if asked is not None:
-        fault = asked
-    else:
-        fault = _words(script[request.number - 1]) if request.number <= len(script) else "ok"
+def _line(request: ReceivedRequest, answer: Fault) -> Text:
+    fault = request.asked_fault() or _words(answer)
     asked_for = printable(f"{request.method} {request.path}")
     line = Text(f"{request.number:4}  connection {request.connection}  {asked_for}  ")
     return line.append(printable(fault), "yellow" if fault != "ok" else "green")

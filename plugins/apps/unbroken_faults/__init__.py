@@ -1,4 +1,4 @@
-"""A server that fails on purpose: HTTP/1.1 on loopback, with the streams of Anthropic and OpenAI.
+"""A server that fails on purpose: HTTP/1.1 on loopback, with the streams of many APIs.
 
     with FaultServer([faults.rate_limited(retry_after=0.2), faults.cut(after=5)]) as server:
         ...  # any client, against server.url

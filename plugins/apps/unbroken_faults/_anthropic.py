@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import Any, ClassVar, Final
 
-from ._conversation import Speech, Voice, as_json
-from ._fault import Fault
-from ._fields import sse
+from ._conversation import Exchange, Voice
+from ._fields import compact
 
 ERRORS: Final = {
     400: ("invalid_request_error", "Bad request"),
@@ -28,11 +27,10 @@ ERRORS: Final = {
 }
 """Type and message of the error object, by status."""
 
-PING: Final = sse("ping", {"type": "ping"})
-NOT_JSON: Final = b'event: content_block_delta\ndata: {"type": "content_block_delta", \n\n'
-"""An event with invalid JSON."""
 SPENT: Final = "enforced_spend_limit_reached"
 """The ``error_code`` of a spend limit, against which waiting does not help."""
+SAID: Final = "Said with a 200"
+"""The message of an error object that comes with a good status."""
 _LIMITS: Final = {"requests": 4_000, "tokens": 480_000, "input-tokens": 400_000, "output-tokens": 80_000}
 
 
@@ -45,20 +43,21 @@ class Anthropic(Voice):
     stop_reason: ClassVar[str] = "end_turn"
     tools_reason: ClassVar[str] = "tool_use"
 
-    def error_body(self, reply: Speech, fault: Fault, status: int) -> bytes:
+    def error_body(self, exchange: Exchange, status: int) -> bytes:
         """Return ``{"type": "error", "error": {...}}``."""
+        fault = exchange.fault
         type, words = ERRORS.get(status) or ERRORS[400 if status < 500 else 500]
         error: dict[str, Any] = {"type": fault.error or type, "message": fault.message or words}
         if fault.error_code is not None:
             error["details"] = {"error_code": fault.error_code}
-        return as_json({"type": "error", "error": error, "request_id": reply.request_id})
+        return compact({"type": "error", "error": error, "request_id": exchange.reply.request_id})
 
-    def headers(self, reply: Speech, number: int, now: float) -> list[tuple[str, str]]:
+    def headers(self, exchange: Exchange) -> list[tuple[str, str]]:
         """Return ``Date``, ``request-id`` and the twelve ``anthropic-ratelimit-*`` headers."""
-        reset = datetime.fromtimestamp(now + 1, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        lines = [("Date", formatdate(now, usegmt=True)), ("request-id", reply.request_id)]
+        reset = datetime.fromtimestamp(exchange.now + 1, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        lines = [("Date", formatdate(exchange.now, usegmt=True)), ("request-id", exchange.reply.request_id)]
         for kind, limit in _LIMITS.items():
-            remaining = max(0, limit - number) if kind == "requests" else limit - 1_000
+            remaining = max(0, limit - exchange.request.number) if kind == "requests" else limit - 1_000
             values = {"limit": str(limit), "remaining": str(remaining), "reset": reset}
             lines += [(f"anthropic-ratelimit-{kind}-{name}", value) for name, value in values.items()]
         return lines

@@ -6,9 +6,10 @@ According to the vendor's page *streaming responses* as of 2026.
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Final, cast
 
-from ._conversation import Speech, as_json, body_of, parts_of, pieces_of
-from ._fault import Fault
-from ._openai import KEEP_ALIVE, OpenAI, reasoning_tokens
+from ._conversation import Exchange, Speech, body_of, parts_of, pieces_of, wants_stream
+from ._fields import compact
+from ._formats import SSE
+from ._openai import OpenAI, reasoning_tokens
 from ._requests import ReceivedRequest
 
 _DONE: Final = b"data: [DONE]\n\n"
@@ -23,31 +24,35 @@ class ChatCompletions(OpenAI):
     tools_reason: ClassVar[str] = "tool_calls"
     not_json: ClassVar[bytes] = b'data: {"object": "chat.completion.chunk", \n\n'
 
-    def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...]:
+    def stream(self, exchange: Exchange) -> tuple[bytes, ...] | None:
         """Return the chunks up to ``[DONE]``, with usage if ``stream_options.include_usage`` is set.
 
         A comment before and after the chunk with the role makes text the fourth piece, as in the Messages API.
         """
-        counted = _wants_usage(request)
-        head = _head(reply, "chat.completion.chunk", now)
+        if not wants_stream(exchange.request):
+            return None
+        reply = exchange.reply
+        counted = _wants_usage(exchange.request)
+        head = _head(reply, "chat.completion.chunk", exchange.now)
         usage: dict[str, Any] = {"usage": None} if counted else {}
 
         def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
             choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-            return _event(as_json({**head, "choices": [choice], **usage}))
+            return _event(compact({**head, "choices": [choice], **usage}))
 
         return (
-            KEEP_ALIVE,
+            SSE.comment,
             chunk({"role": "assistant", "content": "", "refusal": None}),
-            KEEP_ALIVE,
+            SSE.comment,
             *map(chunk, _deltas(reply)),
             chunk({}, reply.stop_reason),
-            *([_event(as_json({**head, "choices": [], "usage": _usage(reply)}))] if counted else []),
+            *([_event(compact({**head, "choices": [], "usage": _usage(reply)}))] if counted else []),
             _DONE,
         )
 
-    def message(self, reply: Speech, now: float) -> bytes:
+    def message(self, exchange: Exchange) -> bytes:
         """Return a complete ``chat.completion``."""
+        reply = exchange.reply
         text = reply.text if reply.says_text else None
         said: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
         if reply.thinking:
@@ -55,11 +60,11 @@ class ChatCompletions(OpenAI):
         if reply.tools:
             said["tool_calls"] = [_call(reply, number, tool.input) for number, tool in enumerate(reply.tools)]
         choice = {"index": 0, "message": said, "logprobs": None, "finish_reason": reply.stop_reason}
-        return as_json({**_head(reply, "chat.completion", now), "choices": [choice], "usage": _usage(reply)})
+        return compact({**_head(reply, "chat.completion", exchange.now), "choices": [choice], "usage": _usage(reply)})
 
-    def error_event(self, reply: Speech, fault: Fault, sent: Sequence[bytes], now: float) -> bytes:
+    def error_event(self, exchange: Exchange, sent: Sequence[bytes]) -> bytes:
         """Return an event without a name whose data is an error object."""
-        return _event(self.error_body(reply, fault, 500))
+        return _event(self.error_body(exchange, 500))
 
 
 def _deltas(reply: Speech) -> Iterator[dict[str, Any]]:

@@ -3,14 +3,15 @@
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, TypeAlias, cast
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ._fault import Fault
 from ._fields import ToolUse
+from ._formats import SSE, Format
 from ._requests import ReceivedRequest
 
 _NOUNS: Final = ("water", "gate", "river", "turbine", "valve", "spring", "rain", "mill", "wheel", "lake")
@@ -32,6 +33,8 @@ class Speech:
     stop_reason: str = "end_turn"
     thinking: str = ""
     tools: tuple[ToolUse, ...] = ()
+    result: str = ""
+    """What a tool of the server says (MCP)."""
 
     @property
     def says_text(self) -> bool:
@@ -41,6 +44,22 @@ class Speech:
     def item_id(self, number: int, prefix: str) -> str:
         """Return the id of a part of the reply, such as a call of a tool."""
         return f"{prefix}{self.id[-20:]}{number:02}"
+
+
+Earlier: TypeAlias = Callable[[], Sequence[tuple[ReceivedRequest, Speech]]]
+"""Returns the requests before one, each with its reply."""
+
+
+@frozen(kw_only=True)
+class Exchange:
+    """One request, and what is known about the answer to it."""
+
+    request: ReceivedRequest
+    fault: Fault
+    reply: Speech
+    now: float
+    """Unix seconds: the ``Date``. Rate limits reset after it."""
+    earlier: Earlier
 
 
 class Voice(ABC):
@@ -56,39 +75,64 @@ class Voice(ABC):
     tools_reason: ClassVar[str]
     """The stop reason of a reply that calls tools."""
 
+    def hears(self, request: ReceivedRequest) -> bool:
+        """Return whether the path of `request` is of this API."""
+        return request.path.endswith(self.path)
+
+    def fitting(self, request: ReceivedRequest, fault: Fault, earlier: Earlier) -> Fault:
+        """Return `fault`, or a refusal of a request that this API refuses whatever the fault is."""
+        return fault if request.method == "POST" else evolve(fault, status=404)
+
+    def takes(self, request: ReceivedRequest) -> bool:
+        """Return whether `request` takes the next fault of the script."""
+        return True
+
+    def model_of(self, request: ReceivedRequest) -> str:
+        """Return the model that `request` names."""
+        return str(body_of(request).get("model", self.model))
+
+    def result_of(self, request: ReceivedRequest, fault: Fault, text: str, earlier: Earlier) -> str:
+        """Return what a tool of the server says. `text` is that of the reply."""
+        return ""
+
+    def format_of(self, request: ReceivedRequest) -> Format:
+        """Return the format of the stream that `request` asks for."""
+        return SSE
+
     @abstractmethod
-    def message(self, reply: Speech, now: float) -> bytes:
+    def message(self, exchange: Exchange) -> bytes:
         """Return the JSON of a reply that is not streamed."""
 
     @abstractmethod
-    def error_body(self, reply: Speech, fault: Fault, status: int) -> bytes:
+    def error_body(self, exchange: Exchange, status: int) -> bytes:
         """Return the body of an HTTP error, with the fault's message or else the usual one of `status`."""
 
     @abstractmethod
-    def headers(self, reply: Speech, number: int, now: float) -> list[tuple[str, str]]:
-        """Return the headers of every answer. `now`, in Unix seconds, is the ``Date``; rate limits reset after it."""
+    def headers(self, exchange: Exchange) -> list[tuple[str, str]]:
+        """Return the headers of every answer, with ``Date``."""
 
-    def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...] | None:
+    def stream(self, exchange: Exchange) -> tuple[bytes, ...] | None:
         """Return the pieces of a streamed reply in the documented order: three of preamble, then the text.
 
-        A piece is what is sent at once, usually one event. None: this API does not stream.
+        A piece is what is sent at once, usually one event; an empty one stands for preamble that this API has not.
+        None: the request asks for no stream, or this API has none.
         """
         return None
 
-    def error_event(self, reply: Speech, fault: Fault, sent: Sequence[bytes], now: float) -> bytes:
+    def error_event(self, exchange: Exchange, sent: Sequence[bytes]) -> bytes:
         """Return what reports the fault's error in a stream, with the message of its HTTP twin.
 
         `sent` are the pieces before it.
         """
         return b""
 
-    def insertion(self, fault: Fault) -> bytes:
-        """Return the bytes that `fault` inserts, with events of the catalogue translated to this API."""
-        return fault.insert
+    def own_body(self, exchange: Exchange, body: bytes) -> bytes:
+        """Return `body`, which the fault has; the body of `json_error` is translated to this API."""
+        return body
 
 
-def reply_to(request: ReceivedRequest, fault: Fault, voice: Voice, seed: int) -> Speech:
-    """Return the reply, which depends only on seed, request (with its number), fault and voice."""
+def reply_to(request: ReceivedRequest, fault: Fault, voice: Voice, seed: int, earlier: Earlier) -> Speech:
+    """Return the reply, which depends only on seed, request (with its number), fault, voice and what was before."""
     random = Random(f"{seed}:{request.number}")  # noqa: S311 - a script, not a secret
     identity = f"{random.getrandbits(96):024x}"
     spoken = _speech(random)
@@ -99,13 +143,14 @@ def reply_to(request: ReceivedRequest, fault: Fault, voice: Voice, seed: int) ->
     return Speech(
         id=voice.id_prefix + identity,
         request_id=voice.request_id_prefix + identity,
-        model=str(body_of(request).get("model", voice.model)),
+        model=voice.model_of(request),
         text=text,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         stop_reason=voice.tools_reason if fault.tools else voice.stop_reason,
         thinking=fault.thinking or "",
         tools=fault.tools,
+        result=voice.result_of(request, fault, text, earlier),
     )
 
 
@@ -128,14 +173,17 @@ def pieces_of(text: str) -> list[str]:
     return re.findall(r"\s*\S+|\s+$", text)
 
 
+def object_of(tool: ToolUse) -> Any:
+    """Return the input of `tool` as the object that it is; as text if it is invalid JSON."""
+    try:
+        return json.loads(tool.input)
+    except (ValueError, RecursionError):
+        return tool.input
+
+
 def parts_of(tool: ToolUse) -> list[str]:
     """Split the input of `tool` into parts as a model sends them: without regard to the JSON. Joined they are it."""
     return [tool.input[start : start + _PART] for start in range(0, len(tool.input), _PART)]
-
-
-def as_json(value: Any) -> bytes:
-    """Encode `value` as JSON without spaces, as the APIs do."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _speech(random: Random) -> str:

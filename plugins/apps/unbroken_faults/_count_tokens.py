@@ -3,7 +3,8 @@
 from typing import ClassVar
 
 from ._anthropic import Anthropic
-from ._conversation import Speech, as_json
+from ._conversation import Exchange
+from ._fields import compact
 
 
 class CountTokens(Anthropic):
@@ -11,6 +12,6 @@ class CountTokens(Anthropic):
 
     path: ClassVar[str] = "/v1/messages/count_tokens"
 
-    def message(self, reply: Speech, now: float) -> bytes:
+    def message(self, exchange: Exchange) -> bytes:
         """Return the number of input tokens."""
-        return as_json({"input_tokens": reply.input_tokens})
+        return compact({"input_tokens": exchange.reply.input_tokens})

@@ -53,8 +53,7 @@ class Fault:
     text: str | None = field(default=None, converter=as_text)
     """The text of the reply. None: generated from the seed."""
     thinking: str | None = field(default=None, converter=as_text)
-    """What the model thinks before its text; in Chat Completions ``reasoning_content``, in Responses a summary.
-    None: it does not."""
+    """What the model thinks before its text, in the form of the API. None: it does not."""
     tools: tuple[ToolUse, ...] = field(default=(), converter=as_tools)
     """The calls of tools behind the text: pairs of name and input, or objects with ``name`` and ``input``. An input is
     an object, or text that is sent as it is."""
@@ -67,7 +66,7 @@ class Fault:
     error: str | None = field(default=None, converter=as_text)
     """The type of the error object. With status 200: an ``error`` event of this type at the turning point."""
     error_code: str | None = field(default=None, converter=as_text)
-    """``error.details.error_code``, in the APIs of OpenAI ``error.code``."""
+    """``error.details.error_code``, in the APIs of OpenAI ``error.code``, in Gemini the reason in the details."""
     message: str | None = field(default=None, converter=as_text)
     """``error.message``."""
 

@@ -21,9 +21,14 @@ class ToolUse:
     input: str
 
 
+def compact(value: Any) -> bytes:
+    """Encode `value` as JSON without spaces, as the APIs do. Half of a surrogate pair is escaped."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
+
+
 def sse(type: str, data: Any) -> bytes:
     """Return one server-sent event. `data` is bytes, which are sent unchanged, or any value that can be JSON."""
-    raw = data if isinstance(data, bytes) else json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    raw = data if isinstance(data, bytes) else compact(data)
     return b"event: %b\ndata: %b\n\n" % (type.encode(), raw)
 
 

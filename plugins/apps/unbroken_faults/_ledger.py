@@ -4,13 +4,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from random import Random
-from threading import Lock
+from threading import RLock
 from typing import Final, TypeAlias
 
 from attrs import evolve
 
 from ._answer import answer_to, fitting, voice_for
-from ._conversation import Speech, reply_to
+from ._conversation import Exchange, Speech, reply_to
 from ._fault import Fault
 from ._plan import Step, plan
 from ._requests import ReceivedRequest
@@ -31,14 +31,20 @@ class Ledger:
         self._default = default
         self._seed = seed
         self._clock = clock
-        self._lock = Lock()
+        self._lock = RLock()
         self._numbers = count(1)
         self._entries: list[tuple[ReceivedRequest, Speech]] = []
+        self._faults: list[Fault] = []
 
     def entries(self) -> list[tuple[ReceivedRequest, Speech]]:
         """Return the requests so far, each with its complete reply."""
         with self._lock:
             return list(self._entries)
+
+    def faults(self) -> list[Fault]:
+        """Return the fault that each of the requests so far got."""
+        with self._lock:
+            return list(self._faults)
 
     def push(self, faults: Sequence[Fault]) -> None:
         """Append `faults` to the script."""
@@ -50,6 +56,7 @@ class Ledger:
         with self._lock:
             self._queue.clear()
             self._entries.clear()
+            self._faults.clear()
             self._numbers = count(1)
 
     def answer(self, request: ReceivedRequest, refusal: Fault | None = None) -> Iterator[Step]:
@@ -57,17 +64,25 @@ class Ledger:
         with self._lock:
             request = evolve(request, number=next(self._numbers))
             queued = self._queue.popleft() if self._takes(request, refusal) else None
-        fault = fitting(request, refusal or queued or self._choice(request))
+        chosen = refusal or queued or self._choice(request)
         voice = voice_for(request)
-        reply = reply_to(request, fault, voice, self._seed)
-        with self._lock:
+        with self._lock:  # what a tool of MCP has counted until now must not change before this request counts too
+            fault = fitting(request, voice, chosen, self.entries)
+            reply = reply_to(request, fault, voice, self._seed, self.entries)
             self._entries.append((request, reply))
+            self._faults.append(chosen)
         now = EPOCH + request.number if self._clock is None else self._clock()
+        exchange = Exchange(request=request, fault=fault, reply=reply, now=now, earlier=self.entries)
         slices = Random(f"{self._seed}:{request.number}:slices")  # noqa: S311 - a script, not a secret
-        return plan(fault, answer_to(request, fault, voice, reply, now), slices)
+        return plan(fault, answer_to(exchange, voice), slices)
 
     def _takes(self, request: ReceivedRequest, refusal: Fault | None) -> bool:
-        return bool(self._queue) and refusal is None and request.asked_fault() is None
+        return (
+            bool(self._queue)
+            and refusal is None
+            and request.asked_fault() is None
+            and voice_for(request).takes(request)
+        )
 
     def _choice(self, request: ReceivedRequest) -> Fault:
         asked = request.asked_fault()

@@ -4,15 +4,13 @@ According to the vendor's page *streaming messages* as of 2026.
 """
 
 import base64
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from ._anthropic import PING, Anthropic, twin_of
-from ._conversation import Speech, as_json, parts_of, pieces_of
-from ._fault import Fault
-from ._fields import sse
-from ._requests import ReceivedRequest
+from ._anthropic import Anthropic, twin_of
+from ._conversation import Exchange, Speech, object_of, parts_of, pieces_of, wants_stream
+from ._fields import compact, sse
+from ._formats import SSE
 
 
 class Messages(Anthropic):
@@ -20,30 +18,37 @@ class Messages(Anthropic):
 
     path: ClassVar[str] = "/v1/messages"
 
-    def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...]:
+    def stream(self, exchange: Exchange) -> tuple[bytes, ...] | None:
         """Return the events from ``message_start`` to ``message_stop``."""
-        start = _message(reply, content=[], stop_reason=None, output_tokens=1)
-        delta = {"stop_reason": reply.stop_reason, "stop_sequence": None}
-        usage = {"input_tokens": reply.input_tokens, "output_tokens": reply.output_tokens}
-        first, *rest = (event for index, block in enumerate(_blocks(reply)) for event in _block(index, *block))
-        return (
-            _event("message_start", message=start),
-            first,
-            PING,
-            *rest,
-            _event("message_delta", delta=delta, usage=usage),
-            _event("message_stop"),
-        )
+        if not wants_stream(exchange.request):
+            return None
+        start, first, *rest = (sse(event["type"], event) for event in events_of(exchange.reply))
+        return (start, first, SSE.ping, *rest)
 
-    def message(self, reply: Speech, now: float) -> bytes:
+    def message(self, exchange: Exchange) -> bytes:
         """Return a complete message."""
-        content = [whole for whole, _, _ in _blocks(reply)]
-        said = _message(reply, content=content, stop_reason=reply.stop_reason, output_tokens=reply.output_tokens)
-        return as_json(said)
+        return compact(message_of(exchange.reply))
 
-    def error_event(self, reply: Speech, fault: Fault, sent: Sequence[bytes], now: float) -> bytes:
+    def error_event(self, exchange: Exchange, sent: Sequence[bytes]) -> bytes:
         """Return an ``error`` event."""
-        return sse("error", self.error_body(reply, fault, twin_of(fault.error) or 500))
+        return sse("error", self.error_body(exchange, twin_of(exchange.fault.error) or 500))
+
+
+def events_of(reply: Speech) -> Iterator[dict[str, Any]]:
+    """Yield the events of a stream, without its ``ping``."""
+    yield {"type": "message_start", "message": _message(reply, content=[], stop_reason=None, output_tokens=1)}
+    for index, block in enumerate(_blocks(reply)):
+        yield from _block(index, *block)
+    delta = {"stop_reason": reply.stop_reason, "stop_sequence": None}
+    usage = {"input_tokens": reply.input_tokens, "output_tokens": reply.output_tokens}
+    yield {"type": "message_delta", "delta": delta, "usage": usage}
+    yield {"type": "message_stop"}
+
+
+def message_of(reply: Speech) -> dict[str, Any]:
+    """Return the complete message."""
+    content = [whole for whole, _, _ in _blocks(reply)]
+    return _message(reply, content=content, stop_reason=reply.stop_reason, output_tokens=reply.output_tokens)
 
 
 def _blocks(reply: Speech) -> Iterator[tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]]:
@@ -60,21 +65,16 @@ def _blocks(reply: Speech) -> Iterator[tuple[dict[str, Any], dict[str, Any], lis
     for number, tool in enumerate(reply.tools):
         call: dict[str, Any] = {"type": "tool_use", "id": reply.item_id(number, "toolu_01"), "name": tool.name}
         parts = [{"type": "input_json_delta", "partial_json": part} for part in ("", *parts_of(tool))]
-        yield {**call, "input": _object(tool.input)}, {**call, "input": {}}, parts
+        yield {**call, "input": object_of(tool)}, {**call, "input": {}}, parts
 
 
-def _object(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _block(index: int, whole: dict[str, Any], start: dict[str, Any], deltas: list[dict[str, Any]]) -> Iterator[bytes]:
-    yield _event("content_block_start", index=index, content_block=start)
+def _block(
+    index: int, whole: dict[str, Any], start: dict[str, Any], deltas: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    yield {"type": "content_block_start", "index": index, "content_block": start}
     for delta in deltas:
-        yield _event("content_block_delta", index=index, delta=delta)
-    yield _event("content_block_stop", index=index)
+        yield {"type": "content_block_delta", "index": index, "delta": delta}
+    yield {"type": "content_block_stop", "index": index}
 
 
 def _message(reply: Speech, *, content: list[Any], stop_reason: str | None, output_tokens: int) -> dict[str, Any]:
@@ -93,7 +93,3 @@ def _message(reply: Speech, *, content: list[Any], stop_reason: str | None, outp
             "output_tokens": output_tokens,
         },
     }
-
-
-def _event(type: str, **fields: Any) -> bytes:
-    return sse(type, {"type": type, **fields})

@@ -8,8 +8,11 @@ from email.utils import formatdate
 from typing import Any, ClassVar, Final
 
 from . import _anthropic as anthropic
-from ._conversation import Speech, Voice, as_json, pieces_of
+from ._conversation import Exchange, Speech, Voice, pieces_of
 from ._fault import Fault
+from ._fields import compact
+from ._formats import Format, plain_sse
+from ._requests import ReceivedRequest
 
 ERRORS: Final = {
     400: ("invalid_request_error", None, "Bad request"),
@@ -29,7 +32,6 @@ ERRORS: Final = {
 """Type, code and message of the error object, by status."""
 
 _QUOTA: Final = "insufficient_quota"
-KEEP_ALIVE: Final = b": keep-alive\n\n"
 _LIMITS: Final = {"requests": (10_000, "1s"), "tokens": (200_000, "1m0.5s")}
 
 
@@ -41,22 +43,22 @@ class OpenAI(Voice):
     not_json: ClassVar[bytes]
     """An event with invalid JSON."""
 
-    def error_body(self, reply: Speech, fault: Fault, status: int) -> bytes:
+    def error_body(self, exchange: Exchange, status: int) -> bytes:
         """Return ``{"error": {...}}``."""
-        return as_json({"error": error_of(fault, status)})
+        return compact({"error": error_of(exchange.fault, status)})
 
-    def headers(self, reply: Speech, number: int, now: float) -> list[tuple[str, str]]:
+    def headers(self, exchange: Exchange) -> list[tuple[str, str]]:
         """Return ``Date``, ``x-request-id`` and the six ``x-ratelimit-*`` headers."""
-        lines = [("Date", formatdate(now, usegmt=True)), ("x-request-id", reply.request_id)]
+        lines = [("Date", formatdate(exchange.now, usegmt=True)), ("x-request-id", exchange.reply.request_id)]
         for kind, (limit, reset) in _LIMITS.items():
-            remaining = max(0, limit - number) if kind == "requests" else limit - 1_000
+            remaining = max(0, limit - exchange.request.number) if kind == "requests" else limit - 1_000
             values = {"limit": str(limit), "remaining": str(remaining), "reset": reset}
             lines += [(f"x-ratelimit-{name}-{kind}", value) for name, value in values.items()]
         return lines
 
-    def insertion(self, fault: Fault) -> bytes:
-        """Return a comment instead of a ping, and `not_json` instead of the event with invalid JSON."""
-        return {anthropic.PING: KEEP_ALIVE, anthropic.NOT_JSON: self.not_json}.get(fault.insert, fault.insert)
+    def format_of(self, request: ReceivedRequest) -> Format:
+        """Return the format of server-sent events without pings."""
+        return plain_sse(self.not_json)
 
 
 def error_of(fault: Fault, status: int = 500) -> dict[str, Any]:

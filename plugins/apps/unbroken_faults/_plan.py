@@ -17,8 +17,6 @@ from ._fault import AUTO, Fault, Framing
 Stop: TypeAlias = Literal["finish", "close", "truncate", "bad-chunk", "reset", "stall"]
 Step: TypeAlias = bytes | float | Stop
 
-_LAST_WORDS: Final = {"truncate": b"400\r\ndata: {", "bad-chunk": b"zz\r\n"}
-"""The start of a chunk that is never completed; a chunk size that is not a number."""
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded"}
 
 
@@ -33,12 +31,14 @@ class Payload:
     insertion: bytes
     """The bytes that are written at the turning point."""
     streamed: bool
+    begun: bytes = b"data: {"
+    """What a chunk has in it that is never completed."""
 
 
 def plan(fault: Fault, answer: Payload, random: Random) -> Iterator[Step]:
     """Yield the steps of one answer. Unless they end with a stop, the connection can serve another request."""
     framing = _framing(fault, answer)
-    whole = chain([_head(fault, answer, framing)], _framed(fault, framing, _encoded(fault, answer), random))
+    whole = chain([_head(fault, answer, framing)], _framed(fault, framing, answer, random))
     yield fault.latency
     yield from _turn(fault, answer.insertion, whole) if fault.before_head else whole
     if framing == "close" or fault.connection != "keep-alive":
@@ -165,16 +165,17 @@ def _encoded(fault: Fault, answer: Payload) -> Iterator[Step]:
     yield squeezer.flush()
 
 
-def _framed(fault: Fault, framing: Framing | None, steps: Iterable[Step], random: Random) -> Iterator[Step]:
+def _framed(fault: Fault, framing: Framing | None, answer: Payload, random: Random) -> Iterator[Step]:
     chunked = framing in {"chunked", "both"}
-    for step in steps:
+    last_words = {"truncate": b"400\r\n" + answer.begun, "bad-chunk": b"zz\r\n"}
+    for step in _encoded(fault, answer):
         if isinstance(step, bytes):
             for part in _slices(fault, step, random):
                 yield fault.slice_delay + (len(part) / fault.bandwidth if fault.bandwidth else 0.0)
                 yield b"%x\r\n%b\r\n" % (len(part), part) if chunked else part
         else:
             if chunked and isinstance(step, str):
-                yield _LAST_WORDS.get(step, b"")
+                yield last_words.get(step, b"")
             yield step
     if chunked:
         yield b"0\r\n\r\n"

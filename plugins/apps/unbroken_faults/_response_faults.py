@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from ._anthropic import SPENT
+from ._anthropic import SAID, SPENT
 from ._catalogue import FILLER, listed
 from ._fault import Fault
-from ._fields import Input
+from ._fields import Input, compact
 
 _PORTAL: Final = b"<!doctype html><title>Welcome</title><p>Accept the terms to use this network.</p>"
 _HINT: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
@@ -73,7 +73,7 @@ def captive_portal() -> Fault:
 @listed
 def json_error(type: str = "overloaded_error") -> Fault:
     """Answer with 200 and an error object instead of a stream."""
-    return Fault(body=f'{{"type":"error","error":{{"type":"{type}","message":"Said with a 200"}}}}')
+    return Fault(body=compact({"type": "error", "error": {"type": type, "message": SAID}}), error=type, message=SAID)
 
 
 @listed

@@ -10,11 +10,9 @@ from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
-from ._conversation import Speech, as_json, parts_of, pieces_of
-from ._fault import Fault
-from ._fields import sse
+from ._conversation import Exchange, Speech, parts_of, pieces_of, wants_stream
+from ._fields import compact, sse
 from ._openai import OpenAI, error_of, reasoning_tokens
-from ._requests import ReceivedRequest
 
 _USUAL: Final[dict[str, Any]] = {
     "background": False,
@@ -51,12 +49,15 @@ class Responses(OpenAI):
     tools_reason: ClassVar[str] = "completed"
     not_json: ClassVar[bytes] = b'event: response.output_text.delta\ndata: {"type": "response.output_text.delta", \n\n'
 
-    def stream(self, request: ReceivedRequest, reply: Speech, now: float) -> tuple[bytes, ...]:
+    def stream(self, exchange: Exchange) -> tuple[bytes, ...] | None:
         """Return the events from ``response.created`` to ``response.completed``.
 
         An item of the output is opened by one piece and closed by one, although several events do it. So the first item
         is open after three pieces, as in the Messages API.
         """
+        if not wants_stream(exchange.request):
+            return None
+        reply, now = exchange.reply, exchange.now
         numbers = count()
 
         def piece(*events: tuple[str, dict[str, Any]]) -> bytes:
@@ -70,19 +71,19 @@ class Responses(OpenAI):
             piece(("response.completed", {"response": _completed(reply, now)})),
         )
 
-    def message(self, reply: Speech, now: float) -> bytes:
+    def message(self, exchange: Exchange) -> bytes:
         """Return a complete ``response``."""
-        return as_json(_completed(reply, now))
+        return compact(_completed(exchange.reply, exchange.now))
 
-    def error_event(self, reply: Speech, fault: Fault, sent: Sequence[bytes], now: float) -> bytes:
+    def error_event(self, exchange: Exchange, sent: Sequence[bytes]) -> bytes:
         """Return an ``error`` event and the ``response.failed`` that follows it.
 
         The API nests the error in the first, against its own description of it, and names it by one code in the second.
         """
-        error = error_of(fault)
+        error = error_of(exchange.fault)
         number = b"".join(sent).count(b"\n\n")
         told = {"code": error["code"] or error["type"], "message": error["message"]}
-        failed = _response(reply, now, "failed", error=told)
+        failed = _response(exchange.reply, exchange.now, "failed", error=told)
         return _event("error", number, error=error) + _event("response.failed", number + 1, response=failed)
 
 

@@ -24,10 +24,12 @@ from ._wire import Peer
 
 @final
 class FaultServer:
-    """An HTTP/1.1 server on loopback that streams like Anthropic or OpenAI and fails on purpose.
+    """An HTTP/1.1 server on loopback that streams like the APIs of models, or like an MCP server, and fails on purpose.
 
     ``POST …/v1/messages`` and ``…/v1/messages/count_tokens`` are answered like the Messages API, ``…/chat/completions``
-    like Chat Completions, ``…/responses`` like the Responses API.
+    like Chat Completions, ``…/responses`` like the Responses API, ``…/models/{model}:streamGenerateContent`` and
+    ``:generateContent`` like Gemini, ``…/api/chat`` and ``…/api/generate`` like Ollama, ``…/model/{model}/converse``,
+    ``/converse-stream``, ``/invoke`` and ``/invoke-with-response-stream`` like Amazon Bedrock, ``…/mcp`` like MCP.
 
     Requests take the faults of `script` in order, then `default`. A callable is called with each request and returns
     its fault. A request may choose its own fault, with the header ``x-unbroken-fault: stall`` or the query
@@ -82,6 +84,11 @@ class FaultServer:
     def replies(self) -> list[Speech]:
         """The complete reply to each of `requests`, before its fault."""
         return [reply for _, reply in self._ledger.entries()]
+
+    @property
+    def faults(self) -> list[Fault]:
+        """The fault that each of `requests` got."""
+        return self._ledger.faults()
 
     @property
     def connections(self) -> int:

@@ -2,14 +2,15 @@
 
 For a fault that comes `after` some events: the first three events are preamble, then thinking, text and calls follow.
 In Messages the three are ``message_start``, ``content_block_start`` and ``ping``; in Chat Completions a comment, the
-role and a comment; in Responses ``response.created``, ``response.in_progress`` and what opens the first item.
+role and a comment; in Responses ``response.created``, ``response.in_progress`` and what opens the first item. Other
+APIs have less preamble, and what is missing is counted.
 """
 
 from typing import Literal
 
-from ._anthropic import NOT_JSON, PING
 from ._catalogue import FILLER, listed
 from ._fault import Fault
+from ._formats import FLOOD, SPACES, SSE
 
 # Content.
 
@@ -39,7 +40,7 @@ def duplicate(after: int = 4) -> Fault:
 
 
 @listed
-def garbage(data: bytes | str = NOT_JSON, after: int = 5) -> Fault:
+def garbage(data: bytes | str = SSE.garbage, after: int = 5) -> Fault:
     """Insert bytes between two events; without `data`, an event with invalid JSON."""
     return Fault(insert=data, after=after)
 
@@ -112,14 +113,14 @@ def stall(after: int = 5) -> Fault:
 
 @listed
 def pings(after: int = 5, interval: float = 1.0) -> Fault:
-    """Send nothing but pings after some events, forever; comments in an API that has no pings."""
-    return Fault(insert=PING, times=None, interval=interval, after=after)
+    """Send nothing but pings after some events, forever; in an API without pings comments, or what comes nearest."""
+    return Fault(insert=SSE.ping, times=None, interval=interval, after=after)
 
 
 @listed
 def comments(after: int = 5, interval: float = 1.0) -> Fault:
     """Send nothing but comments after some events, forever."""
-    return Fault(insert=b": keep-alive\n\n", times=None, interval=interval, after=after)
+    return Fault(insert=SSE.comment, times=None, interval=interval, after=after)
 
 
 @listed
@@ -152,22 +153,22 @@ def gzip() -> Fault:
 @listed
 def gzip_bomb(size: int = 200_000_000) -> Fault:
     """Compress `size` bytes of spaces into very few."""
-    return Fault(encoding="gzip", events=(b" " * (size % FILLER),), insert=b" " * FILLER, times=size // FILLER)
+    return Fault(encoding="gzip", events=(b" " * (size % FILLER),), insert=SPACES, times=size // FILLER)
 
 
 @listed
 def endless_line() -> Fault:
     """Send a data line that never ends."""
-    return Fault(events=(b"data: ",), insert=b"x" * FILLER, times=None)
+    return Fault(events=(SSE.endless_line,), insert=b"x" * FILLER, times=None)
 
 
 @listed
 def endless_data() -> Fault:
     """Send data lines without the blank line that ends an event."""
-    return Fault(events=(), insert=b"data: water\n" * 4_096, times=None)
+    return Fault(events=(SSE.endless_data,), insert=FLOOD, times=None)
 
 
 @listed
 def endless_comment() -> Fault:
     """Send a comment that never ends."""
-    return Fault(events=(b": ",), insert=b"x" * FILLER, times=None)
+    return Fault(events=(SSE.endless_comment,), insert=SPACES, times=None)

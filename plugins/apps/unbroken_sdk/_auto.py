@@ -21,6 +21,8 @@ _GEMINI_METHODS: Final = frozenset(
         "streamGenerateContent",
     }
 )
+_OLLAMA_ENDS: Final = ("/api/chat", "/api/generate", "/api/pull", "/api/create", "/api/push")
+_BEDROCK_ENDS: Final = ("/converse", "/converse-stream", "/invoke", "/invoke-with-response-stream")
 
 
 def dialect_name(host: str, path: str) -> str:
@@ -36,6 +38,10 @@ def dialect_name(host: str, path: str) -> str:
         return "openai"
     if _is_gemini(host, path):
         return "gemini"
+    if path.endswith(_OLLAMA_ENDS):
+        return "ollama"
+    if "/model/" in path and path.endswith(_BEDROCK_ENDS):
+        return "bedrock"
     return "sse"
 
 

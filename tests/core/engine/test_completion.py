@@ -285,3 +285,52 @@ def test_the_error_of_a_failed_call_is_raised_once_more_for_who_asks_again(talk,
     """A part is never taken for the whole: see test_stream for all the ways to ask."""
     played = talk([Answer(body=sse(DELTA))], timeouts=Timeouts())
     assert played.outcome.error is played.error
+
+
+class Soft(Talk):
+    """Complete at the end of the body once there was a ``message_delta``, which may come with any event."""
+
+    def reader(self, call):
+        return SoftReader(self)
+
+
+class SoftReader:
+    quiet = False
+
+    def __init__(self, dialect):
+        self.dialect, self.proven = dialect, False
+
+    def classify(self, event):
+        self.proven = self.proven or event.type == "message_delta"
+        return self.dialect.classify(event)
+
+    def text(self, event):
+        return self.dialect.text(event)
+
+    def complete_at_end(self):
+        return self.proven
+
+
+@pytest.mark.parametrize(
+    ("rest", "error"),
+    [
+        ("", None),
+        ("event: ping\ndata: {", None),
+        ("event: content_block_stop\ndata: {}\n", None),
+        ('event: content_block_delta\ndata: {"delta": {"te', "TruncatedStreamError"),
+        ("event: content_block_delta\ndata: {}\n", "TruncatedStreamError"),
+        ('event: error\ndata: {"error": {"type": "overloaded_error"}}\n', "OverloadedError"),
+    ],
+)
+def test_a_body_that_ends_within_a_part_of_the_answer_is_cut(talk, rest, error):
+    """Though the proof has come: in such an API more may follow it. An error needs no blank line."""
+    body = sse(DELTA, ("message_delta", {})) + rest.encode()
+    played = talk([Answer(body=body)], dialect=Soft())
+    assert (played.error and type(played.error).__name__) == error
+    assert played.types[:1] == ["content_block_delta"]
+
+
+def test_a_plain_stream_may_end_anywhere(talk):
+    """It has no terminal event, and what is unfinished is discarded, as the standard says."""
+    played = talk([Answer(body=b"data: a\n\ndata: b")], dialect=Dialect())
+    assert (played.error, len(played.events)) == (None, 1)

@@ -102,7 +102,7 @@ def test_it_never_asks_for_a_stream(send) -> None:
 )
 def test_a_request_for_a_stream_is_refused_before_it_is_sent(send, call) -> None:
     """The answer would not be what was asked for."""
-    with pytest.raises(ConfigurationError, match="asks for a stream; use `stream`"):
+    with pytest.raises(ConfigurationError, match='asks for a stream; use `stream` for it, or leave out "stream": true'):
         send([], **call)
 
 

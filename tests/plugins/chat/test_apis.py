@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from unbroken import ConfigurationError, StreamError, TruncatedStreamError
+from unbroken.registry import DIALECTS, discover
 from unbroken.testing import Answer as Script
 from unbroken.testing import sse
 from unbroken_chat import (
     AnthropicConfig,
     AsyncContentGenerator,
+    ChatCompletions,
     ChatCompletionsApi,
     ChatMessage,
     ContentGenerator,
@@ -534,6 +536,27 @@ def test_a_server_that_needs_no_key_gets_none(chat, monkeypatch) -> None:
     arguments = {"api": "responses", "api_key": None, "base_url": "http://127.0.0.1:1/v1"}
     sent(chat, message="Hi", **arguments)
     assert "authorization" not in chat.requests[0].headers
+
+
+@pytest.mark.parametrize("api", ["gemini", "ollama"])
+def test_a_further_api_needs_its_dialect(api) -> None:
+    """One that is not installed is named."""
+    arguments: dict[str, Any] = {"model": "m", "api": api, "api_key": "k"}
+    if any(found.name == api for found in discover(DIALECTS)):
+        assert api in repr(ContentGenerator(**arguments)) or api == "ollama"
+    else:
+        with pytest.raises(ConfigurationError, match=api):
+            ContentGenerator(**arguments)
+
+
+def test_a_client_without_a_list_of_plugins_reads_the_settings(monkeypatch) -> None:
+    """As `unbroken.Client` does."""
+    arguments: dict[str, Any] = {"api_key": "k", "plugins": ["retry"]}
+    with pytest.raises(ConfigurationError, match="insecure"), ChatCompletions("http://x.example/v1", **arguments) as it:
+        it.send_request("Hi")
+    monkeypatch.setenv("UNBROKEN_INSECURE", "1")
+    with ChatCompletions("http://x.example/v1", **arguments) as it:
+        assert it.stream_request("Hi").attempts == 0
 
 
 def test_a_generator_takes_the_api_of_its_handler(chat) -> None:

@@ -7,12 +7,16 @@ from unbroken.validators import nearest, refused, shown
 
 from ..api import Api
 from .chat_completions import ChatCompletionsApi
+from .gemini import GeminiApi
 from .messages import MessagesApi
+from .ollama import OllamaApi
 from .responses import ResponsesApi
 
-ApiName = Literal["messages", "chat-completions", "responses"]
+ApiName = Literal["messages", "chat-completions", "responses", "gemini", "ollama"]
 
-_APIS: Final[dict[str, type[Api]]] = {api.name: api for api in (MessagesApi, ChatCompletionsApi, ResponsesApi)}
+_APIS: Final[dict[str, type[Api]]] = {
+    api.name: api for api in (MessagesApi, ChatCompletionsApi, ResponsesApi, GeminiApi, OllamaApi)
+}
 
 
 def api_of(api: "Api | str", base_url: str | None = None) -> Api:
@@ -33,4 +37,4 @@ def api_of(api: "Api | str", base_url: str | None = None) -> Api:
 
 _OWN: Final = frozenset({urlsplit(ChatCompletionsApi.base_url).hostname})
 
-__all__ = ["ApiName", "ChatCompletionsApi", "MessagesApi", "ResponsesApi", "api_of"]
+__all__ = ["ApiName", "ChatCompletionsApi", "GeminiApi", "MessagesApi", "OllamaApi", "ResponsesApi", "api_of"]

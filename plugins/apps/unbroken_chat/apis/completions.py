@@ -9,7 +9,7 @@ from unbroken import Event
 from unbroken.validators import refused
 from unbroken_openai import CompletionBuilder
 
-from ..api import Answer, Reading
+from ..api import Reading, ReplyContent
 from ..messages import ChatMessage
 from ..parts import OtherPart, Part, TextPart, ThinkingPart, part_of
 from .openai import call_of, image_at, objects, table, text_in
@@ -35,13 +35,13 @@ class CompletionReading(Reading):
         """Return the completion so far."""
         return self._builder.snapshot()
 
-    def answer(self) -> Answer:
+    def answer(self) -> ReplyContent:
         """Return the first choice of the completion."""
         completion = self._builder.completion()
         choice = _first(completion)
         reason, model = choice.get("finish_reason"), completion.get("model")
         message = ChatMessage("assistant", _said(table(choice.get("message"))))
-        return Answer(
+        return ReplyContent(
             message=message,
             content=message.parts,
             stop_reason=text_in(reason),

@@ -9,7 +9,7 @@ from unbroken import Event
 from unbroken.validators import refused
 from unbroken_openai import ResponseBuilder
 
-from ..api import Answer, Reading
+from ..api import Reading, ReplyContent
 from ..messages import ChatMessage
 from ..parts import OtherPart, Part, TextPart, ThinkingPart, part_of
 from .openai import call_of, image_at, kind_of, objects, text_in
@@ -36,11 +36,11 @@ class ResponseReading(Reading):
         """Return the response so far."""
         return self._builder.snapshot()
 
-    def answer(self) -> Answer:
+    def answer(self) -> ReplyContent:
         """Return the response."""
         response = self._builder.response()
         output = objects(response.get("output"))
-        return Answer(
+        return ReplyContent(
             message=ChatMessage("assistant", parts_of(output)),
             content=tuple(output),
             stop_reason=_reason(response),

@@ -11,7 +11,7 @@ from unbroken.dialect import Dialect
 from unbroken.validators import refused
 from unbroken_anthropic import Anthropic, Message, MessageBuilder, MessageStop
 
-from ..api import Answer, Api, Conversation, Reading
+from ..api import Api, Conversation, Reading, ReplyContent
 from ..config import AnthropicConfig, DirectConfig
 from ..messages import ChatMessage
 from ..parts import Block, Part, ThinkingPart, part_of
@@ -118,9 +118,9 @@ class _Reading(Reading):
     def snapshot(self) -> Message:
         return self._builder.snapshot()
 
-    def answer(self) -> Answer:
+    def answer(self) -> ReplyContent:
         message = self._builder.message()
-        return Answer(
+        return ReplyContent(
             message=ChatMessage("assistant", [part_of(block) for block in message.to_dict()["content"]]),
             content=tuple(message.content),
             stop_reason=str(message.stop_reason),

@@ -14,7 +14,7 @@ from ._server import ANTHROPIC_KEY, OPENAI_KEY, ChatRequest, Server, connected
 from ._session import Session, Turn
 from ._slash import interpret
 
-_USUAL_ENDS = frozenset({None, "end_turn", "stop_sequence", "stop"})
+_USUAL_ENDS = frozenset({None, "end_turn", "stop_sequence", "stop", "STOP"})
 
 
 def chat(request: ChatRequest) -> int:

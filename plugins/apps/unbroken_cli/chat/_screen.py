@@ -36,7 +36,10 @@ DEMO_PROMPT: Final = "demo> "
 _HINTS: Final[Hints] = (
     (TruncatedStreamError, "what was printed is incomplete"),
     (TimeoutError, TIMEOUT_HINT),
-    (AuthenticationError, "the server refused the credentials: ANTHROPIC_API_KEY, UNBROKEN_TOKEN or OPENAI_API_KEY"),
+    (
+        AuthenticationError,
+        "the server refused the credentials: look at ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY or UNBROKEN_TOKEN",
+    ),
     (ValidationError, "the server refuses the request: the address, the model, or something in the conversation"),
 )
 _LONG_WAIT: Final = 0.3

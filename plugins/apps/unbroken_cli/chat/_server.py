@@ -1,7 +1,7 @@
 """What the command line asks for, and the server that answers it.
 
-There are four: Anthropic's API, a backend that speaks the Messages API, a server that speaks Chat Completions, OpenAI's
-for one, and the fault server that comes with Unbroken.
+It is Anthropic's API, a backend that speaks the Messages API, a server that speaks Chat Completions, OpenAI's for one,
+the Gemini API, Ollama, or the fault server that comes with Unbroken.
 """
 
 import warnings
@@ -19,6 +19,9 @@ from unbroken_chat import (
     ChatCompletions,
     ChatMessage,
     ContentGenerator,
+    GeminiApi,
+    ModelConfig,
+    OllamaApi,
     ProxyConfig,
     ReplyStream,
 )
@@ -28,16 +31,21 @@ DEFAULT_MODEL: Final = "claude-sonnet-4-5"
 OPENAI_MODEL: Final = "gpt-5.4-mini"
 """The model that OpenAI is asked for without ``--model``."""
 
+GEMINI_MODEL: Final = "gemini-flash-latest"
+"""The model that Google is asked for without ``--model``."""
+
 ANTHROPIC_KEY: Final = "ANTHROPIC_API_KEY"
 OPENAI_KEY: Final = "OPENAI_API_KEY"
+GEMINI_KEY: Final = GeminiApi.key
+OLLAMA_KEY: Final = OllamaApi.key
 TOKEN: Final = "UNBROKEN_TOKEN"  # noqa: S105 - the name of a variable
 
 _ANTHROPIC: Final = "https://api.anthropic.com"
 _OPENAI: Final = "https://api.openai.com/v1"
 _SHORTEST_SECRET: Final = 6
 
-Wire = Literal["anthropic", "openai"]
-Way = Literal["direct", "proxy", "compatible", "embedded"]
+Wire = Literal["anthropic", "openai", "gemini", "ollama"]
+Way = Literal["direct", "proxy", "compatible", "gemini", "ollama", "embedded"]
 
 
 @frozen(kw_only=True)
@@ -60,12 +68,12 @@ class ChatRequest:
     def __attrs_post_init__(self) -> None:
         wires = get_args(Wire)
         if self.dialect is not None and self.dialect not in wires:
-            raise _bad("--dialect", f"{self.dialect!r} is not {' or '.join(wires)}")
+            raise _bad("--dialect", f"{self.dialect!r} is none of {', '.join(wires)}")
         if self.demo and (self.endpoint, self.base_url, self.dialect) != (None, None, None):
             raise _bad("--demo", "asks the embedded server; leave out --endpoint, --base-url and --dialect")
         if self.endpoint is not None and self.base_url is not None:
             raise _bad("--endpoint", "is a backend of your own, --base-url an API; choose one")
-        if self.endpoint is not None and self.dialect == "openai":
+        if self.endpoint is not None and self.dialect not in {None, "anthropic"}:
             raise _bad("--endpoint", "speaks the Messages API; for others use --base-url")
         if self.endpoint is None and self.token is not None:
             raise _bad("--token", "is for --endpoint; the API keys are read from the environment")
@@ -82,6 +90,10 @@ class ChatRequest:
             return "proxy"
         if self.dialect == "openai":
             return self._openai(environ)
+        if self.dialect == "gemini":
+            return self._gemini(environ)
+        if self.dialect == "ollama":
+            return self._ollama()
         if environ.get(ANTHROPIC_KEY):
             return "direct"
         if self.base_url is not None:
@@ -99,6 +111,16 @@ class ChatRequest:
         if self.base_url is None and not environ.get(OPENAI_KEY):
             raise _bad("--dialect", f"openai needs a key in {OPENAI_KEY}, or --base-url http://127.0.0.1:8080/v1")
         return "compatible"
+
+    def _gemini(self, environ: Mapping[str, str]) -> Way:
+        if self.base_url is None and not environ.get(GEMINI_KEY):
+            raise _bad("--dialect", f"gemini needs a key in {GEMINI_KEY}, or --base-url")
+        return "gemini"
+
+    def _ollama(self) -> Way:
+        if self.model is None:
+            raise _bad("--model", "is needed for ollama: the name of a model that it has, as `ollama list` shows it")
+        return "ollama"
 
 
 @frozen(kw_only=True)
@@ -191,6 +213,30 @@ def _compatible(request: ChatRequest, environ: Mapping[str, str], policies: Sequ
     return _server(generator, generator.url, request, key)
 
 
+def _gemini(request: ChatRequest, environ: Mapping[str, str], policies: Sequence[object]) -> Server:
+    return _spoken(GeminiApi(), request, environ.get(GEMINI_KEY) or None, request.model or GEMINI_MODEL, policies)
+
+
+def _ollama(request: ChatRequest, environ: Mapping[str, str], policies: Sequence[object]) -> Server:
+    return _spoken(OllamaApi(), request, environ.get(OLLAMA_KEY) or None, request.model or "", policies)
+
+
+def _spoken(
+    api: GeminiApi | OllamaApi, request: ChatRequest, key: str | None, model: str, policies: Sequence[object]
+) -> Server:
+    base_url = api.base_url if request.base_url is None else request.base_url
+    generator = ContentGenerator(
+        api=api,
+        api_key=key,
+        model=model,
+        config=ModelConfig() if request.max_tokens is None else ModelConfig(max_tokens=request.max_tokens),
+        base_url=base_url,
+        plugins=policies,
+        insecure=request.insecure,
+    )
+    return Server(generator=generator, where=_place(base_url), model=model, secrets=_secrets(key))
+
+
 def _server(
     generator: ContentGenerator | ChatCompletions, url: str, request: ChatRequest, credential: str | None
 ) -> Server:
@@ -216,4 +262,11 @@ def _bad(option: str, message: str) -> typer.BadParameter:
     return typer.BadParameter(message, param_hint=option)
 
 
-_MAKERS: Final = {"direct": _direct, "proxy": _proxy, "compatible": _compatible, "embedded": _embedded}
+_MAKERS: Final = {
+    "direct": _direct,
+    "proxy": _proxy,
+    "compatible": _compatible,
+    "gemini": _gemini,
+    "ollama": _ollama,
+    "embedded": _embedded,
+}

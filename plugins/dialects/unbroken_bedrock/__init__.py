@@ -1,0 +1,5 @@
+"""The dialect of Amazon Bedrock: the meaning of its events, errors and headers."""
+
+from ._dialect import Bedrock
+
+__all__ = ["Bedrock"]
