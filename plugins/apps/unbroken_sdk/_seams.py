@@ -26,8 +26,6 @@ _warned: set[str] = set()
 
 def stainless(client: Any, under: Under) -> Any:
     """anthropic, openai, groq and others of the same generator: a copy, as their ``with_options`` makes it."""
-    if any("Bedrock" in base.__name__ for base in type(client).__mro__):
-        raise unknown(client, "Unbroken cannot read the binary frames of Bedrock yet")
     if library_of(getattr(client, "_client", None)) is None:
         raise unknown(client, "it has no HTTP client where this version expects it")
     below = under.client(client._client)
@@ -134,6 +132,15 @@ def cohere(client: Any, under: Under) -> Any:
     return client
 
 
+def ollama(client: Any, under: Under) -> Any:
+    """A copy of the client, which has no retries of its own."""
+    if library_of(getattr(client, "_client", None)) is None:
+        raise unknown(client, "it has no HTTP client where this version expects it")
+    twin = copy.copy(client)
+    twin._client = under.client(client._client)
+    return twin
+
+
 def litellm(thing: Any, under: Under) -> Any:
     """The module, whose sessions are set, or one of its handlers, whose client is exchanged."""
     if not isinstance(thing, types.ModuleType):
@@ -174,6 +181,7 @@ SEAMS: Final[dict[str, Callable[[Any, Under], Any]]] = {
     "mistralai": mistralai,
     "cohere": cohere,
     "google.genai": google_genai,
+    "ollama": ollama,
     "litellm": litellm,
 }
 
