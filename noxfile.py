@@ -28,6 +28,9 @@ SDKS = {
     "litellm": ("litellm", ["litellm==1.75.0"]),
     "mistralai": ("mistralai", ["mistralai==1.5.0"]),
     "cohere": ("cohere", ["cohere==5.13.0"]),
+    "google_genai": ("google-genai", ["google-genai==1.20.0"]),
+    "ollama": ("ollama", ["ollama==0.5.0"]),
+    "bedrock": ("anthropic[bedrock]", ["anthropic[bedrock]==0.40.0"]),
 }
 
 

@@ -7,6 +7,7 @@ from unbroken import AsyncStream, Error, Stream
 from unbroken.framing import Framing
 
 from ._answers import exception, is_error
+from ._bare import BareEvents, ignores_errors, reads_bare_events
 
 Errors = Literal["event", "raise"]
 
@@ -20,18 +21,23 @@ class _Body:
         self._batches = stream.batches()
         self._framing: Framing = stream.call.dialect.framing(stream.response)  # a stream may go on in another answer
         self._request = request
-        self._errors = errors
+        self._errors: Errors = "raise" if ignores_errors(request) else errors
+        bare = not stream.is_plain and reads_bare_events(request)
+        self._bare = BareEvents(self._framing) if bare else None
+
+    def _handed(self, piece: bytes) -> bytes:
+        return piece if self._bare is None else self._bare.of(piece)
 
     def _late(self, error: Error) -> bytes:
         """Return the error event that tells a failure behind the first content. Raises the exception without one."""
         self._ended = True
         stream: Stream | AsyncStream = self._stream
         if self._errors == "event" and not stream.is_plain:
-            told = stream.failed_by
-            call = stream.call
-            event = told if told is not None and is_error(told.raw) else call.dialect.error_event_for(call, error)
+            call, told = stream.call, stream.failed_by
+            known = told is not None and is_error(told.raw) and self._bare is None
+            event = told if known else call.dialect.error_event_for(call, error)
             if event is not None:
-                return self._framing.encode(event)
+                return self._handed(self._framing.encode(event))
         raise exception(self.library, error, self._request) from error
 
 
@@ -47,7 +53,7 @@ class Body(_Body):
         if self._ended:
             raise StopIteration
         try:
-            return b"".join([event.raw for event in next(self._batches)])
+            return self._handed(b"".join([event.raw for event in next(self._batches)]))
         except StopIteration:
             self._ended = True
             raise
@@ -72,7 +78,7 @@ class AsyncBody(_Body):
         if self._ended:
             raise StopAsyncIteration
         try:
-            return b"".join([event.raw for event in await anext(self._batches)])
+            return self._handed(b"".join([event.raw for event in await anext(self._batches)]))
         except StopAsyncIteration:
             self._ended = True
             raise

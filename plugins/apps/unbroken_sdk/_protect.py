@@ -28,12 +28,12 @@ def protect(
 ) -> T:
     """Return `client` with Unbroken under it: answers are proven whole, and failures before the content retried.
 
-    `client` is one of anthropic, openai or groq (also for Azure and Vertex AI), a model of langchain-openai or
-    langchain-anthropic, a provider or model of pydantic-ai, a model of openai-agents, a client of mistralai or cohere,
-    the module litellm or one of its handlers, or a client of httpx or httpx2. Those of mistralai, cohere and litellm
-    are changed themselves; of all others a copy is returned, of the same class, with the same settings but without
-    retries of its own. Transports that are set up in a special way (a proxy, a class of your own) are kept below, and
-    are closed with the copy.
+    `client` is one of anthropic, openai or groq (also for Azure, Bedrock and Vertex AI), a model of langchain-openai or
+    langchain-anthropic, a provider or model of pydantic-ai, a model of openai-agents, a client of google-genai, ollama,
+    mistralai or cohere, the module litellm or one of its handlers, or a client of httpx or httpx2. Those of
+    google-genai, mistralai, cohere and litellm are changed themselves; of all others a copy is returned, of the same
+    class, with the same settings but without retries of its own. Transports that are set up in a special way (a proxy,
+    a class of your own) are kept below, and are closed with the copy.
 
     `plugins` and `config` are those of `unbroken.Client`; None takes the configured list or the default list. All that
     is made of one call of `protect` shares their state. `dialect` is ``auto`` or the one of all answers; `errors` tells

@@ -9,20 +9,17 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
-from unbroken.validators import refused
-
 from ._clients import Under, library_of
+from ._genai import google_genai
+from ._refusals import REASONS, is_within, unknown
 from ._warnings import warn_once
 
-LONG_FORM: Final = "give its HTTP client a transport of unbroken_sdk.httpx or unbroken_sdk.httpx2 instead"
 _LITELLM: Final = (
     "Unbroken is under the routes of litellm that use its OpenAI client; for others pass client=HTTPHandler(...) that "
     "was protected, and give each call num_retries=0"
 )
 _COHERE: Final = "cohere has no dialect yet: its answers are plain SSE or plain JSON, proven by a clean end"
 _STAINLESS: Final = ("anthropic", "openai", "groq")
-_LATER: Final = ("google.genai", "ollama")
-_MCP: Final = "it takes an HTTP client: streamable_http_client(url, http_client=protect(httpx2.AsyncClient()))"
 _SWAPPED: Final = ("_client", "max_retries")
 _warned: set[str] = set()
 
@@ -30,7 +27,7 @@ _warned: set[str] = set()
 def stainless(client: Any, under: Under) -> Any:
     """anthropic, openai, groq and others of the same generator: a copy, as their ``with_options`` makes it."""
     if library_of(getattr(client, "_client", None)) is None:
-        raise _unknown(client, "it has no HTTP client where this version expects it")
+        raise unknown(client, "it has no HTTP client where this version expects it")
     below = under.client(client._client)
     try:
         twin = client.copy(http_client=below, max_retries=0)
@@ -38,7 +35,7 @@ def stainless(client: Any, under: Under) -> Any:
             raise TypeError("its copy is not as this version expects it")
     except Exception as error:
         below._state = below._state.__class__.CLOSED  # so that it does not close what the original still needs
-        raise _unknown(client, f"it cannot be copied: {type(error).__name__}: {error}") from error
+        raise unknown(client, f"it cannot be copied: {type(error).__name__}: {error}") from error
     if _root(client) not in _STAINLESS:
         _carry_over(client, twin)
     return twin
@@ -59,7 +56,7 @@ def langchain(model: Any, under: Under) -> Any:
     found = {name: _of_an_sdk(value, under) for name, value in _values(model).items()}
     protected = {name: made for name, made in found.items() if made is not None}
     if not protected:
-        raise _unknown(model, "it holds no client where this version expects it")
+        raise unknown(model, "it holds no client where this version expects it")
     twin = model.model_copy()
     _values(twin).update(protected)
     return twin
@@ -86,7 +83,7 @@ def pydantic_ai(thing: Any, under: Under) -> Any:
     if "models" in held:
         own["models"] = type(held["models"])([_held(model, under) for model in held["models"]])
     elif not parts:
-        raise _unknown(thing, "it has no provider and no client")
+        raise unknown(thing, "it has no provider and no client")
     if held.get("_http_client_factory") is not None:  # a provider renews the HTTP client that it has made
         own["_http_client_factory"] = lambda: under.client(thing._http_client_factory())
         own["_own_http_client"] = twin._client._client
@@ -99,9 +96,9 @@ def pydantic_ai(thing: Any, under: Under) -> Any:
 def openai_agents(model: Any, under: Under) -> Any:
     """A model, or a provider that was given a client."""
     if "WS" in type(model).__name__ or getattr(model, "_responses_transport", "http") == "websocket":
-        raise _unknown(model, "it speaks over a WebSocket")
+        raise unknown(model, "it speaks over a WebSocket")
     if getattr(model, "_client", None) is None:
-        raise _unknown(model, "it has no client yet: give it openai_client=protect(openai.AsyncOpenAI())")
+        raise unknown(model, "it has no client yet: give it openai_client=protect(openai.AsyncOpenAI())")
     twin = copy.copy(model)
     twin._client = _held(model._client, under)
     return twin
@@ -113,7 +110,7 @@ def mistralai(client: Any, under: Under) -> Any:
     held = {name: getattr(settings, name, None) for name in ("client", "async_client")}
     protected = {name: under.client(http) for name, http in held.items() if http is not None}
     if not protected:
-        raise _unknown(client, "it has no HTTP client where this version expects it")
+        raise unknown(client, "it has no HTTP client where this version expects it")
     for name, http in protected.items():
         setattr(settings, name, http)
     settings.retry_config = None
@@ -125,7 +122,7 @@ def cohere(client: Any, under: Under) -> Any:
     wrapper: Any = getattr(client, "_client_wrapper", None)
     http: Any = getattr(wrapper, "httpx_client", None)
     if library_of(getattr(http, "httpx_client", None)) is None:
-        raise _unknown(client, "it has no HTTP client where this version expects it")
+        raise unknown(client, "it has no HTTP client where this version expects it")
     http.httpx_client = under.client(http.httpx_client)
     for holder, name in ((http, "base_max_retries"), (wrapper, "_max_retries")):
         if hasattr(holder, name):
@@ -135,11 +132,20 @@ def cohere(client: Any, under: Under) -> Any:
     return client
 
 
+def ollama(client: Any, under: Under) -> Any:
+    """A copy of the client, which has no retries of its own."""
+    if library_of(getattr(client, "_client", None)) is None:
+        raise unknown(client, "it has no HTTP client where this version expects it")
+    twin = copy.copy(client)
+    twin._client = under.client(client._client)
+    return twin
+
+
 def litellm(thing: Any, under: Under) -> Any:
     """The module, whose sessions are set, or one of its handlers, whose client is exchanged."""
     if not isinstance(thing, types.ModuleType):
         if library_of(getattr(thing, "client", None)) is None:
-            raise _unknown(thing, "it has no HTTP client where this version expects it")
+            raise unknown(thing, "it has no HTTP client where this version expects it")
         thing.client = under.client(thing.client)
         return thing
     made = {name: under.client(session) for name, session in _sessions(thing).items()}
@@ -158,7 +164,7 @@ def _sessions(module: Any) -> dict[str, Any]:
         cert = os.getenv("SSL_CERTIFICATE", module.ssl_certificate)
         _ = module.in_memory_llm_clients_cache.flush_cache
     except (ImportError, AttributeError) as error:
-        raise _unknown(module, f"it is not as this version expects it: {error}") from error
+        raise unknown(module, f"it is not as this version expects it: {error}") from error
     library = import_module("httpx")
     kinds = {"client_session": library.Client, "aclient_session": library.AsyncClient}
     return {
@@ -174,6 +180,8 @@ SEAMS: Final[dict[str, Callable[[Any, Under], Any]]] = {
     "agents": openai_agents,
     "mistralai": mistralai,
     "cohere": cohere,
+    "google.genai": google_genai,
+    "ollama": ollama,
     "litellm": litellm,
 }
 
@@ -184,14 +192,13 @@ def seam_of(thing: Any) -> Callable[[Any, Under], Any]:
         return lambda client, under: under.client(client)
     modules = [thing] if isinstance(thing, types.ModuleType) else []
     for name in [module.__name__ for module in modules] or [base.__module__ for base in type(thing).__mro__]:
-        seam = SEAMS.get(name.partition(".")[0])
+        seam = next((seam for package, seam in SEAMS.items() if is_within(name, package)), None)
         if seam is not None and (not modules or name == "litellm"):
             return seam
-        if name.partition(".")[0] == "mcp":
-            raise _unknown(thing, _MCP)
-        if any(name == later or name.startswith(f"{later}.") for later in _LATER):
-            raise _unknown(thing, "it is for a later version of protect()")
-    raise _unknown(thing, "it is none of those that protect() knows")
+        why = next((why for package, why in REASONS.items() if is_within(name, package)), None)
+        if why is not None:
+            raise unknown(thing, why)
+    raise unknown(thing, "it is none of those that protect() knows")
 
 
 def _held(thing: Any, under: Under) -> Any:
@@ -211,8 +218,3 @@ def _values(thing: object) -> dict[str, Any]:
 
 def _is_cached(thing: object, name: str) -> bool:
     return isinstance(inspect.getattr_static(type(thing), name, None), functools.cached_property)
-
-
-def _unknown(thing: Any, why: str) -> Exception:
-    what = thing.__name__ if isinstance(thing, types.ModuleType) else f"{type(thing).__module__}.{type(thing).__name__}"
-    return refused("client", f"cannot be protected: {what}: {why}; {LONG_FORM}")

@@ -4,7 +4,12 @@ from typing import Any, Final
 
 import msgspec
 
+from unbroken import Event
+from unbroken.framing import Framing
+from unbroken.framings import SSE
 from unbroken.testing import sse
+
+from ._auto import dialect_called
 
 _ID: Final = "scripted_0"
 _COUNTED: Final = {"input_tokens": 1, "output_tokens": 1}
@@ -14,15 +19,23 @@ def spoken(dialect: str, path: str, text: str, *, model: str, streams: bool) -> 
     """Return the body of a whole answer that says `text`, None for an API that is not known here."""
     path = path.rstrip("/")
     if dialect == "anthropic" and (path.endswith("/messages") or "/publishers/anthropic/" in path):
-        return _messages(text, model, streams=streams)
+        return _messages(text, model, SSE, streams=streams)
     if dialect == "openai" and path.endswith("/chat/completions"):
         return _chat(text, model, streams=streams)
     if dialect == "openai" and path.endswith("/responses"):
         return _responses(text, model, streams=streams)
+    if dialect == "gemini" and path.lower().endswith("generatecontent"):
+        return _contents(text, path, streams=streams)
+    if dialect == "ollama" and path.endswith(("/chat", "/generate")):
+        return _lines(text, model, path, streams=streams)
+    if dialect == "bedrock":
+        framing = dialect_called(dialect).framings["application/vnd.amazon.eventstream"]
+        speak = _converse if "/converse" in path else _messages
+        return speak(text, model, framing, streams=streams)
     return None
 
 
-def _messages(text: str, model: str, *, streams: bool) -> bytes:
+def _messages(text: str, model: str, framing: Framing, *, streams: bool) -> bytes:
     message: dict[str, Any] = {
         "id": f"msg_{_ID}",
         "type": "message",
@@ -43,6 +56,7 @@ def _messages(text: str, model: str, *, streams: bool) -> bytes:
         {"type": "content_block_stop", "index": 0},
         {"type": "message_delta", "delta": delta, "usage": _COUNTED},
         {"type": "message_stop"},
+        framing=framing,
     )
 
 
@@ -106,5 +120,37 @@ def _responses(text: str, model: str, *, streams: bool) -> bytes:
     return _events(*(event | {"sequence_number": number} for number, event in enumerate(events)))
 
 
-def _events(*events: dict[str, Any]) -> bytes:
-    return sse(*((event["type"], event) for event in events))
+def _contents(text: str, path: str, *, streams: bool) -> bytes:
+    said = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "index": 0}
+    usage = {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}
+    model = path.rpartition("/")[2].partition(":")[0]
+    chunk = {"candidates": [said], "usageMetadata": usage, "modelVersion": model, "responseId": _ID}
+    return sse(("", chunk)) if streams else msgspec.json.encode(chunk)
+
+
+def _lines(text: str, model: str, path: str, *, streams: bool) -> bytes:
+    message = {"role": "assistant", "content": text}
+    said: dict[str, Any] = {"message": message} if path.endswith("/chat") else {"response": text}
+    end = {"done": True, "done_reason": "stop", "prompt_eval_count": 1, "eval_count": 1}
+    line = {"model": model, "created_at": "2000-01-01T00:00:00Z", **said, **end}
+    return msgspec.json.encode(line) + (b"\n" if streams else b"")
+
+
+def _converse(text: str, model: str, framing: Framing, *, streams: bool) -> bytes:
+    usage = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
+    told = {"usage": usage, "metrics": {"latencyMs": 1}}
+    if not streams:
+        message = {"role": "assistant", "content": [{"text": text}]}
+        return msgspec.json.encode({"output": {"message": message}, "stopReason": "end_turn", **told})
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("messageStart", {"role": "assistant"}),
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text}}),
+        ("contentBlockStop", {"contentBlockIndex": 0}),
+        ("messageStop", {"stopReason": "end_turn"}),
+        ("metadata", told),
+    ]
+    return b"".join(framing.encode(Event.make(type, data)) for type, data in events)
+
+
+def _events(*events: dict[str, Any], framing: Framing = SSE) -> bytes:
+    return b"".join(framing.encode(Event.make(event["type"], event)) for event in events)

@@ -54,8 +54,9 @@ def scripted(
 ) -> T:
     """Return `client` as `protect` does, with `answers` in place of the network, one for each request in order.
 
-    Text is spoken in the form that the request asks for, as a stream or as JSON, in the Messages API of Anthropic and
-    in Chat Completions and Responses of OpenAI. For anything else give an `unbroken.testing.Answer`. An OSError such as
+    Text is spoken in the form that the request asks for, as a stream or as JSON: in the Messages API of Anthropic, also
+    on Bedrock, in Converse of Bedrock, Chat Completions and Responses of OpenAI, and the APIs of Gemini and Ollama. For
+    anything else give an `unbroken.testing.Answer`. An OSError such as
     ``ConnectionResetError()`` is a connection that failed; any other exception is raised where the answer would be.
 
     Each request that is sent is appended to `requests`. Time is that of `clock`: delays of the answers, back-offs and
@@ -111,11 +112,12 @@ class _Script:
 def _text(request: Request, text: str) -> Answer:
     url = urlsplit(request.url)
     name, path = dialect_name(url.hostname or "", url.path), url.path
-    streams = dialect_called(name).asks_for_stream(request)
+    dialect = dialect_called(name)
+    streams = dialect.asks_for_stream(request)
     body = spoken(name, path, text, model=_model(request), streams=streams)
     if body is None:
         raise AssertionError(f"no text can be spoken for {request.method} {request.url}: give an Answer")
-    kind = "text/event-stream" if streams else "application/json"
+    kind = dialect.media_types[0] if streams else "application/json"
     return Answer(headers={"content-type": kind}, body=body)
 
 

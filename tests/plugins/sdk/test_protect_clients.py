@@ -280,9 +280,13 @@ def of_module(module, name="Client", **attributes):
     [
         (object(), "builtins.object: it is none of those"),
         (httpx, "httpx: it is none of those"),
-        (of_module("google.genai.client"), "later version"),
+        (of_module("google.genai.client"), "no HTTP clients where this version expects them"),
+        (of_module("google.genai_other.client"), "none of those"),
+        (of_module("botocore.client", "BedrockRuntime"), "over urllib3"),
+        (of_module("boto3.session", "Session"), "call Bedrock with AnthropicBedrock"),
+        (of_module("a2a.client.base_client", "BaseClient"), "ClientConfig"),
         (of_module("mcp.client.session", "ClientSession"), "streamable_http_client"),
-        (of_module("ollama._client"), "later version"),
+        (of_module("ollama._client"), "no HTTP client where this version expects it"),
         (
             of_module("anthropic.lib.bedrock._client", "AnthropicBedrock"),
             "no HTTP client where this version expects it",

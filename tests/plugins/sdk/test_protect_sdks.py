@@ -30,6 +30,8 @@ CLIENTS = {
     "AsyncAzureOpenAI": lambda **more: openai.AsyncAzureOpenAI(azure_ad_token_provider=lambda: "t", **AZURE, **more),
     "AnthropicVertex": lambda **more: anthropic.AnthropicVertex(**VERTEX, **more),
     "AsyncAnthropicVertex": lambda **more: anthropic.AsyncAnthropicVertex(**VERTEX, **more),
+    "AnthropicBedrock": lambda **more: anthropic.AnthropicBedrock(api_key="k", aws_region="r", **more),
+    "AsyncAnthropicBedrock": lambda **more: anthropic.AsyncAnthropicBedrock(api_key="k", aws_region="r", **more),
 }
 
 every = pytest.mark.parametrize("make", CLIENTS.values(), ids=CLIENTS)
