@@ -13,7 +13,7 @@ from unbroken.hookspecs import HookSpecs
 from unbroken_faults.faults import CATALOGUE
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = {path.name: path.read_text("utf-8") for path in sorted(DOCS.glob("*.md"))}
+PAGES = {path.relative_to(DOCS).as_posix(): path.read_text("utf-8") for path in sorted(DOCS.rglob("*.md"))}
 EVERYTHING = "\n".join(PAGES.values())
 
 HOOKS = [name for name in vars(HookSpecs) if not name.startswith("_")]
