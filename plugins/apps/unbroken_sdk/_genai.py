@@ -27,8 +27,8 @@ def google_genai(client: Any, under: Under) -> Any:
     if hasattr(asynchronous, "_per_loop"):
         asynchronous._per_loop = False  # a client below for each event loop, which ours does not need
         asynchronous._loop_clients = {}
-    arguments = {**(options.async_client_args or {}), "transport": asynchronous._transport}
-    changed: dict[str, Any] = {"async_client_args": arguments}
+    arguments: dict[str, Any] = dict(options.async_client_args or {})
+    changed: dict[str, Any] = {"async_client_args": arguments | {"transport": asynchronous._transport}}
     retries = getattr(sys.modules.get("google.genai.types"), "HttpRetryOptions", None)
     if retries is not None:
         changed["retry_options"] = retries(attempts=1)
@@ -47,8 +47,9 @@ def _never(state: Any) -> bool:
 
 def _forget_resources(client: Any) -> None:
     """Forget what holds an HTTP client of its own; it is made again on use."""
-    for holder in (client, getattr(client, "_aio", client)):
-        values = vars(holder)
+    holders: list[Any] = [client, getattr(client, "_aio", client)]
+    for holder in holders:
+        values: dict[str, Any] = vars(holder)
         for name, value in values.items():
             if "._gaos." in type(value).__module__:
                 values[name] = None
