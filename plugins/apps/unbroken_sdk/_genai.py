@@ -7,6 +7,7 @@ from ._clients import Under, library_of
 from ._refusals import unknown
 
 _HTTP: Final = ("_httpx_client", "_async_httpx_client")
+_GENERATED: Final = ("._gaos.", "._interactions.")
 _GOOGLE_AUTH: Final = ("_use_google_auth_sync", "_use_google_auth_async")
 
 
@@ -49,7 +50,11 @@ def _forget_resources(client: Any) -> None:
     """Forget what holds an HTTP client of its own; it is made again on use."""
     holders: list[Any] = [client, getattr(client, "_aio", client)]
     for holder in holders:
-        values: dict[str, Any] = vars(holder)
+        values = _values(holder)
         for name, value in values.items():
-            if "._gaos." in type(value).__module__:
+            if any(package in type(value).__module__ for package in _GENERATED):
                 values[name] = None
+
+
+def _values(thing: object) -> dict[str, Any]:
+    return vars(thing)
