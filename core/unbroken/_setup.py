@@ -28,6 +28,7 @@ from .validators import refused, shown
 Plugins = Sequence[object] | None
 T = TypeVar("T")
 _SSE: Final = Dialect().media_types
+_OF_A_FEED: Final = Timeouts(first_event=None, idle=None, quiet=None)
 DEFAULT_TRANSPORT: Final = "wire"
 """Ours, whatever else is installed under that name; it is found without looking at entry points."""
 
@@ -177,7 +178,11 @@ class Setup:
         return self.headers.merged([("Accept", ", ".join(accepted))])
 
     def engine_of(self, request: Request, dialect: Dialect, mode: Mode, call_id: str) -> Engine:
-        """Return the engine of one call for a request that is sent as it is."""
+        """Return the engine of one call for a request that is sent as it is, but for what its dialect knows of it."""
+        if request.repeatable and not dialect.repeatable(request):
+            request = evolve(request, repeatable=False)
+        if request.timeouts is None and dialect.is_feed(request):
+            request = request.with_timeouts(_OF_A_FEED)
         call = Call(call_id, request, dialect, self.clock, self.clock.monotonic())
         return Engine(call, self.hooks, self.limits, mode, self.closing)
 

@@ -78,6 +78,9 @@ class Call:
     bytes: int = 0
     """The bytes of stream received, in all attempts together."""
     last_event_id: str = ""
+    """The place from which to resume: what is not delivered of the events up to there is at most keep-alives."""
+    reconnection_time: float | None = None
+    """The seconds to wait before resuming, as the server asked (``retry:``); None if it did not."""
     reader: Reader | None = None
     """The dialect's reader of the current attempt; None before the first."""
     usage: Usage | None = None

@@ -74,7 +74,8 @@ class TryAgain:
     """From `should_retry`: make another attempt after `delay` seconds.
 
     After the commit this takes effect only with `resume=True`, from a policy that can continue the stream: the next
-    attempt goes on with the reader and the usage of this one, and `Call.last_event_id` stays until an event has ended.
+    attempt goes on with the reader and the usage of this one. Before the commit it has a reader of its own. In both
+    cases `Call.last_event_id` stays until the stream has another.
     """
 
     delay: float = field(default=0.0, validator=_seconds)

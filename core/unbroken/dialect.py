@@ -90,6 +90,11 @@ class AttemptView(Protocol):
         ...
 
     @property
+    def request(self) -> Request:
+        """The request as the user asked for it."""
+        ...
+
+    @property
     def current(self) -> Request:
         """The request of the current attempt, as plugins have changed it so far."""
         ...
@@ -97,6 +102,11 @@ class AttemptView(Protocol):
     @property
     def response(self) -> Response | None:
         """The head (status and headers) of the response; None until it has arrived."""
+        ...
+
+    @property
+    def last_event_id(self) -> str:
+        """The id of the last event behind which nothing that was read can be lost; empty without one."""
         ...
 
 
@@ -146,6 +156,8 @@ class Dialect:
 
     whole_answer_hint: ClassVar[str] = 'leave out "stream": true'
     """What to change in a request for a stream to get a whole answer, for the error of `Client.send`."""
+    tells_any_failure: ClassVar[bool] = False
+    """Whether the data of `error_event_for` is a whole answer too, so that it can tell a failure before any event."""
 
     quiet: bool = False
     """See `Reader.quiet`. Without state, no silence is known to be normal."""
@@ -226,6 +238,31 @@ class Dialect:
 
     def error_event(self, error: Error) -> Event | None:
         """Return the event in which a server reports `error` within a stream, None if the API has no such event."""
+        return None
+
+    def error_event_for(self, call: AttemptView, error: Error) -> Event | None:
+        """Return the event in which a server reports `error` as the answer to `call.request`, None without one."""
+        return self.error_event(error)
+
+    def repeatable(self, request: Request) -> bool:
+        """Return whether `request` may be sent again after the server may have received it.
+
+        It is not asked about one that its sender has made with ``repeatable=False``.
+        """
+        return True
+
+    def is_feed(self, request: Request) -> bool:
+        """Return whether the answer to `request` is a feed, on which silence of any length is normal.
+
+        Unless it has timeouts of its own, only its connection and the whole call are then bounded.
+        """
+        return False
+
+    def resume_request(self, call: AttemptView) -> Request | None:
+        """Return the request for the events of `call` behind `call.last_event_id`, None if they cannot be asked for.
+
+        A policy sends it with ``TryAgain(request=…, resume=True)`` after the stream was lost.
+        """
         return None
 
     def rate_limits(self, headers: Headers, received_at: float) -> tuple[RateLimitStatus, ...]:

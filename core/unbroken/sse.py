@@ -132,8 +132,8 @@ class SSEDecoder(Decoder):
         return []
 
     def continue_from(self, last_event_id: str) -> None:
-        """Take `last_event_id` for the last event id until a block has ended."""
-        self.last_event_id = last_event_id
+        """Take `last_event_id` for the last event id until the stream has another."""
+        self.last_event_id = self._id = last_event_id
 
     def bare_json(self) -> bytes:
         """Return the lines from one that begins like JSON on, at most 64 KiB, without those of an event.

@@ -200,7 +200,7 @@ class AttemptRun:
         """
         call, buffer = self.call, self._buffer
         decoder = call.dialect.decoder(self.limits, call)
-        if self._resumed:
+        if call.last_event_id:
             decoder.continue_from(call.last_event_id)
         if self._wire is not None:
             self._wire.framing = call.dialect.framing(call.response)

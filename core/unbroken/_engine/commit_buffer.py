@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from attrs import define, field
 
-from ..dialect import CONTENT, ERROR, HIDDEN, STRUCTURE, TERMINAL, USAGE, Dialect, Kind, Reader
+from ..dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, STRUCTURE, TERMINAL, USAGE, Dialect, Kind, Reader
 from ..errors import StreamError
 from ..framing import Limits
 from ..messages import Event, Usage
@@ -19,7 +19,7 @@ HELD_ANSWER: Final = 32 * 1024 * 1024
 # What the object of an event takes beside its data, so that millions of empty events are bounded too.
 _EVENT_BYTES: Final = 80
 
-_TERMINAL, _ERROR, _USAGE, _HIDDEN = map(int, (TERMINAL, ERROR, USAGE, HIDDEN))
+_TERMINAL, _ERROR, _USAGE, _HIDDEN, _KEEPALIVE = map(int, (TERMINAL, ERROR, USAGE, HIDDEN, KEEPALIVE))
 _CONTENT = int(CONTENT | TERMINAL)
 _PROGRESS = int(CONTENT | STRUCTURE | TERMINAL)
 
@@ -55,6 +55,8 @@ class CommitBuffer:
     """Whether events are delivered as they arrive."""
     held: list[Event] = field(factory=list[Event], init=False)
     """The events held back."""
+    owing: bool = field(default=False, init=False)
+    """Whether an event was held back that is more than a keep-alive."""
     first_content: Event | None = field(default=None, init=False)
     """The first content or terminal event."""
     progress: bool = field(default=False, init=False)
@@ -97,7 +99,7 @@ class CommitBuffer:
                 self.first_content = event
             if self.released:
                 ready.append(event)
-            elif kind & releasing or not self._keep(event):
+            elif kind & releasing or not self._keep(event, kind):
                 ready = self.release()
                 ready.append(event)
             if kind & _TERMINAL:
@@ -123,7 +125,7 @@ class CommitBuffer:
         held, self.held = self.held, []
         return held
 
-    def _keep(self, event: Event) -> bool:
+    def _keep(self, event: Event, kind: Kind) -> bool:
         """Hold `event` back if holding is on and there is room. Returns whether it was held back."""
         self._held_bytes += len(event.raw) + len(event.type) + len(event.id)
         if self.commit == "complete":
@@ -132,6 +134,7 @@ class CommitBuffer:
         elif self.commit == "first-event" or self._is_full():
             return False
         self.held.append(event)
+        self.owing = self.owing or not kind & _KEEPALIVE
         return True
 
     def _is_full(self) -> bool:

@@ -214,6 +214,8 @@ class Engine:
             call.base = answer.request
         if answer.fresh:
             call.attempt = 0
+        if not answer.resume:
+            call.last_event_id = ""  # of a stream that is not gone on with
         self._resumes = answer.resume and call.committed_at is not None
 
     def _run(self) -> AttemptRun:

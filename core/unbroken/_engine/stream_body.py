@@ -3,7 +3,7 @@
 from attrs import define, field
 
 from ..call import Call
-from ..dialect import CONTENT, ERROR, HIDDEN, Reader
+from ..dialect import CONTENT, ERROR, HIDDEN, TERMINAL, Reader
 from ..errors import StreamError, TruncatedStreamError
 from ..framing import Decoder
 from ..messages import Event
@@ -33,6 +33,8 @@ class StreamBody:
         ready = buffer.sort(events)
         if self.wire is not None:
             self._keep_bytes(self.wire, chunk)
+        if decoder.retry is not None:
+            call.reconnection_time = decoder.retry / 1000
         self._note_progress()
         counted = count_keepalives and (bool(events) or decoder.comments != comments)
         return ready, buffer.progress or counted
@@ -63,7 +65,7 @@ class StreamBody:
             raise self.call.dialect.error_from_event(buffer.failed_by)
         if buffer.garbled is not None:
             raise StreamError(f"the data of event {buffer.garbled.type[:60]!r} is not JSON", retryable=True)
-        if buffer.released:
+        if buffer.released or not buffer.owing:
             self.call.last_event_id = decoder.last_event_id  # a block with only an id changes it too
         if decoder.error is not None:
             raise decoder.error
@@ -103,12 +105,14 @@ class StreamBody:
         A mark that carries nothing may lack its line end. A part of the answer, or of what may be one, is missing.
         Raises the failure that the event reports.
         """
-        kind = 0 if unfinished is None else self.reader.classify(unfinished)
-        if kind & HIDDEN:
-            return not kind & ERROR
-        complete, dialect = self.reader.complete_at_end(), self.call.dialect
-        if unfinished is None or not complete or not dialect.has_terminal_event:
+        complete, dialect = self.reader.complete_at_end(), self.call.dialect  # without what is unfinished
+        if unfinished is None:
             return complete
-        if kind & ERROR:
-            raise dialect.error_from_event(unfinished)
-        return not kind & CONTENT
+        kind = self.reader.classify(unfinished)
+        if kind & HIDDEN:
+            return True
+        if complete and dialect.has_terminal_event:
+            if kind & ERROR:
+                raise dialect.error_from_event(unfinished)
+            return not kind & (CONTENT | TERMINAL)
+        return complete

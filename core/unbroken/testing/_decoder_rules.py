@@ -22,11 +22,17 @@ class View:
     id: str
     current: Request
     response: Response | None
+    last_event_id: str = ""
+
+    @property
+    def request(self) -> Request:
+        """The request, which no plugin has changed."""
+        return self.current
 
     @classmethod
     def of(cls, recording: Recording) -> "View":
         """Return the view of a call that is answered with `recording`."""
-        request = Request.build("POST", "https://api.example.org/stream", json=recording.request)
+        request = Request.build("POST", recording.url, json=recording.request)
         response = Response(status_code=200, headers=Headers({"content-type": recording.content_type}))
         return cls(id="contract", current=request, response=response)
 

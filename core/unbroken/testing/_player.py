@@ -23,7 +23,6 @@ from .transport import AsyncScriptedTransport, ScriptedTransport
 SILENCE: Final = 5.0
 """The seconds of each timeout that ends a stream without progress."""
 
-_URL: Final = "https://api.example.org/stream"
 _TIMEOUTS: Final = Timeouts(connect=1, first_event=SILENCE, idle=SILENCE, quiet=SILENCE)
 
 Body = Sequence[Item]
@@ -83,7 +82,7 @@ class Player:
         """Make one call."""
         self._begin(body)
         started, events, texts = self.clock.monotonic(), list[Event](), list[str]()
-        stream = self._client.stream("POST", _URL, json=self.recording.request, timeouts=_TIMEOUTS)
+        stream = self._client.stream("POST", self.recording.url, json=self.recording.request, timeouts=_TIMEOUTS)
         error: BaseException | None = None
         try:
             with stream:
@@ -106,7 +105,7 @@ class Player:
     async def _aplay(self, client: AsyncClient, body: Body) -> Seen:
         self._begin(body)
         started, events, texts = self.clock.monotonic(), list[Event](), list[str]()
-        stream = client.stream("POST", _URL, json=self.recording.request, timeouts=_TIMEOUTS)
+        stream = client.stream("POST", self.recording.url, json=self.recording.request, timeouts=_TIMEOUTS)
         error: BaseException | None = None
         try:
             async with stream:

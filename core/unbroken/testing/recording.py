@@ -86,6 +86,8 @@ class Recording:
     errors: tuple[RecordedError, ...] = field(default=(), converter=tuple[RecordedError, ...])
     request: Any = field(factory=lambda: {"stream": True})
     """The JSON body of the request."""
+    url: str = "https://api.example.org/stream"
+    """The URL of the request, for a dialect that goes by it."""
 
     def __attrs_post_init__(self) -> None:
         if not self.pieces or not all(self.pieces):

@@ -17,6 +17,8 @@ from ._fault import AUTO, Fault, Framing
 Stop: TypeAlias = Literal["finish", "close", "truncate", "bad-chunk", "reset", "stall"]
 Step: TypeAlias = bytes | float | Stop
 
+_BODILESS: Final = frozenset({204, 304})
+"""The statuses of final answers that never have a body (RFC 9110 §6.4.1)."""
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded"}
 
 
@@ -76,6 +78,8 @@ def _content(fault: Fault, answer: Payload) -> Iterator[tuple[str, str]]:
 
 
 def _length(fault: Fault, answer: Payload, framing: Framing | None) -> Iterator[tuple[str, str]]:
+    if answer.pieces is None and fault.status not in _BODILESS:
+        yield "Content-Length", "0"  # without it the body would last until the connection is closed
     if framing in {"content-length", "both"}:
         # With ``end`` the length is that of the shorter body; every other stop breaks the promise of the full length.
         promised = fault if fault.then == "end" else evolve(fault, then="continue")

@@ -61,20 +61,25 @@ def failed(stream: Stream | AsyncStream, error: Error) -> Answer | None:
     """Return the HTTP answer that says what `error` says, None if only an exception can.
 
     It is the real one if the server sent one; its twin for a failure told in a stream or in the body of a good status;
-    503 or 429 for a request that was refused here.
+    503 or 429 for a request that was refused here. A dialect that can tell any failure does so: 502 or 504.
     """
-    response = stream.response
+    response, call = stream.response, stream.call
     extra = [NO_RETRY, *_facts(stream)]
-    if response is not None and response.status_code >= 400:
+    event = call.dialect.error_event_for(call, error) if call.dialect.tells_any_failure else None
+    resumed = event is not None and call.current.method != call.request.method  # then it is no answer to the request
+    if response is not None and response.status_code >= 400 and not resumed:
         kept = _kept(response.headers.items_raw, OF_THE_HOP | {"x-should-retry"})
         return Answer(response.status_code, [*kept, *extra], stream.error_body)
     told = stream.error_body if stream.failed_by is None else stream.failed_by.raw
     status = error.status_code or next((status for kind, status in _TWINS if isinstance(error, kind)), None)
     if status is None or (isinstance(error, StreamError | NetworkError | TimeoutError) and error.status_code is None):
-        return None
+        if event is None:
+            return None
+        status = 504 if isinstance(error, TimeoutError) else 502
     if error.retry_after is not None:
         extra.append(("retry-after", f"{error.retry_after:.3f}"))
-    return Answer(status, [("content-type", "application/json"), *extra], _body(error, told))
+    body = event.raw if event is not None and not is_error(told) else _body(error, told)
+    return Answer(status, [("content-type", "application/json"), *extra], body)
 
 
 def exception(library: Any, error: Error, request: Any) -> Exception:

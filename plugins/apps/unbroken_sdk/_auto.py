@@ -42,7 +42,7 @@ def dialect_name(host: str, path: str) -> str:
         return "ollama"
     if "/model/" in path and path.endswith(_BEDROCK_ENDS):
         return "bedrock"
-    return "sse"
+    return "mcp" if path.endswith("/mcp") else "sse"
 
 
 def _is_gemini(host: str, path: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar, Literal
 
 from unbroken import AsyncStream, Error, Stream
+from unbroken.framing import Framing
 
 from ._answers import exception, is_error
 from ._bare import BareEvents, ignores_errors, reads_bare_events
@@ -18,10 +19,11 @@ class _Body:
     def __init__(self, stream: Any, request: Any, errors: Errors) -> None:
         self._stream = stream
         self._batches = stream.batches()
+        self._framing: Framing = stream.call.dialect.framing(stream.response)  # a stream may go on in another answer
         self._request = request
         self._errors: Errors = "raise" if ignores_errors(request) else errors
         bare = not stream.is_plain and reads_bare_events(request)
-        self._bare = BareEvents(stream.call.dialect.framing(stream.response)) if bare else None
+        self._bare = BareEvents(self._framing) if bare else None
 
     def _handed(self, piece: bytes) -> bytes:
         return piece if self._bare is None else self._bare.of(piece)
@@ -31,11 +33,11 @@ class _Body:
         self._ended = True
         stream: Stream | AsyncStream = self._stream
         if self._errors == "event" and not stream.is_plain:
-            told, dialect = stream.failed_by, stream.call.dialect
+            call, told = stream.call, stream.failed_by
             known = told is not None and is_error(told.raw) and self._bare is None
-            event = told if known else dialect.error_event(error)
+            event = told if known else call.dialect.error_event_for(call, error)
             if event is not None:
-                return self._handed(dialect.framing(stream.response).encode(event))
+                return self._handed(self._framing.encode(event))
         raise exception(self.library, error, self._request) from error
 
 

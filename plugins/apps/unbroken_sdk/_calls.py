@@ -42,7 +42,6 @@ class Requests:
             url=str(request.url.copy_with(username=None, password=None)),  # the client has made a header of them
             headers=_headers(request),
             content=content,
-            repeatable=not request.url.path.rstrip("/").endswith("/mcp"),  # a tool may have run
         )
         if request.headers.get(_RETRIES_ABOVE, "0") not in ("", "0"):
             warn_once(self._warned, "the client above tries again as well: give it max_retries=0")

@@ -52,7 +52,7 @@ def _forget_resources(client: Any) -> None:
     for holder in holders:
         values = _values(holder)
         for name, value in values.items():
-            if any(package in type(value).__module__ for package in _GENERATED):
+            if any(package in f"{type(value).__module__}." for package in _GENERATED):
                 values[name] = None
 
 

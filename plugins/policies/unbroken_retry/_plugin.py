@@ -7,8 +7,8 @@ import attrs
 from unbroken import decisions
 from unbroken.call import Call, Key
 from unbroken.error_bodies import error_class
-from unbroken.errors import Error, QuotaExceededError, TimeoutError
-from unbroken.messages import Event
+from unbroken.errors import Error, NetworkError, QuotaExceededError, TimeoutError
+from unbroken.messages import Event, Request
 from unbroken.plugin import Order, Plugin
 
 from ._backoff import Backoff, delay, initial_delay
@@ -28,6 +28,10 @@ class Retry(Plugin):
     would exceed `max_retry_after` or the deadline, or when the budget that all calls of this object share is spent.
     ``Retry-After: 0`` is no hint, so the back-off applies; after any other hint the back-off starts again from the
     first delay.
+
+    A stream that was lost behind the commit, or whose request must not be sent twice, is continued behind its last
+    event if its dialect has a request for that (`Dialect.resume_request`): one of the same retries, at the earliest
+    after the server's ``retry:``.
     """
 
     name: ClassVar[str] = "retry"
@@ -60,23 +64,27 @@ class Retry(Plugin):
         return decision if decision is None or not self.config.shadow else attrs.evolve(decision, shadow=True)
 
     def _decided(self, call: Call, error: Error) -> decisions.TryAgain | decisions.GiveUp | None:
-        if call.committed_at is not None:
+        rest = _rest(call, error)
+        if call.committed_at is not None and rest is None:
             return None
         # Counted now, not at the start: a call may take longer to fail than the window of the budget.
-        if self._bucket is not None and not call.history and not error.is_local:
+        if self._bucket is not None and not call.history and not error.is_local and call.committed_at is None:
             self._bucket.deposit(call.now())
         if not self._curable(call, error):
             return None
         if self.config.respect_should_retry and error.should_retry is False:
             return decisions.GiveUp(reason="x-should-retry: false")
-        if not call.current.repeatable and call.phase not in _UNSENT:
+        if rest is None and not _is_repeatable(call) and call.phase not in _UNSENT:
             return decisions.GiveUp(reason="the server may have the request, which must not be sent twice")
         if (in_vain := self._waited_in_vain(call, error)) is not None:
             return decisions.GiveUp(reason=in_vain)
         if call.attempt > self.config.max_retries:
             return decisions.GiveUp(reason=f"max_retries {self.config.max_retries} reached")
-        hint = error.retry_after
-        return self._as_asked(call, error, hint) if hint is not None and hint > 0 else self._back_off(call, error)
+        hint = max(error.retry_after or 0.0, (call.reconnection_time or 0.0) if rest is not None else 0.0)
+        again = self._as_asked(call, error, hint) if hint > 0 else self._back_off(call, error)
+        if rest is None or isinstance(again, decisions.GiveUp):
+            return again
+        return attrs.evolve(again, request=rest, resume=True, reason=f"{again.reason}, behind the last event")
 
     def _curable(self, call: Call, error: Error) -> bool:
         if isinstance(error, QuotaExceededError):  # waiting does not help, whatever the headers say
@@ -132,6 +140,21 @@ class Retry(Plugin):
             return _LONG[error.timeout]
         call.set(self._silent, target)
         return None
+
+
+def _rest(call: Call, error: Error) -> Request | None:
+    """Return the request for the rest of a stream that was lost and may not be asked for from its start.
+
+    None if the server has said why it failed, or if the dialect knows no such request.
+    """
+    if call.committed_at is None and _is_repeatable(call):
+        return None
+    lost = isinstance(error, (NetworkError, TimeoutError)) and error.kind is None and not error.is_local
+    return call.dialect.resume_request(call) if lost or _is_http(call, error) else None
+
+
+def _is_repeatable(call: Call) -> bool:
+    return call.current.repeatable and call.request.repeatable  # one may be the request for the rest of the other
 
 
 def _is_http(call: Call, error: Error) -> bool:

@@ -14,6 +14,7 @@ from unbroken_bedrock import Bedrock
 from unbroken_bedrock._framing import BEDROCK_EVENTS
 from unbroken_retry import Retry
 
+from ...cutting import read
 from .bedrock_frames import (
     AWS,
     BASE,
@@ -37,7 +38,10 @@ from .bedrock_frames import (
     random_talk,
 )
 
-CUTS = 10**5 if os.environ.get("UNBROKEN_LONG") == "1" else 300
+LONG = os.environ.get("UNBROKEN_LONG") == "1"
+CALLS = 2000 if LONG else 200
+CUTS = 2 * 10**5 if LONG else 5000
+MADE = [(CONVERSE, random_talk), (INVOKE, random_message)]
 SEED = int(os.environ.get("UNBROKEN_SEED", "0"))
 LLAMA = [chunk({"generation": "Hel"}), chunk({"generation": "lo", "stop_reason": "stop"} | LAST)]
 BOTH = pytest.mark.parametrize(
@@ -166,24 +170,48 @@ def test_what_plugins_change_is_written_as_the_server_would(path, frames):
 
 def test_no_cut_is_taken_for_the_end_and_no_text_is_lost_or_doubled():
     """With a retry: what is delivered is all of an answer, or a beginning of the first one and an error."""
-    random, cuts = Random(SEED), 0
-    while cuts < CUTS:
-        path, make = random.choice([(CONVERSE, random_talk), (INVOKE, random_message)])
+    random, calls = Random(SEED), 0
+    while calls < CALLS:
+        path, make = random.choice(MADE)
         frames, said = make(random)
         data = body(*frames)
-        proven = len(data) - (len(frame(*frames[-1])) if path == CONVERSE else 0)  # with the stop, or all of it
-        for at in random.sample(range(len(data)), min(len(data), 200)):
-            pieces = (data[: (split := random.randint(0, at))], data[split:at])
-            cut = Answer(headers={"content-type": AWS}, body=tuple(filter(None, pieces)))
+        for at in random.sample(range(len(data)), min(len(data), 100)):
+            cut = Answer(headers={"content-type": AWS}, body=cut_at(data, at, random))
             played = run(path, cut, answer(*frames))
             heard = text(played.events)
             if played.error is None:
                 assert heard == said
-                assert (played.attempts == 1) is (at >= proven)
+                assert (played.attempts == 1) is (at >= proof_of(path, frames))
             else:
                 assert type(played.error) is TruncatedStreamError
-                assert (played.attempts, said.startswith(heard), at < proven) == (1, True, True)
+                assert (played.attempts, said.startswith(heard)) == (1, True)
+                assert at < proof_of(path, frames)
+            calls += 1
+
+
+def test_every_cut_is_seen():
+    """At each byte, and there in two pieces: a success is the whole text, anything else a beginning of it."""
+    random, cuts, dialect = Random(SEED + 1), 0, Bedrock()
+    while cuts < CUTS:
+        path, make = random.choice(MADE)
+        frames, said = make(random)
+        data, proven = body(*frames), proof_of(path, frames)
+        assert read(dialect, BASE + path, AWS, [data]) == (True, said)
+        for at in range(len(data)):
+            complete, heard = read(dialect, BASE + path, AWS, cut_at(data, at, random))
+            assert complete is (at >= proven)
+            assert heard == said if complete else said.startswith(heard)
             cuts += 1
+
+
+def proof_of(path: str, frames: Any) -> int:
+    """Return how many bytes prove that all has come: with the stop of Converse, or all of them."""
+    return len(body(*frames)) - (len(frame(*frames[-1])) if path == CONVERSE else 0)
+
+
+def cut_at(data: bytes, at: int, random: Random) -> tuple[bytes, ...]:
+    split = random.randint(0, at)
+    return tuple(filter(None, (data[:split], data[split:at])))
 
 
 def test_a_reset_behind_the_stop_is_no_end():

@@ -19,6 +19,7 @@ Invoke = Callable[..., Any]
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No settings and no keys of this machine, no backends or widths forced by it."""
     unwanted = {"FORCE_COLOR", "NO_COLOR", "COLUMNS", "ANTHROPIC_API_KEY", "OPENAI_API_KEY"}
+    unwanted |= {"GEMINI_API_KEY", "OLLAMA_API_KEY"}
     for name in list(os.environ):
         if name.startswith("UNBROKEN_") or name in unwanted:
             monkeypatch.delenv(name)

@@ -249,6 +249,9 @@ def test_standard_input_must_be_text(monkeypatch):
         ({}, {"endpoint": "http://127.0.0.1:1/x", "token": "t"}, "proxy"),
         ({"ANTHROPIC_API_KEY": "k"}, {"dialect": "openai", "base_url": "http://127.0.0.1:1"}, "compatible"),
         ({}, {"dialect": "openai", "base_url": "http://127.0.0.1:1"}, "compatible"),
+        ({"ANTHROPIC_API_KEY": "k", "GEMINI_API_KEY": "k"}, {"dialect": "gemini"}, "gemini"),
+        ({}, {"dialect": "gemini", "base_url": "http://127.0.0.1:1"}, "gemini"),
+        ({"ANTHROPIC_API_KEY": "k"}, {"dialect": "ollama", "model": "m"}, "ollama"),
     ],
 )
 def test_options_go_before_the_environment(environ, options, way):
@@ -284,6 +287,37 @@ def test_openai_itself_is_asked_for_a_model():
     for request, model in ((ChatRequest(), "gpt-5.4-mini"), (ChatRequest(model="m"), "m")):
         with connected(request, {"OPENAI_API_KEY": "k"}) as server:
             assert (server.where, server.model) == ("https://api.openai.com/v1/chat/completions", model)
+
+
+def test_google_is_asked_for_a_model_and_ollama_needs_one():
+    """A server at home has the models that were pulled; which one is for the user to say."""
+    with connected(ChatRequest(dialect="gemini"), {"GEMINI_API_KEY": "k"}) as server:
+        assert server.model == "gemini-flash-latest"
+        assert server.where == "https://generativelanguage.googleapis.com/v1beta"
+    with connected(ChatRequest(dialect="ollama", model="m"), {}) as server:
+        assert (server.model, server.where) == ("m", "http://127.0.0.1:11434")
+    with pytest.raises(typer.BadParameter, match="ollama list"):
+        ChatRequest(dialect="ollama").way({})
+    with pytest.raises(typer.BadParameter, match="GEMINI_API_KEY"):
+        ChatRequest(dialect="gemini").way({"GEMINI_API_KEY": ""})
+
+
+@pytest.mark.parametrize(
+    ("dialect", "base", "field"),
+    [("gemini", "/v1beta", "x-goog-api-key"), ("ollama", "", "authorization")],
+)
+def test_gemini_and_ollama_answer(invoke, server, monkeypatch, dialect, base, field):
+    """The limit is sent under the name that the API has for it, and a cut answer is an error."""
+    monkeypatch.setenv(f"{dialect.upper()}_API_KEY", SECRET)
+    server.push(Fault(text="Water falls."), faults.cut())
+    options = ["--dialect", dialect, "--base-url", server.url + base, "--model", "m", "--max-tokens", "99"]
+    result = invoke("chat", "Hi", *options)
+    assert (result.exit_code, result.stdout) == (0, "Water falls.\n")
+    assert SECRET in server.requests[0].headers[field]
+    sent = server.requests[0].json()
+    limit = sent["generationConfig"]["maxOutputTokens"] if dialect == "gemini" else sent["options"]["num_predict"]
+    assert limit == 99
+    assert invoke("chat", "Hi", *options, "--plugins", "-retry").exit_code == 1
 
 
 def test_the_embedded_server_answers_and_says_so(invoke):

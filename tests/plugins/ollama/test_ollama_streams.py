@@ -13,9 +13,12 @@ from unbroken.testing import BACKENDS, STALL, Answer, FakeClock, ScriptedTranspo
 from unbroken_ollama import Ollama
 from unbroken_retry import Retry
 
+from ...cutting import read
 from .ollama_lines import BASE, HELLO, NDJSON, PULL, answer, body, chat, end, generated, random_lines
 
-CUTS = 10**5 if os.environ.get("UNBROKEN_LONG") == "1" else 300
+LONG = os.environ.get("UNBROKEN_LONG") == "1"
+CALLS = 2000 if LONG else 200
+CUTS = 2 * 10**5 if LONG else 5000
 SEED = int(os.environ.get("UNBROKEN_SEED", "0"))
 BUSY = {"error": "server busy, please try again.  maximum pending requests exceeded"}
 
@@ -114,14 +117,13 @@ def test_a_whole_answer_that_is_an_error():
 
 def test_no_cut_is_taken_for_the_end_and_no_text_is_lost_or_doubled():
     """With a retry: what is delivered is all of the second answer, or a beginning of the first and an error."""
-    random, cuts = Random(SEED), 0
-    while cuts < CUTS:
+    random, calls = Random(SEED), 0
+    while calls < CALLS:
         lines = random_lines(random)
         data = body(*lines)
         said = text(run(answer(*lines)).events)
-        for at in range(len(data)):
-            pieces = (data[: (split := random.randint(0, at))], data[split:at])
-            cut = Answer(headers={"content-type": NDJSON}, body=tuple(filter(None, pieces)))
+        for at in random.sample(range(len(data)), min(len(data), 100)):
+            cut = Answer(headers={"content-type": NDJSON}, body=cut_at(data, at, random))
             played = run(cut, answer(*lines))
             heard, proven = text(played.events), at == len(data) - 1  # but for the last line end, all is there
             if played.error is None:
@@ -129,7 +131,26 @@ def test_no_cut_is_taken_for_the_end_and_no_text_is_lost_or_doubled():
             else:
                 assert type(played.error) is TruncatedStreamError
                 assert (played.attempts, said.startswith(heard), proven) == (1, True, False)
+            calls += 1
+
+
+def test_every_cut_is_seen():
+    """At each byte, and there in two pieces: a success is the whole text, anything else a beginning of it."""
+    random, cuts, dialect = Random(SEED + 1), 0, Ollama()
+    while cuts < CUTS:
+        data = body(*random_lines(random))
+        whole, said = read(dialect, f"{BASE}/api/chat", NDJSON, [data])
+        assert whole
+        for at in range(len(data)):
+            complete, heard = read(dialect, f"{BASE}/api/chat", NDJSON, cut_at(data, at, random))
+            assert complete is (at == len(data) - 1)
+            assert heard == said if complete else said.startswith(heard)
             cuts += 1
+
+
+def cut_at(data: bytes, at: int, random: Random) -> tuple[bytes, ...]:
+    split = random.randint(0, at)
+    return tuple(filter(None, (data[:split], data[split:at])))
 
 
 def test_lines_survive_any_split():

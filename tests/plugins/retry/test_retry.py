@@ -8,6 +8,7 @@ from attrs import evolve
 
 from unbroken import decisions
 from unbroken.call import Call
+from unbroken.dialect import Dialect
 from unbroken.error_bodies import error_class, stamped
 from unbroken.errors import (
     AuthenticationError,
@@ -25,7 +26,7 @@ from unbroken.errors import (
     ValidationError,
 )
 from unbroken.headers import Headers
-from unbroken.messages import Response
+from unbroken.messages import Request, Response
 from unbroken_retry import Retry, RetryConfig
 
 MakeCall = Callable[..., Call]
@@ -311,6 +312,82 @@ def test_what_must_not_be_sent_twice_is_tried_again_only_if_it_was_not_sent(
     assert verdict(answer) == kind
     call.current = call.request
     assert verdict(Retry().should_retry(call, NetworkError("reset"))) == "retry"
+
+
+class Resuming(Dialect):
+    """Its streams go on by a GET."""
+
+    def resume_request(self, call: Any) -> Request | None:
+        return evolve(call.request, method="GET", repeatable=True) if call.last_event_id else None
+
+
+def lost(make_call: MakeCall, **seen: Any) -> Call:
+    call = make_call(**{"phase": "streaming", "last_event_id": "7", "committed_at": 0.0, **seen})
+    call.dialect = Resuming()
+    return call
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NetworkError("reset"), TruncatedStreamError("cut"), TimeoutError("late", timeout="idle", seconds=60)],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_lost_stream_goes_on_if_its_dialect_knows_how(make_call: MakeCall, error: Error) -> None:
+    """Behind the commit, and before it where the request must not be sent twice."""
+    once = lost(make_call, committed_at=None)
+    once.request = once.current = evolve(once.request, repeatable=False)
+    for call in (lost(make_call), once):
+        answer = Retry(jitter=0).should_retry(call, error)
+        assert isinstance(answer, decisions.TryAgain)
+        assert (answer.resume, answer.request) == (True, call.dialect.resume_request(call))
+        assert answer.reason.endswith("behind the last event")
+
+
+def test_a_request_that_may_be_sent_twice_is(make_call: MakeCall) -> None:
+    """Until the commit it is simpler, and brings the whole answer."""
+    answer = Retry().should_retry(lost(make_call, committed_at=None), NetworkError("reset"))
+    assert isinstance(answer, decisions.TryAgain)
+    assert (answer.resume, answer.request) == (False, None)
+
+
+def test_the_server_says_how_long_to_wait_before_a_stream_goes_on(make_call: MakeCall) -> None:
+    """Within the same limits as any hint."""
+    call = lost(make_call, reconnection_time=7.0)
+    assert Retry(jitter=0).should_retry(call, NetworkError("reset")).delay == 7.0  # type: ignore[union-attr]
+    assert verdict(Retry(max_retry_after=5).should_retry(call, NetworkError("reset"))) == "give up"
+    busy = answered(call, 503, retry_after="9")
+    assert Retry(jitter=0).should_retry(call, busy).delay == 9.0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServerError("told in the stream"),
+        NetworkError("told", kind="network_error"),
+        NetworkError("the client is closed", is_local=True, retryable=False),
+        StreamError("garbled", retryable=True),
+    ],
+    ids=str,
+)
+def test_only_a_stream_that_was_lost_goes_on(make_call: MakeCall, error: Error) -> None:
+    """What the server reports is its answer."""
+    assert Retry().should_retry(lost(make_call), error) is None
+
+
+def test_a_stream_goes_on_as_often_as_a_call_is_retried(make_call: MakeCall) -> None:
+    """And no further than an answer about it."""
+    assert verdict(Retry().should_retry(lost(make_call, attempt=4), NetworkError("reset"))) == "give up"
+    call = lost(make_call)
+    assert Retry().should_retry(call, answered(call, 404)) is None
+    assert Retry().should_retry(lost(make_call, last_event_id=""), NetworkError("reset")) is None
+
+
+def test_the_request_for_the_rest_is_not_taken_for_the_one_that_must_not_be_sent_twice(make_call: MakeCall) -> None:
+    """An error that the server reports in the rest is that of the call."""
+    call = lost(make_call, committed_at=None)
+    call.request = evolve(call.request, repeatable=False)
+    call.current = evolve(call.request, method="GET", repeatable=True)
+    assert verdict(Retry().should_retry(call, ServerError("told"))) == "give up"
 
 
 def test_silence_before_the_first_event_is_retried_once_per_target(make_call: MakeCall) -> None:

@@ -285,8 +285,12 @@ def of_module(module, name="Client", **attributes):
         (of_module("botocore.client", "BedrockRuntime"), "over urllib3"),
         (of_module("boto3.session", "Session"), "call Bedrock with AnthropicBedrock"),
         (of_module("a2a.client.base_client", "BaseClient"), "ClientConfig"),
-        (of_module("mcp.client.session", "ClientSession"), "later version"),
+        (of_module("mcp.client.session", "ClientSession"), "streamable_http_client"),
         (of_module("ollama._client"), "no HTTP client where this version expects it"),
+        (
+            of_module("anthropic.lib.bedrock._client", "AnthropicBedrock"),
+            "no HTTP client where this version expects it",
+        ),
         (of_module("anthropic._client", "Anthropic"), "no HTTP client where this version expects it"),
         (of_module("mistralai.client.sdk", "Mistral"), "no HTTP client where this version expects it"),
         (of_module("cohere.client", "Client"), "no HTTP client where this version expects it"),

@@ -409,6 +409,57 @@ def test_a_tool_is_never_called_twice(send, path, requests) -> None:
     assert len(sent.requests) == requests
 
 
+CALL = b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "add"}}'
+ANSWER = b'{"jsonrpc": "2.0", "id": 7, "result": {}}'
+MCP_URL = "https://tools.example.org/mcp"
+ACCEPTS = {"accept": "application/json, text/event-stream"}
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "code"),
+    [
+        pytest.param(stream(b": cut"), 502, -32000, id="a cut"),
+        pytest.param(Answer(failure=RESET), 502, -32000, id="no connection"),
+        pytest.param(stream(STALL), 504, -32001, id="a timeout"),
+        pytest.param(Answer(headers={"content-type": "text/html"}, body=b"<html>"), 502, -32603, id="a portal"),
+        pytest.param(Answer(status=202), 502, -32603, id="202"),
+        pytest.param(json(b'{"jsonrpc": "2.0", "id": 7, "error": {"code": -32602}}'), 400, -32602, id="told"),
+        pytest.param(json(b'[{"id": 7, "error": {"code": -32050}}]'), 500, -32050, id="told in a batch"),
+    ],
+)
+def test_any_failure_of_a_request_of_mcp_is_a_json_rpc_error(send, given, status, code) -> None:
+    """An exception would end all that its client does."""
+    sent = send([given], [Timeout(total=5)], url=MCP_URL, content=CALL, headers=ACCEPTS)
+    assert (sent.status, sent.headers["content-type"]) == (status, "application/json")
+    assert (jsonlib.loads(sent.body)["id"], error_of(sent.body)["code"]) == (7, code)
+    assert sent.headers["x-should-retry"] == "false"
+
+
+def test_an_error_status_of_an_mcp_server_is_the_real_answer(send) -> None:
+    """But that to a request for the rest of a stream, which the client has not made."""
+    sent = send([json(b"no", status=503)], [], url=MCP_URL, content=CALL, headers=ACCEPTS)
+    assert (sent.status, sent.body) == (503, b"no")
+    script = [stream(b"id: 1\ndata:\n\n"), json(b"no", status=405)]
+    sent = send(script, [FAST], url=MCP_URL, content=CALL, headers=ACCEPTS)
+    assert (sent.status, error_of(sent.body)["code"]) == (405, -32600)
+    assert "HTTP 405" in error_of(sent.body)["message"]
+
+
+def test_a_failure_behind_the_content_of_mcp_is_told_with_the_id_of_the_request(send) -> None:
+    """In the framing in which the answer began, though the rest of it came as something else."""
+    begun = b'id: 1\ndata: {"jsonrpc": "2.0", "method": "notifications/progress"}\n\n'
+    sent = send([stream(begun), json(b"no", status=405)], [FAST], url=MCP_URL, content=CALL, headers=ACCEPTS)
+    assert sent.body.startswith(begun)
+    told = jsonlib.loads(sent.body.removeprefix(begun).removeprefix(b"data: "))
+    assert (told["id"], told["error"]["code"]) == (7, -32600)
+
+
+def test_without_the_id_of_a_request_a_failure_is_an_exception(send) -> None:
+    """Nobody waits for an answer to a notification."""
+    sent = send([Answer(failure=RESET)], [], url=MCP_URL, content=b'{"method": "notifications/x"}', asks=False)
+    assert isinstance(sent.error, send.library.TransportError)
+
+
 # Rule 12 is `protect`; rule 13: encodings.
 
 
@@ -505,6 +556,7 @@ def test_credentials_over_http_are_warned_of_once(send, caplog, url, options, wa
         ("gateway.example", "/aws/model/arn%3Aaws%2Fx/invoke-with-response-stream", "bedrock"),
         ("localhost", "/model/m/converse", "bedrock"),
         ("localhost", "/model/m/count-tokens", "sse"),
+        ("tools.example.org", "/api/mcp/", "mcp"),
         ("example.org", "/feed", "sse"),
         ("example.org", "", "sse"),
     ],

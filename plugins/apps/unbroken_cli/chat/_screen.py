@@ -38,7 +38,7 @@ _HINTS: Final[Hints] = (
     (TimeoutError, TIMEOUT_HINT),
     (
         AuthenticationError,
-        "the server refused the credentials: look at ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY or UNBROKEN_TOKEN",
+        "the server refused the credentials: ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY or UNBROKEN_TOKEN",
     ),
     (ValidationError, "the server refuses the request: the address, the model, or something in the conversation"),
 )
