@@ -30,6 +30,7 @@ SDKS = {
     "cohere": ("cohere", ["cohere==5.13.0"]),
     "google_genai": ("google-genai", ["google-genai==1.20.0"]),
     "ollama": ("ollama", ["ollama==0.5.0"]),
+    "a2a": ("a2a-sdk", ["a2a-sdk==1.0.0"]),
     "bedrock": ("anthropic[bedrock]", ["anthropic[bedrock]==0.40.0"]),
 }
 

@@ -204,6 +204,23 @@ def test_what_cannot_be_protected_is_refused():
             under(original)
 
 
+def test_a_client_certificate_of_google_is_refused(monkeypatch):
+    original = made()
+    monkeypatch.setattr(type(original._api_client), "_use_google_auth_sync", lambda self: True, raising=False)
+    with pytest.raises(ConfigurationError, match="client certificate"):
+        under(original)
+
+
+def test_resources_that_hold_an_http_client_are_made_again():
+    original = made()
+    if not hasattr(type(original), "interactions"):
+        pytest.skip("this version has none")
+    before = original.interactions, original.aio.interactions
+    protected = under(original, "one")
+    assert protected.interactions is not before[0]
+    assert protected.aio.interactions is not before[1]
+
+
 def test_the_long_form(library):
     if "httpx_client" not in genai.types.HttpOptions.model_fields:
         pytest.skip("this version has no such option")

@@ -7,6 +7,7 @@ from ._clients import Under, library_of
 from ._refusals import unknown
 
 _HTTP: Final = ("_httpx_client", "_async_httpx_client")
+_GENERATED: Final = ("._gaos.", "._interactions.")
 _GOOGLE_AUTH: Final = ("_use_google_auth_sync", "_use_google_auth_async")
 
 
@@ -27,8 +28,8 @@ def google_genai(client: Any, under: Under) -> Any:
     if hasattr(asynchronous, "_per_loop"):
         asynchronous._per_loop = False  # a client below for each event loop, which ours does not need
         asynchronous._loop_clients = {}
-    arguments = {**(options.async_client_args or {}), "transport": asynchronous._transport}
-    changed: dict[str, Any] = {"async_client_args": arguments}
+    arguments: dict[str, Any] = dict(options.async_client_args or {})
+    changed: dict[str, Any] = {"async_client_args": arguments | {"transport": asynchronous._transport}}
     retries = getattr(sys.modules.get("google.genai.types"), "HttpRetryOptions", None)
     if retries is not None:
         changed["retry_options"] = retries(attempts=1)
@@ -47,8 +48,13 @@ def _never(state: Any) -> bool:
 
 def _forget_resources(client: Any) -> None:
     """Forget what holds an HTTP client of its own; it is made again on use."""
-    for holder in (client, getattr(client, "_aio", client)):
-        values = vars(holder)
+    holders: list[Any] = [client, getattr(client, "_aio", client)]
+    for holder in holders:
+        values = _values(holder)
         for name, value in values.items():
-            if "._gaos." in type(value).__module__:
+            if any(package in f"{type(value).__module__}." for package in _GENERATED):
                 values[name] = None
+
+
+def _values(thing: object) -> dict[str, Any]:
+    return vars(thing)

@@ -9,12 +9,13 @@ LONG_FORM: Final = "give its HTTP client a transport of unbroken_sdk.httpx or un
 _OVER_URLLIB3: Final = (
     "it sends over urllib3, where Unbroken cannot go under: call Bedrock with AnthropicBedrock, which can be protected"
 )
+_GIVEN: Final = "protect the HTTP client that it is given"
 # Why those of a module are refused, by the beginning of its name.
 REASONS: Final = {
     "mcp": "it takes an HTTP client: streamable_http_client(url, http_client=protect(httpx2.AsyncClient()))",
     "boto3": _OVER_URLLIB3,
     "botocore": _OVER_URLLIB3,
-    "a2a": "protect the HTTP client that it is given: ClientConfig(httpx_client=protect(httpx.AsyncClient()))",
+    "a2a": f"{_GIVEN}: ClientConfig(httpx_client=protect(httpx.AsyncClient()))",
 }
 
 

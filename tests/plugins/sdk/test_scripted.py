@@ -17,6 +17,9 @@ from unbroken_timeout import Timeout
 ASK = {"max_tokens": 9, "model": "m", "messages": [{"role": "user", "content": "hi"}]}
 START = ("message_start", {"type": "message_start", "message": {"id": "1", "usage": {"input_tokens": 1}}})
 
+GEMINI = "https://generativelanguage.googleapis.com/v1beta/models/m"
+BEDROCK = "https://bedrock-runtime.us-east-1.amazonaws.com/model/m"
+
 
 def test_texts_statuses_failures_and_whole_answers_come_in_order():
     sent = []
@@ -126,6 +129,14 @@ def test_what_protect_refuses_is_refused_here():
             "text/event-stream",
         ),
         ("https://api.openai.com/v1/responses", {}, "application/json"),
+        (f"{GEMINI}:streamGenerateContent?alt=sse", {}, "text/event-stream"),
+        (f"{GEMINI}:streamGenerateContent", {}, "application/json"),
+        (f"{GEMINI}:generateContent", {}, "application/json"),
+        ("http://localhost:11434/api/chat", {}, "application/x-ndjson"),
+        ("http://localhost:11434/api/generate", {"stream": False}, "application/json"),
+        (f"{BEDROCK}/invoke", {}, "application/json"),
+        (f"{BEDROCK}/converse", {}, "application/json"),
+        (f"{BEDROCK}/converse-stream", {}, "application/vnd.amazon.eventstream"),
     ],
 )
 def test_text_has_the_form_that_the_request_asks_for(url, body, kind):
