@@ -33,9 +33,11 @@ class Node:
         type = self.base.get("type")
         return type if isinstance(type, str) else ""
 
-    def append(self, name: str, piece: str) -> None:
-        """Continue the text of a field."""
-        self._text(name).add(piece)
+    def append(self, name: str, piece: str) -> Text:
+        """Continue the text of a field. Returns the text."""
+        text = self._text(name)
+        text.add(piece)
+        return text
 
     def extend(self, name: str, values: Sequence[Any], index: int | None = None) -> None:
         """Continue the list of a field, of which the items are not pieces. What is at `index` is replaced."""
