@@ -85,12 +85,6 @@ class Node:
         parts = {name: self._joined(name, parts) for name, parts in self._parts.items()}
         return {**self.base, **texts, **lists, **parts}
 
-    def text(self, name: str) -> str:
-        """Return the text of a field so far, empty if it has none."""
-        known = self._texts.get(name)
-        value = self.base.get(name) if known is None else known.value()
-        return value if isinstance(value, str) else ""
-
     def _text(self, name: str) -> Text:
         if name not in self._texts:
             given = self.base.get(name)
