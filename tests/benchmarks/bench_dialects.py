@@ -5,6 +5,7 @@ machine where the microseconds do not. The vendors' SDKs parse the same bytes as
 involved. Each contestant proves that it has read the whole text.
 """
 
+import json
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -12,11 +13,15 @@ from typing import Any
 
 import anthropic
 import httpx2
+import msgspec
 import openai
 from anthropic import NOT_GIVEN
 from anthropic.lib.streaming import MessageStream
 from anthropic.types import RawMessageStreamEvent
+from openai.lib.streaming.chat._completions import ChatCompletionStream
+from openai.lib.streaming.responses._responses import ResponseStream
 from openai.types.chat import ChatCompletionChunk
+from openai.types.responses import ResponseStreamEvent
 from rich.console import Console
 from rich.table import Table
 
@@ -24,7 +29,8 @@ from unbroken import Event
 from unbroken.sse import SSEDecoder
 from unbroken.testing import sse
 from unbroken_anthropic import Anthropic, ContentBlockDelta, MessageBuilder, TextDelta
-from unbroken_openai import OpenAI
+from unbroken_openai import ChatCompletionChunk as Chunk
+from unbroken_openai import CompletionBuilder, OpenAI, OutputTextDelta, ResponseBuilder
 
 ROUNDS = 15
 DELTAS = 2_000
@@ -73,9 +79,46 @@ def chunks(text: Iterable[str]) -> list[tuple[str, Any]]:
     return [chunk({"role": "assistant", "content": ""}), *said, chunk({}, "stop"), ("message", "[DONE]")]
 
 
+def called(pieces: Iterable[str]) -> list[tuple[str, Any]]:
+    """The chunks of a completion that is one tool call."""
+    begun = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "write", "arguments": '{"text":"'}}
+    said = [{"index": 0, "function": {"arguments": it}} for it in (*pieces, '"}')]
+    return [
+        chunk({"role": "assistant", "content": None}),
+        *(chunk({"tool_calls": [it]}) for it in (begun, *said)),
+        chunk({}, "tool_calls"),
+        ("message", "[DONE]"),
+    ]
+
+
+def responses(text: Iterable[str]) -> list[tuple[str, Any]]:
+    """The events of a response with one message."""
+    part = {"type": "output_text", "text": "", "annotations": []}
+    whole = {**part, "text": "".join(text)}
+    item = {"id": "msg_68a1b2c3d4e5f607", "type": "message", "role": "assistant", "status": "completed", "content": []}
+    made = {**item, "content": [whole]}
+    place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
+    more: dict[str, Any] = {"logprobs": []}
+    response = {"id": "resp_1", "object": "response", "created_at": 1, "model": "gpt-test", "output": []}
+    response |= {"status": "completed", "parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+    data = [
+        {"type": "response.created", "response": response},
+        {"type": "response.output_item.added", "output_index": 0, "item": item},
+        {"type": "response.content_part.added", **place, "part": part},
+        *({"type": "response.output_text.delta", **place, "delta": it, **more, "obfuscation": "aB3"} for it in text),
+        {"type": "response.output_text.done", **place, "text": whole["text"], **more},
+        {"type": "response.content_part.done", **place, "part": whole},
+        {"type": "response.output_item.done", "output_index": 0, "item": made},
+        {"type": "response.completed", "response": {**response, "output": [made]}},
+    ]
+    return [(str(each["type"]), {**each, "sequence_number": number}) for number, each in enumerate(data)]
+
+
 LONG = sse(*messages([WORDS] * DELTAS))
 SHORT = sse(*messages([WORDS] * 3))
 CHAT = sse(*chunks([WORDS] * DELTAS))
+CALL = sse(*called([WORDS] * DELTAS))
+RESPONSE = sse(*responses([WORDS] * DELTAS))
 
 
 def pieces(body: bytes) -> Iterator[bytes]:
@@ -91,6 +134,12 @@ def decoded(body: bytes, dialect: Any = None) -> Iterator[Event]:
 def decode(body: bytes) -> None:
     for _ in decoded(body):
         pass
+
+
+def decode_json(body: bytes) -> None:
+    for event in decoded(body):
+        if event.raw != b"[DONE]":
+            msgspec.json.decode(event.raw)
 
 
 def classify(body: bytes, dialect: Any) -> None:
@@ -129,6 +178,33 @@ def built(body: bytes) -> str:
     return builder.message().text
 
 
+def typed_openai(body: bytes) -> str:
+    said = []
+    for event in decoded(body, OpenAI()):
+        it = event.typed()
+        if isinstance(it, OutputTextDelta):
+            said.append(it.delta)
+        elif isinstance(it, Chunk):
+            delta = it.choices[0].delta
+            said.append(str(delta.content or "") if delta else "")
+    return "".join(said)
+
+
+def built_completion(body: bytes) -> str:
+    builder = CompletionBuilder()
+    for event in decoded(body, OpenAI()):
+        builder.add(event)
+    message = builder.completion()["choices"][0]["message"]
+    return message["content"] or json.loads(message["tool_calls"][0]["function"]["arguments"])["text"]
+
+
+def built_response(body: bytes) -> str:
+    builder = ResponseBuilder()
+    for event in decoded(body, OpenAI()):
+        builder.add(event)
+    return builder.response()["output"][0]["content"][0]["text"]
+
+
 def answer(body: bytes) -> httpx2.Response:
     """A response that brings `body` in the same pieces."""
     headers = {"content-type": "text/event-stream"}
@@ -164,6 +240,22 @@ def openai_sdk(body: bytes) -> str:
     return "".join(it.choices[0].delta.content or "" for it in stream)
 
 
+def openai_helper(body: bytes) -> str:
+    """What ``chat.completions.stream()`` does behind the transport."""
+    raw: Any = openai.Stream(cast_to=ChatCompletionChunk, response=answer(body), client=GPT)  # type: ignore[arg-type]
+    stream: Any = ChatCompletionStream(raw_stream=raw, response_format=openai.omit, input_tools=openai.omit)
+    message = stream.get_final_completion().choices[0].message
+    return message.content or json.loads(message.tool_calls[0].function.arguments)["text"]
+
+
+def openai_responses_helper(body: bytes) -> str:
+    """What ``responses.stream()`` does behind the transport."""
+    raw: Any = openai.Stream(cast_to=ResponseStreamEvent, response=answer(body), client=GPT)  # type: ignore[arg-type]
+    options: dict[str, Any] = {"text_format": openai.omit, "input_tools": openai.omit, "starting_after": None}
+    stream: Any = ResponseStream(raw_stream=raw, **options)
+    return stream.get_final_response().output_text
+
+
 Contestants = dict[str, Callable[[], str | None]]
 
 
@@ -173,6 +265,7 @@ def of_messages(body: bytes) -> Contestants:
         "decoder alone": lambda: decode(body),
         "decoder, classify": lambda: classify(body, dialect),
         "decoder, text()": lambda: text(body, dialect),
+        "decoder, JSON": lambda: decode_json(body),
         "decoder, typed()": lambda: typed(body),
         "decoder, builder": lambda: built(body),
         "anthropic: create(stream=True)": lambda: anthropic_sdk(body),
@@ -187,7 +280,30 @@ def of_chunks(body: bytes) -> Contestants:
         "decoder, classify": lambda: classify(body, dialect),
         "decoder, text()": lambda: text(body, dialect),
         "decoder, classify, text()": lambda: classify_and_text(body, dialect),
+        "decoder, JSON": lambda: decode_json(body),
+        "decoder, typed()": lambda: typed_openai(body),
+        "decoder, builder": lambda: built_completion(body),
         "openai: create(stream=True)": lambda: openai_sdk(body),
+        "openai: stream()": lambda: openai_helper(body),
+    }
+
+
+def of_calls(body: bytes) -> Contestants:
+    return {
+        "decoder alone": lambda: decode(body),
+        "decoder, JSON": lambda: decode_json(body),
+        "decoder, builder": lambda: built_completion(body),
+        "openai: stream()": lambda: openai_helper(body),
+    }
+
+
+def of_responses(body: bytes) -> Contestants:
+    return {
+        "decoder alone": lambda: decode(body),
+        "decoder, JSON": lambda: decode_json(body),
+        "decoder, typed()": lambda: typed_openai(body),
+        "decoder, builder": lambda: built_response(body),
+        "openai: stream()": lambda: openai_responses_helper(body),
     }
 
 
@@ -228,6 +344,8 @@ def main() -> None:
     show("Messages, a long answer", of_messages(LONG), TEXT, DELTAS + 6)
     show("Messages, answers of nine events", again(of_messages(SHORT), STREAMS), WORDS * 3 * STREAMS, 9 * STREAMS)
     show("Chat Completions", of_chunks(CHAT), TEXT, DELTAS + 3)
+    show("Chat Completions, a tool call", of_calls(CALL), TEXT, DELTAS + 5)
+    show("Responses", of_responses(RESPONSE), TEXT, DELTAS + 7)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ FUNCTION: Final = "function"
 CUSTOM: Final = "custom"
 _TEXTS: Final = {FUNCTION: "arguments", CUSTOM: "input"}
 """Under the field that describes a call, the field with the text that arrives in pieces."""
+_ORDINARY: Final = {"index", FUNCTION}
 
 
 @define(eq=False, repr=False)
@@ -25,14 +26,15 @@ class CalledTool:
     text: str
     """The name of the field that arrives in pieces."""
     name: str | None = field(default=None, init=False)
+    has_text: bool = field(default=False, init=False)
+    """Whether that field came."""
     arguments: Arguments = field(factory=Arguments, init=False)
     _named: bool = field(default=False, init=False)
-    _texted: bool = field(default=False, init=False)
     _rest: Fields = field(factory=Fields, init=False)
 
     def add(self, given: dict[str, Any]) -> None:
         """Take a piece in."""
-        self._named, self._texted = self._named or "name" in given, self._texted or self.text in given
+        self._named, self.has_text = self._named or "name" in given, self.has_text or self.text in given
         for name, value in given.items():
             if name == "name" and isinstance(value, str):
                 self._name(value)
@@ -45,7 +47,7 @@ class CalledTool:
     def value(self) -> dict[str, Any]:
         """Return the object so far."""
         known = {"name": self.name} if self._named else {}
-        text = {self.text: self.arguments.value()} if self._texted else {}
+        text = {self.text: self.arguments.value()} if self.has_text else {}
         return {**known, **text, **self._rest.value()}
 
     def _name(self, piece: str) -> None:
@@ -121,7 +123,10 @@ class Calls:
 
     def add(self, given: Any) -> None:
         """Take in the ``tool_calls`` of a delta. What is no object says nothing."""
-        pieces = [as_object(each) for each in as_list(given) if isinstance(each, dict)]
+        listed = as_list(given)
+        if len(listed) == 1 and self._go_on(as_object(listed[0])):
+            return
+        pieces = [as_object(each) for each in listed if isinstance(each, dict)]
         for place, piece in enumerate(pieces):
             id, index = piece.get("id"), _index(piece)
             if index is None and not id and len(pieces) > 1:
@@ -140,6 +145,20 @@ class Calls:
     def value(self) -> list[dict[str, Any]]:
         """Return the calls so far, in the order of their indices."""
         return [call.value() for call in self._ordered()]
+
+    def _go_on(self, piece: dict[str, Any]) -> bool:
+        """Take in a piece of the ordinary form: an index, and a function with nothing but more of its arguments."""
+        if piece.keys() != _ORDINARY:
+            return False
+        index, function = piece["index"], as_object(piece[FUNCTION])
+        call = self._current.get(index) if type(index) is int else None
+        tool = None if call is None else call.tools.get(FUNCTION)
+        arguments = function.get("arguments")
+        if tool is None or not tool.has_text or len(function) > 1 or not isinstance(arguments, str):
+            return False
+        tool.arguments.add(arguments)
+        self._last = call
+        return True
 
     def _ordered(self) -> list[Call]:
         return [call for _, _, call in sorted(self._calls, key=lambda each: each[:2])]

@@ -118,6 +118,13 @@ class ChoiceInProgress:
             if name not in _TOLD and (value is not None or name not in self._rest):
                 self._rest[name] = value
 
+    def go_on(self, delta: dict[str, Any]) -> None:
+        """Take in one more delta of a choice that has nothing else. Its content, if it has any, is text."""
+        content = delta.get("content")
+        if content is not None:
+            self.texts.append(content)
+        self._add_delta(delta)
+
     @property
     def faults(self) -> Iterator[str]:
         """What is wrong with the arguments of tool calls that were not cut off."""
@@ -143,8 +150,9 @@ class ChoiceInProgress:
             if name == "content":
                 self._content.add(value)
             elif name == "tool_calls":
-                self._has.update(["tool_calls"] if value else [])
-                self._calls.add(value)
+                if value:
+                    self._has.add(name)
+                    self._calls.add(value)
             elif name == FUNCTION_CALL and isinstance(value, dict):
                 self._has.add(name)
                 self._function.add(as_object(value))

@@ -9,17 +9,14 @@ from unbroken.errors import Error, StreamError, TruncatedStreamError
 from unbroken.messages import Event
 
 from ._choice import ChoiceInProgress
-from ._choices import Choices, as_list, index_of, objects_of
-from ._chunks import is_done, says_something
+from ._chunks import is_done
 from ._errors import error_of
 from ._failures import failure_in, unwrapped
+from ._folds import Folds, Form, form_of
 from ._reader import is_cut, type_of
 from ._responses import PREFIX, is_response, kind_of
-from ._text import text_of
 from ._usage import counts_of
 
-# Several choices are told apart up to as many indices as the reader keeps; those beyond share one.
-_MOST_INDICES: Final = 1024
 _DROPPED: Final = frozenset({"choices", "object", "obfuscation", "usage"})
 _FIRST: Final = frozenset({"id", "created", "model"})
 _LEGACY: Final = "text_completion"
@@ -42,16 +39,11 @@ class CompletionBuilder:
     """How many choices the request asked for. By None the chunks tell, as far as they can."""
     needs_finish_reason: bool = True
     """Whether a choice without a finish reason is incomplete; False for servers that send none (``proof="done"``)."""
-    _choices: dict[int, ChoiceInProgress] = field(factory=dict[int, ChoiceInProgress], init=False)
-    _only: ChoiceInProgress = field(factory=lambda: ChoiceInProgress(0), init=False)
-    """All choices as one, in case their index says nothing."""
-    _told: Choices = field(factory=Choices, init=False)
-    _texts: list[str] = field(factory=list[str], init=False)
-    _last: int | None = field(default=None, init=False)
-    _spoke: set[int] = field(factory=set[int], init=False)
-    """The indices of choices that said more than a role; `_last` is that of the last one."""
-    _returned: set[int] = field(factory=set[int], init=False)
-    """The indices that spoke again after another one."""
+    _folds: Folds = field(init=False)
+    _form: Form | None = field(default=None, init=False)
+    """The form of the last event, if it was a chunk of one choice."""
+    _current: ChoiceInProgress | None = field(default=None, init=False)
+    """The choice that a chunk continues that has this form, too; None if it may change more."""
     _rest: dict[str, Any] = field(factory=dict[str, Any], init=False)
     _usage: dict[str, Any] | None = field(default=None, init=False)
     _object: str = field(default="chat.completion", init=False)
@@ -59,7 +51,7 @@ class CompletionBuilder:
     _event: Event = field(factory=Event, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._told.asked = self.n is not None and self.n > 1
+        self._folds = Folds(self.n)
 
     @property
     def unused(self) -> tuple[Event, ...]:
@@ -72,9 +64,10 @@ class CompletionBuilder:
 
         It is so in every case if `n` is that of the request. Reasoning, refusals and tool calls are no text.
         """
-        if self.n is None and self._are_several and self._choices:
-            return "".join(self._choices[min(self._choices)].texts)
-        return "".join(self._texts)
+        folds = self._folds
+        if self.n is None and folds.are_several and folds.by_index:
+            return "".join(folds.by_index[min(folds.by_index)].texts)
+        return "".join(folds.texts)
 
     def add(self, event: Event) -> None:
         """Add `event` to the completion. Keep-alives and ``[DONE]`` add nothing.
@@ -83,6 +76,11 @@ class CompletionBuilder:
         returns everything before it.
         """
         self._event = event
+        form, delta = form_of(event.type, event.raw)
+        # Nearly all chunks differ from the last one in their delta alone, and to look at all the rest takes long.
+        if self._current is not None and form == self._form and self._folds.go_on(self._current, delta):
+            return None
+        self._form, self._current = form, None
         if is_done(event.raw) or not event.raw.strip():
             return None
         if is_response(event.type):
@@ -104,10 +102,7 @@ class CompletionBuilder:
 
         ``finish_reason`` is None until the API sends it.
         """
-        if self._are_several:
-            made = [choice.value(index) for index, choice in sorted(self._choices.items())]
-        else:
-            made = [self._only.value(self._index)] if self._choices else []
+        made = [choice.value(index) for index, choice in self._folds.made]
         head: dict[str, Any] = {"id": "", "object": self._object, "model": ""}
         return {**head, **self._rest, "choices": made, "usage": self._usage}
 
@@ -124,36 +119,18 @@ class CompletionBuilder:
         Raises TruncatedStreamError if there is no choice or one without a finish reason, whether `strict` or not.
         Raises StreamError, if `strict`, for the arguments of a tool call that are no JSON object.
         """
-        choices = [*self._choices.values()] if self._are_several else [self._only]
-        if not self._choices:
+        if not self._folds.made:
             self._truncated("there was no choice")
-        for choice in choices:
+        for index, choice in self._folds.made:
             if choice.finish_reason is None and self.needs_finish_reason:
-                self._truncated(f"choice {choice.index} has no finish_reason")
+                self._truncated(f"choice {index} has no finish_reason")
             for fault in choice.faults if self.strict else ():
-                raise StreamError(f"choice {choice.index}: {fault}", request_id=self._event.request_id or None)
+                raise StreamError(f"choice {index}: {fault}", request_id=self._event.request_id or None)
         return self.snapshot()
 
-    @property
-    def _are_several(self) -> bool:
-        """Whether the index of a choice tells it from others (`Choices`)."""
-        if self._told.several or self.n is not None:
-            return self._told.several
-        return len(self._returned) > 1 or sum(bool(each.finish_reason) for each in self._choices.values()) > 1
-
-    @property
-    def _index(self) -> int:
-        """The index of the only choice; 0 if it changed."""
-        return min(self._choices) if len(self._choices) == 1 else 0
-
     def _add(self, document: dict[str, Any]) -> None:
-        given = as_list(document.get("choices"))
-        self._told.add(given)
-        text = text_of(document, self._told)
-        if text is not None:
-            self._texts.append(text)
-        for choice in objects_of(given):
-            self._add_choice(choice)
+        current = self._folds.add(document)
+        self._current = None if self._form is None else current
         self._usage = counts_of(document) or self._usage
         if document.get("object") == _LEGACY:
             self._object = _LEGACY
@@ -173,21 +150,6 @@ class CompletionBuilder:
         error = error_of(self._event.raw, name=self._event.type)
         error.request_id = self._event.request_id or None
         return error
-
-    def _add_choice(self, choice: dict[str, Any]) -> None:
-        index = index_of(choice)
-        if index not in self._choices and len(self._choices) >= _MOST_INDICES:
-            index = min(self._choices)
-        known = self._choices.get(index)
-        if known is None:
-            known = self._choices[index] = ChoiceInProgress(index)
-        if says_something(choice):
-            if index != self._last and index in self._spoke:
-                self._returned.add(index)
-            self._spoke.add(index)
-            self._last = index
-        known.add(choice)
-        self._only.add(choice)
 
     def _truncated(self, why: str) -> NoReturn:
         raise TruncatedStreamError(f"the completion is not complete: {why}", request_id=self._event.request_id or None)

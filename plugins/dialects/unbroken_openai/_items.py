@@ -57,6 +57,11 @@ class OutputItems:
     """The output after its end: items, and what else the server put there."""
 
     @property
+    def count(self) -> int:
+        """How many items there are."""
+        return len(self._items)
+
+    @property
     def last(self) -> Item | None:
         """The item that came last."""
         return self._items[-1] if self._items else None

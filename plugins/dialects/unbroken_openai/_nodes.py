@@ -33,9 +33,11 @@ class Node:
         type = self.base.get("type")
         return type if isinstance(type, str) else ""
 
-    def append(self, name: str, piece: str) -> None:
-        """Continue the text of a field."""
-        self._text(name).add(piece)
+    def append(self, name: str, piece: str) -> Text:
+        """Continue the text of a field. Returns the text."""
+        text = self._text(name)
+        text.add(piece)
+        return text
 
     def extend(self, name: str, values: Sequence[Any], index: int | None = None) -> None:
         """Continue the list of a field, of which the items are not pieces. What is at `index` is replaced."""
@@ -82,12 +84,6 @@ class Node:
         lists = {name: [*values] for name, values in self._lists.items()}
         parts = {name: self._joined(name, parts) for name, parts in self._parts.items()}
         return {**self.base, **texts, **lists, **parts}
-
-    def text(self, name: str) -> str:
-        """Return the text of a field so far, empty if it has none."""
-        known = self._texts.get(name)
-        value = self.base.get(name) if known is None else known.value()
-        return value if isinstance(value, str) else ""
 
     def _text(self, name: str) -> Text:
         if name not in self._texts:

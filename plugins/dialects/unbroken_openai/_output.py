@@ -9,6 +9,7 @@ from unbroken.error_bodies import as_object, one_line
 
 from ._choices import as_list
 from ._items import MESSAGE, REASONING, Item, OutputItems, id_of
+from ._merging import Text
 from ._places import ANNOTATION, EMPTY, KNOWN, PARTS, SHELL, TEXTS, Place, number, take_shell
 from ._silence import ADDED, DONE
 
@@ -23,9 +24,12 @@ class Output:
     tolerate: Callable[[str], None]
     """Called with the reason before an event is used that leaves the output in doubt; may raise."""
     items: OutputItems = field(factory=OutputItems, init=False)
+    continued: Text | None = field(default=None, init=False)
+    """The text that the event continued, if one more delta like it can only continue the same."""
 
     def take(self, type: str, document: dict[str, Any]) -> bool:
         """Take in an event. Returns whether it is of use, even if it says nothing."""
+        self.continued = None
         stem, _, what = type.rpartition(".")
         if type in (ADDED, DONE):
             item = document.get("item")
@@ -75,12 +79,15 @@ class Output:
         if not isinstance(value, str):
             return self._refuse(f"its {name} is no text")
         key = place.field, number(document.get(place.index)) or 0
+        count = self.items.count
         item = self._item(document, place.item, key=key)
         node, logprobs = place.node(item, document), as_list(document.get("logprobs"))
         if what == "delta":
-            node.append(place.field, value)
+            text = node.append(place.field, value)
             if logprobs:
                 node.extend("logprobs", logprobs)
+            elif value and self.items.count == count:
+                self.continued = text
         else:
             item.whole.add(key)
             node.finish({place.field: value, **({"logprobs": [*logprobs]} if logprobs else {})})

@@ -1,7 +1,8 @@
 """Build a response from the events of the Responses API."""
 
-from typing import Any, Final, final
+from typing import Any, Final, TypeAlias, final
 
+import msgspec
 from attrs import define, field
 
 from unbroken.dialect import ERROR, TERMINAL
@@ -16,7 +17,7 @@ from ._errors import error_of
 from ._failures import failure_in, unwrapped
 from ._items import id_of
 from ._output import Output
-from ._parts import TYPES, Parts
+from ._parts import TYPES, Parts, TextDelta
 from ._reader import is_cut, type_of
 from ._responses import PREFIX, is_response, kind_of
 
@@ -24,6 +25,25 @@ _LIFE: Final = frozenset({"response.created", "response.queued", "response.in_pr
 _CREATED: Final = "response.created"
 _CALLS: Final = frozenset({"function_call", "mcp_call"})
 _INCOMPLETE: Final = "incomplete"
+_Form: TypeAlias = tuple[str, str | None, str | None, int | None, int | None, int | None]
+
+
+class _Delta(TextDelta, gc=False):
+    type: str | None = None
+    summary_index: int | None = None
+    logprobs: tuple[()] | None = None
+
+
+_decode_delta = msgspec.json.Decoder(_Delta).decode
+
+
+def _form_of(event: Event) -> tuple[_Form | None, str]:
+    """Return what decides where the delta of an event belongs, and the delta; no form for any other event."""
+    try:
+        it = _decode_delta(event.raw)
+    except (ValueError, RecursionError):
+        return None, ""
+    return (event.type, it.type, it.item_id, it.output_index, it.content_index, it.summary_index), it.delta
 
 
 # Without repr: it would show what the server sent, and stands in the variables of tracebacks.
@@ -54,6 +74,9 @@ class ResponseBuilder:
     _created: str | None = field(default=None, init=False)
     """The id in ``response.created``."""
     _stopped: bool = field(default=False, init=False)
+    _form: _Form | None = field(default=None, init=False)
+    """The form of the last event, if the delta of one more of this form can only continue `_pieces`."""
+    _pieces: list[list[str]] = field(factory=list[list[str]], init=False)
 
     def __attrs_post_init__(self) -> None:
         self._output = Output(self._tolerate)
@@ -81,6 +104,13 @@ class ResponseBuilder:
         """
         self._number += 1
         self._event = event
+        if self._form is not None:  # nearly all events differ from the last one in their delta alone
+            form, delta = _form_of(event)
+            if form == self._form:
+                for pieces in self._pieces:
+                    pieces.append(delta)
+                return None
+            self._form = None
         if not event.raw.strip() or is_done(event.raw):
             return None
         named = event.type if is_response(event.type) else None
@@ -151,6 +181,10 @@ class ResponseBuilder:
             return self._live(type, as_object(document.get("response")))
         if not self._output.take(type, document):
             self._unused.append(self._event)
+        continued = self._output.continued
+        if continued is not None:
+            self._form, _ = _form_of(self._event)
+            self._pieces = [continued.pieces] if text is None else [continued.pieces, self._texts]
         return None
 
     def _end(self, type: str, response: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ from types import NoneType
 from typing import Any, Final, TypeAlias, cast, get_args, get_origin
 
 from attrs import frozen
-from msgspec.structs import fields
+from msgspec import ValidationError, convert
+from msgspec.structs import fields, force_setattr
 
 from ._choices import as_list
 from ._typed_base import Typed, names_of
@@ -37,10 +38,49 @@ class _Field:
     """The classes of which a value is taken as it is."""
     read: Read
     required: bool
+    is_typed: bool
+    """Whether a value is an object of such a class, or a list of them."""
 
 
-def structured(value: dict[str, Any], kind: type[Typed], place: str, faults: Faults) -> Any:
-    """Return `value` as an object of `kind`, None with one more fault if it does not fit."""
+def structured(value: dict[str, Any], kind: type[Typed], faults: Faults) -> Any:
+    """Return `value` as an object of `kind`, None with one more fault or several if it does not fit."""
+    try:
+        made = convert(value, kind)
+    except ValidationError:  # it tells only the first fault, and takes a field with the name of `extra` for that
+        return _read(value, kind, "$", faults)
+    _keep(made, value)
+    return made
+
+
+def _keep(made: Typed, value: dict[str, Any]) -> None:
+    """Put into `made`, and all that is in it, the fields of `value` that the classes do not know."""
+    known, typed = _names(made.__class__)
+    extra: dict[str, Any] | None = None
+    for name, each in value.items():
+        if each is None or name not in known:
+            if extra is None:
+                extra = {}
+                force_setattr(made, "extra", extra)
+            extra[name] = each
+    for name in typed:
+        inner = getattr(made, name)
+        if inner.__class__ is tuple:
+            given = value[name]
+            for at, each in enumerate(inner):
+                _keep(each, given[at])
+        elif inner is not None:
+            _keep(inner, value[name])
+
+
+@cache
+def _names(kind: type[Typed]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the fields of a class, and those of them whose values are objects of such classes or tuples of them."""
+    known = _fields(kind)
+    return frozenset(known), tuple(name for name, each in known.items() if each.is_typed)
+
+
+def _read(value: dict[str, Any], kind: type[Typed], place: str, faults: Faults) -> Any:
+    """Return `value` as an object of `kind`, None with one more fault or several if it does not fit."""
     found, known = len(faults), _fields(kind)
     values: dict[str, Any] = {}
     extra: dict[str, Any] = {}
@@ -70,11 +110,12 @@ def _field(name: str, kind: Any, required: bool) -> _Field:
     kinds = [each for each in get_args(kind) if each is not NoneType] if NoneType in get_args(kind) else [kind]
     for each in kinds:
         if get_origin(each) is tuple:
-            return _Field(name, frozenset(), _listed(get_args(each)[0]), required)
+            item = _field("", get_args(each)[0], required=True)
+            return _Field(name, frozenset(), _listed(item), required, item.is_typed)
         if isinstance(each, type) and issubclass(each, Typed):
-            return _Field(name, frozenset(), _object(each), required)
+            return _Field(name, frozenset(), _object(each), required, is_typed=True)
     exact = [get_origin(each) or each for each in kinds]
-    return _Field(name, frozenset(exact), _refused(exact), required)
+    return _Field(name, frozenset(exact), _refused(exact), required, is_typed=False)
 
 
 def _refused(exact: list[Any]) -> Read:
@@ -92,13 +133,13 @@ def _object(kind: type[Typed]) -> Read:
     def read(value: Any, place: str, faults: Faults) -> Any:
         if not isinstance(value, dict):
             return refuse(value, place, faults)
-        return structured(cast("dict[str, Any]", value), kind, place, faults)
+        return _read(cast("dict[str, Any]", value), kind, place, faults)
 
     return read
 
 
-def _listed(item: Any) -> Read:
-    refuse, each = _refused([list]), _field("", item, required=True)
+def _listed(each: _Field) -> Read:
+    refuse = _refused([list])
 
     def read(value: Any, place: str, faults: Faults) -> Any:
         if not isinstance(value, list):

@@ -31,7 +31,7 @@ def typed(event: Event) -> TypedEvent | Event:
     Raises StreamError, with the place and without the data, when that is not what such an event has.
     """
     raw = event.raw
-    if not raw or raw.isspace() or is_done(raw):
+    if raw[:1] != b"{" and (not raw or raw.isspace() or is_done(raw)):
         return event
     if is_response(event.type):
         kind = _EVENTS.get(event.type)
@@ -53,12 +53,13 @@ def _typed(event: Event, value: Any, kind: type[TypedEvent]) -> TypedEvent:
     if not isinstance(value, dict):
         raise _unfit(event, [("$", f"must be an object, not {NAMES[type(value)]}")])
     document = cast("dict[str, Any]", value)
-    if issubclass(kind, ResponseEvent):
-        if document.get("type", kind.type) != kind.type:
+    if "type" in document and issubclass(kind, ResponseEvent):
+        if document["type"] != kind.type:
             raise _unfit(event, [("$.type", "has the type of another event")])
-        document = {name: each for name, each in document.items() if name != "type"}
+        document = {**document}
+        del document["type"]
     faults: Faults = []
-    made: TypedEvent = structured(document, kind, "$", faults)
+    made: TypedEvent = structured(document, kind, faults)
     if faults:
         raise _unfit(event, faults)
     return made

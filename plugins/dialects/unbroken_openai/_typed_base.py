@@ -1,16 +1,19 @@
 """The base of the typed events and their parts: they lose no field."""
 
 from functools import cache
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, Final, cast
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+_NEVER: Final = Meta(min_length=1, max_length=0)
+"""No JSON fits this: a field of that name is unknown like others."""
 
 
 # Without gc: they hold JSON, which has no cycles.
 class Typed(Struct, frozen=True, kw_only=True, gc=False):
     """A JSON object of the API. Change a copy of it with `msgspec.structs.replace`."""
 
-    extra: dict[str, Any] = {}
+    extra: Annotated[dict[str, Any], _NEVER] = {}
     """The fields that this class does not know, as they came, and those that it knows and that came as null."""
 
     def to_dict(self) -> dict[str, Any]:
