@@ -1,5 +1,6 @@
 """For clients that read nothing of a stream but the JSON of its events, and fail by all else that a framing allows."""
 
+import sys
 from typing import Any, Final
 
 from attrs import define, field
@@ -34,7 +35,7 @@ class BareEvents:
     _decoder: Decoder = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._decoder = self.framing.decoder_within()
+        self._decoder = self.framing.decoder(sys.maxsize)
 
     def of(self, piece: bytes) -> bytes:
         """Return the events of `piece`, which has whole ones."""

@@ -74,3 +74,8 @@ def test_others_get_the_bytes_as_they_came():
         client = scripted(httpx.Client(headers={"user-agent": agent}), [Answer(body=body)], [])
         got[agent] = client.get("https://example.org/feed", headers={"accept": "text/event-stream"}).content
     assert got == {BARE: b'data: {"a": 1}\n\n', "other/1": body}
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_event():
+    """It may stand before a stream, and the first event is handed on without it."""
+    assert BareEvents(SSE).of(b'\xef\xbb\xbfdata: {"a": 1}\n\n') == b'data: {"a": 1}\n\n'
