@@ -259,3 +259,12 @@ def test_the_place_of_an_item_that_is_whole_may_be_used_again() -> None:
     for data in (OTHERS[0], OTHERS[2], again):
         builder.add(Event.make("message", data))
     assert [item["id"] for item in builder.snapshot()["output"]] == ["a", "c"]
+
+
+def test_of_several_choices_the_lowest_has_the_text() -> None:
+    """Also while another one goes on for long."""
+    builder = CompletionBuilder(n=2)
+    for index in (0, 1, 1, 1, 0, 0):
+        builder.add(Event.make("message", delta({"content": f"{index}"}, index=index)))
+    assert builder.text == "000"
+    assert [choice["message"]["content"] for choice in builder.snapshot()["choices"]] == ["000", "111"]
