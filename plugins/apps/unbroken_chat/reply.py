@@ -45,7 +45,7 @@ class Reply:
 
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
-        """The tool calls of the model. ReplyContent each with `ChatMessage.tool_result`."""
+        """The tool calls of the model. Answer each with `ChatMessage.tool_result`."""
         return self.message.tool_calls
 
     @property

@@ -7,7 +7,7 @@ import pytest
 
 from unbroken import Client, Usage
 from unbroken.testing import Answer, FakeClock, ScriptedTransport, play, sse
-from unbroken_chat import ChatCompletions, Completion
+from unbroken_chat import ChatCompletions, Reply
 
 from ...pieces import cut
 from .sdk import completion, response
@@ -23,7 +23,7 @@ def written(chunks: list[dict[str, Any]]) -> bytes:
     return sse(*(json.dumps(chunk, ensure_ascii=False) for chunk in chunks), "[DONE]")
 
 
-def assembled(chunks: list[bytes]) -> Completion:
+def assembled(chunks: list[bytes]) -> Reply:
     clock = FakeClock()
     transport = ScriptedTransport([Answer(body=chunks)], clock)
     with ChatCompletions(URL, plugins=[], transport=transport, clock=clock) as client:

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 
 from unbroken.sse import SSEDecoder
 from unbroken.testing import BACKENDS, Answer, play, sse
-from unbroken_faults import Speech, ToolUse
+from unbroken_faults import Fault, Speech, ToolUse
 from unbroken_faults._chat import ChatCompletions
+from unbroken_faults._conversation import Exchange
 from unbroken_faults._requests import ReceivedRequest
 from unbroken_faults._responses import Responses
 from unbroken_openai import CompletionBuilder, ResponseBuilder
@@ -114,13 +115,14 @@ def test_a_response_is_the_one_of_the_sdk(name: str) -> None:
 def test_what_the_fault_server_says_is_the_same_for_the_sdk(name: str) -> None:
     """In both APIs; and the same as it says when it does not stream."""
     speech = SPEECHES[name]
-    body = b"".join(ChatCompletions().stream(asked(), speech, 1.0))
+    exchange = Exchange(request=asked(), fault=Fault(), reply=speech, now=1.0, earlier=lambda: ())
+    body = b"".join(ChatCompletions().stream(exchange))
     made = told(completed(body).completion())
     assert made == theirs(completion(body))
-    assert made == told(json.loads(ChatCompletions().message(speech, 1.0)))
-    body = b"".join(Responses().stream(asked(), speech, 1.0))
+    assert made == told(json.loads(ChatCompletions().message(exchange)))
+    body = b"".join(Responses().stream(exchange))
     whole = told(answered(body).response())
-    assert whole == theirs(response(body)) == told(json.loads(Responses().message(speech, 1.0)))
+    assert whole == theirs(response(body)) == told(json.loads(Responses().message(exchange)))
 
 
 @settings(max_examples=150, deadline=None)
