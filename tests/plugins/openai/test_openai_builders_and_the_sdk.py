@@ -84,7 +84,8 @@ def written(chunks: list[dict[str, Any]]) -> bytes:
 
 
 def asked() -> ReceivedRequest:
-    return ReceivedRequest(method="POST", path="/v1", body=b'{"stream_options": {"include_usage": true}}')
+    body = b'{"stream": true, "stream_options": {"include_usage": true}}'
+    return ReceivedRequest(method="POST", path="/v1", body=body)
 
 
 def test_there_are_enough_of_them() -> None:
@@ -116,11 +117,11 @@ def test_what_the_fault_server_says_is_the_same_for_the_sdk(name: str) -> None:
     """In both APIs; and the same as it says when it does not stream."""
     speech = SPEECHES[name]
     exchange = Exchange(request=asked(), fault=Fault(), reply=speech, now=1.0, earlier=lambda: ())
-    body = b"".join(ChatCompletions().stream(exchange))
+    body = b"".join(ChatCompletions().stream(exchange) or ())
     made = told(completed(body).completion())
     assert made == theirs(completion(body))
     assert made == told(json.loads(ChatCompletions().message(exchange)))
-    body = b"".join(Responses().stream(exchange))
+    body = b"".join(Responses().stream(exchange) or ())
     whole = told(answered(body).response())
     assert whole == theirs(response(body)) == told(json.loads(Responses().message(exchange)))
 
