@@ -65,6 +65,15 @@ class Candidates:
             self._blocked = finished = True
         return said, finished
 
+    def knows(self, index: int) -> bool:
+        """Return whether there was a candidate of this index before."""
+        return index in self._finished
+
+    def go_on(self, index: int, *, quiet: bool) -> None:
+        """Take note of a part with something in it, of a known candidate that does not end with it."""
+        self.quiet = quiet
+        self._last = self._finished[index] = False
+
     def see(self, found: Sequence[dict[str, Any]]) -> None:
         """Decide whether there are several, and which is the lowest."""
         if not found:

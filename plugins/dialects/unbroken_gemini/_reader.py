@@ -10,6 +10,7 @@ from unbroken.messages import Event, Summary
 
 from ._candidates import Candidates
 from ._documents import candidates, documents, failing, index_of, is_cut, is_done, parts, text_of
+from ._plain import Plain, plain_in
 from ._summary import Told
 from ._usage import counts_of
 
@@ -17,6 +18,8 @@ Proof = Literal["finish_reason", "end"]
 ERROR_NAME: Final = "error"
 """The name that a proxy may give to an event that reports a failure; the API's events have none."""
 _HIDDEN_END: Final = TERMINAL | HIDDEN
+_CONTENT_USAGE: Final = CONTENT | USAGE
+_KEEPALIVE_USAGE: Final = KEEPALIVE | USAGE
 
 
 # Without repr: it would show what the server sent, and stands in the variables of tracebacks.
@@ -31,6 +34,10 @@ class GeminiReader:
     _told: Candidates = field(init=False)
     """The candidates as far as their text was asked for, which may be later than `classify`."""
     _summary: Told = field(factory=Told, init=False)
+    _raw: bytes = field(default=b"", init=False)
+    """The data that was read last: the text is mostly asked for right after the kind."""
+    _plain: Plain | None = field(default=None, init=False)
+    """What `_raw` says if it has the ordinary form."""
 
     def __attrs_post_init__(self) -> None:
         self._candidates, self._told = Candidates(self.call), Candidates(self.call)
@@ -51,6 +58,10 @@ class GeminiReader:
 
     def classify(self, event: Event) -> Kind:
         """Return the kind of `event`. Never raises."""
+        if self._candidates.seen and event.type != ERROR_NAME:
+            plain = self._read(event.raw)
+            if plain is not None and self._candidates.knows(plain.index):
+                return self._kind_of_plain(plain)
         try:
             found = documents(event)
         except StreamError:
@@ -61,6 +72,10 @@ class GeminiReader:
 
     def text(self, event: Event) -> str | None:
         """Return the text of the answer in `event`, None without any. Raises StreamError for a chunk cut in two."""
+        if self._told.seen:
+            plain = self._read(event.raw)
+            if plain is not None:
+                return self._text_of_plain(plain)
         try:
             found = documents(event)
         except StreamError:
@@ -69,6 +84,22 @@ class GeminiReader:
             raise
         pieces = [piece for document in found for piece in self._pieces(candidates(document))]
         return "".join(pieces) if pieces else None
+
+    def _read(self, raw: bytes) -> Plain | None:
+        if raw is not self._raw:
+            self._raw, self._plain = raw, plain_in(raw)
+        return self._plain
+
+    def _kind_of_plain(self, plain: Plain) -> Kind:
+        self._summary.head(plain.id, plain.model)
+        if not plain.text:
+            return _KEEPALIVE_USAGE if plain.has_counts else KEEPALIVE
+        self._candidates.go_on(plain.index, quiet=plain.is_thought)
+        return _CONTENT_USAGE if plain.has_counts else CONTENT
+
+    def _text_of_plain(self, plain: Plain) -> str | None:
+        told = self._told
+        return None if plain.is_thought or (told.several and plain.index != told.lowest) else plain.text
 
     def _kind_of_text(self, event: Event) -> Kind:
         if is_done(event.raw):

@@ -18,6 +18,11 @@ class Told:
     _blocked: str | None = field(default=None, init=False)
     _reasons: dict[int, str] = field(factory=dict[int, str], init=False)
 
+    def head(self, id: str, model: str) -> None:
+        """Take note of the id and the model in a chunk, empty without any. The first of each counts."""
+        self._id = self._id or id or None
+        self._model = self._model or model or None
+
     def chunk(self, document: dict[str, Any]) -> None:
         """Take note of a chunk. The last reason of a candidate counts."""
         self._id = self._id or _text(document.get("responseId"))

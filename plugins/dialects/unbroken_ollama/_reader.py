@@ -11,6 +11,7 @@ from unbroken.errors import StreamError
 from unbroken.messages import Event, Summary
 
 from ._lines import PROGRESS, SUCCESS, has_tools, path_of, says_anything, text_of
+from ._plain import Plain, plain_in
 
 _END: Final = TERMINAL | USAGE
 
@@ -35,6 +36,10 @@ class OllamaReader:
     _begun: str | None = field(default=None, init=False)  # the first status of a job
     _model: Any = field(default=None, init=False)
     _reason: Any = field(default=None, init=False)
+    _raw: bytes = field(default=b"", init=False)
+    """The data that was read last: the text is mostly asked for right after the kind."""
+    _plain: Plain | None = field(default=None, init=False)
+    """What `_raw` says if it has the ordinary form."""
 
     @property
     def summary(self) -> Summary:
@@ -52,6 +57,28 @@ class OllamaReader:
         """Return the kind of `event`. Never raises."""
         if self._is_job is None:
             self._begin()
+        plain = None if self._is_job else self._read(event.raw)
+        return self._kind_by_data(event) if plain is None else self._kind_of_plain(plain)
+
+    def text(self, event: Event) -> str | None:
+        """Return the text of the answer in `event`, None without any. Raises StreamError for a line that was cut."""
+        plain = self._read(event.raw)
+        return text_in(event) if plain is None else plain.text
+
+    def _read(self, raw: bytes) -> Plain | None:
+        if raw is not self._raw:
+            self._raw, self._plain = raw, plain_in(raw)
+        return self._plain
+
+    def _kind_of_plain(self, plain: Plain) -> Kind:
+        if self._model is None:
+            self._model = plain.model
+        if not plain.says_anything:
+            return KEEPALIVE
+        self.quiet = self._has_tools or plain.text is None
+        return CONTENT
+
+    def _kind_by_data(self, event: Event) -> Kind:
         try:
             value = event.json()
         except StreamError:
@@ -63,10 +90,6 @@ class OllamaReader:
         if document.get("error"):
             return ERROR
         return self._kind_of_job(document) if self._is_job else self._kind_of_answer(document)
-
-    def text(self, event: Event) -> str | None:
-        """Return the text of the answer in `event`, None without any. Raises StreamError for a line that was cut."""
-        return text_in(event)
 
     def _begin(self) -> None:
         request = None if self.call is None else self.call.current
