@@ -33,17 +33,22 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
     use_async: Annotated[bool, typer.Option("--async", help="Use the AsyncClient, on asyncio.")] = False,
     seed: Annotated[int, typer.Option(help="Determines the ids and how the bytes are cut into pieces.")] = 0,
+    dialect: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="The API: anthropic, openai, responses, gemini, ollama or bedrock."),
+    ] = "anthropic",
     metrics: Annotated[bool, typer.Option("--metrics", help="Count, and print the metrics at the end.")] = False,
 ) -> None:
     """Stream real conversations from a server that fails in every way, and show how each call ends.
 
     Exits with 0 when every row ended as required, with 1 otherwise.
     """
-    from .demo import SCENARIOS, chosen, run_demo
+    from .demo import SCENARIOS, api_named, chosen, run_demo
 
-    rows = chosen(only, SCENARIOS)
+    api = api_named(dialect)
+    rows = chosen(only, api.rows(SCENARIOS))
     with _configuration_errors():
-        good = run_demo(rows, seed=seed, use_async=use_async, as_json=as_json, metrics=metrics)
+        good = run_demo(rows, api=api, seed=seed, use_async=use_async, as_json=as_json, metrics=metrics)
     if not good:
         raise typer.Exit(1)
 

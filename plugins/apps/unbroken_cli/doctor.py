@@ -65,7 +65,7 @@ def doctor(
     out = console()
     quiet = Console(quiet=True) if as_json else out
     with quiet.status("importing the clients") as shown:
-        done, total = count(1), 2 * (len(rows) + 1) * len(clients)
+        done, total = count(1), sum(2 * (len(client.rows(rows)) + 1) for client in clients)
         report = diagnose(
             clients, rows, limits=limits or Limits(), progress=lambda: shown.update(f"{next(done)} of {total} calls")
         )
@@ -131,7 +131,7 @@ def _table(report: Report, client: Client) -> Table:
         table.add_column(head, overflow="fold")
         table.add_column("req.", justify="right", no_wrap=True)
         table.add_column("s", justify="right", no_wrap=True)
-    for row in report.rows:
+    for row in client.rows(report.rows):
         table.add_row(row.title, *(part for cell in report.pair(client, row) for part in _parts(cell)))
     return table
 
@@ -152,9 +152,10 @@ def _notes(report: Report) -> Iterator[str]:
         f"has Timeout(first_event={silence:g}, idle={silence:g}), Retry(initial_delay={BACK_OFF:g})."
     )
     for client in report.clients:
-        cells = [cell for row in report.rows for cell in report.pair(client, row)]
+        cells = [cell for row in client.rows(report.rows) for cell in report.pair(client, row)]
         alone, under = (_counts([cell.kind for cell in cells if cell.protected is side]) for side in (False, True))
-        yield f"{client.name}: alone {alone}; under Unbroken {under}."
+        missing = ", ".join(row.title for row in report.rows if row.name in client.without)
+        yield f"{client.name}: alone {alone}; under Unbroken {under}." + (f" Without: {missing}." if missing else "")
 
 
 def _counts(kinds: Sequence[Kind]) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Final, cast
 
 import attrs
 from rich.console import Console
@@ -11,6 +11,16 @@ from rich.text import Text
 from unbroken_faults import Fault, FaultServer, ReceivedRequest, faults
 
 from ._console import console, printable
+
+PATHS: Final = {
+    "anthropic": "/v1/messages, /v1/messages/count_tokens",
+    "openai": "/v1/chat/completions, /v1/responses",
+    "gemini": "/v1beta/models/MODEL:streamGenerateContent?alt=sse, :generateContent",
+    "ollama": "/api/chat, /api/generate",
+    "bedrock": "/model/MODEL/converse-stream, /converse, /invoke-with-response-stream, /invoke",
+    "mcp": "/mcp",
+}
+"""The paths of the APIs that the server speaks, by dialect."""
 
 Tick = Callable[[], None]
 _TICK = 0.1
@@ -47,6 +57,8 @@ def _introduce(out: Console, url: str, count: int) -> None:
     scripted = "the next request follows" if count == 1 else f"the next {count} requests follow"
     queue = f"{scripted} the script" if count else "every request is answered well"
     out.print(Text(f"{queue}, ?fault=NAME asks for one; Ctrl-C stops", "dim"), soft_wrap=True)
+    for name, paths in PATHS.items():
+        out.print(Text(f"  {name:<12}{paths}", "dim"), soft_wrap=True)
     body = '{"model":"m","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Hello"}]}'
     try_it = f"unbroken stream {url}/v1/messages --dialect anthropic --json-body '{body}'"
     out.print(Text(try_it, "dim"), soft_wrap=True)

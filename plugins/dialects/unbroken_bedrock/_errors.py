@@ -22,7 +22,7 @@ from unbroken.messages import Event
 
 # In lower case and without ``Exception`` at their end: a stream has throttlingException, an answer ThrottlingException.
 # 402 stands for a quota that waiting does not cure. A model that fails or takes too long is a failure of the server,
-# though it is told as 424 and 408.
+# though it is told as 424 and 408. An overload is told as 503, and only its words differ from those of an outage.
 _TWINS: Final[dict[str, int]] = {
     name: status
     for status, names in {
@@ -43,6 +43,7 @@ _TWINS: Final[dict[str, int]] = {
     for name in names.split()
 }
 _OF_THE_MODEL: Final = ("modelerror", "modelstreamerror")
+_OVERLOADED: Final = re.compile(r"\btoo many connections\b", re.IGNORECASE)
 _PER_DAY: Final = re.compile(r"\btokens per day\b", re.IGNORECASE)
 # The exceptions that both streams can have, and the errors that they tell.
 _TOLD: Final[tuple[tuple[type[Error], str], ...]] = (
@@ -69,6 +70,8 @@ def error_of(body: bytes, status: int | None = None, *, name: str = "") -> Error
     of_model = _status(document.get("originalStatusCode")) if key in _OF_THE_MODEL else None
     told = of_model or report.status_code
     twin = of_model or _TWINS.get(key) or told or status or 500
+    if twin == 503 and _OVERLOADED.search(words):
+        twin = 529
     head = " ".join(part for part in (status and f"HTTP {status}", kind) if part) or "the server reported an error"
     message = f"{head}: {words}" if words else head
     spent = report.is_spent or (twin == 429 and _PER_DAY.search(words) is not None)

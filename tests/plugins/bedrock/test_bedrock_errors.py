@@ -72,6 +72,23 @@ def test_an_exception_is_the_error_that_it_is_over_http(name, status, kind, retr
 
 
 @pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("Too many connections, please wait before trying again.", OverloadedError),
+        ("Bedrock is unable to process your request.", ServerError),
+    ],
+    ids=["overload", "outage"],
+)
+def test_the_words_tell_an_overload_from_an_outage(words, kind):
+    """Both are a ServiceUnavailableException with 503."""
+    body = json.dumps({"message": words}).encode()
+    answered = from_response(503, body, x_amzn_errortype="ServiceUnavailableException")
+    told = Bedrock().error_from_event(Event.make("exception:serviceUnavailableException", {"message": words}))
+    assert (type(answered), answered.status_code, answered.retryable) == (kind, 503, True)
+    assert (type(told), told.status_code, told.retryable) == (kind, None, True)
+
+
+@pytest.mark.parametrize(
     ("original", "kind", "status"),
     [(400, ValidationError, 400), (429, RateLimitError, 429), (500, ServerError, 500), ("400", ServerError, None)],
 )

@@ -9,10 +9,9 @@ from rich.console import Console
 import unbroken
 from unbroken.testing import Answer, play, sse
 from unbroken_cli import demo
-from unbroken_cli.demo import SCENARIOS, Expect, Scenario, Trial, run_demo
+from unbroken_cli.demo import APIS, SCENARIOS, Expect, Scenario, Trial, api_named, run_demo
 from unbroken_cli.demo._command import Report, _introduce, _suggest
 from unbroken_cli.demo._run import Narrator, Runner
-from unbroken_cli.demo._scenarios import CHAPTERS
 from unbroken_cli.demo._screen import block, screen
 from unbroken_cli.demo._trial import error_label, first_words
 from unbroken_metrics import Metrics
@@ -115,7 +114,7 @@ def test_the_rows_are_named_once_and_fit_into_80_columns():
     """A name is a name, and a title leaves room for the rest of its line."""
     assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS) >= 20
     assert max(len(scenario.title) for scenario in SCENARIOS) <= 25
-    assert max(len(chapter.title) for chapter in CHAPTERS) <= 79
+    assert max(len(chapter.title) for api in APIS for chapter in api.chapters()) <= 79
 
 
 @pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
@@ -170,6 +169,45 @@ def test_an_unknown_row_is_exit_code_2(invoke):
     result = invoke("demo", "--only", "no-such-row")
     assert result.exit_code == 2
     assert "no-such-row" in result.stderr
+
+
+@pytest.mark.parametrize("name", [api.name for api in APIS])
+def test_a_row_runs_over_each_api(invoke, name):
+    """At its own path, with the same attempts and the same text."""
+    document = json.loads(invoke("demo", "--dialect", name, "--only", "overloaded", "--json").stdout)
+    (row,) = document["rows"]
+    assert (document["ok"], document["dialect"], row["attempts"]) == (True, name, 3)
+    assert row["text"] == next(each.text for each in SCENARIOS if each.name == "overloaded")
+
+
+def test_another_api_is_named_at_the_start(invoke):
+    """By its path and the name of its dialect; the default is not."""
+    arguments = ["demo", "--only", "bad-key"]
+    assert "POST /v1/responses, dialect='openai'" in invoke(*arguments, "--dialect", "responses").stdout
+    assert "POST" not in invoke(*arguments).stdout
+
+
+def test_an_unknown_api_is_exit_code_2(invoke):
+    """With the names that there are."""
+    result = invoke("demo", "--dialect", "smtp")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert all(api.name in result.stderr for api in APIS)
+
+
+def test_rows_without_meaning_in_an_api_are_left_out(invoke):
+    """The chapter says which; the end of the body is part of the proof of Gemini."""
+    result = invoke("demo", "--dialect", "gemini", "--only", "socket-kept-open")
+    assert (result.exit_code, "socket-kept-open" in result.stderr) == (2, True)
+    titles = [chapter.title for chapter in api_named("gemini").chapters()]
+    assert titles[0] == "Nothing is wrong, although it may look so (without: complete, but kept open)"
+    assert titles[1] == APIS[0].chapters()[1].title
+
+
+def test_what_an_api_changes_are_rows():
+    """A name that no row has would change nothing."""
+    known = {row.name for row in SCENARIOS}
+    assert all({*api.without, *api.scripts, *api.status_codes} <= known for api in APIS)
+    assert APIS[0].rows(SCENARIOS) == list(SCENARIOS)
 
 
 def test_json_has_everything_that_the_table_has(invoke):
@@ -299,6 +337,13 @@ def test_run_demo_returns_the_verdict(capsys):
     """For those who call it from Python."""
     assert run_demo([_scenario()], as_json=True)
     assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+def test_run_demo_runs_all_rows_of_an_api_unless_told(monkeypatch, capsys):
+    """As they are in it."""
+    monkeypatch.setattr("unbroken_cli.demo._command.SCENARIOS", (_scenario(name="error-midway"),))
+    assert not run_demo(api=api_named("gemini"), as_json=True)
+    assert "status code: None, not 503" in json.loads(capsys.readouterr().out)["rows"][0]["problems"]
 
 
 def test_metrics_are_shown_in_the_end(invoke):

@@ -56,6 +56,15 @@ def test_each_request_is_printed_with_its_fault(monkeypatch, capsys):
     assert output.endswith("3 requests\n")
 
 
+def test_the_paths_of_all_apis_are_listed(monkeypatch, capsys):
+    """The server answers at the first of each; only MCP asks for more than an empty object."""
+    paths = [each.partition(",")[0].replace("MODEL", "m") for name, each in cli_faults.PATHS.items() if name != "mcp"]
+    output = _serve(monkeypatch, capsys, "", *paths)
+    assert all(each in output for each in cli_faults.PATHS.values())
+    lines = [" ".join(line.split()) for line in output.splitlines() if "POST" in line]
+    assert [line.endswith(" ok") for line in lines] == [True] * len(paths)
+
+
 def test_a_long_fault_is_cut(monkeypatch, capsys):
     """One line per request, whatever the fault."""
     assert "…" in _serve(monkeypatch, capsys, f"ok:text={'x' * 100}", "/v1/messages")

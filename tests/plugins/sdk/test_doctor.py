@@ -199,6 +199,48 @@ def test_the_environment_of_a_process_has_nothing_of_this_machine(monkeypatch: p
     assert (found["SOMETHING_ELSE"], found["NO_PROXY"]) == ("x", "*")
 
 
+def test_a_row_without_meaning_in_an_api_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not run, and its cells in the table of a page are empty."""
+    asked: list[str] = []
+
+    def examine(client: Client, rows: Any, limits: Any, done: Callable[[Cell], None]) -> str | None:
+        for row, protected in [(row, protected) for row in rows for protected in (False, True)]:
+            asked.append(row.name)
+            done(a_cell(row=row.name, protected=protected))
+        return None
+
+    monkeypatch.setattr(doctor, "examine", examine)
+    client = a_client(lambda url, say: None, without=frozenset({FAULTS[0].name}))
+    report = diagnose([client], FAULTS[:2])
+    assert asked == [name for row in (CONTROL, FAULTS[1]) for name in (row.name, row.name)]
+    assert f"| {FAULTS[0].title} |  |  |" in report.page(f"{BEGIN}\n{END}")
+    assert [row["name"] for row in report.document()["clients"][0]["rows"]] == [CONTROL.name, FAULTS[1].name]
+
+
+def test_what_a_client_leaves_out_are_rows() -> None:
+    """A name that no row has would leave nothing out."""
+    assert set().union(*(client.without for client in CLIENTS)) <= {row.name for row in FAULTS}
+
+
+@pytest.mark.parametrize("name", ["google-genai", "ollama"])
+def test_a_client_of_another_api_can_trust_each_end(name: str) -> None:
+    """Without a fault, before the text and within it; alone it takes a cut for the end."""
+    client = next(client for client in CLIENTS if client.name == name)
+    if client.version is None:
+        pytest.skip(f"{name} is not installed")
+    rows = [row for row in FAULTS if row.name in {"overloaded", "cut", "json-cut"}]
+    report = diagnose([client], rows)
+    assert (list(report.missing), report.problems) == ([], [])
+    pairs = {row.name: report.pair(client, row) for row in report.rows}
+    assert {name: protected.kind for name, (_, protected) in pairs.items()} == {
+        "no-fault": "whole",
+        "overloaded": "whole",
+        "cut": "error",
+        "json-cut": "whole",
+    }
+    assert pairs["cut"][0].kind == "silent"
+
+
 def a_report(**changes: Any) -> Report:
     client = a_client(lambda url, say: None)
     rows = (CONTROL, FAULTS[0])

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,9 @@ from unbroken import Error
 from unbroken_faults import FaultServer
 
 from .._console import console
+from ._apis import MESSAGES, Api
 from ._run import SETTINGS, Runner
-from ._scenarios import CHAPTERS, SCENARIOS, Scenario
+from ._scenarios import SCENARIOS, Scenario
 from ._screen import LEGEND, Screen, Silent, screen, verdict
 from ._trial import Trial
 
@@ -27,26 +29,29 @@ if TYPE_CHECKING:
 
 
 def run_demo(
-    scenarios: Sequence[Scenario] = SCENARIOS,
+    scenarios: Sequence[Scenario] | None = None,
     *,
+    api: Api = MESSAGES,
     seed: int = 0,
     use_async: bool = False,
     as_json: bool = False,
     metrics: bool = False,
 ) -> bool:
-    """Run the rows and report. Returns whether every row ended as required.
+    """Run the rows, by default all that `api` has, and report. Returns whether every row ended as required.
 
     Raises ConfigurationError when `metrics` is true and the packages for it are missing.
     """
+    rows = api.rows(SCENARIOS) if scenarios is None else scenarios
     counted = _counting() if metrics else None
+    runner = partial(_run, rows, seed=seed, use_async=use_async, api=api, metrics=counted)
     if as_json:
-        report = _run(scenarios, Silent(), seed, use_async, counted)
+        report = runner(Silent())
         sys.stdout.write(json.dumps(report.document(), indent=2, ensure_ascii=False) + "\n")
         return report.ok
     out = console()
-    _introduce(out, use_async)
-    with screen(out) as shown:
-        report = _run(scenarios, shown, seed, use_async, counted)
+    _introduce(out, use_async, api)
+    with screen(out, api.chapters()) as shown:
+        report = runner(shown)
     report.show(out)
     if report.ok:
         _suggest(out)
@@ -71,19 +76,28 @@ def _counting() -> "Metrics":
 
 
 def _run(
-    scenarios: Sequence[Scenario], shown: Screen, seed: int, use_async: bool, metrics: "Metrics | None"
+    scenarios: Sequence[Scenario],
+    shown: Screen,
+    *,
+    seed: int,
+    use_async: bool,
+    api: Api,
+    metrics: "Metrics | None",
 ) -> "Report":
     started = monotonic()
     with FaultServer(seed=seed) as server:
-        trials = Runner(server, use_async, metrics).run(scenarios, shown.begin)
-    return Report(trials=trials, seconds=monotonic() - started, seed=seed, use_async=use_async, metrics=metrics)
+        trials = Runner(server, use_async, api, metrics).run(scenarios, shown.begin)
+    seconds = monotonic() - started
+    return Report(trials=trials, seconds=seconds, seed=seed, use_async=use_async, api=api, metrics=metrics)
 
 
-def _introduce(out: Console, use_async: bool) -> None:
+def _introduce(out: Console, use_async: bool, api: Api = MESSAGES) -> None:
     client = "AsyncClient" if use_async else "Client"
     wrap = not out.is_terminal
     out.print(Text.assemble(("Unbroken", "bold cyan"), " against a server that fails, over real sockets"))
     out.print(Text(f"unbroken.{client}(plugins=[{SETTINGS}])", "dim"), soft_wrap=wrap)
+    if api != MESSAGES:
+        out.print(Text(f"POST {api.path}, dialect={api.dialect!r}", "dim"), soft_wrap=wrap)
     out.print(Text(LEGEND, "dim"), soft_wrap=wrap)
 
 
@@ -100,6 +114,7 @@ class Report:
     seconds: float
     seed: int
     use_async: bool
+    api: Api = MESSAGES
     metrics: "Metrics | None" = None
     """The metrics of all calls, with ``--metrics``."""
 
@@ -116,6 +131,7 @@ class Report:
             "seconds": round(self.seconds, 3),
             "seed": self.seed,
             "client": "AsyncClient" if self.use_async else "Client",
+            "dialect": self.api.name,
             "rows": [_row(trial) for trial in self.trials],
             **counted,
         }
@@ -140,7 +156,7 @@ class Report:
         table.add_column("what the consumer saw")
         table.add_column("attempts", justify="right")
         table.add_column("time", justify="right", no_wrap=True)
-        for chapter in CHAPTERS:
+        for chapter in self.api.chapters():
             for trial in (each for each in self.trials if each.scenario in chapter.scenarios):
                 fault = Text.assemble(verdict(trial), " ", trial.scenario.title)
                 saw = Text(trial.saw, "green" if trial.error is None else "yellow")

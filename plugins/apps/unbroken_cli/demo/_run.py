@@ -15,6 +15,7 @@ from unbroken import (
     AsyncStream,
     Call,
     Client,
+    Dialect,
     Error,
     Event,
     GiveUp,
@@ -26,11 +27,12 @@ from unbroken import (
     Wait,
 )
 from unbroken.decisions import Decision
-from unbroken_anthropic import Anthropic
+from unbroken.registry import resolve_dialect
 from unbroken_faults import FaultServer, parse_script
 from unbroken_retry import Retry
-from unbroken_timeout import Timeout
+from unbroken_timeout import Timeout, TimeoutConfig
 
+from ._apis import MESSAGES, Api
 from ._scenarios import FIRST_EVENT, IDLE, QUIET, Scenario
 from ._trial import NoteKind, Trial
 
@@ -40,24 +42,15 @@ if TYPE_CHECKING:
 SETTINGS: Final = (
     f"Timeout(first_event={FIRST_EVENT:g}, idle={IDLE:g}, quiet={QUIET:g}), Retry(max_retries=3, initial_delay=0.1)"
 )
-"""The plugins that `_plugins` builds, as they are shown to the user."""
+"""The plugins of a row, as they are shown to the user."""
 
-_BODY: Final = {
-    "model": "claude-unbroken",
-    "max_tokens": 64,
-    "stream": True,
-    "messages": [{"role": "user", "content": "Tell me how you are."}],
-}
 _CLOSING: Final = 1.0
 """Seconds that the server has to notice a closed connection."""
 _STATUS: Final = re.compile(r"^(HTTP \d+ ?)?(\w+_error: )?")
 
 
-def _plugins(trial: Trial, metrics: "Metrics | None") -> list[object]:
-    # The total timeout is a safety net: no row may block the whole demonstration.
-    timeouts = Timeout(connect=2.0, first_event=FIRST_EVENT, idle=IDLE, quiet=QUIET, total=8.0)
-    counting = [] if metrics is None else [metrics]
-    return [*counting, Narrator(trial), timeouts, Retry(max_retries=3, initial_delay=0.1)]
+# The total timeout is a safety net: no row may block the whole demonstration.
+_TIMEOUTS: Final = TimeoutConfig(connect=2.0, first_event=FIRST_EVENT, idle=IDLE, quiet=QUIET, total=8.0)
 
 
 @frozen
@@ -66,10 +59,17 @@ class Runner:
 
     server: FaultServer
     use_async: bool = False
+    api: Api = MESSAGES
     metrics: "Metrics | None" = None
     """Counts the calls of all rows together."""
+    timeouts: TimeoutConfig = _TIMEOUTS
     verify: ssl.SSLContext = field(factory=ssl.create_default_context, repr=False)
     """Shared by the clients of all rows: reading the certificates is the slowest part of making a client."""
+    dialect: Dialect = field(init=False, repr=False)
+
+    @dialect.default
+    def _found(self) -> Dialect:
+        return resolve_dialect(self.api.dialect)
 
     def run(self, scenarios: Sequence[Scenario], begin: Callable[[Trial], None]) -> list[Trial]:
         """Run `scenarios` one after the other; `begin` gets each trial before its call starts."""
@@ -84,7 +84,7 @@ class Runner:
     def run_one(self, trial: Trial) -> None:
         """Make the call, read what the server recorded, and judge the trial."""
         self.server.reset()
-        self.server.push(*_script(trial.scenario))
+        self.server.push(*_script(trial.scenario, self.api))
         asyncio.run(self._call_async(trial)) if self.use_async else self._call(trial)
         trial.left_open = max(trial.left_open, self._still_open())
         requests = self.server.requests
@@ -93,9 +93,13 @@ class Runner:
         trial.meant = self.server.replies[-1].text if requests else ""
         trial.finish()
 
+    def _plugins(self, trial: Trial) -> list[object]:
+        counting = [] if self.metrics is None else [self.metrics]
+        return [*counting, Narrator(trial), Timeout(self.timeouts), Retry(max_retries=3, initial_delay=0.1)]
+
     def _call(self, trial: Trial) -> None:
-        with Client(_plugins(trial, self.metrics), dialect=Anthropic(), verify=self.verify) as client:
-            stream = client.stream("POST", self._url, json=_BODY)
+        with Client(self._plugins(trial), dialect=self.dialect, verify=self.verify) as client:
+            stream = client.stream("POST", self._url, json=self.api.body)
             trial.started = time.monotonic()
             try:
                 with stream:
@@ -110,8 +114,8 @@ class Runner:
                 trial.left_open = self._still_open()
 
     async def _call_async(self, trial: Trial) -> None:
-        async with AsyncClient(_plugins(trial, self.metrics), dialect=Anthropic(), verify=self.verify) as client:
-            stream = client.stream("POST", self._url, json=_BODY)
+        async with AsyncClient(self._plugins(trial), dialect=self.dialect, verify=self.verify) as client:
+            stream = client.stream("POST", self._url, json=self.api.body)
             trial.started = time.monotonic()
             try:
                 async with stream:
@@ -129,7 +133,7 @@ class Runner:
 
     @property
     def _url(self) -> str:
-        return f"{self.server.url}/v1/messages"
+        return f"{self.server.url}{self.api.path}"
 
     def _still_open(self) -> int:
         """Return how many connections are open at the server, after it had time to notice closed ones."""
@@ -138,9 +142,9 @@ class Runner:
         return self.server.connections
 
 
-def _script(scenario: Scenario) -> list[Any]:
+def _script(scenario: Scenario, api: Api) -> list[Any]:
     """Return the faults, each with its text, sent slowly in slices that do not match the events."""
-    manner: dict[str, Any] = {"text": scenario.text, "slice_size": (40, 160), "slice_delay": 0.005}
+    manner: dict[str, Any] = {"text": scenario.text, "slice_size": api.slice_size, "slice_delay": 0.005}
     return [evolve(fault, **manner) for fault in parse_script(scenario.script)]
 
 

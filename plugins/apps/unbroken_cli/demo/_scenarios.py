@@ -1,8 +1,6 @@
 """The rows of the demonstration, as data."""
 
-import json
-import re
-from typing import Any, Final
+from typing import Final
 
 from attrs import field, frozen
 
@@ -52,30 +50,10 @@ class Scenario:
     expect: Expect = field(factory=Expect)
 
 
-def thinking(text: str, *, pings: int | None) -> str:
-    """Return the script of a model that thinks, pings every 50 ms, `pings` times or forever, and then says `text`."""
-    message: dict[str, Any] = {"id": "msg_thinks", "role": "assistant", "model": "claude-unbroken", "content": []}
-    message |= {"stop_reason": None, "usage": {"input_tokens": 9, "output_tokens": 1}}
-    thought = {"type": "thinking_delta", "thinking": "Let me see."}
-    words = re.findall(r"\s*\S+", text)
-    events: list[dict[str, Any]] = [
-        {"type": "message_start", "message": message},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
-        {"type": "content_block_delta", "index": 0, "delta": thought},
-        {"type": "content_block_stop", "index": 0},
-        {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
-        *(_delta(word) for word in words),
-        {"type": "content_block_stop", "index": 1},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": len(words)}},
-        {"type": "message_stop"},
-    ]
-    ping = 'event: ping\ndata: {"type": "ping"}\n\n'
-    fault = {"events": events, "after": 3, "insert": ping, "times": pings, "interval": 0.05}
-    return json.dumps(fault)
-
-
-def _delta(text: str) -> dict[str, Any]:
-    return {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": text}}
+def thinking(*, pings: int | None) -> str:
+    """Return the script of a model that thinks, pings every 50 ms, `pings` times or forever, and then answers."""
+    times = "null" if pings is None else pings
+    return f"pings:after=6:interval=0.05:times={times}:thinking=Let me see."
 
 
 _THOUGHT: Final = "I thought for longer than I may stay silent in a sentence, and you let me."
@@ -110,7 +88,7 @@ SERVED: Final = Chapter(
         Scenario(
             name="thinks",
             title="a model that thinks",
-            script=thinking(_THOUGHT, pings=13),
+            script=thinking(pings=13),
             text=_THOUGHT,
             expect=Expect(at_least=IDLE),
         ),
@@ -206,7 +184,7 @@ SURFACED: Final = Chapter(
         Scenario(
             name="pings-in-thought",
             title="only pings in thought",
-            script=thinking(_LOST, pings=None),
+            script=thinking(pings=None),
             text=_LOST,
             expect=Expect(error="TimeoutError", timeout="quiet", words=0, at_least=QUIET, closed=True),
         ),

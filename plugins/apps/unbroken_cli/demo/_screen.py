@@ -1,6 +1,6 @@
 """Shows the rows while they run: live in a terminal, line by line elsewhere."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from .._console import printable
-from ._scenarios import CHAPTERS
+from ._scenarios import CHAPTERS, Chapter
 from ._trial import Note, Trial
 
 _GLYPHS: Final = {
@@ -49,6 +49,7 @@ class Lines:
     """Prints each row after its end, and the titles of the chapters between them."""
 
     console: Console
+    chapters: Sequence[Chapter] = CHAPTERS
     erase: Callable[[], None] = field(default=lambda: None)
     """Erases the live picture of the running row."""
     lock: Lock = field(factory=Lock)
@@ -59,7 +60,7 @@ class Lines:
     def begin(self, trial: Trial) -> None:
         """Print the previous row, and remember this one."""
         self.end()
-        chapter = next((each.title for each in CHAPTERS if trial.scenario in each.scenarios), "")
+        chapter = next((each.title for each in self.chapters if trial.scenario in each.scenarios), "")
         if chapter != self._chapter:
             self._print(Text(f"\n{chapter}", "bold cyan"))
         self._chapter = chapter
@@ -84,9 +85,9 @@ class Lines:
 
 
 @contextmanager
-def screen(console: Console) -> Generator[Screen]:
-    """Yield a screen that fits the console."""
-    lines = Lines(console)
+def screen(console: Console, chapters: Sequence[Chapter] = CHAPTERS) -> Generator[Screen]:
+    """Yield a screen that fits the console, and that prints the titles of `chapters`."""
+    lines = Lines(console, chapters)
     if not (console.is_interactive and console.file.isatty()):  # FORCE_COLOR makes a pipe look interactive
         yield lines
         lines.end()

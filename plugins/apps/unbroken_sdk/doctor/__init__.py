@@ -6,7 +6,6 @@ the loopback interface. `unbroken doctor` prints the report.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -60,8 +59,8 @@ def diagnose(
         progress()
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="unbroken-doctor") as pool:
-        ends = list(pool.map(partial(examine, rows=rows, limits=limits, done=take), clients))
-    whole = [client for client in clients if all((client.name, row.name, True) in cells for row in rows)]
+        ends = list(pool.map(lambda each: examine(each, each.rows(rows), limits, take), clients))
+    whole = [client for client in clients if all((client.name, row.name, True) in cells for row in client.rows(rows))]
     return Report(
         clients=whole,
         rows=rows,

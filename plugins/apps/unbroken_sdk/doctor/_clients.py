@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from attrs import frozen
+
+from ._rows import Row
 
 KEY: Final = "sk-unbroken-doctor"
 _MODEL: Final = "claude-unbroken"
@@ -33,11 +35,18 @@ class Client:
     """Takes the URL of the server and a timeout in seconds; returns what `protect` takes."""
     stream: Callable[[Any, Say], None]
     plain: Callable[[Any, Say], None]
-    api: Literal["messages", "chat/completions"] = "chat/completions"
+    path: str = "/v1/chat/completions"
+    """Where it asks for a stream."""
+    without: frozenset[str] = frozenset()
+    """The rows that have no meaning in its API."""
     extras: str = ""
     """What must be installed with it, in square brackets."""
     one_at_a_time: bool = False
     """Whether its state is that of the process, so that no two calls may run beside each other."""
+
+    def rows(self, rows: Iterable[Row]) -> list[Row]:
+        """Return those of `rows` that have a meaning in its API."""
+        return [row for row in rows if row.name not in self.without]
 
     @property
     def requirement(self) -> str:
@@ -99,6 +108,31 @@ def _chat_plain(client: Any, say: Say) -> None:
 
 def _chunks(stream: Iterable[Any], say: Say) -> None:
     _join((chunk.choices[0].delta.content for chunk in stream if chunk.choices), say)
+
+
+def _genai(url: str, seconds: float) -> Any:
+    options = {"base_url": url, "timeout": int(seconds * 1000)}
+    return import_module("google.genai").Client(api_key=KEY, http_options=options)
+
+
+def _genai_stream(client: Any, say: Say) -> None:
+    _join((chunk.text for chunk in client.models.generate_content_stream(model=_MODEL, contents=_ASKED)), say)
+
+
+def _genai_plain(client: Any, say: Say) -> None:
+    say(client.models.generate_content(model=_MODEL, contents=_ASKED).text)
+
+
+def _ollama(url: str, seconds: float) -> Any:
+    return import_module("ollama").Client(host=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=seconds)
+
+
+def _ollama_stream(client: Any, say: Say) -> None:
+    _join((part.message.content for part in client.chat(model=_MODEL, messages=_MESSAGES, stream=True)), say)
+
+
+def _ollama_plain(client: Any, say: Say) -> None:
+    say(client.chat(model=_MODEL, messages=_MESSAGES).message.content)
 
 
 def _mistralai(url: str, seconds: float) -> Any:
@@ -201,6 +235,9 @@ def _litellm_plain(library: Any, say: Say) -> None:
     say(_litellm_ask(library).choices[0].message.content)
 
 
+_NO_OWN: Final = ("httpx", "httpx2")
+"""For a client without an exception for network errors: those of its HTTP library are what its users must catch."""
+
 CLIENTS: Final = (
     Client(
         name="anthropic",
@@ -208,7 +245,7 @@ CLIENTS: Final = (
         make=_anthropic,
         stream=_anthropic_stream,
         plain=_anthropic_plain,
-        api="messages",
+        path="/v1/messages",
     ),
     Client(
         name="openai",
@@ -225,6 +262,24 @@ CLIENTS: Final = (
         plain=_chat_plain,
     ),
     Client(
+        name="google-genai",
+        own=("google.genai", *_NO_OWN),
+        make=_genai,
+        stream=_genai_stream,
+        plain=_genai_plain,
+        path=f"/v1beta/models/{_MODEL}:streamGenerateContent?alt=sse",
+        without=frozenset({"socket-kept-open"}),  # the end of the body is part of the proof
+    ),
+    Client(
+        name="ollama",
+        own=("ollama", *_NO_OWN),
+        make=_ollama,
+        stream=_ollama_stream,
+        plain=_ollama_plain,
+        path="/api/chat",
+        without=frozenset({"spend-limit", "pings-only", "pings-midway"}),  # its errors are text, and it has no pings
+    ),
+    Client(
         name="mistralai",
         own=("mistralai", "httpx2"),  # it documents the network errors of that library as its own
         make=_mistralai,
@@ -237,7 +292,7 @@ CLIENTS: Final = (
         make=_langchain_anthropic,
         stream=_langchain_stream,
         plain=_langchain_plain,
-        api="messages",
+        path="/v1/messages",
     ),
     Client(
         name="langchain-openai",
@@ -253,7 +308,7 @@ CLIENTS: Final = (
         stream=_pydantic_ai_stream,
         plain=_pydantic_ai_plain,
         extras="[anthropic]",
-        api="messages",
+        path="/v1/messages",
     ),
     Client(
         name="openai-agents",

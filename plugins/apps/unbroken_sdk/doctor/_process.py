@@ -17,8 +17,8 @@ from ._run import Limits
 
 # What would change how a client behaves or send something elsewhere: endpoints, keys, retries, traces, proxies.
 _UNWANTED: Final = (
-    "ANTHROPIC_", "AZURE_", "GROQ_", "LANGCHAIN_", "LANGSMITH_", "LITELLM_", "LOGFIRE_", "MISTRAL_", "OPENAI_", "OTEL_",
-    "UNBROKEN_",
+    "ANTHROPIC_", "AZURE_", "GEMINI_", "GOOGLE_", "GROQ_", "LANGCHAIN_", "LANGSMITH_", "LITELLM_", "LOGFIRE_",
+    "MISTRAL_", "OLLAMA_", "OPENAI_", "OTEL_", "UNBROKEN_",
 )  # fmt: skip
 _WANTED: Final = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",

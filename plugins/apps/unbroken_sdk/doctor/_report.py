@@ -46,7 +46,7 @@ class Report:
         return not self.problems
 
     def pair(self, client: Client, row: Row) -> tuple[Cell, Cell]:
-        """Return what a program sees of a fault with the bare client, and under Unbroken."""
+        """Return what a program sees of a fault that `client` has, with the bare client, and under Unbroken."""
         return self.cells[client.name, row.name, False], self.cells[client.name, row.name, True]
 
     def document(self) -> dict[str, Any]:
@@ -57,7 +57,11 @@ class Report:
             "limits": asdict(self.limits),
             "missing": list(self.missing),
             "clients": [
-                {"name": client.name, "version": client.version, "rows": [self._row(client, row) for row in self.rows]}
+                {
+                    "name": client.name,
+                    "version": client.version,
+                    "rows": [self._row(client, row) for row in client.rows(self.rows)],
+                }
                 for client in self.clients
             ],
         }
@@ -76,7 +80,10 @@ class Report:
         yield _line(["fault", *heads])
         yield "|---" * (1 + len(heads)) + "|"
         for row in self.rows:
-            yield _line([row.title, *(_shown(each) for client in self.clients for each in self.pair(client, row))])
+            yield _line([row.title, *(each for client in self.clients for each in self._both(client, row))])
+
+    def _both(self, client: Client, row: Row) -> list[str]:
+        return [_shown(each) for each in self.pair(client, row)] if client.rows([row]) else ["", ""]
 
 
 def around(text: str) -> tuple[str, str]:

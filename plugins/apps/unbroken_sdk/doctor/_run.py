@@ -79,7 +79,7 @@ def cell(client: Client, row: Row, limits: Limits, *, protected: bool) -> Cell:
     timeout, give_up = limits.of(row)
     with ExitStack() as stack:
         elsewhere = stack.enter_context(FaultServer(default=Fault(text=row.text)))
-        script = parse_script(row.script.replace(ELSEWHERE, f"{elsewhere.url}/v1/{client.api}"))
+        script = parse_script(row.script.replace(ELSEWHERE, f"{elsewhere.url}{client.path}"))
         said = [evolve(fault, text=row.text) for fault in script]
         server = stack.enter_context(FaultServer(said, default=Fault(text=row.text)))
         heard = _Heard()
@@ -124,7 +124,7 @@ def _seen(
         meant=row.text,
         hangs=hangs,
         error=None if error is None or hangs else _label(error),
-        typed=type(error).__module__.partition(".")[0] in client.own,
+        typed=f"{type(error).__module__}.".startswith(tuple(f"{name}." for name in client.own)),
         message=None if error is None or hangs else str(error),
         requests=len(server.requests),
         elsewhere=len(elsewhere.requests),
