@@ -33,7 +33,7 @@ FLOORS = (
     ("answer", "relay"),
     ("client",),
     ("__init__",),
-    ("testing",),
+    ("testing", "__main__"),
 )
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
