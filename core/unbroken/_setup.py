@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar, cast, get_args
+from typing import Any, ClassVar, Final, TypeVar, cast, get_args
 
 from attrs import define, evolve, field, frozen
 
@@ -12,6 +12,7 @@ from ._engine.delivery import Mode
 from ._engine.engine import Engine
 from ._engine.hook_calls import plugin_error
 from ._engine.hooks import Bound, Hooks, compile_hooks
+from ._single import Single
 from .call import Call
 from .clock import Clock, SystemClock
 from .config import ConfigSource, Given
@@ -103,6 +104,12 @@ class Setup:
         insecure = "insecure: credentials may be sent over http:// to any host\n" if self.insecure else ""
         return f"dialect: {self.dialect.name}\ntransport: {self._transport_name()}\n{insecure}{self.hooks.describe()}"
 
+    def facts(self) -> str:
+        """Return the dialect, the plugins in order and the transport in one line."""
+        plugins = ", ".join(self.hooks.names)
+        closed = " closed" if self.closing.closed else ""
+        return f"{closed} dialect={self.dialect.name} plugins=[{plugins}] transport={self._transport_name()}"
+
     def _transport_name(self) -> str:
         if self.transport is None:
             return DEFAULT_TRANSPORT
@@ -185,6 +192,19 @@ class Setup:
             request = request.with_timeouts(_OF_A_FEED)
         call = Call(call_id, request, dialect, self.clock, self.clock.monotonic())
         return Engine(call, self.hooks, self.limits, mode, self.closing)
+
+
+class Prepared(Single):
+    """The base class of clients and relays, which make calls as their setup says."""
+
+    _setup: Setup
+    _instead: ClassVar[str] = (
+        "it owns connections; share one between threads and tasks, and make another in each new process"
+    )
+
+    def __repr__(self) -> str:
+        setup = self.__dict__.get("_setup")  # missing in a constructor that failed, which a debugger may show
+        return f"<{type(self).__name__}{'' if setup is None else setup.facts()}>"
 
 
 @define
