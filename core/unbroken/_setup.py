@@ -1,6 +1,7 @@
 """The common part of the sync client and the async client."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, TypeVar, cast, get_args
 
@@ -83,6 +84,7 @@ class Setup:
     ) -> "Setup":
         """Check the arguments and resolve names. Raises ConfigurationError that lists everything that is wrong."""
         checks = _Checks()
+        checks.take(_refuse_eventlet)
         time = SystemClock() if clock is None else clock
         resolved = checks.take(lambda: resolve(plugins, config))
         setup = cls(
@@ -220,6 +222,15 @@ class _Checks:
         except ConfigurationError as error:
             self.problems += error.problems
             return cast("T", None)
+
+
+def _refuse_eventlet() -> None:
+    """Raise ConfigurationError if eventlet has replaced the sockets of this process. Imports nothing."""
+    patcher: Any = sys.modules.get("eventlet.patcher")
+    is_patched = getattr(patcher, "is_monkey_patched", None)
+    if is_patched is not None and is_patched("socket"):
+        message = "has replaced the sockets of this process, and no call would work; use threads or asyncio instead"
+        raise refused("eventlet.monkey_patch()", message)
 
 
 def _chosen(transport: Any, resolved: Resolved | None) -> Any:
