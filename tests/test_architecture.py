@@ -13,7 +13,7 @@ ROOTS = [HOUSE / root for root in PROJECT["tool"]["hatch"]["build"]["dev-mode-di
 
 # From the ground up. A room imports from floors below its own, or from its own.
 FLOORS = (
-    ("secrets",),
+    ("_single", "secrets"),
     ("errors", "_version"),
     ("validators", "clock", "headers", "inbox", "json_text", "signals"),
     ("messages", "retry_after"),
@@ -33,7 +33,7 @@ FLOORS = (
     ("answer", "relay"),
     ("client",),
     ("__init__",),
-    ("testing",),
+    ("testing", "__main__"),
 )
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -1,8 +1,9 @@
 """The common part of the sync client and the async client."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar, cast, get_args
+from typing import Any, ClassVar, Final, TypeVar, cast, get_args
 
 from attrs import define, evolve, field, frozen
 
@@ -12,6 +13,7 @@ from ._engine.delivery import Mode
 from ._engine.engine import Engine
 from ._engine.hook_calls import plugin_error
 from ._engine.hooks import Bound, Hooks, compile_hooks
+from ._single import Single
 from .call import Call
 from .clock import Clock, SystemClock
 from .config import ConfigSource, Given
@@ -82,6 +84,7 @@ class Setup:
     ) -> "Setup":
         """Check the arguments and resolve names. Raises ConfigurationError that lists everything that is wrong."""
         checks = _Checks()
+        checks.take(_refuse_eventlet)
         time = SystemClock() if clock is None else clock
         resolved = checks.take(lambda: resolve(plugins, config))
         setup = cls(
@@ -102,6 +105,12 @@ class Setup:
         """Return a text that shows the dialect, the transport, the plugins in order and the plugins at each hook."""
         insecure = "insecure: credentials may be sent over http:// to any host\n" if self.insecure else ""
         return f"dialect: {self.dialect.name}\ntransport: {self._transport_name()}\n{insecure}{self.hooks.describe()}"
+
+    def facts(self) -> str:
+        """Return the dialect, the plugins in order and the transport in one line."""
+        plugins = ", ".join(self.hooks.names)
+        closed = " closed" if self.closing.closed else ""
+        return f"{closed} dialect={self.dialect.name} plugins=[{plugins}] transport={self._transport_name()}"
 
     def _transport_name(self) -> str:
         if self.transport is None:
@@ -187,6 +196,19 @@ class Setup:
         return Engine(call, self.hooks, self.limits, mode, self.closing)
 
 
+class Prepared(Single):
+    """The base class of clients and relays, which make calls as their setup says."""
+
+    _setup: Setup
+    _instead: ClassVar[str] = (
+        "it owns connections; share one between threads and tasks, and make another in each new process"
+    )
+
+    def __repr__(self) -> str:
+        setup = self.__dict__.get("_setup")  # missing in a constructor that failed, which a debugger may show
+        return f"<{type(self).__name__}{'' if setup is None else setup.facts()}>"
+
+
 @define
 class _Checks:
     """Collects the problems of several arguments, so that one error can list them all."""
@@ -200,6 +222,15 @@ class _Checks:
         except ConfigurationError as error:
             self.problems += error.problems
             return cast("T", None)
+
+
+def _refuse_eventlet() -> None:
+    """Raise ConfigurationError if eventlet has replaced the sockets of this process. Imports nothing."""
+    patcher: Any = sys.modules.get("eventlet.patcher")
+    is_patched = getattr(patcher, "is_monkey_patched", None)
+    if is_patched is not None and is_patched("socket"):
+        message = "has replaced the sockets of this process, and no call would work; use threads or asyncio instead"
+        raise refused("eventlet.monkey_patch()", message)
 
 
 def _chosen(transport: Any, resolved: Resolved | None) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any, Self, final
 
 from ._engine.commit_buffer import Commit
-from ._setup import Plugins, Setup
+from ._setup import Plugins, Prepared, Setup
 from .answer import PlainAnswer
 from .clock import Clock
 from .config import ConfigSource
@@ -19,7 +19,7 @@ from .transport import AsyncTransport, Connections, Transport
 
 
 @final
-class Client:
+class Client(Prepared):
     """The sync client. It can be shared by threads. Close it, or use it in a ``with`` block.
 
     `plugins`: the plugins, outermost first, by name or as objects; None uses the configured list or the default list.
@@ -121,7 +121,7 @@ class Client:
 
 
 @final
-class AsyncClient:
+class AsyncClient(Prepared):
     """The async client, for asyncio and trio, with the arguments of `Client`. Close it, or use ``async with``."""
 
     @clearing_locals

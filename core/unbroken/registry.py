@@ -21,6 +21,7 @@ from ._settings.discovery import (
     list_installed,
     unknown,
 )
+from ._settings.listed import listed
 from ._settings.order import order_problems
 from ._settings.refusals import place
 from .config import ARGUMENTS, ConfigSource, Given, Settings, canonical, load_settings, name_of, structure
@@ -42,6 +43,7 @@ __all__ = [
     "Resolved",
     "choose",
     "discover",
+    "listed",
     "order_problems",
     "resolve",
     "resolve_dialect",
@@ -86,8 +88,8 @@ def resolve(
     environment, a file or the default list. If all are objects, no settings are read and nothing is looked up. Raises
     ConfigurationError with all problems. Warns with `PluginOrderWarning` at the caller's line outside of this package.
     """
-    if isinstance(plugins, str):
-        raise ConfigurationError.of(Problem("plugins", f"must be a list of plugins, not {shown(plugins)}"))
+    if plugins is not None:
+        plugins = listed(plugins)
     if plugins is not None and not any(isinstance(plugin, str) for plugin in plugins):
         resolved = Resolved(_objects_only(plugins, config))
     else:

@@ -12,7 +12,7 @@ from typing import Any, Final, final
 
 from ._engine.commit_buffer import Commit
 from ._engine.delivery import PIECE, WHOLE, Mode
-from ._setup import Plugins, Setup
+from ._setup import Plugins, Prepared, Setup
 from .clock import Clock
 from .config import ConfigSource
 from .dialect import Dialect
@@ -28,9 +28,7 @@ _PREFIX: Final = "req_"
 _CONNECTIONS: Final = Connections()
 
 
-class _Relay:
-    _setup: Setup
-
+class _Relay(Prepared):
     @property
     def clock(self) -> Clock:
         """The clock of all calls."""

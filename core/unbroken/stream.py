@@ -1,12 +1,13 @@
 """The stream that a client returns: one call, iterated once."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Self, final
+from typing import ClassVar, Self, final
 
 from attrs import evolve
 
 from ._engine.drivers import AsyncDriver, Driver
 from ._engine.engine import Engine
+from ._single import Single
 from .call import Call, Outcome
 from .clock import Clock
 from .errors import Attempt
@@ -14,10 +15,11 @@ from .messages import Event, Response, Usage
 from .transport import AsyncTransport, Transport
 
 
-class _Stream:
+class _Stream(Single):
     """The common part of the sync stream and the async stream."""
 
     _engine: Engine
+    _instead: ClassVar[str] = "it is one call, and its events come once; keep the events or the text of them"
     _delivered = False
     """Whether the consumer was told that there are no more events."""
     _ready: Iterator[Event] = iter(())

@@ -272,7 +272,7 @@ def test_everything_wrong_with_all_plugins_is_one_error(install: Install) -> Non
 @pytest.mark.parametrize(
     ("plugins", "config", "path", "message"),
     [
-        ("retry", None, "plugins", "must be a list of plugins, not 'retry'"),
+        ("retry", None, "plugins", "must be a list of plugins, not 'retry'; give a list: ['retry']"),
         (["rety"], None, "plugins", "'rety' is not installed (did you mean 'retry'?); there is "),
         (
             ["rate_limit"],
@@ -559,7 +559,9 @@ def test_a_problem_says_where_it_comes_from() -> None:
     """The text of the error is readable as it is."""
     with pytest.raises(ConfigurationError, match=r"^plugins: must be a list .* \(from arguments\)$") as caught:
         resolve_plugins("retry")
-    assert caught.value.problems == (Problem("plugins", "must be a list of plugins, not 'retry'"),)
+    assert caught.value.problems == (
+        Problem("plugins", "must be a list of plugins, not 'retry'; give a list: ['retry']"),
+    )
     assert isinstance(caught.value, unbroken.Error)
 
 

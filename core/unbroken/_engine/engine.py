@@ -18,6 +18,7 @@ from .delivery import Mode
 from .effects import Close, Sleep, Steps
 from .hook_calls import HookCalls, passes_deadline, passing, use_request
 from .hooks import Hooks
+from .notes import add_notes
 
 ENGINE = "engine"
 """The name given for decisions by the engine's own rules."""
@@ -72,9 +73,11 @@ class Engine:
                 call.phase = "complete"
             except Error as failure:
                 error = self._stamped(failure)
+                add_notes(error)
                 raise
             except Exception as bug:
                 error = self._stamped(self._foreign(bug))
+                add_notes(error)
                 raise error from bug
             finally:
                 self._end(error)

@@ -19,7 +19,7 @@ Backend = Literal["sync", "asyncio", "trio"]
 BACKENDS: Final[tuple[Backend, ...]] = ("sync", "asyncio", "trio")
 
 
-@define(eq=False, kw_only=True)
+@define(eq=False, kw_only=True, repr=False)
 class Played:
     """One call as the consumer and the server saw it."""
 
@@ -59,6 +59,12 @@ class Played:
         assert isinstance(self.error, Error), f"expected an Error, got {self.error!r}"
         return self.error
 
+    def __repr__(self) -> str:
+        status = "not ended" if self.outcome is None else self.outcome.status
+        error = "" if self.error is None else f" error={type(self.error).__name__}"
+        counted = f"events={len(self.events)} attempts={self.attempts} elapsed={self.elapsed:g}"
+        return f"<{type(self).__name__} {status} {counted}{error}>"
+
     def note(self, stream: Stream | AsyncStream) -> None:
         """Copy the results of the stream: outcome, response, attempts, history, usage, request id."""
         self.outcome, self.response, self.attempts = stream.outcome, stream.response, stream.attempts
@@ -88,11 +94,11 @@ def play(
     arguments: dict[str, Any] = {"json": {"stream": True}, **call}
     if backend == "sync":
         transport = ScriptedTransport(script, clock)
-        with Client(list(plugins), transport=transport, **settings) as sync_client:
+        with Client(plugins, transport=transport, **settings) as sync_client:
             played = Played(clock=clock, transport=transport)
             return _play(sync_client.stream(method, url, **arguments), played, consume)
     async_transport = AsyncScriptedTransport(script, clock)
-    async_client = AsyncClient(list(plugins), transport=async_transport, **settings)
+    async_client = AsyncClient(plugins, transport=async_transport, **settings)
     played = Played(clock=clock, transport=async_transport)
 
     async def aplay() -> Played:

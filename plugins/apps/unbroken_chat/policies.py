@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 import unbroken_circuit_breaker
 import unbroken_retry
+from unbroken.registry import listed
 from unbroken.validators import must_be, refused, shown
 from unbroken_rate_limit import RateLimit
 from unbroken_timeout import Timeout
@@ -125,7 +126,7 @@ def policies(
         for name, value in given.items():
             if value is not None:
                 raise refused(name, "has no effect beside plugins, which replace the whole list; put it among them")
-        return list(plugins)
+        return listed(plugins)
     if retry_config is None:
         retry_config = RetryConfig(max_attempts=config.retry_attempts)
     retry = retry_config.policy() if isinstance(retry_config, RetryConfig) else retry_config

@@ -65,6 +65,10 @@ class FaultServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: tuple[threading.Thread, asyncio.Event] | None = None
 
+    def __repr__(self) -> str:
+        where = "not running" if self._listener is None else self.url
+        return f"<{type(self).__name__} {where} requests={len(self.requests)} connections={self.connections}>"
+
     # What tests use.
 
     @property

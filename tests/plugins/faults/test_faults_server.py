@@ -64,6 +64,15 @@ def test_the_url_is_known_while_it_runs():
         _ = server.url
 
 
+def test_its_repr_says_where_it_is_and_what_it_has_seen(ask):
+    server = FaultServer()
+    assert repr(server) == "<FaultServer not running requests=0 connections=0>"
+    with server:
+        ask(server)
+        server.wait_idle()
+        assert repr(server) == f"<FaultServer {server.url} requests=1 connections=0>"
+
+
 def test_it_can_be_entered_again(ask):
     server = FaultServer()
     for _ in range(2):
