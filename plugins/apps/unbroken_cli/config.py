@@ -78,6 +78,13 @@ def check_file(file: str, *, as_json: bool = False) -> int:
     return UNUSABLE if problems else 0
 
 
+def show_schema() -> None:
+    """Print the JSON Schema of the file."""
+    from .schema import schema
+
+    _write(schema())
+
+
 def _with_line(problem: Problem, line: int | None) -> Problem:
     return problem if line is None else attrs.evolve(problem, source=f"{problem.source}:{line}")
 

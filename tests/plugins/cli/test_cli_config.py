@@ -168,9 +168,11 @@ def test_a_check_imports_only_what_the_file_names(invoke, nowhere, monkeypatch):
     [
         (["--check", "missing.toml"], "cannot be read"),
         (["--check", "broken.toml"], "is not valid TOML"),
-        (["--check", "broken.toml", "--plugins", "retry"], "takes neither --plugins nor --config"),
+        (["--check", "broken.toml", "--plugins", "retry"], "stands alone"),
+        (["--schema", "--config", "broken.toml"], "stands alone"),
+        (["--schema", "--check", "broken.toml"], "stands alone"),
     ],
-    ids=["missing", "invalid", "together"],
+    ids=["missing", "invalid", "together", "schema", "both"],
 )
 def test_what_cannot_be_checked_is_said(invoke, nowhere, arguments, expected):
     """With exit code 2."""
