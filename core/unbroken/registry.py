@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -41,6 +42,7 @@ __all__ = [
     "Discovered",
     "PluginOrderWarning",
     "Resolved",
+    "check",
     "choose",
     "discover",
     "listed",
@@ -110,6 +112,15 @@ def resolve_plugins(
 ) -> list[object]:
     """Return the plugin objects of `resolve`, outermost first."""
     return resolve(plugins, config, environ=environ, cwd=cwd).plugins
+
+
+def check(settings: Settings) -> tuple[Problem, ...]:
+    """Return all problems of settings; none if a client can be built from them.
+
+    Imports the plugins of the list, those that have a table, and the transport, but builds no plugin: a file that a
+    plugin would open is not opened.
+    """
+    return _Resolution(settings).checked()
 
 
 def choose(entry: str, settings: Settings, found: Sequence[Discovered]) -> Discovered:
@@ -215,6 +226,20 @@ class _Resolution:
             raise ConfigurationError.of(*self.problems) from self.cause
         return plugins
 
+    def checked(self) -> tuple[Problem, ...]:
+        """Return the problems of the list, of every table and of the transport, each once."""
+        self.problems += self.settings.problems
+        self.check_names()
+        entries = [entry for entry in self.settings.plugins if isinstance(entry, str)]
+        listed = {canonical(name_of(entry)) for entry in entries}
+        installed = dict.fromkeys(each.name for each in self.found)
+        tables = {canonical(name) for name in self.settings.tables} - listed
+        for entry in (*entries, *(name for name in installed if canonical(name) in tables)):
+            self.attempt(entry, self.settled)
+        if self.settings.transport is not None:
+            self.noted(partial(resolve_transport, self.settings.transport))
+        return tuple(dict.fromkeys(self.problems))
+
     def check_names(self) -> None:
         """Note a problem for each repeated name, and for each table or removal of an unknown plugin."""
         entries = self.settings.plugins
@@ -233,29 +258,50 @@ class _Resolution:
 
     def plugin(self, entry: str) -> object:
         """Return the object for an entry of the list. On failure, note the problem and return None."""
+        return self.attempt(entry, self.configured)
+
+    def attempt(self, entry: str, use: Callable[[str, Discovered, Any], object]) -> object:
+        """Import what an entry of the list stands for and `use` it. On failure, note the problem and return None."""
         name = name_of(entry)
-        try:
+
+        def imported() -> object:
             chosen = choose(entry, self.settings, self.found)
-            return self.configured(name, chosen, chosen.load(name))
+            return use(name, chosen, chosen.load(name))
+
+        return self.noted(imported)
+
+    def noted(self, make: Callable[[], object]) -> object:
+        """Return what `make` returns. On failure, note the problem and return None."""
+        try:
+            return make()
         except ConfigurationError as error:
             self.problems += error.problems
             self.cause = self.cause or error.__cause__
             return None
 
     def configured(self, name: str, chosen: Discovered, loaded: Any) -> object:
+        """Return the plugin, built from its settings."""
+        if _takes_config(loaded):
+            return _built(name, chosen, lambda: loaded.from_config(self.settled(name, chosen, loaded)))
+        self.settled(name, chosen, loaded)
+        return _built(name, chosen, loaded) if isinstance(loaded, type) else loaded
+
+    def settled(self, name: str, chosen: Discovered, loaded: Any) -> object:
+        """Return the configuration of a plugin, which is None for one that takes none."""
         layers = self.settings.layers(name)
-        config_class: Any = getattr(loaded, "Config", None)
-        if isinstance(loaded, type) and hasattr(loaded, "from_config") and attrs.has(config_class):
-            from_config = cast("Any", loaded).from_config
-            return _built(name, chosen, lambda: from_config(structure(config_class, layers, name)))
+        if _takes_config(loaded):
+            return _built(name, chosen, lambda: structure(loaded.Config, layers, name))
         if any(not layer.is_table or layer.path or layer.value for layer in layers):
             raise ConfigurationError.of(Problem(name, "has no settings", layers[-1].source))
-        if isinstance(loaded, type):
-            return _built(name, chosen, loaded)
-        if not isinstance(loaded, Plugin) and not _has_hooks(loaded):
+        if not isinstance(loaded, type | Plugin) and not _has_hooks(loaded):
             message = f"{chosen.id} is neither a plugin class nor anything with hooks, but {shown(loaded)}"
             raise ConfigurationError.of(Problem(name, message, "installed distributions"))
-        return loaded
+        return None
+
+
+def _takes_config(loaded: Any) -> bool:
+    config_class: Any = getattr(loaded, "Config", None)
+    return isinstance(loaded, type) and hasattr(loaded, "from_config") and attrs.has(config_class)
 
 
 def _built(name: str, chosen: Discovered, make: Callable[[], object]) -> object:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from attrs import frozen
+
 from .errors import ConfigurationError, Problem
 
 Validator = Callable[[Any, Any, Any], None]
@@ -15,29 +17,60 @@ ITERABLES = (list, tuple, set, frozenset, range)
 _SHOWN_LENGTH = 60
 
 
+@frozen(kw_only=True)
+class Number:
+    """Accepts a finite number in the range; if `whole`, only an int."""
+
+    above: float | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    whole: bool = False
+
+    def __call__(self, instance: Any, attribute: Any, value: Any) -> None:
+        kinds = int if self.whole else (int, float)
+        if (
+            not isinstance(value, kinds)
+            or isinstance(value, bool)
+            or not finite(value)
+            or (self.above is not None and value <= self.above)
+            or (self.at_least is not None and value < self.at_least)
+            or (self.at_most is not None and value > self.at_most)
+        ):
+            wanted = _wording(self.above, self.at_least, self.at_most, whole=self.whole)
+            raise refused(attribute.name, f"must be {wanted}, not {shown(value)}")
+
+
+@frozen
+class Optional:
+    """Accepts None and whatever `inner` accepts."""
+
+    inner: Validator
+
+    def __call__(self, instance: Any, attribute: Any, value: Any) -> None:
+        if value is not None:
+            self.inner(instance, attribute, value)
+
+
+@frozen
+class OneOf:
+    """Accepts one of `choices`."""
+
+    choices: tuple[str, ...]
+
+    def __call__(self, instance: Any, attribute: Any, value: Any) -> None:
+        if value not in self.choices:
+            raise refused(attribute.name, f"must be one of {', '.join(self.choices)}, not {shown(value)}")
+
+
 def number(
     *,
     above: float | None = None,
     at_least: float | None = None,
     at_most: float | None = None,
     whole: bool = False,
-) -> Validator:
+) -> Number:
     """Return a validator that accepts a finite number in the range; with `whole`, only an int."""
-    wanted = _wording(above, at_least, at_most, whole=whole)
-
-    def validate(instance: Any, attribute: Any, value: Any) -> None:
-        kinds = int if whole else (int, float)
-        if (
-            not isinstance(value, kinds)
-            or isinstance(value, bool)
-            or not finite(value)
-            or (above is not None and value <= above)
-            or (at_least is not None and value < at_least)
-            or (at_most is not None and value > at_most)
-        ):
-            raise refused(attribute.name, f"must be {wanted}, not {shown(value)}")
-
-    return validate
+    return Number(above=above, at_least=at_least, at_most=at_most, whole=whole)
 
 
 def flag(instance: Any, attribute: Any, value: Any) -> None:
@@ -46,14 +79,9 @@ def flag(instance: Any, attribute: Any, value: Any) -> None:
         raise refused(attribute.name, f"must be True or False, not {shown(value)}")
 
 
-def optional(validator: Validator) -> Validator:
+def optional(validator: Validator) -> Optional:
     """Return a validator that accepts None and whatever `validator` accepts."""
-
-    def validate(instance: Any, attribute: Any, value: Any) -> None:
-        if value is not None:
-            validator(instance, attribute, value)
-
-    return validate
+    return Optional(validator)
 
 
 def text(instance: Any, attribute: Any, value: Any) -> None:
@@ -86,14 +114,9 @@ def must_be(path: str, value: object, kind: type | tuple[type, ...], words: str)
         raise refused(path, f"must be {words}, not {type(value).__name__}")
 
 
-def one_of(*choices: str) -> Validator:
+def one_of(*choices: str) -> OneOf:
     """Return a validator that accepts one of `choices`."""
-
-    def validate(instance: Any, attribute: Any, value: Any) -> None:
-        if value not in choices:
-            raise refused(attribute.name, f"must be one of {', '.join(choices)}, not {shown(value)}")
-
-    return validate
+    return OneOf(choices)
 
 
 def refused(path: str, message: str) -> ConfigurationError:

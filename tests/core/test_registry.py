@@ -18,7 +18,9 @@ from unbroken.config import load_settings
 from unbroken.registry import (
     DIALECTS,
     PLUGINS,
+    TRANSPORTS,
     PluginOrderWarning,
+    check,
     discover,
     order_problems,
     resolve_dialect,
@@ -95,6 +97,12 @@ class Prefixing(Plugin):
     @classmethod
     def from_config(cls, config: Any) -> "Prefixing":
         raise refused("prefixing.host", "is not reachable")
+
+
+class Loud:
+    def sync_transport(self) -> None: ...
+
+    def async_transport(self) -> None: ...
 
 
 READY = Timeout()
@@ -598,3 +606,53 @@ def test_without_the_distribution_there_is_no_default_list(monkeypatch: Any) -> 
 
     monkeypatch.setattr("importlib.metadata.distribution", missing)
     assert load_settings({}, environ={}, cwd="/").plugins == ()
+
+
+# -- checked, not built ---------------------------------------------------------------------------------
+
+
+def checked(config: Any, **environ: str) -> list[tuple[str, str]]:
+    return [(found.path, found.message) for found in check(load_settings(config, environ=environ, cwd="/"))]
+
+
+def test_a_check_of_good_settings_finds_nothing_and_builds_nothing(install: Install) -> None:
+    """A plugin whose building fails has good settings all the same."""
+    install(*BUILT_IN, ("hooks", "fake_hooks_module"), ("broken", "fake_plugins:Exploding"))
+    install(("loud", "fake_plugins:Loud", "unbroken"), group=TRANSPORTS)
+    tables = {"plugins": ["retry", "hooks", "broken"], "transport": "loud", "timeout": {}, "retry": {"jitter": 0.5}}
+    assert checked(tables) == []
+
+
+def test_a_check_finds_the_problems_of_every_table_once(install: Install) -> None:
+    """Also in the tables of plugins that are not in the list, and in the name of the transport."""
+    install(*DEFAULTS, ("hooks", "fake_hooks_module"), ("number", "fake_plugins:NUMBER", "acme"))
+    tables: dict[str, Any] = {
+        "plugins": ["retry", "hooks", "number"],
+        "retry": {"jitter": 2, "max_retires": 3},
+        "circuit_breaker": {"threshold": "many"},
+        "hooks": {"a": 1},
+        "klingon": {},
+        "transport": "smoke",
+        "insecure": 1,
+    }
+    found = checked(tables)
+    assert [path for path, _ in found] == [
+        "insecure",
+        "klingon",
+        "retry.max_retires",
+        "retry.jitter",
+        "hooks",
+        "number",
+        "circuit-breaker.threshold",
+        "transport",
+    ]
+    assert ("hooks", "has no settings") in found
+
+
+def test_a_check_imports_only_what_is_named(install: Install) -> None:
+    """The table of a plugin names it."""
+    install(*BUILT_IN, ("missing", "no_such_module:Plugin", "acme"))
+    assert checked({"plugins": ["retry"]}) == []
+    [(path, message)] = checked({"plugins": ["retry"], "missing": {}})
+    assert path == "missing"
+    assert message.startswith("cannot be imported")

@@ -110,6 +110,37 @@ def explain(plugins: PluginsOption = None, config: ConfigOption = None, dialect:
         explain_it(_names(plugins), config, dialect)
 
 
+def config(
+    plugins: PluginsOption = None,
+    config: ConfigOption = None,
+    check: Annotated[
+        str | None, typer.Option("--check", metavar="FILE", help="List all problems of this file instead.")
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of unbroken.toml for all that is installed.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
+) -> None:
+    """Print every value that a client would have here, with its source: a file and line, a variable, an option.
+
+    With --check it exits with 0 when the file can be used, with 2 otherwise.
+    """
+    from .config import check_file, show_config, show_schema
+
+    alone = "--schema" if schema else "--check"
+    if (schema and check is not None) or (
+        (schema or check is not None) and (plugins is not None or config is not None)
+    ):
+        raise typer.BadParameter("stands alone: no --plugins, no --config, no other", param_hint=alone)
+    with _configuration_errors():
+        if schema:
+            show_schema()
+        elif check is not None:
+            raise typer.Exit(check_file(check, as_json=as_json))
+        else:
+            show_config(_names(plugins), config, as_json=as_json)
+
+
 def stream(
     url: Annotated[str, typer.Argument(metavar="URL", help="Any endpoint that sends events.")],
     dialect: DialectOption = "sse",

@@ -11,7 +11,7 @@ import typer
 
 from unbroken_cli import _installed
 
-NAMES = ["demo", "doctor", "plugins", "explain", "stream", "chat", "faults", "top", "serve", "keys", "audit"]
+NAMES = ["demo", "doctor", "plugins", "explain", "config", "stream", "chat", "faults", "top", "serve", "keys", "audit"]
 NURSE = '''
 import typer
 
