@@ -18,7 +18,20 @@ from typer.main import get_command
 from ._console import UNUSABLE, printable, say, tolerate_encodings
 from ._installed import HOME, Offer, installed
 
-ORDER: Final = ("demo", "doctor", "plugins", "explain", "stream", "chat", "faults", "top", "serve", "keys", "audit")
+ORDER: Final = (
+    "demo",
+    "doctor",
+    "plugins",
+    "explain",
+    "stream",
+    "chat",
+    "faults",
+    "top",
+    "new-plugin",
+    "serve",
+    "keys",
+    "audit",
+)
 """The order of the help. Entry points have none."""
 
 Command = TyperCommand | TyperGroup
