@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from unbroken_cli.new_plugin import Names, NameRefusedError, names_for
+from unbroken_cli.new_plugin import NameRefusedError, Names, names_for
 
 from ...conftest import dist_info
 
@@ -41,14 +41,23 @@ def test_its_tests_pass_at_once(written: Path) -> None:
     assert " passed" in output
 
 
-@KINDS
-def test_it_is_clean_under_ruff_and_mypy(written: Path) -> None:
-    """Ruff with its defaults, mypy with --strict; the settings of the file say so too."""
+def test_they_are_clean_under_ruff_and_mypy(invoke: Any, nowhere: Path) -> None:
+    """Ruff with its defaults and with the settings of the file, mypy with --strict."""
     pytest.importorskip("ruff")
-    for command in (("check",), ("check", "--isolated"), ("format", "--check"), ("format", "--check", "--isolated")):
-        run("ruff", *command, "--no-cache", ".", cwd=written)
-    output = run("mypy", "--cache-dir", os.devnull, cwd=written)
-    assert "no issues found in 2 source files" in output
+    assert invoke("new-plugin", "acme-limit").exit_code == 0
+    assert invoke("new-plugin", "acme-feeds", "--dialect").exit_code == 0
+    for place in (nowhere / "acme-limit", nowhere / "acme-feeds"):
+        for command in (
+            ("check",),
+            ("check", "--isolated"),
+            ("format", "--check"),
+            ("format", "--check", "--isolated"),
+        ):
+            run("ruff", *command, "--no-cache", ".", cwd=place)
+    sources = [str(path) for path in nowhere.rglob("*.py")]
+    path = os.pathsep.join(str(nowhere / name / "src") for name in ("acme-limit", "acme-feeds"))
+    output = run("mypy", "--strict", "--cache-dir", os.devnull, *sources, cwd=nowhere, MYPYPATH=path)
+    assert "no issues found in 4 source files" in output
 
 
 @KINDS
@@ -163,7 +172,7 @@ def test_the_directory_is_made_or_the_reason_is_given(invoke: Any, nowhere: Path
     assert invoke("new-plugin", "acme-limit", "--directory", "a/b").exit_code == 0
     assert (nowhere / "a" / "b" / "acme-limit" / "pyproject.toml").is_file()
     (nowhere / "file").write_text("mine")
-    assert "Directory 'file' is a file" in invoke("new-plugin", "acme-limit", "--directory", "file").stderr
+    assert "is a file" in invoke("new-plugin", "acme-limit", "--directory", "file").stderr
     result = invoke("new-plugin", "acme-limit", "--directory", "file/x")
     assert result.exit_code == 2
     assert result.stderr == "file/x/acme-limit cannot be written: Not a directory\n"
