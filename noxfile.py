@@ -1,6 +1,7 @@
 """The checks of this project: ``nox -l`` lists them, ``nox -s tests`` runs one. They need `uv`, and fetch no Python."""
 
 import re
+import shutil
 from pathlib import Path
 
 import nox
@@ -198,3 +199,23 @@ def wheel(session: nox.Session) -> None:
     with session.chdir(built):
         session.run("python", str(ROOT / "tests" / "smoke_wheel.py"))
         session.run("unbroken", "demo", "--json", silent=True)
+
+
+@nox.session(download_python="never")
+def thirdparty(session: nox.Session) -> None:
+    """Install the wheel with a third party's distribution, away from the sources, and run the third party's tests.
+
+    Then follow the start of docs/plugins.md word for word, with pip and the network.
+    """
+    place = Path(session.create_tmp())
+    session.run("uv", "build", "--wheel", "--out-dir", str(place), external=True)
+    [built] = place.glob("unbroken-*.whl")
+    session.install(f"{built}[cli]", "./tests/acme_unbroken", "pip>=25.1", "pytest>=8.3", "trio>=0.32")
+    away = place / "away"
+    shutil.rmtree(away, ignore_errors=True)
+    shutil.copytree(ROOT / "tests" / "acme_unbroken" / "tests", away / "tests")
+    shutil.copy(ROOT / "tests" / "docs" / "tutorial.py", away)
+    shutil.copy(ROOT / "docs" / "plugins.md", away)
+    with session.chdir(away):
+        session.run("python", "-I", "-m", "pytest", "-W", "error", "-q", *(session.posargs or ["tests"]))
+        session.run("python", "-I", "tutorial.py", "plugins.md", "from-here")

@@ -24,8 +24,21 @@ ERRORS = [
 ]
 BUILT_IN = [each for each in entry_points(group="unbroken.plugins") if each.value.startswith("unbroken_")]
 SETTINGS = [(each.name, field.alias) for each in BUILT_IN for field in attrs.fields(each.load().Config)]
-COMMANDS = ["demo", "doctor", "stream", "chat", "explain", "config", "plugins", "faults", "top"]
-COMMANDS += ["serve", "keys", "audit"]
+COMMANDS = [
+    "demo",
+    "doctor",
+    "stream",
+    "chat",
+    "explain",
+    "config",
+    "plugins",
+    "faults",
+    "top",
+    "new-plugin",
+    "serve",
+    "keys",
+    "audit",
+]
 
 
 def _section(page: str, title: str) -> str:

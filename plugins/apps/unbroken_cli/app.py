@@ -28,6 +28,7 @@ ORDER: Final = (
     "chat",
     "faults",
     "top",
+    "new-plugin",
     "serve",
     "keys",
     "audit",

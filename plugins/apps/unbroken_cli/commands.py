@@ -1,7 +1,8 @@
 """The commands and their options. Each imports its implementation when it runs, so that ``--help`` is quick.
 
-The entry point group `unbroken.commands` in pyproject.toml names these functions. Typer prints the docstrings; it keeps
-the line breaks after the first paragraph, so those lines are short enough for 80 columns.
+The entry point group `unbroken.commands` in pyproject.toml names these functions, and the one of `new_plugin`. Typer
+prints the docstrings; it keeps the line breaks after the first paragraph, so those lines are short enough for 80
+columns.
 """
 
 from collections.abc import Generator

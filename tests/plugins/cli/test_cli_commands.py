@@ -11,7 +11,21 @@ import typer
 
 from unbroken_cli import _installed
 
-NAMES = ["demo", "doctor", "plugins", "explain", "config", "stream", "chat", "faults", "top", "serve", "keys", "audit"]
+NAMES = [
+    "demo",
+    "doctor",
+    "plugins",
+    "explain",
+    "config",
+    "stream",
+    "chat",
+    "faults",
+    "top",
+    "new-plugin",
+    "serve",
+    "keys",
+    "audit",
+]
 NURSE = '''
 import typer
 
@@ -59,7 +73,7 @@ def test_every_command_of_ours_is_an_entry_point():
     assert sorted(each.name for each in offered) == sorted(NAMES)
     loaded = {each.name: each.load() for each in offered}
     names = {name: each.info.name if isinstance(each, typer.Typer) else each.__name__ for name, each in loaded.items()}
-    assert all(name == each for name, each in names.items())
+    assert all(name == each.replace("_", "-") for name, each in names.items())
 
 
 def test_the_help_has_our_commands_in_their_order(invoke):
