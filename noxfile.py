@@ -185,6 +185,7 @@ def peers(session: nox.Session, peer: str) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     session.install(*nox.project.dependency_groups({"dependency-groups": GROUPS}, "docs"))
+    session.install("-e", ".[cli,gateway,httpx2,metrics,otel]")  # the reference is made of the docstrings
     session.run("sphinx-build", "-W", "-E", "-q", "docs", "docs/_build")
 
 
