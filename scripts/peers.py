@@ -70,7 +70,7 @@ def around(name: str, decorator: Callable[[], Decorator]) -> Client:
     def plain(client: Any, say: Say) -> None:
         decorator()(ANTHROPIC.plain)(client, say)
 
-    return Client(name=name, own=(name, "anthropic"), make=bare, stream=stream, plain=plain, api="messages")
+    return Client(name=name, own=(name, "anthropic"), make=bare, stream=stream, plain=plain, path="/v1/messages")
 
 
 PEERS: Final = {
@@ -82,7 +82,7 @@ PEERS: Final = {
         make=damper,
         stream=damper_stream,
         plain=ANTHROPIC.plain,
-        api="messages",
+        path="/v1/messages",
     ),
 }
 

@@ -53,7 +53,7 @@ class StampConfig:
     make: Callable[[], int] | None = None
     only: Callable[[], int] = attrs.field(default=len)
     thing: Plugin | Callable[[], int] = attrs.field(default=len)
-    token: str = "hunter22"  # noqa: S105
+    token: str = "hunter22"
     hidden: str = attrs.field(default="hunter22", repr=False)
     computed: int = attrs.Factory(lambda self: self.two_words, takes_self=True)
     anything: Any = None
