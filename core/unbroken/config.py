@@ -17,7 +17,7 @@ from typing import Any, Final, TypeGuard, cast
 from attrs import define, evolve, field, frozen
 
 from ._settings.discovery import default_names
-from ._settings.refusals import place
+from ._settings.refusals import place, wording
 from ._settings.sources import find_file, named_file, parsed
 from ._settings.structure import ARGUMENTS, DEFAULTS, Given, structure
 from .errors import Problem
@@ -34,6 +34,7 @@ __all__ = [
     "named_file",
     "nearest",
     "structure",
+    "wording",
 ]
 
 ConfigSource = Mapping[str, Any] | str | os.PathLike[str] | None

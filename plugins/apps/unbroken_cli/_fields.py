@@ -2,18 +2,22 @@
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_type_hints
 
 import attrs
 from attrs import frozen
+
+from unbroken.config import wording
 
 SECRET_WORDS: Final = ("key", "token", "secret", "password", "auth", "credential", "cookie")
 HIDDEN: Final = "(hidden)"
 NOT_SET: Final = "none"
 _LONGEST: Final = 60
+_CODE: Final = re.compile(r"(`{1,2})([^`]+)\1")
 
 
 @frozen
@@ -32,7 +36,7 @@ def settings_of(config_class: Any) -> list[Setting]:
         return []
     docs = _docs(config_class)
     return [
-        Setting(alias(each), _type(each.type), _default(each), docs.get(each.name, ""))
+        Setting(alias(each), _type(config_class, each), _default(each), docs.get(each.name, ""))
         for each in attrs.fields(config_class)
         if each.init
     ]
@@ -94,15 +98,15 @@ def _default(attribute: "attrs.Attribute[Any]") -> str:
     return shown(alias(attribute), default, secret=not attribute.repr)
 
 
-def _type(annotation: Any) -> str:
-    if annotation is None:
+def _type(config_class: Any, attribute: "attrs.Attribute[Any]") -> str:
+    """Return in words what the field accepts, as the errors about it say it."""
+    if attribute.type is None:
         return ""
-    if isinstance(annotation, type):
-        return annotation.__name__
-    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    for prefix in ("collections.abc.", "typing."):
-        text = text.replace(prefix, "")
-    return text
+    try:
+        kind: Any = get_type_hints(config_class)[attribute.name]
+    except Exception:  # noqa: BLE001  # an annotation that only type checkers can resolve
+        kind = attribute.type
+    return kind if isinstance(kind, str) else wording(kind)
 
 
 def _docs(config_class: type[Any]) -> dict[str, str]:
@@ -125,4 +129,10 @@ def _first_line(statement: ast.stmt) -> str:
     text = value.value if isinstance(value, ast.Constant) else None
     if not isinstance(text, str):
         return ""
-    return " ".join(inspect.cleandoc(text).split("\n\n")[0].split())
+    return first_paragraph(text)
+
+
+def first_paragraph(doc: str) -> str:
+    """Return the first paragraph of a docstring as one line, without the marks of code."""
+    text = " ".join(inspect.cleandoc(doc).split("\n\n")[0].split())
+    return _CODE.sub(r"\2", text)

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import frozen
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -17,8 +18,8 @@ from unbroken.config import DEFAULTS, Settings, load_settings, name_of, nearest
 from unbroken.hookspecs import HookSpecs
 from unbroken.registry import DIALECTS, PLUGINS, TRANSPORTS, Discovered, choose, discover
 
-from ._console import console, say
-from ._fields import settings_of
+from ._console import PLAIN_WIDTH, console, say
+from ._fields import first_paragraph, settings_of
 
 
 @frozen
@@ -91,6 +92,29 @@ def _load(kind: str, entry: Discovered, settings: Settings, found: Sequence[Disc
 
 
 def _show_all(out: Console, installed: Sequence[Installed]) -> None:
+    if out.width < PLAIN_WIDTH:
+        for each in installed:
+            _show_entry(out, each)
+    else:
+        out.print(_table(installed))
+    out.print()
+    words = "Settings of one: unbroken plugins NAME. What a client would use: unbroken explain."
+    out.print(Text(words, "dim"), soft_wrap=not out.is_terminal)
+
+
+def _show_entry(out: Console, each: Installed) -> None:
+    """Print the row of a table that has no room."""
+    entry = each.entry
+    out.print(Text.assemble((entry.name, "bold"), f"  {each.kind}, {entry.distribution} {entry.version}"))
+    out.print(Padding(Text(entry.value, "dim"), (0, 0, 0, 2)))
+    out.print(Padding(_state(each), (0, 0, 0, 2)))
+
+
+def _state(each: Installed) -> Text:
+    return Text(f"✗ {each.problem}", "red") if each.problem else Text(f"✓ {each.state}", "green")
+
+
+def _table(installed: Sequence[Installed]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for heading in ("name", "kind", "entry point", "distribution", "state"):
         table.add_column(heading, overflow="fold")
@@ -100,12 +124,9 @@ def _show_all(out: Console, installed: Sequence[Installed]) -> None:
             each.kind,
             each.entry.value,
             f"{each.entry.distribution} {each.entry.version}",
-            Text(f"✗ {each.problem}", "red") if each.problem else Text(f"✓ {each.state}", "green"),
+            _state(each),
         )
-    out.print(table)
-    out.print()
-    words = "Settings of one: unbroken plugins NAME. What a client would use: unbroken explain."
-    out.print(Text(words, "dim"), soft_wrap=True)
+    return table
 
 
 def _show_one(out: Console, each: Installed) -> None:
@@ -116,8 +137,8 @@ def _show_one(out: Console, each: Installed) -> None:
         out.print(Text(f"✗ {each.problem}", "red"), soft_wrap=True)
     if each.loaded is None:
         return
-    doc = (getattr(each.loaded, "__doc__", None) or "").strip().split("\n\n")[0]
-    out.print(Text(" ".join(doc.split())), soft_wrap=not out.is_terminal)
+    doc = first_paragraph(getattr(each.loaded, "__doc__", None) or "")
+    out.print(Text(doc), soft_wrap=not out.is_terminal)
     if each.kind == "plugin":
         out.print(Text(f"hooks: {', '.join(_hooks(each.loaded)) or 'none'}"))
         _show_settings(out, entry.name, getattr(each.loaded, "Config", None))
@@ -140,4 +161,5 @@ def _show_settings(out: Console, name: str, config_class: Any) -> None:
         line = Text.assemble((setting.name, "bold"), (f" = {setting.default}", "green"), (f"  {setting.type}", "dim"))
         out.print(line, soft_wrap=not out.is_terminal)
         if setting.doc:
-            out.print(Text(f"    {setting.doc}"), soft_wrap=not out.is_terminal)
+            doc = Padding(Text(setting.doc), (0, 0, 0, 4)) if out.is_terminal else Text(f"    {setting.doc}")
+            out.print(doc, soft_wrap=not out.is_terminal)

@@ -53,25 +53,25 @@ class RetryConfig:
     """
 
     DEFAULT: ClassVar["RetryConfig"]
-    """The defaults below (guide: ``RetryConfig.defaults``)."""
+    """The defaults below."""
     NONE: ClassVar["RetryConfig"]
-    """No retries (guide: ``RetryConfig.noRetry``)."""
+    """No retries."""
     AGGRESSIVE: ClassVar["RetryConfig"]
-    """More retries, shorter delays (guide: ``RetryConfig.aggressive``)."""
+    """More retries, shorter delays."""
 
     max_retries: int = field(default=3, validator=number(at_least=0, whole=True))
-    """Attempts after the first (guide: ``maxAttempts``, which counts retries too)."""
+    """Attempts after the first."""
     initial_delay: float | None = field(default=None, validator=optional(seconds))
-    """Seconds before the first retry (guide: ``initialDelay``).
+    """Seconds before the first retry.
 
     None: one second if the server throttles or is overloaded (429, 529), else half a second.
     """
     max_delay: float = field(default=30.0, validator=seconds)
-    """Seconds. No computed delay is longer, not even the first; a server's hint may be (guide: ``maxDelay``)."""
+    """Seconds. No computed delay is longer, not even the first; a server's hint may be."""
     multiplier: float = field(default=2.0, validator=number(at_least=1))
-    """The factor from one delay to the next; with 1 all are equal (guide: ``backoffMultiplier``)."""
+    """The factor from one delay to the next; with 1 all are equal."""
     jitter: float = field(default=0.1, validator=number(at_least=0, at_most=1))
-    """The largest share by which a delay is shortened or lengthened at random (guide: ``jitterFactor``).
+    """The largest share by which a delay is shortened or lengthened at random.
 
     A server's hint is only ever lengthened. With ``full``, ``equal`` and ``decorrelated`` it applies to hints alone.
     """
@@ -84,7 +84,7 @@ class RetryConfig:
     retry_statuses: frozenset[int] = field(
         default=frozenset({429, 500, 502, 503, 504, 529}), converter=_set, validator=_statuses
     )
-    """The HTTP statuses that are retried; other errors go by their `retryable` (guide: ``retryableStatusCodes``).
+    """The HTTP statuses that are retried; other errors go by their `retryable`.
 
     408, 409 and 425 are not among them because their meaning differs by API. Add them where repeating is safe.
     """

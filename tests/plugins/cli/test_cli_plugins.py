@@ -3,10 +3,13 @@ from typing import Any
 
 import attrs
 import pytest
+from rich.console import Console
 
 import unbroken.registry
+import unbroken_cli.plugins
 from unbroken import Plugin
 from unbroken_cli._fields import Setting, settings_of, shown
+from unbroken_cli.plugins import list_plugins
 
 
 @attrs.frozen
@@ -89,8 +92,34 @@ def test_the_settings_of_a_plugin_are_shown_with_defaults_and_words(invoke):
     result = invoke("plugins", "retry")
     assert result.exit_code == 0
     assert "hooks: " in result.stdout
-    assert "max_retries = 3  int" in result.stdout
+    assert "max_retries = 3  a whole number" in result.stdout
     assert "Attempts after the first" in result.stdout
+
+
+def test_the_settings_are_told_without_marks_of_code(invoke):
+    """No backquotes, no modules, no types of Python."""
+    shown = invoke("plugins", "retry", "fallback", "timeout", "anthropic", "wire").stdout
+    assert "`" not in shown
+    assert not {"Literal[", "frozenset", "tuple[", "._config", "float", "maxAttempts"} & set(shown.split())
+    assert "budget = {ratio = 0.2, min_per_second = 10, window = 10}  a table or none\n" in shown
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_narrow_terminal_gets_a_list(columns, monkeypatch, capsys):
+    """Five columns have no room there."""
+    narrow = Console(width=columns, force_terminal=True, color_system=None)
+    monkeypatch.setattr(unbroken_cli.plugins, "console", lambda: narrow)
+    assert list_plugins([])
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= columns
+    at = lines.index("retry  plugin, unbroken 0.1.0")
+    assert lines[at + 1 : at + 3] == ["  unbroken_retry:Retry", "  ✓ loads, used by default"]
+
+
+def test_an_annotation_that_cannot_be_resolved_is_shown_as_it_is():
+    """Only a type checker knows the name."""
+    made: Any = attrs.make_class("Made", {"size": attrs.field(default=3, type="NoSuchType")})
+    assert settings_of(made) == [Setting("size", "NoSuchType", "3", "")]
 
 
 def test_inherited_settings_have_their_words(invoke):
@@ -128,13 +157,13 @@ def test_an_unknown_name_is_an_error_with_a_proposal(invoke):
 def test_fields_are_described_by_type_default_and_first_paragraph():
     """Names as in a file; nothing secret, and nothing that cannot be set."""
     assert settings_of(Settings) == [
-        Setting("required", "int", "(required)", ""),
-        Setting("several", "tuple[int, ...]", "[1, 2]", "What it is for."),
-        Setting("undocumented", "str | None", "none", ""),
-        Setting("inner", "Inner", "{ratio = 0.2, api_key = (hidden)}", ""),
-        Setting("computed", "int", "(computed)", ""),
-        Setting("hidden", "str", "(hidden)", ""),
-        Setting("token", "str", "(hidden)", ""),
+        Setting("required", "a whole number", "(required)", ""),
+        Setting("several", "a list", "[1, 2]", "What it is for."),
+        Setting("undocumented", "text or none", "none", ""),
+        Setting("inner", "a table", "{ratio = 0.2, api_key = (hidden)}", ""),
+        Setting("computed", "a whole number", "(computed)", ""),
+        Setting("hidden", "text", "(hidden)", ""),
+        Setting("token", "text", "(hidden)", ""),
     ]
 
 
