@@ -27,7 +27,7 @@ class Number:
     whole: bool = False
 
     def __call__(self, instance: Any, attribute: Any, value: Any) -> None:
-        """Raise ConfigurationError for a bad value."""
+        """Raise ConfigurationError for any other value."""
         kinds = int if self.whole else (int, float)
         if (
             not isinstance(value, kinds)
@@ -48,7 +48,7 @@ class Optional:
     inner: Validator
 
     def __call__(self, instance: Any, attribute: Any, value: Any) -> None:
-        """Raise ConfigurationError for a bad value."""
+        """Raise ConfigurationError for any other value."""
         if value is not None:
             self.inner(instance, attribute, value)
 
@@ -60,7 +60,7 @@ class OneOf:
     choices: tuple[str, ...]
 
     def __call__(self, instance: Any, attribute: Any, value: Any) -> None:
-        """Raise ConfigurationError for a bad value."""
+        """Raise ConfigurationError for any other value."""
         if value not in self.choices:
             raise refused(attribute.name, f"must be one of {', '.join(self.choices)}, not {shown(value)}")
 

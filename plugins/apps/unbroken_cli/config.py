@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from typing import Any, Final, cast
 
 import attrs
@@ -140,6 +141,8 @@ def plain(name: str, value: Any, *, secret: bool = False) -> Any:
     """Return a value as JSON has it; what JSON has no form for is text. Secrets are hidden."""
     if secret or (is_secret(name) and isinstance(value, str | bytes)):
         return HIDDEN
+    if isinstance(value, Enum):
+        return plain(name, value.value)
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, float):

@@ -41,7 +41,7 @@ class Mode(Enum):
 @attrs.frozen(kw_only=True)
 class StampConfig:
     header: str
-    two_words: int
+    two_words: int = 1
     number: float | None = attrs.field(default=None, validator=optional(number(above=0, at_most=9)))
     mode: Mode = Mode.FAST
     kind: Literal["a", "b"] = "a"
@@ -57,7 +57,6 @@ class StampConfig:
     hidden: str = attrs.field(default="hunter22", repr=False)
     computed: int = attrs.Factory(lambda self: self.two_words, takes_self=True)
     anything: Any = None
-    untyped = attrs.field(default=3)
 
 
 class Stamp(Plugin):
@@ -168,7 +167,7 @@ def test_every_kind_of_setting_has_a_schema(made):
     assert table["required"] == ["header"]
     assert {name: each for name, each in table["properties"].items() if name != "use"} == {
         "header": {"type": "string"},
-        "two_words": {"type": "integer"},
+        "two_words": {"type": "integer", "default": 1},
         "number": {
             "anyOf": [{"type": "number"}, {"const": "none"}],
             "exclusiveMinimum": 0,
@@ -193,7 +192,6 @@ def test_every_kind_of_setting_has_a_schema(made):
         "hidden": {"type": "string"},
         "computed": {"type": "integer"},
         "anything": {"default": "none"},
-        "untyped": {"default": 3},
     }
     assert set(table["patternProperties"]) == {"^two[-_]words$"}
 
