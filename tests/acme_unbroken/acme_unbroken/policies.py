@@ -8,6 +8,7 @@ from attrs import evolve, field, frozen
 
 from unbroken import Call, Error, Event, GiveUp, Plugin, Reject, Request, ServerError, TryAgain, hookimpl
 from unbroken.decisions import ShouldRetry
+from unbroken.plugin import NoConfig
 from unbroken.validators import flag, number
 from unbroken_retry import Retry, RetryConfig
 
@@ -117,8 +118,8 @@ class Alarm(Plugin):
 
     name = "acme-alarm"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, config: NoConfig | None = None, /) -> None:
+        super().__init__(config)
         self.heard: list[float] = []
 
     @hookimpl(optional=True)

@@ -23,7 +23,7 @@ def called(script: list[Answer], plugins: list[Any], backend: Any = "sync", **co
 
 
 @pytest.mark.parametrize(
-    "name", ["acme-stamp", "acme-unbroken:retry", "acme-retry", "acme-budget", "acme-gate", "acme-quiet", "acme-alarm"]
+    "name", ["acme-stamp", "acme-unbroken:retry", "acme-retry", "acme-budget", "acme-gate", "acme-quiet"]
 )
 def test_each_plugin_keeps_the_contract(name: str) -> None:
     """The same check as for those of Unbroken."""
@@ -52,10 +52,10 @@ def test_nothing_is_replaced_by_being_installed() -> None:
 def test_a_policy_of_unbroken_is_extended_by_a_subclass(backend: Any) -> None:
     """It has the settings and decisions of the other, and its own."""
     played = called(
-        [BUSY, GOOD], ["acme-retry"], backend, **{"acme-retry": {"note": "x", "max_retries": 1, "jitter": 0}}
+        [BUSY, GOOD], ["acme-retry"], backend, **{"acme-retry": {"note": "x", "initial_delay": 2, "jitter": 0}}
     )
     assert played.data == ["hello"]
-    assert (played.history[0].decided_by, played.history[0].delay) == ("acme-retry", 1.0)
+    assert (played.history[0].decided_by, played.history[0].delay) == ("acme-retry", 2.0)
     assert played.history[0].reason.startswith("x: ")
 
 
