@@ -71,7 +71,7 @@ def number(
     at_least: float | None = None,
     at_most: float | None = None,
     whole: bool = False,
-) -> Number:
+) -> Validator:
     """Return a validator that accepts a finite number in the range; with `whole`, only an int."""
     return Number(above=above, at_least=at_least, at_most=at_most, whole=whole)
 
@@ -82,7 +82,7 @@ def flag(instance: Any, attribute: Any, value: Any) -> None:
         raise refused(attribute.name, f"must be True or False, not {shown(value)}")
 
 
-def optional(validator: Validator) -> Optional:
+def optional(validator: Validator) -> Validator:
     """Return a validator that accepts None and whatever `validator` accepts."""
     return Optional(validator)
 
@@ -117,7 +117,7 @@ def must_be(path: str, value: object, kind: type | tuple[type, ...], words: str)
         raise refused(path, f"must be {words}, not {type(value).__name__}")
 
 
-def one_of(*choices: str) -> OneOf:
+def one_of(*choices: str) -> Validator:
     """Return a validator that accepts one of `choices`."""
     return OneOf(choices)
 

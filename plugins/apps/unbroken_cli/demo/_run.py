@@ -65,10 +65,10 @@ class Runner:
     timeouts: TimeoutConfig = _TIMEOUTS
     verify: ssl.SSLContext = field(factory=ssl.create_default_context, repr=False)
     """Shared by the clients of all rows: reading the certificates is the slowest part of making a client."""
-    dialect: Dialect = field(init=False, repr=False)
 
-    @dialect.default
-    def _found(self) -> Dialect:
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of the API."""
         return resolve_dialect(self.api.dialect)
 
     def run(self, scenarios: Sequence[Scenario], begin: Callable[[Trial], None]) -> list[Trial]:

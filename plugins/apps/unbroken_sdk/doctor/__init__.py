@@ -6,6 +6,7 @@ the loopback interface. `unbroken doctor` prints the report.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -59,7 +60,8 @@ def diagnose(
         progress()
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="unbroken-doctor") as pool:
-        ends = list(pool.map(lambda each: examine(each, each.rows(rows), limits, take), clients))
+        wanted = [client.rows(rows) for client in clients]
+        ends = list(pool.map(partial(examine, limits=limits, done=take), clients, wanted))
     whole = [client for client in clients if all((client.name, row.name, True) in cells for row in client.rows(rows))]
     return Report(
         clients=whole,
