@@ -1,10 +1,8 @@
 """`unbroken config`: every value that a client would have here and its source, and the check of a file."""
 
 import json
-import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast
 
 import attrs
@@ -16,12 +14,12 @@ from rich.text import Text
 from unbroken import ConfigurationError, Problem
 from unbroken.config import Given, Settings, load_settings
 from unbroken.registry import check, resolve, resolve_transport
-from unbroken.secrets import redact
 
 from ._console import UNUSABLE, complain, console, printable
-from ._fields import HIDDEN, alias, is_secret, shown
+from ._fields import alias, shown
 from ._lines import Keys
 from ._origins import DEFAULT, Origin, Origins
+from ._values import in_both_forms
 
 _TRANSPORT: Final = "wire"
 
@@ -125,40 +123,9 @@ class _Values:
                 yield from self._fields(here, value, below)
                 continue
             sources = dict.fromkeys(given.source for given in reversed(below))
-            text, plain = _shown(attribute, name, value)
+            text, plain = in_both_forms(attribute, name, value)
             origins = tuple(self.origins.of(source, here) for source in sources) or (Origin(DEFAULT),)
             yield Value(".".join(here), text, plain, origins)
-
-
-def _shown(attribute: "attrs.Attribute[Any]", name: str, value: Any) -> tuple[str, Any]:
-    if callable(attribute.repr):
-        text = attribute.repr(value)
-        return text, text
-    return redact(shown(name, value, secret=not attribute.repr)), plain(name, value, secret=not attribute.repr)
-
-
-def plain(name: str, value: Any, *, secret: bool = False) -> Any:
-    """Return a value as JSON has it; what JSON has no form for is text. Secrets are hidden."""
-    if secret or (is_secret(name) and isinstance(value, str | bytes)):
-        return HIDDEN
-    if isinstance(value, Enum):
-        return plain(name, value.value)
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else shown(name, value)
-    if isinstance(value, bool | int | None):
-        return value
-    if isinstance(value, Mapping):
-        items = cast("Mapping[object, Any]", value).items()
-        return {str(key): plain(f"{name}.{key}", each) for key, each in items}
-    if isinstance(value, set | frozenset | list | tuple):
-        each = [plain(name, item) for item in cast("Any", value)]
-        return sorted(each, key=repr) if isinstance(value, set | frozenset) else each
-    if attrs.has(cast("Any", type(value))):
-        fields = attrs.fields(cast("Any", type(value)))
-        return {alias(each): _shown(each, alias(each), getattr(value, each.name))[1] for each in fields}
-    return shown(name, value)
 
 
 def _same(key: object, name: str) -> bool:

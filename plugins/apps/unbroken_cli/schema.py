@@ -14,7 +14,7 @@ from unbroken.registry import DIALECTS, PLUGINS, TRANSPORTS, Discovered, discove
 from unbroken.validators import Number, OneOf, Optional
 
 from ._fields import HIDDEN, alias, settings_of
-from .config import plain
+from ._values import plain
 
 Schema = dict[str, Any]
 

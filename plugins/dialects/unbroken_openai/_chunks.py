@@ -40,6 +40,7 @@ class _Chunk(msgspec.Struct, gc=False):
     """A chunk that says nothing about errors and the end."""
 
     choices: list[_Choice]
+    object: str | None = None
     type: None = None
     error: None = None
     usage: Any = None
@@ -61,7 +62,7 @@ def plain_kind(event: Event, choices: Choices) -> Kind | None:
         chunk = _decode(event.raw)
     except (ValueError, RecursionError):
         return None
-    if len(chunk.choices) != 1:
+    if len(chunk.choices) != 1 or chunk.object == "error":
         return None
     choice = chunk.choices[0]
     index = choice.index or 0

@@ -144,6 +144,8 @@ class CompletionBuilder:
         if kind_of(event.type, event.raw) & ERROR:
             raise self._reported()
         if event.type.startswith(PREFIX):
+            if is_cut(event.raw):
+                event.json()
             self._unused.append(event)
 
     def _reported(self) -> Error:

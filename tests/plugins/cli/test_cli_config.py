@@ -9,7 +9,7 @@ import pytest
 
 import unbroken.registry
 from unbroken import Plugin
-from unbroken_cli.config import plain
+from unbroken_cli._values import plain
 
 TARGETS = """plugins = [
     "fallback", "retry"]   # = [x]

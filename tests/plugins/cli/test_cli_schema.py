@@ -97,7 +97,7 @@ def test_it_is_a_schema(invoke):
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     retries = document["properties"]["retry"]["properties"]["max_retries"]
     assert retries == {
-        "description": "Attempts after the first (guide: ``maxAttempts``, which counts retries too).",
+        "description": "Attempts after the first.",
         "minimum": 0,
         "type": "integer",
         "default": 3,

@@ -14,6 +14,7 @@ class Server:
     """A client and a generator, and the answer that they get next."""
 
     def __init__(self, dialect: Dialect, asked: dict[str, Any] | None = None) -> None:
+        self.refused_arguments = False
         self.answer, self.asked = Answer(), asked or {}
         clock = FakeClock()
         transport: Any = ScriptedTransport(lambda _: self.answer, clock)
@@ -53,10 +54,11 @@ class Server:
 
     def completion(self, answer: Answer) -> str | None:
         """Return the text of `answer` as that of a completion, None after an error."""
-        self.answer = answer
+        self.answer, self.refused_arguments = answer, False
         try:
             return self.completions.send_request("Hello", **self.asked).text
         except Error as error:
+            self.refused_arguments = "arguments of tool call" in error.message
             checked(error)
             return None
         finally:

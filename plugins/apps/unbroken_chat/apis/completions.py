@@ -40,7 +40,8 @@ class CompletionReading(Reading):
         completion = self._builder.completion()
         choice = _first(completion)
         reason, model = choice.get("finish_reason"), completion.get("model")
-        message = ChatMessage("assistant", _said(table(choice.get("message"))))
+        said = table(choice.get("message")) or {"content": choice.get("text")}  # the older completions have text
+        message = ChatMessage("assistant", _said(said))
         return ReplyContent(
             message=message,
             content=message.parts,
