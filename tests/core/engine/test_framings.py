@@ -296,3 +296,10 @@ def test_a_framing_without_its_parts_says_so(name, arguments):
 def cuts(data: st.DataObject, body: bytes) -> list[bytes]:
     places = sorted(data.draw(st.sets(st.integers(1, max(1, len(body) - 1)), max_size=8)))
     return [chunk for chunk in map(body.__getitem__, map(slice, [0, *places], [*places, len(body)])) if chunk]
+
+
+def test_a_framing_without_keepalives_keeps_all():
+    """Binary messages and a whole document have none, and a document is written as it is."""
+    for framing in (AWS_EVENTS, JSON_BODY):
+        assert framing.without_keepalives(bytearray(b"abc"), 2) == (b"abc", 2)
+    assert JSON_BODY.encode(Event.make("message", {"a": 1})) == b'{"a":1}'

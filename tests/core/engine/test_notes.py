@@ -110,3 +110,13 @@ def test_an_error_of_the_program_and_a_success_have_no_notes() -> None:
 
     assert notes(play([Answer(body=sse("a"))], [], consume=consume).error) == []
     assert play([Answer(status=503), Answer(body=sse("a"))], [Retry()]).error is None
+
+
+def test_an_error_without_attempts_has_no_notes():
+    """Such as one that no request was sent for."""
+    from unbroken import Error
+    from unbroken._engine.notes import add_notes
+
+    error = Error("nothing was sent")
+    add_notes(error)
+    assert not hasattr(error, "__notes__")
