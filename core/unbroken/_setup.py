@@ -1,56 +1,43 @@
 """The common part of the sync client and the async client."""
 
-import os
-import sys
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Final, TypeVar, cast, get_args
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
+from ._arguments import (
+    DEFAULT_TRANSPORT,
+    Checks,
+    NamedTransport,
+    allowed,
+    checked_commit,
+    checked_id,
+    chosen,
+    compiled,
+    refuse_eventlet,
+    wrapped,
+)
 from ._engine.closing import Closing
 from ._engine.commit_buffer import Commit
 from ._engine.delivery import Mode
 from ._engine.engine import Engine
-from ._engine.hook_calls import plugin_error
-from ._engine.hooks import Bound, Hooks, compile_hooks
+from ._engine.hooks import Hooks
 from ._single import Single
 from .call import Call
 from .clock import Clock, SystemClock
-from .config import ConfigSource, Given
+from .config import ConfigSource
 from .dialect import Dialect
 from .errors import ConfigurationError, Problem
 from .framing import Limits
 from .headers import Headers, HeaderTypes
 from .messages import Request, Timeouts
 from .plain_http import AsyncGuardedTransport, GuardedTransport
-from .registry import Discovered, Resolved, resolve, resolve_dialect, resolve_transport
-from .transport import AsyncTransport, Connections, Transport, TransportFactory
-from .validators import refused, shown
+from .registry import resolve, resolve_dialect
+from .transport import AsyncTransport, Connections, Transport
 
 Plugins = Sequence[object] | None
-T = TypeVar("T")
 _SSE: Final = Dialect().media_types
 _OF_A_FEED: Final = Timeouts(first_event=None, idle=None, quiet=None)
-DEFAULT_TRANSPORT: Final = "wire"
-"""Ours, whatever else is installed under that name; it is found without looking at entry points."""
-
-
-@frozen(eq=False)
-class NamedTransport:
-    """A transport that was asked for by its name."""
-
-    name: str
-    entry: Discovered
-    factory: TransportFactory
-
-    def build(self, make: Callable[[Connections], T], connections: Connections) -> T:
-        """Return what a method of the factory makes. Raises ConfigurationError."""
-        try:
-            return make(connections)
-        except ConfigurationError:
-            raise
-        except Exception as error:
-            raise self.entry.failure("transport", "cannot be built", error) from error
 
 
 @define(eq=False)
@@ -83,19 +70,19 @@ class Setup:
         insecure: bool | None,
     ) -> "Setup":
         """Check the arguments and resolve names. Raises ConfigurationError that lists everything that is wrong."""
-        checks = _Checks()
-        checks.take(_refuse_eventlet)
+        checks = Checks()
+        checks.take(refuse_eventlet)
         time = SystemClock() if clock is None else clock
         resolved = checks.take(lambda: resolve(plugins, config))
         setup = cls(
-            hooks=checks.take(lambda: _compiled(resolved, time)),
+            hooks=checks.take(lambda: compiled(resolved, time)),
             dialect=checks.take(lambda: Dialect() if dialect is None else resolve_dialect(dialect)),
             clock=time,
             headers=checks.take(lambda: Headers.validated(headers)),
-            commit=checks.take(lambda: _checked_commit(commit)),
+            commit=checks.take(lambda: checked_commit(commit)),
             limits=checks.take(lambda: Limits(max_event_size=max_event_size)),
-            transport=checks.take(lambda: _chosen(transport, resolved)),
-            insecure=checks.take(lambda: _allowed(insecure, resolved)),
+            transport=checks.take(lambda: chosen(transport, resolved)),
+            insecure=checks.take(lambda: allowed(insecure, resolved)),
         )
         if checks.problems:
             raise ConfigurationError.of(*checks.problems)
@@ -207,82 +194,3 @@ class Prepared(Single):
     def __repr__(self) -> str:
         setup = self.__dict__.get("_setup")  # missing in a constructor that failed, which a debugger may show
         return f"<{type(self).__name__}{'' if setup is None else setup.facts()}>"
-
-
-@define
-class _Checks:
-    """Collects the problems of several arguments, so that one error can list them all."""
-
-    problems: list[Problem] = field(factory=list[Problem])
-
-    def take(self, build: Callable[[], T]) -> T:
-        """Return the result of `build`. If it raises ConfigurationError, keep its problems and return None."""
-        try:
-            return build()
-        except ConfigurationError as error:
-            self.problems += error.problems
-            return cast("T", None)
-
-
-def _refuse_eventlet() -> None:
-    """Raise ConfigurationError if eventlet has replaced the sockets of this process. Imports nothing."""
-    patcher: Any = sys.modules.get("eventlet.patcher")
-    is_patched = getattr(patcher, "is_monkey_patched", None)
-    if is_patched is not None and is_patched("socket"):
-        message = "has replaced the sockets of this process, and no call would work; use threads or asyncio instead"
-        raise refused("eventlet.monkey_patch()", message)
-
-
-def _chosen(transport: Any, resolved: Resolved | None) -> Any:
-    """Return the object, or what its name stands for: the argument goes before all other sources."""
-    if isinstance(transport, str):
-        given: Given | None = Given(transport)
-    elif transport is not None or resolved is None:
-        return transport
-    else:
-        given = resolved.transport
-    if given is None or given.value == DEFAULT_TRANSPORT:
-        return None
-    return NamedTransport(given.value, *resolve_transport(given))
-
-
-def _allowed(insecure: Any, resolved: Resolved | None) -> bool:
-    """Return the argument, or what another source says in its place."""
-    if insecure is not None and not isinstance(insecure, bool):
-        raise refused("insecure", f"must be True, False or None, not {shown(insecure)}")
-    if insecure is None and resolved is not None and resolved.insecure is not None:
-        return bool(resolved.insecure.value)
-    return bool(insecure)
-
-
-def _compiled(resolved: Resolved | None, clock: Clock) -> Hooks:
-    if resolved is None:  # what is wrong with it has been said
-        return compile_hooks([], clock)
-    return evolve(compile_hooks(resolved.plugins, clock), left_out=resolved.left_out)
-
-
-def _checked_commit(commit: Commit) -> Commit:
-    if commit not in get_args(Commit):
-        raise refused("commit", f"must be content, first-event or complete, not {shown(commit)}")
-    return commit
-
-
-def wrapped(bounds: Sequence[Bound], hook: str, transport: Any) -> Any:
-    """Return `transport` wrapped by the plugins, the innermost first. Raises PluginError if one of them fails."""
-    for function, plugin in reversed(bounds):
-        try:
-            transport = function(transport)
-        except Exception as error:
-            raise plugin_error(plugin, hook, f"raised {type(error).__name__}") from error
-        if not hasattr(transport, "open"):
-            raise plugin_error(plugin, hook, f"returned {type(transport).__name__}")
-    return transport
-
-
-def checked_id(request_id: Any) -> str:
-    if request_id is None:
-        return f"req_{os.urandom(16).hex()}"
-    fits = isinstance(request_id, str) and 0 < len(request_id) <= 128
-    if not fits or not request_id.isascii() or not request_id.isprintable():
-        raise ConfigurationError.of(Problem("request_id", "must be 1 to 128 printable ASCII characters"))
-    return str(request_id)

@@ -10,7 +10,7 @@ from typing import Final, final
 from attrs import define, field
 
 from .errors import EventTooLargeError, StreamError
-from .framing import MAX_EVENT_SIZE, Decoder
+from .framing import MAX_EVENT_SIZE, Decoder, too_large
 from .messages import Event, Typing
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -107,7 +107,7 @@ class NDJSONDecoder(Decoder):
             if line.endswith(b"\r"):
                 line = line[:-1]
             if len(line) > limit:
-                raise self._too_large()
+                raise too_large(self.max_event_size, self.request_id, what="a line")
             if line.startswith(b"{") or line.strip(_WHITESPACE):
                 events.append(Event("message", line, "", request_id, dialect))
             else:
@@ -118,11 +118,4 @@ class NDJSONDecoder(Decoder):
     def _keep(self, rest: bytes) -> None:
         self._line += rest
         if len(self._line) - (self._line[-1] == _CR) > self.max_event_size:  # the CR may belong to the line end
-            raise self._too_large()
-
-    def _too_large(self) -> EventTooLargeError:
-        return EventTooLargeError(
-            f"a line is larger than {self.max_event_size} bytes",
-            limit=self.max_event_size,
-            request_id=self.request_id or None,
-        )
+            raise too_large(self.max_event_size, self.request_id, what="a line")

@@ -231,9 +231,9 @@ class _Resolution:
         self.problems += self.settings.problems
         self.check_names()
         entries = [entry for entry in self.settings.plugins if isinstance(entry, str)]
-        listed = {canonical(name_of(entry)) for entry in entries}
+        in_list = {canonical(name_of(entry)) for entry in entries}
         installed = dict.fromkeys(each.name for each in self.found)
-        tables = {canonical(name) for name in self.settings.tables} - listed
+        tables = {canonical(name) for name in self.settings.tables} - in_list
         for entry in (*entries, *(name for name in installed if canonical(name) in tables)):
             self.attempt(entry, self.settled)
         if self.settings.transport is not None:
