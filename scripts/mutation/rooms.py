@@ -37,6 +37,10 @@ ROOMS = (
         (
             "core/unbroken/_engine",
             "core/unbroken/_eventstream.py",
+            "core/unbroken/framing.py",
+            "core/unbroken/framings.py",
+            "core/unbroken/json_body.py",
+            "core/unbroken/kinds.py",
             "core/unbroken/eventstream.py",
             "core/unbroken/ndjson.py",
             "core/unbroken/sse.py",
@@ -55,6 +59,7 @@ ROOMS = (
     _plugin("dialects", "gemini"),
     _plugin("dialects", "ollama"),
     _plugin("dialects", "bedrock"),
+    _plugin("dialects", "mcp"),
     _plugin("policies", "timeout"),
     _plugin("policies", "retry"),
     _plugin("policies", "fallback"),

@@ -109,3 +109,12 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     }
     pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
     assert pages - {"index"} <= listed
+
+
+def test_the_house_shows_every_module_and_package() -> None:
+    """A newcomer finds the room of every line."""
+    named = set(re.findall(r"[\w.]+", PAGES["layout.md"]))
+    core = DOCS.parent / "core" / "unbroken"
+    rooms = {path.name for path in core.iterdir() if path.name not in {"__init__.py", "py.typed", "__pycache__"}}
+    packages = {path.name for path in (DOCS.parent / "plugins").glob("*/unbroken_*")}
+    assert rooms | packages <= named
