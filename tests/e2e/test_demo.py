@@ -15,8 +15,8 @@ from unbroken_faults import FaultServer
 from unbroken_timeout import TimeoutConfig
 
 COMMAND = [sys.executable, "-c", "from unbroken_cli import main; main()", "demo", "--json"]
-UNHURRIED = TimeoutConfig(connect=8.0, first_event=2.0, idle=2.0, quiet=2.0, total=16.0)
-"""A busy machine may be silent for a second."""
+UNHURRIED = TimeoutConfig(connect=8.0, first_event=2.0, idle=2.0, quiet=3.0, total=16.0)
+"""A busy machine may be silent for a second. `quiet` is in force only where it is longer than `idle`."""
 CLIENTS = {"sync": [], "async": ["--async"]}
 
 Processes = dict[str, "subprocess.Popen[str]"]
