@@ -27,3 +27,10 @@ def test_s34_only_sources_and_the_page_are_shipped() -> None:
     assert others == []
     gateway = [file for file in shipped() if "unbroken_gateway" in file.parts]
     assert {file.suffix for file in gateway if file.name != "py.typed"} <= {".py", ".css", ".html", ".js"}
+
+
+def test_every_package_says_that_it_is_typed() -> None:
+    """PEP 561: without its ``py.typed`` a type checker takes nothing from an installed package."""
+    folders = {file.parent for file in shipped() if file.name == "__init__.py"}
+    packages = {folder for folder in folders if folder.parent not in folders}
+    assert [folder.name for folder in sorted(packages) if not (folder / "py.typed").is_file()] == []
