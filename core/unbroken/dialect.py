@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from attrs import frozen
 
-from .error_bodies import error_document, error_for, error_message, load_json_object, sole_object, stamped
+from .error_bodies import error_document, error_for, error_message, headed, load_json_object, sole_object, stamped
 from .error_report import ErrorReport, reports_error
 from .errors import Error, QuotaExceededError
 from .framing import Decoder, Framing, Limits
@@ -159,14 +159,12 @@ class Dialect:
 
         Its `status_code` is the one that the event itself gives, usually None: the status of the response was 200.
         """
-        said = error_message(event.raw)
-        message = "the server reported an error"
-        return _reported(event.raw, 500, f"{message}: {said}" if said else message)
+        return _reported(event.raw, 500, headed(error_message(event.raw)))
 
     def error_from_response(self, response: Response, body: bytes) -> Error:
         """Return the error for an error status. `body` is the part of the body that was read, at most 64 KiB."""
-        status, said = response.status_code, error_message(body)
-        error = _reported(body, status, f"HTTP {status}: {said}" if said else f"HTTP {status}")
+        status = response.status_code
+        error = _reported(body, status, headed(error_message(body), status))
         return stamped(error, response, self.response_id_header)
 
     def error_from_body(self, response: Response, body: bytes) -> Error | None:

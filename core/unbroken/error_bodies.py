@@ -88,6 +88,16 @@ def error_message(body: bytes) -> str:
     return safe_line((None if document is None else words_of(document)) or _first_line(body[:_LOOKED_AT]))
 
 
+def headed(words: str, status_code: int | None = None, kind: str | None = None) -> str:
+    """Return the message of an error: ``HTTP 429 rate_limit_error: words``, without what is None or empty.
+
+    `kind` is what the server calls it. Without a status and a name the server just "reported an error".
+    """
+    head = " ".join(part for part in (status_code and f"HTTP {status_code}", kind) if part)
+    head = head or "the server reported an error"
+    return f"{head}: {words}" if words else head
+
+
 def error_document(body: bytes) -> dict[str, Any] | None:
     """Return the JSON object in which `body` describes a failure, None if it has none.
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbroken.dialect import CONTENT, ERROR, HIDDEN, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE, Dialect, Kind
-from unbroken.error_bodies import MAX_MESSAGE, as_object, error_for, error_message, load_json_object, one_line
+from unbroken.error_bodies import MAX_MESSAGE, as_object, error_for, error_message, headed, load_json_object, one_line
 from unbroken.errors import (
     AuthenticationError,
     Error,
@@ -184,6 +184,21 @@ def test_no_body_breaks_the_error(body: bytes, status: int):
     assert len(error.message) <= MAX_MESSAGE + len("HTTP 500: ")
     assert error.message.isprintable()
     assert pickle.loads(pickle.dumps(error)).message == error.message
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "kind", "message"),
+    [
+        ("slow down", 429, "rate_limit", "HTTP 429 rate_limit: slow down"),
+        ("slow down", 429, None, "HTTP 429: slow down"),
+        ("slow down", None, "rate_limit", "rate_limit: slow down"),
+        ("slow down", None, "", "the server reported an error: slow down"),
+        ("", 502, None, "HTTP 502"),
+        ("", None, None, "the server reported an error"),
+    ],
+)
+def test_a_message_begins_with_what_is_known(words: str, status: int | None, kind: str | None, message: str):
+    assert headed(words, status, kind) == message
 
 
 @given(text=st.text(alphabet=st.characters(codec=None), max_size=200), limit=st.integers(1, 50))

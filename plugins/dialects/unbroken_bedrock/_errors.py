@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html
 import re
 from typing import Any, Final
 
-from unbroken.error_bodies import described, error_document, error_for, error_message, one_line, safe_line
+from unbroken.error_bodies import described, error_document, error_for, error_message, headed, one_line, safe_line
 from unbroken.error_report import ErrorReport
 from unbroken.errors import (
     AuthenticationError,
@@ -72,8 +72,7 @@ def error_of(body: bytes, status: int | None = None, *, name: str = "") -> Error
     twin = of_model or _TWINS.get(key) or told or status or 500
     if twin == 503 and _OVERLOADED.search(words):
         twin = 529
-    head = " ".join(part for part in (status and f"HTTP {status}", kind) if part) or "the server reported an error"
-    message = f"{head}: {words}" if words else head
+    message = headed(words, status, kind)
     spent = report.is_spent or (twin == 429 and _PER_DAY.search(words) is not None)
     error = report.on(QuotaExceededError(message) if spent else error_for(twin, message))
     error.status_code, error.kind = told, kind

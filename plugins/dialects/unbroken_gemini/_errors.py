@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from unbroken.error_bodies import as_object, error_for, error_message, one_line, safe_line
+from unbroken.error_bodies import as_object, error_for, error_message, headed, one_line, safe_line
 from unbroken.error_report import ErrorReport
 from unbroken.errors import (
     AuthenticationError,
@@ -96,7 +96,7 @@ def error_of(body: bytes, status: int | None = None) -> Error:
     name = _name(report.described.get("status"))
     decided = next((reason for reason in reasons if reason in _REASONS or reason in _SPENT), None)
     said = safe_line(report.words or "") if report.words or report.described else error_message(body)
-    message = _wording(status, decided or name, said)
+    message = headed(said, status, decided or name)
     twin = _REASONS.get(decided or "") or _TWINS.get(name or "") or report.status_code or status or 500
     spent = report.is_spent or decided in _SPENT or (twin == _TWINS["RESOURCE_EXHAUSTED"] and _is_daily(details))
     made = report.on(QuotaExceededError(message) if spent else _made(twin, message, report.words or ""))
@@ -148,11 +148,6 @@ def _request_id(details: Iterable[dict[str, Any]]) -> str | None:
     """Return the id of a ``RequestInfo``."""
     ids = (detail.get("requestId") for detail in details)
     return next((one_line(id) or None for id in ids if isinstance(id, str)), None)
-
-
-def _wording(status: int | None, kind: str | None, said: str) -> str:
-    head = " ".join(part for part in (status and f"HTTP {status}", kind) if part) or "the server reported an error"
-    return f"{head}: {said}" if said else head
 
 
 def _name(value: Any) -> str | None:

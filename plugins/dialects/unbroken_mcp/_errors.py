@@ -2,7 +2,16 @@
 
 from typing import Any, Final
 
-from unbroken.error_bodies import as_object, error_document, error_for, error_message, one_line, safe_line, stamped
+from unbroken.error_bodies import (
+    as_object,
+    error_document,
+    error_for,
+    error_message,
+    headed,
+    one_line,
+    safe_line,
+    stamped,
+)
 from unbroken.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -53,11 +62,7 @@ def error_of_response(response: Response, body: bytes, response_id_header: str) 
     status = response.status_code
     told = (error_document(body) or {}).get("error")
     code = as_object(told).get("code")
-    if type(code) is int:
-        error = _error(told, status)
-    else:
-        said = error_message(body)
-        error = error_for(status, f"HTTP {status}: {said}" if said else f"HTTP {status}")
+    error = _error(told, status) if type(code) is int else error_for(status, headed(error_message(body), status))
     if status == 404 and (code == -32001 or "session" in error.message.lower()):
         error.message += f" ({_SESSION_LOST})"
     scheme, _, wanted = response.headers.get("www-authenticate", "").partition(" ")
@@ -95,9 +100,8 @@ def _error(told: Any, status: int | None) -> Error:
     code, said = as_object(told).get("code"), as_object(told).get("message", told)
     words = safe_line(said) if isinstance(said, str) else ""
     number = code if type(code) is int and abs(code) < _LARGEST else None
-    head = " ".join(part for part in (status and f"HTTP {status}", number and f"error {number}") if part)
-    message = f"{head or 'the server reported an error'}: {words}" if words else head or "the server reported an error"
-    error = error_for(status or _twin(number), message)
+    name = f"error {number}" if number else None
+    error = error_for(status or _twin(number), headed(words, status, name))
     error.kind = None if number is None else str(number)
     if number == _CANCELLED:
         error.retryable = False

@@ -7,7 +7,7 @@ either, and the words have to tell what it would have been.
 import re
 from typing import Final
 
-from unbroken.error_bodies import as_object, error_document, error_for, error_message, safe_line
+from unbroken.error_bodies import as_object, error_document, error_for, error_message, headed, safe_line
 from unbroken.error_report import ErrorReport
 from unbroken.errors import Error, QuotaExceededError
 
@@ -39,8 +39,7 @@ def error_of(body: bytes, status: int | None = None) -> Error:
     words = safe_line(report.words or "") or error_message(body)
     told = report.status_code or _status_in(body)
     twin = _twin(words, told or status)
-    head = "the server reported an error" if status is None else f"HTTP {status}"
-    message = f"{head}: {words}" if words else head
+    message = headed(words, status)
     spent = report.is_spent or (_SPENT.search(words) is not None and twin == 429)
     error = report.on(QuotaExceededError(message) if spent else error_for(twin, message))
     error.status_code = told
