@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from unbroken.error_bodies import as_object, error_document, error_for, error_message, one_line
+from unbroken.error_bodies import as_object, error_document, error_for, error_message, headed, one_line
 from unbroken.error_report import ErrorReport
 from unbroken.errors import (
     AuthenticationError,
@@ -68,7 +68,7 @@ def error_of(body: bytes, status: int | None = None, *, reason: str | None = Non
     kind = _word(error.get("type"))
     code = _word(as_object(error.get("details")).get("error_code"))
     said = error_message(body) if told else f"the model stopped with {reason!r}"
-    message = _wording(status, kind, code, said)
+    message = headed(said, status, " ".join(part for part in (kind, code and f"({code})") if part))
     # ramp_limit_exceeded is not among the spent: it limits how fast usage may grow, so waiting helps.
     spent = report.is_spent or said.startswith(_SPENT_WORDS)
     twin = _effective(kind, report.status_code or status)
@@ -96,12 +96,6 @@ def _effective(kind: str | None, status: int | None) -> int:
     if twin is None or (kind in _GENERIC and status // 100 == twin // 100):
         return status
     return twin
-
-
-def _wording(status: int | None, kind: str | None, code: str | None, said: str) -> str:
-    parts = (status and f"HTTP {status}", kind, code and f"({code})")
-    head = " ".join(part for part in parts if part) or "the server reported an error"
-    return f"{head}: {said}" if said else head
 
 
 def _word(value: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from unbroken.error_bodies import error_document, error_for, error_message, one_line, safe_line
+from unbroken.error_bodies import error_document, error_for, error_message, headed, one_line, safe_line
 from unbroken.error_report import ErrorReport
 from unbroken.errors import Error, QuotaExceededError
 from unbroken.messages import Event
@@ -60,7 +60,7 @@ def error_of(body: bytes, status: int | None = None, name: str = "") -> Error:
     kind = next((name for name in names if name is not None), None)
     # Without words in the error, never fall back to a body that is JSON: that may be the model's text.
     said = safe_line(report.words or "") if report.words or report.described else error_message(body)
-    message = _wording(status, kind, said)
+    message = headed(said, status, kind)
     twin = _effective(names, report.status_code, status)
     made = report.on(QuotaExceededError(message) if report.is_spent else error_for(twin, message))
     made.kind = kind
@@ -88,11 +88,6 @@ def _effective(names: list[str | None], number: int | None, status: int | None) 
         if given is None or name not in _GENERIC or given // 100 != twin // 100:
             return twin
     return given or 500
-
-
-def _wording(status: int | None, kind: str | None, said: str) -> str:
-    head = " ".join(part for part in (status and f"HTTP {status}", kind) if part) or "the server reported an error"
-    return f"{head}: {said}" if said else head
 
 
 def _name(value: Any) -> str | None:
