@@ -41,7 +41,7 @@ class Format:
 
         Own errors are translated where they are made, by the API.
         """
-        if self == SSE:
+        if self == SSE or not (fault.insert or fault.events):
             return fault
         words = dict(zip(_spoken(SSE), _spoken(self), strict=True))
         events = fault.events and tuple(words.get(each, each) for each in fault.events)
@@ -84,31 +84,25 @@ def plain_sse(garbage: bytes) -> Format:
 
 def ndjson(garbage: bytes) -> Format:
     """Return the format of lines of JSON. Blank lines stand for pings and comments, spaces for an endless comment."""
-    return Format(
-        content_type="application/x-ndjson",
-        ping=b"\n",
-        comment=b"\n",
-        garbage=garbage,
-        endless_line=b'{"water":"',
-        endless_data=b"{",
-        more_data=b'"water":"",',
-        endless_comment=b" ",
-        begun=b'{"model',
-    )
+    return _json("application/x-ndjson", opening=b"", blank=b"\n", garbage=garbage, begun=b'{"model')
 
 
 def json_array(garbage: bytes) -> Format:
     """Return the format of one array, each of whose elements is an event, with white space for pings and comments."""
+    return _json("application/json; charset=UTF-8", opening=b"[", blank=b"\r\n", garbage=garbage, begun=b'{"candi')
+
+
+def _json(content_type: str, *, opening: bytes, blank: bytes, garbage: bytes, begun: bytes) -> Format:
     return Format(
-        content_type="application/json; charset=UTF-8",
-        ping=b"\r\n",
-        comment=b"\r\n",
+        content_type=content_type,
+        ping=blank,
+        comment=blank,
         garbage=garbage,
-        endless_line=b'[{"water":"',
-        endless_data=b"[{",
+        endless_line=opening + b'{"water":"',
+        endless_data=opening + b"{",
         more_data=b'"water":"",',
         endless_comment=b" ",
-        begun=b'{"candi',
+        begun=begun,
     )
 
 
