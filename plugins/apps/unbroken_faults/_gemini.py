@@ -6,7 +6,6 @@ According to the vendor's reference of ``models.streamGenerateContent`` as of 20
 import base64
 import re
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs, unquote
 
@@ -79,7 +78,7 @@ class Gemini(Foreign):
         reply = exchange.reply
         said = [{"text": reply.thinking, "thought": True}] if reply.thinking else []
         said += [{"text": reply.text}] if reply.says_text else []
-        return compact(_chunk(reply, [*said, *_calls(reply)], len(_spoken(reply)), last=True))
+        return compact(_last(reply, [*said, *_calls(reply)]))
 
     def error_body(self, exchange: Exchange, status: int) -> bytes:
         """Return ``{"error": {"code", "message", "status"}}``, with details for a time to wait and an error code."""
@@ -115,10 +114,10 @@ def _details(fault: Fault) -> Iterator[dict[str, Any]]:
 
 def _chunks(reply: Speech) -> Iterator[dict[str, Any]]:
     """Yield a chunk for each word, one for each call of a tool, and one that says why the reply ends."""
-    spoken = _spoken(reply)
-    for part, count in zip(spoken, accumulate(1 for _ in spoken), strict=True):
-        yield _chunk(reply, [part], count, last=False)
-    yield _chunk(reply, [{"text": ""}], len(spoken), last=True)
+    thoughts = _thoughts(reply)
+    for count, part in enumerate(_spoken(reply), 1):
+        yield _chunk(reply, [part], min(count, reply.output_tokens), thoughts)
+    yield _last(reply, [{"text": ""}])
 
 
 def _spoken(reply: Speech) -> list[dict[str, Any]]:
@@ -134,24 +133,28 @@ def _calls(reply: Speech) -> list[dict[str, Any]]:
     ]
 
 
-def _chunk(reply: Speech, parts: list[dict[str, Any]], count: int, *, last: bool) -> dict[str, Any]:
-    candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": 0}
-    if last:
-        candidate["finishReason"] = reply.stop_reason
-    return {
-        "candidates": [candidate],
-        "usageMetadata": _usage(reply, reply.output_tokens if last else min(count, reply.output_tokens)),
-        "modelVersion": reply.model,
-        "responseId": reply.id,
-    }
+def _last(reply: Speech, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the chunk that says why the reply ends, with all of its tokens."""
+    chunk = _chunk(reply, parts, reply.output_tokens, _thoughts(reply))
+    chunk["candidates"][0]["finishReason"] = reply.stop_reason
+    return chunk
 
 
-def _usage(reply: Speech, output_tokens: int) -> dict[str, Any]:
-    """Return the tokens until now, of which those for thinking are counted apart."""
-    thoughts = min(len(pieces_of(reply.thinking)), output_tokens)
+def _chunk(reply: Speech, parts: list[dict[str, Any]], output_tokens: int, thoughts: int) -> dict[str, Any]:
+    """Return a chunk with the tokens until now, of which those for thinking, `thoughts` at most, are counted apart."""
+    thoughts = min(thoughts, output_tokens)
     usage = {
         "promptTokenCount": reply.input_tokens,
         "candidatesTokenCount": output_tokens - thoughts,
         "totalTokenCount": reply.input_tokens + output_tokens,
     }
-    return {**usage, "thoughtsTokenCount": thoughts} if thoughts else usage
+    return {
+        "candidates": [{"content": {"parts": parts, "role": "model"}, "index": 0}],
+        "usageMetadata": {**usage, "thoughtsTokenCount": thoughts} if thoughts else usage,
+        "modelVersion": reply.model,
+        "responseId": reply.id,
+    }
+
+
+def _thoughts(reply: Speech) -> int:
+    return len(pieces_of(reply.thinking))

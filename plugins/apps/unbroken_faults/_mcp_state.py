@@ -16,7 +16,7 @@ def result_of(request: ReceivedRequest, fault: Fault, text: str, earlier: Earlie
         return ""
     if fault.text is not None:
         return fault.text
-    return run(call, text, sum(Call(each).tool == call.tool for each, reply in _past(earlier) if reply.result))
+    return run(call, text, sum(reply.model == call.tool for _, reply in _past(earlier) if reply.result))
 
 
 def is_open(session: str, earlier: Earlier) -> bool:
