@@ -41,6 +41,14 @@ COMMANDS = [
 ]
 
 
+SOURCES = [path.read_text("utf-8") for root in ("core", "plugins") for path in (DOCS.parent / root).rglob("*.py")]
+CITED = {
+    (standard, section)
+    for standard, sections in re.findall(r"(RFC \d{4}|WHATWG HTML) (§[\d.]+(?:, §[\d.]+)*)", PAGES["standards.md"])
+    for section in sections.split(", ")
+}
+
+
 def _section(page: str, title: str) -> str:
     """Return what stands under the heading `title`, up to the next one of its level."""
     found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGES[page], re.MULTILINE | re.DOTALL)
@@ -118,3 +126,10 @@ def test_the_house_shows_every_module_and_package() -> None:
     rooms = {path.name for path in core.iterdir() if path.name not in {"__init__.py", "py.typed", "__pycache__"}}
     packages = {path.name for path in (DOCS.parent / "plugins").glob("*/unbroken_*")}
     assert rooms | packages <= named
+
+
+@pytest.mark.parametrize(("standard", "section"), sorted(CITED))
+def test_the_sources_name_each_section_of_a_standard(standard: str, section: str) -> None:
+    """As the page on the standards says of them."""
+    number = re.compile(rf"{re.escape(section)}(?![\d.]*\d)")
+    assert any(standard in source and number.search(source) for source in SOURCES)

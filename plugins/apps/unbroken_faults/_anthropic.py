@@ -29,8 +29,6 @@ ERRORS: Final = {
 
 SPENT: Final = "enforced_spend_limit_reached"
 """The ``error_code`` of a spend limit, against which waiting does not help."""
-SAID: Final = "Said with a 200"
-"""The message of an error object that comes with a good status."""
 _LIMITS: Final = {"requests": 4_000, "tokens": 480_000, "input-tokens": 400_000, "output-tokens": 80_000}
 
 

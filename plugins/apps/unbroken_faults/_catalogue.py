@@ -8,6 +8,8 @@ from ._fault import Fault
 
 FILLER: Final = 64 * 1024
 """Bytes of one insertion in a huge body."""
+SAID: Final = "Said with a 200"
+"""The message of an error object that comes with a good status."""
 
 _F = TypeVar("_F", bound=Callable[..., Fault])
 _catalogue: dict[str, Callable[..., Fault]] = {}

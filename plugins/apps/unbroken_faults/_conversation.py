@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, TypeAlias, cast
 
 from attrs import evolve, frozen
 
+from ._catalogue import SAID
 from ._fault import Fault
 from ._fields import ToolUse
 from ._formats import SSE, Format
@@ -127,8 +128,10 @@ class Voice(ABC):
         return b""
 
     def own_body(self, exchange: Exchange, body: bytes) -> bytes:
-        """Return `body`, which the fault has; the body of `json_error` is translated to this API."""
-        return body
+        """Return `body`, which the fault has; instead of that of `json_error` the error object of this API."""
+        if exchange.fault.message != SAID or exchange.fault.error is None:
+            return body
+        return self.error_body(exchange, 500)
 
 
 def reply_to(request: ReceivedRequest, fault: Fault, voice: Voice, seed: int, earlier: Earlier) -> Speech:

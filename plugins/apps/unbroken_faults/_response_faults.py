@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from ._anthropic import SAID, SPENT
-from ._catalogue import FILLER, listed
+from ._anthropic import SPENT
+from ._catalogue import FILLER, SAID, listed
 from ._fault import Fault
 from ._fields import Input, compact
 

@@ -2,7 +2,7 @@
 
 from email.utils import formatdate
 
-from ._anthropic import ERRORS, SAID, twin_of
+from ._anthropic import ERRORS, twin_of
 from ._conversation import Exchange, Voice
 from ._fault import Fault
 
@@ -13,12 +13,6 @@ class Foreign(Voice):
     def headers(self, exchange: Exchange) -> list[tuple[str, str]]:
         """Return ``Date``."""
         return [("Date", formatdate(exchange.now, usegmt=True))]
-
-    def own_body(self, exchange: Exchange, body: bytes) -> bytes:
-        """Return `body`; instead of that of `json_error` the error object of this API."""
-        if exchange.fault.message != SAID or exchange.fault.error is None:
-            return body
-        return self.error_body(exchange, 500)
 
 
 def meant(fault: Fault, status: int) -> tuple[int, str | None]:

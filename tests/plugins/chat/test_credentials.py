@@ -11,6 +11,7 @@ from unbroken import AuthenticationError, Client, ConfigurationError, Plugin, Ra
 from unbroken.testing import Answer, AsyncScriptedTransport, FakeClock, ScriptedTransport, check_plugin, run, sse
 from unbroken_chat import AsyncContentGenerator, ContentGenerator, DirectModeHandler, ProxyModeHandler, RefreshAuth
 from unbroken_chat.credentials import Credentials
+from unbroken_retry import Retry
 
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
 
@@ -165,6 +166,25 @@ def test_a_refused_token_is_refreshed_once_and_the_call_goes_on(chat, answer, fa
     reply = chat.send(generator, "Hello")
     assert (reply.text, reply.attempts) == ("Hi", 2)
     assert [it.headers["authorization"] for it in chat.requests] == ["Bearer jwt-canary", "Bearer fresh"]
+
+
+@pytest.mark.parametrize("in_front", [True, False], ids=["in-front", "behind"])
+def test_it_stands_in_front_of_or_behind_retry(chat, answer, failed, in_front) -> None:
+    """As retry has no opinion of a 401: neither order adds an attempt or a pause."""
+    decided: list[str] = []
+
+    class Watch(Plugin):
+        name = "watch"
+
+        def after_request(self, call, outcome):
+            decided[:] = [each.decided_by for each in call.history]
+
+    refresh, retry = RefreshAuth(lambda: "fresh"), Retry(jitter=0)
+    plugins = [Watch(), *([refresh, retry] if in_front else [retry, refresh])]
+    busy = failed(529, "overloaded_error", "busy")
+    generator = chat.generator([refused(failed), busy, answer("Hi")], proxy=True, plugins=plugins)
+    assert chat.send(generator, "Hello").text == "Hi"
+    assert decided == ["refresh-auth", "retry"]
 
 
 def test_the_fresh_token_stays(chat, answer, failed) -> None:

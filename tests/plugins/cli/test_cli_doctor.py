@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from unbroken_cli import doctor
-from unbroken_sdk.doctor import BEGIN, END, Cell, Report, _clients
+from unbroken_sdk.doctor import BEGIN, END, Cell, Report, _client
 
 TEXT = "one two three four"
 
@@ -29,7 +29,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
             raise PackageNotFoundError(name)
         return "9.9"
 
-    monkeypatch.setattr(_clients, "version", version)
+    monkeypatch.setattr(_client, "version", version)
     return names
 
 

@@ -229,12 +229,12 @@ def test_what_never_ends_is_never_an_event(stream, api, name):
         assert b"\n" not in seen.body
 
 
-@pytest.mark.parametrize("name", sorted(faults.CATALOGUE))
+@pytest.mark.parametrize("name", sorted(faults.CATALOGUE.keys() - {"silence"}))
 def test_each_fault_of_the_catalogue_is_answered(connect, name):
     """With bytes, or by a closed connection where that is the fault."""
     own = {"early_hints": {"times": 1}, "huge_error": {"size": 100_000}, "gzip_bomb": {"size": 1_000_000}}
     with FaultServer(default=faults.CATALOGUE[name](**own.get(name, {}))) as server:
-        for api in APIS.values() if name != "silence" else ():
+        for api in APIS.values():
             client = connect(server)
             client.send(path=api.path, body=api.body, extra=api.extra)
             try:

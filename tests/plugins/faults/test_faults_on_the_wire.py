@@ -124,6 +124,15 @@ def test_b17_an_error_object_with_a_200(see):
     assert json.loads(seen.body)["error"]["type"] == "overloaded_error"
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_b17_an_error_object_with_a_200_is_the_one_of_the_api(ask, path):
+    with FaultServer([faults.json_error()]) as server:
+        seen = ask(server, path=path)
+    error = json.loads(seen.body)["error"]
+    assert (seen.status, seen.header("content-type")) == (200, "application/json")
+    assert (error["code"], error["message"]) == ("server_is_overloaded", "Said with a 200")
+
+
 def test_b18_no_content_type_is_none_at_all(see):
     assert see(faults.no_content_type()).header("content-type") is None
 

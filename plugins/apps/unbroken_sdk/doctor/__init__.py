@@ -11,7 +11,8 @@ from time import monotonic
 from typing import Final
 
 from ._cell import Cell, Kind
-from ._clients import CLIENTS, Client, Say
+from ._client import Client, Say
+from ._clients import CLIENTS
 from ._process import examine
 from ._report import BEGIN, END, PageError, Report, around
 from ._rows import CONTROL, FAULTS, ROWS, Row

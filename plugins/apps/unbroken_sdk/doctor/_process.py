@@ -11,7 +11,7 @@ from typing import Final
 from attrs import asdict
 
 from ._cell import Cell
-from ._clients import Client
+from ._client import Client
 from ._rows import Row
 from ._run import Limits
 

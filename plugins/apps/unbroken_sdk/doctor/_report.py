@@ -6,7 +6,7 @@ from typing import Any, Final
 from attrs import asdict, frozen
 
 from ._cell import Cell
-from ._clients import Client
+from ._client import Client
 from ._rows import Row
 from ._run import Limits
 

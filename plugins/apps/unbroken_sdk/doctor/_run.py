@@ -15,7 +15,7 @@ from unbroken_timeout import Timeout
 
 from .._protect import protect
 from ._cell import Cell
-from ._clients import KEY, Client
+from ._client import KEY, Client
 from ._rows import CONTROL, ELSEWHERE, Row
 
 _WORKERS: Final = 16
