@@ -377,6 +377,8 @@ def test_an_error_is_raised_and_what_came_before_stays() -> None:
         builder.add(chunk({"error": {"code": "rate_limit_exceeded", "message": "slow down"}}, "error"))
     with pytest.raises(StreamError, match="not JSON"):
         builder.add(chunk(b'{"choices": [{"de'))
+    with pytest.raises(StreamError, match="not JSON"):
+        builder.add(chunk(b'{"response": {"id', "response.created"))  # also what would be of no use
     assert builder.text == "a"
 
 
