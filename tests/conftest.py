@@ -3,6 +3,7 @@
 No plugin of the house is imported here: the tests of core run where there is none.
 """
 
+import gc
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -20,6 +21,12 @@ settings.load_profile("house")
 pytest_plugins = ["unbroken.testing.pytest_plugin"]
 
 ACME = Path(__file__).parent / "acme_unbroken"
+
+
+def pytest_collection_finish() -> None:
+    """Leave the tests themselves, some hundred megabytes of them, out of every garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 def dist_info(directory: Path, name: str, version: str, entry_points: str, metadata: str | None = None) -> None:
