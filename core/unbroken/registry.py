@@ -150,7 +150,7 @@ def resolve_dialect(dialect: str | Dialect) -> Dialect:
     chosen, loaded, built = _named(dialect, DIALECTS, Problem("dialect", "dialect={!r}"))
     if not isinstance(built, Dialect):
         raise ConfigurationError.of(Problem("dialect", f"{chosen.id} is not a Dialect but {shown(loaded)}"))
-    return built
+    return cast("Dialect", built)
 
 
 def resolve_transport(given: Given) -> tuple[Discovered, TransportFactory]:

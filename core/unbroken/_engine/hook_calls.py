@@ -3,7 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, cast
 
 from ..call import Call, Outcome
 from ..decisions import DROP, FINISH, Decision, GiveUp, Reject, Replay, ShouldRetry, TryAgain, Wait
@@ -118,7 +118,7 @@ class HookCalls:
             if answer is FINISH:
                 finishing = True
             elif isinstance(answer, Event):
-                event = answer
+                event = cast("Event", answer)
             else:
                 self._obey(_checked(answer, bound[1], "on_event", (Reject,)), bound[1])
         self.finishing = finishing
