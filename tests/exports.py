@@ -30,7 +30,8 @@ def public_names(package: str) -> set[str]:
     foreign = {
         name
         for name in public
-        if getattr(vars(module)[name], "__module__", package).partition(".")[0] != package.partition(".")[0]
+        if not isinstance(vars(module)[name], types.UnionType)  # an alias has no module of its own
+        and getattr(vars(module)[name], "__module__", package).partition(".")[0] != package.partition(".")[0]
     }
     return public - foreign
 

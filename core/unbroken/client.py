@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Coroutine
-from typing import Any, Self, final
+from typing import Any, Generic, Self, final
 
 from ._engine.commit_buffer import Commit
 from ._setup import Plugins, Prepared, Setup
@@ -12,19 +12,20 @@ from .config import ConfigSource
 from .dialect import Dialect
 from .framing import MAX_EVENT_SIZE
 from .headers import HeaderTypes
-from .messages import Timeouts
+from .messages import E_co, Timeouts
 from .secrets import clearing_locals
 from .stream import AsyncStream, Stream
 from .transport import AsyncTransport, Connections, Transport
 
 
 @final
-class Client(Prepared):
+class Client(Prepared, Generic[E_co]):
     """The sync client. It can be shared by threads. Close it, or use it in a ``with`` block.
 
     `plugins`: the plugins, outermost first, by name or as objects; None uses the configured list or the default list.
     `config`: settings per plugin, or the path of a TOML file to read instead of the one found by searching.
-    `dialect`: the meaning of the events, by name or as an object; plain SSE by default.
+    `dialect`: the meaning of the events, by name or as an object; plain SSE by default. With an object, checkers know
+    what the `typed` of the events returns.
     `headers`: sent with every request.
     `commit`: ``content`` holds preamble back until the first content event; ``first-event`` holds nothing back;
     ``complete`` holds everything back until the stream is complete, so that the whole call can be tried again; then an
@@ -45,7 +46,7 @@ class Client(Prepared):
         plugins: Plugins = None,
         *,
         config: ConfigSource = None,
-        dialect: str | Dialect | None = None,
+        dialect: str | Dialect[E_co] | None = None,
         headers: HeaderTypes = (),
         commit: Commit = "content",
         max_event_size: int = MAX_EVENT_SIZE,
@@ -73,7 +74,7 @@ class Client(Prepared):
         content: bytes = b"",
         timeouts: Timeouts | None = None,
         request_id: str | None = None,
-    ) -> Stream:
+    ) -> Stream[E_co]:
         """Prepare one call and return its stream. The request is sent when the stream is entered.
 
         `timeouts` take precedence over those of the timeout plugin. A `request_id` of None is replaced by a random one.
@@ -121,7 +122,7 @@ class Client(Prepared):
 
 
 @final
-class AsyncClient(Prepared):
+class AsyncClient(Prepared, Generic[E_co]):
     """The async client, for asyncio and trio, with the arguments of `Client`. Close it, or use ``async with``."""
 
     @clearing_locals
@@ -130,7 +131,7 @@ class AsyncClient(Prepared):
         plugins: Plugins = None,
         *,
         config: ConfigSource = None,
-        dialect: str | Dialect | None = None,
+        dialect: str | Dialect[E_co] | None = None,
         headers: HeaderTypes = (),
         commit: Commit = "content",
         max_event_size: int = MAX_EVENT_SIZE,
@@ -158,7 +159,7 @@ class AsyncClient(Prepared):
         content: bytes = b"",
         timeouts: Timeouts | None = None,
         request_id: str | None = None,
-    ) -> AsyncStream:
+    ) -> AsyncStream[E_co]:
         """Prepare one call and return its stream, as `Client.stream` does."""
         engine = self._setup.engine(method, url, headers, json, content, timeouts, request_id)
         return AsyncStream(engine, self._transport, self._setup.clock)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Generic, Protocol, Self, cast
 
 from attrs import frozen
 
@@ -13,7 +13,7 @@ from .framing import Decoder, Framing, Limits
 from .framings import SSE
 from .headers import Headers
 from .kinds import CONTENT, ERROR, HIDDEN, KEEPALIVE, PREAMBLE, STRUCTURE, TERMINAL, USAGE, Kind
-from .messages import Event, Request, Response, Usage
+from .messages import E_co, Event, Request, Response, Usage
 
 __all__ = [
     "CONTENT",
@@ -104,11 +104,14 @@ class Reader(Protocol):
         ...
 
 
-class Dialect:
+class Dialect(Generic[E_co]):
     """Plain server-sent events: every event is content and the end of the body is the end of the stream.
 
     A dialect holds no state. If the meaning of its events depends on earlier events, its `reader` method returns a new
     reader for each attempt; otherwise the dialect itself is the reader.
+
+    A dialect with classes of its own for its events is a ``Dialect[E]``, where `E` is the union of what its `typed`
+    returns: checkers then know what `Event.typed` returns to the users of a client with this dialect.
     """
 
     name: ClassVar[str] = "sse"
@@ -241,12 +244,12 @@ class Dialect:
         """Return the text in `event`, None if it has none."""
         return event.data
 
-    def typed(self, event: Event) -> Any:
+    def typed(self, event: Event) -> E_co:
         """Return `event` as an instance of this API's class for it, or the event itself if there is no such class.
 
         Raises StreamError if the data does not fit the class.
         """
-        return event
+        return cast("E_co", event)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         # Every event refers to its dialect, which may hold objects that cannot be copied.

@@ -2,7 +2,7 @@
 
 import functools
 from enum import Enum
-from typing import Any, Final, Protocol, cast, final
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, cast, final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -13,11 +13,20 @@ from .headers import TOKEN, Headers, HeaderTypes, user_agent
 from .json_text import mended
 from .validators import flag, optional_seconds
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
 
-class Typing(Protocol):
+    E_co = TypeVar("E_co", default=Any, covariant=True)
+else:  # the standard library has no default (PEP 696) before Python 3.13, and only checkers read it
+    from typing import TypeVar
+
+    E_co = TypeVar("E_co", covariant=True)
+
+
+class Typing(Protocol[E_co]):
     """The part of `unbroken.Dialect` that an event needs."""
 
-    def typed(self, event: "Event") -> Any:
+    def typed(self, event: "Event") -> E_co:
         """Return `event` as an instance of its dialect's own class."""
         ...
 
@@ -156,7 +165,7 @@ class Response:
 
 
 @final
-class Event(msgspec.Struct, gc=False, eq=False):  # noqa: PLW1641  # its data can be changed, so it has no hash
+class Event(msgspec.Struct, Generic[E_co], gc=False, eq=False):  # noqa: PLW1641  # its data can change: no hash
     """One dispatched SSE event (WHATWG HTML §9.2.6). The bytes are kept; text and JSON are made when asked for.
 
     Two events are equal when type, data and id are. Change one with `replace`.
@@ -168,18 +177,18 @@ class Event(msgspec.Struct, gc=False, eq=False):  # noqa: PLW1641  # its data ca
     id: str = ""
     """The last event id at the time of the event."""
     request_id: str = ""
-    _dialect: Typing | None = None
+    _dialect: Typing[E_co] | None = None
     _json: Any = _UNREAD
 
     @classmethod
     def make(
-        cls, type: str, data: Any = b"", *, id: str = "", request_id: str = "", dialect: Typing | None = None
-    ) -> "Event":
+        cls, type: str, data: Any = b"", *, id: str = "", request_id: str = "", dialect: Typing[E_co] | None = None
+    ) -> "Event[E_co]":
         """Return an event with `data`: text, bytes, or anything that can be encoded as JSON."""
         raw = data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else msgspec.json.encode(data)
         return cls(type, raw, id, request_id, dialect)
 
-    def replace(self, *, type: str | None = None, raw: bytes | None = None, id: str | None = None) -> "Event":
+    def replace(self, *, type: str | None = None, raw: bytes | None = None, id: str | None = None) -> "Event[E_co]":
         """Return a copy with another type, other data or another id."""
         return Event(
             self.type if type is None else type,
@@ -222,13 +231,16 @@ class Event(msgspec.Struct, gc=False, eq=False):  # noqa: PLW1641  # its data ca
                 f"the data of event {self.type[:60]!r} is not JSON: {error}", request_id=self.request_id or None
             ) from None
 
-    def typed(self) -> Any:
+    def typed(self) -> E_co:
         """Return the event as a new instance of its dialect's own class.
+
+        Its static type is the one that the dialect gives its events: that of `E` in ``Dialect[E]``, ``Client[E]``,
+        ``Stream[E]`` and ``Event[E]``.
 
         Returns the event itself if the dialect has no such classes or does not know the type, or if the event was made
         without a dialect. Raises StreamError, with the place, if the data does not fit the class.
         """
-        return self if self._dialect is None else self._dialect.typed(self)
+        return cast("E_co", self) if self._dialect is None else self._dialect.typed(self)
 
     def __getitem__(self, name: str) -> Any:
         """Return the value of `name` in the JSON object. Raises KeyError if there is no such name or no object."""

@@ -148,9 +148,10 @@ def resolve_dialect(dialect: str | Dialect) -> Dialect:
         given = f"the class {dialect.__name__}" if isinstance(dialect, type) else shown(dialect)
         raise ConfigurationError.of(Problem("dialect", f"must be a name or a Dialect object, not {given}"))
     chosen, loaded, built = _named(dialect, DIALECTS, Problem("dialect", "dialect={!r}"))
-    if not isinstance(built, Dialect):
+    made: Dialect = built
+    if not isinstance(cast("object", built), Dialect):  # pyright narrows Any to a Dialect of unknown events
         raise ConfigurationError.of(Problem("dialect", f"{chosen.id} is not a Dialect but {shown(loaded)}"))
-    return built
+    return made
 
 
 def resolve_transport(given: Given) -> tuple[Discovered, TransportFactory]:

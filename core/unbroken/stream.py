@@ -1,7 +1,7 @@
 """The stream that a client returns: one call, iterated once."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import ClassVar, Self, final
+from typing import ClassVar, Generic, Self, final
 
 from attrs import evolve
 
@@ -11,18 +11,18 @@ from ._single import Single
 from .call import Call, Outcome
 from .clock import Clock
 from .errors import Attempt
-from .messages import Event, Response, Usage
+from .messages import E_co, Event, Response, Usage
 from .transport import AsyncTransport, Transport
 
 
-class _Stream(Single):
+class _Stream(Single, Generic[E_co]):
     """The common part of the sync stream and the async stream."""
 
     _engine: Engine
     _instead: ClassVar[str] = "it is one call, and its events come once; keep the events or the text of them"
     _delivered = False
     """Whether the consumer was told that there are no more events."""
-    _ready: Iterator[Event] = iter(())
+    _ready: Iterator[Event[E_co]] = iter(())
     """Events that may be delivered without asking the engine."""
 
     @property
@@ -66,7 +66,7 @@ class _Stream(Single):
         return self._engine.mode.plain
 
     @property
-    def failed_by(self) -> Event | None:
+    def failed_by(self) -> Event[E_co] | None:
         """The event in which the server reported the failure of the last attempt; None if it was no event."""
         return None if self._engine.last is None else self._engine.last.failed_by
 
@@ -75,7 +75,7 @@ class _Stream(Single):
         """The body, or its first 64 KiB, of an answer to the last attempt that was a failure and no stream."""
         return b"" if self._engine.last is None else self._engine.last.error_body
 
-    def check(self, look: Callable[[Sequence[Event]], object]) -> None:
+    def check(self, look: Callable[[Sequence[Event[E_co]]], object]) -> None:
         """Hold the answer until it is complete, and let `look` see its events before any is delivered.
 
         An Error that `look` raises is the failure of the attempt: policies see it and may try again. `look` is called
@@ -110,7 +110,7 @@ class _Stream(Single):
 
 
 @final
-class Stream(_Stream):
+class Stream(_Stream[E_co]):
     """The events of one call. Use it with ``with``, then iterate it once."""
 
     def __init__(self, engine: Engine, transport: Transport, clock: Clock) -> None:
@@ -135,7 +135,7 @@ class Stream(_Stream):
             self._driver.leave(self._engine.found(exception))
             self._ready = iter(())
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[Event[E_co]]:
         """Return the iterator of the events, which raises the Error of a call that fails.
 
         Raises RuntimeError if all events have been delivered already.
@@ -143,7 +143,7 @@ class Stream(_Stream):
         self._begin()
         return self
 
-    def __next__(self) -> Event:
+    def __next__(self) -> Event[E_co]:
         for ready in self._ready:
             return ready
         event = self._more()
@@ -151,7 +151,7 @@ class Stream(_Stream):
             raise StopIteration
         return event
 
-    def _more(self) -> Event | None:
+    def _more(self) -> Event[E_co] | None:
         """Return the first of the next events, None when all were delivered. Raises the Error of a call that failed."""
         if self._driver is None:
             raise RuntimeError("enter the stream first: with client.stream(...) as stream")
@@ -167,7 +167,7 @@ class Stream(_Stream):
         pieces = map(self.text_of, self)
         return (piece for piece in pieces if piece is not None)
 
-    def batches(self) -> Iterator[list[Event]]:
+    def batches(self) -> Iterator[list[Event[E_co]]]:
         """Deliver the events in lists, those of one read together; at most 256, and one by one where a plugin watches.
 
         The events of a list are delivered with it.
@@ -175,7 +175,7 @@ class Stream(_Stream):
         self._begin()
         return iter(self._batch, [])
 
-    def _batch(self) -> list[Event]:
+    def _batch(self) -> list[Event[E_co]]:
         events = list(self._ready)
         if not events and (first := self._more()) is not None:
             events = [first, *self._ready]
@@ -183,7 +183,7 @@ class Stream(_Stream):
 
 
 @final
-class AsyncStream(_Stream):
+class AsyncStream(_Stream[E_co]):
     """The events of one call. Use it with ``async with``, then iterate it once."""
 
     def __init__(self, engine: Engine, transport: AsyncTransport, clock: Clock) -> None:
@@ -208,7 +208,7 @@ class AsyncStream(_Stream):
             await self._driver.leave(self._engine.found(exception))
             self._ready = iter(())
 
-    def __aiter__(self) -> AsyncIterator[Event]:
+    def __aiter__(self) -> AsyncIterator[Event[E_co]]:
         """Return the iterator of the events, which raises the Error of a call that fails.
 
         Raises RuntimeError if all events have been delivered already.
@@ -216,7 +216,7 @@ class AsyncStream(_Stream):
         self._begin()
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> Event[E_co]:
         for ready in self._ready:
             return ready
         event = await self._more()
@@ -224,7 +224,7 @@ class AsyncStream(_Stream):
             raise StopAsyncIteration
         return event
 
-    async def _more(self) -> Event | None:
+    async def _more(self) -> Event[E_co] | None:
         """Return the first of the next events, None when all were delivered. Raises the Error of a call that failed."""
         if self._driver is None:
             raise RuntimeError("enter the stream first: async with client.stream(...) as stream")
@@ -240,7 +240,7 @@ class AsyncStream(_Stream):
         self._begin()
         return _AsyncText(self)
 
-    def batches(self) -> AsyncIterator[list[Event]]:
+    def batches(self) -> AsyncIterator[list[Event[E_co]]]:
         """Deliver the events in lists, those of one read together; at most 256, and one by one where a plugin watches.
 
         The events of a list are delivered with it.
@@ -248,7 +248,7 @@ class AsyncStream(_Stream):
         self._begin()
         return _AsyncBatches(self)
 
-    async def _batch(self) -> list[Event]:
+    async def _batch(self) -> list[Event[E_co]]:
         events = list(self._ready)
         if not events and (first := await self._more()) is not None:
             events = [first, *self._ready]
@@ -271,16 +271,16 @@ class _AsyncText:
                 return piece
 
 
-class _AsyncBatches:
+class _AsyncBatches(Generic[E_co]):
     """The lists of events of a stream, one after the other."""
 
-    def __init__(self, stream: AsyncStream) -> None:
+    def __init__(self, stream: AsyncStream[E_co]) -> None:
         self._stream = stream
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> list[Event]:
+    async def __anext__(self) -> list[Event[E_co]]:
         events = await self._stream._batch()
         if not events:
             raise StopAsyncIteration

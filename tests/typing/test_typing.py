@@ -1,8 +1,12 @@
 """What must type-check does, and what must not does not."""
 
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,41 +14,55 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+FILES = ["should_pass.py", "typed_events.py", "program.py", "should_fail.py", "typed_mistakes.py"]
 
-needs_mypy = pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed")
+Said = list[tuple[str, int, str]]
+"""File, line and message of each complaint."""
 
 
-def complaints(path: Path, cache: Path) -> dict[int, list[str]]:
-    """What mypy, configured as for the project, says of each line of a file."""
-    command = [sys.executable, "-m", "mypy", "--hide-error-context", "--cache-dir", str(cache), str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def mypy(place: Path) -> Said:
+    """What mypy, configured as for the project, says of the files."""
+    cache = ROOT / ".mypy_cache"  # the project's own if there is one, for it takes long to make
+    where = str(cache if cache.is_dir() else place)
+    command = [sys.executable, "-m", "mypy", "--hide-error-context", "--cache-dir", where]
+    done = run([*command, *(str(HERE / name) for name in FILES)], ROOT)
+    found = re.findall(r"^(.+?):(\d+): error: (.*)$", done, re.MULTILINE)
+    return [(name, int(line), message) for name, line, message in found]
+
+
+def pyright(place: Path) -> Said:
+    """What pyright says of the files, strict as with a user who has set nothing else."""
+    for name in FILES:
+        shutil.copy(HERE / name, place)
+    (place / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict"}))
+    done = run([sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable], place)
+    said = json.loads(done)["generalDiagnostics"]
+    return [(each["file"], each["range"]["start"]["line"] + 1, each["message"]) for each in said]
+
+
+def run(command: list[str], cwd: Path) -> str:
+    """Run a checker, and return what it writes."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))  # has node
+    env = {**os.environ, "PATH": path}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert done.returncode in {0, 1}, done.stdout + done.stderr
-    found: dict[int, list[str]] = {}
-    for name, line, message in re.findall(r"^(.+?):(\d+): error: (.*)$", done.stdout, re.MULTILINE):
-        assert Path(name).name == path.name, f"{name}:{line}: {message}"
-        found.setdefault(int(line), []).append(message)
-    return found
+    return done.stdout
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's own if there is one, for it takes long to make."""
-    own = ROOT / ".mypy_cache"
-    return own if own.is_dir() else tmp_path_factory.mktemp("mypy")
+CHECKERS: dict[str, Callable[[Path], Said]] = {"mypy": mypy, "pyright": pyright}
 
 
-@needs_mypy
-def test_typical_code_type_checks(cache: Path) -> None:
-    """Using a client, writing a plugin, testing it."""
-    assert complaints(HERE / "should_pass.py", cache) == {}
-
-
-@needs_mypy
-def test_mistakes_are_found(cache: Path) -> None:
-    """Exactly on the lines that are marked."""
-    path = HERE / "should_fail.py"
-    lines = path.read_text().splitlines()
-    marked = {number for number, line in enumerate(lines, 1) if line.endswith("# error")}
-    found = complaints(path, cache)
-    assert {number: lines[number - 1] for number in marked - set(found)} == {}
-    assert {number: messages for number, messages in found.items() if number not in marked} == {}
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_the_marked_lines_do_not_type_check_and_all_others_do(checker: str, tmp_path: Path) -> None:
+    """``# error`` is a mark for both checkers, ``# error: pyright`` for one of them."""
+    if find_spec(checker) is None:
+        pytest.skip(f"{checker} is not installed")
+    lines = {
+        (name, number): line for name in FILES for number, line in enumerate((HERE / name).read_text().splitlines(), 1)
+    }
+    marked = {at for at, line in lines.items() if line.endswith(("# error", f"# error: {checker}"))}
+    found: dict[tuple[str, int], list[str]] = {}
+    for file, line, message in CHECKERS[checker](tmp_path):
+        found.setdefault((Path(file).name, line), []).append(message)
+    assert {at: lines[at] for at in marked - set(found)} == {}
+    assert {at: messages for at, messages in found.items() if at not in marked} == {}

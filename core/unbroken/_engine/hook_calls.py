@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from ..call import Call, Outcome
-from ..decisions import DROP, FINISH, Decision, GiveUp, Reject, Replay, ShouldRetry, TryAgain, Wait
+from ..decisions import DROP, FINISH, Decision, GiveUp, OnEvent, Reject, Replay, ShouldRetry, TryAgain, Wait
 from ..errors import Error, PluginError, TimeoutError
 from ..messages import Event, Request, Response, Usage
 from .effects import Sleep, Steps
@@ -107,7 +107,7 @@ class HookCalls:
         finishing = False
         for bound in hooks.on_event_by_type.get(event.type, hooks.on_event):
             try:
-                answer = bound[0](self.call, event)
+                answer: OnEvent = bound[0](self.call, event)
             except Exception as error:
                 raise _raised(bound[1], "on_event", error) from error
             if answer is None:

@@ -13,6 +13,7 @@ from ._assembly import BlockInProgress, implied, served_by
 from ._blocks import ContentBlock, Message
 from ._errors import error_of
 from ._events import (
+    AnthropicEvent,
     ContentBlockDelta,
     ContentBlockStart,
     ContentBlockStop,
@@ -22,7 +23,7 @@ from ._events import (
     MessageStop,
     Ping,
 )
-from ._tagged import TypedEvent, json_names
+from ._tagged import json_names
 from ._typed import is_keepalive, typed
 from ._usage import largest, usage_of
 
@@ -67,7 +68,7 @@ class MessageBuilder:
         """The events that are not part of the message: of unknown types, with unknown deltas, or out of order."""
         return tuple(self._unused)
 
-    def add(self, event: Event) -> TypedEvent | Event:
+    def add(self, event: Event) -> AnthropicEvent:
         """Add `event` to the message. Returns it typed, as `Event.typed` does.
 
         Raises StreamError for invalid data and, if `strict`, for a wrong order; for an ``error`` event raises the error

@@ -10,17 +10,17 @@ from unbroken.messages import Event, Request, Response, Usage
 
 from ._documents import UNNAMED
 from ._errors import contradiction, error_of, type_of
+from ._events import AnthropicEvent
 from ._kinds import failed_reason, kind_of
 from ._rate_limits import rate_limits
 from ._reader import AnthropicReader
-from ._tagged import TypedEvent
 from ._typed import text_of, typed
 from ._usage import usage_of
 
 _COUNTED = ("message_delta", "response")
 
 
-class Anthropic(Dialect):
+class Anthropic(Dialect[AnthropicEvent]):
     """The events, errors and headers of the Messages API.
 
     Events of unknown types are keep-alives and are passed through. The name of an event decides its type; some proxies
@@ -90,7 +90,7 @@ class Anthropic(Dialect):
         """
         return text_of(event)
 
-    def typed(self, event: Event) -> TypedEvent | Event:
+    def typed(self, event: Event) -> AnthropicEvent:
         """Return `event` as an object of its class; an event of an unknown type is returned unchanged.
 
         Unknown blocks and deltas in it stay JSON objects as received. Raises StreamError, with the place and without

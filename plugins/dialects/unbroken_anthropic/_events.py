@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar, TypeAlias
 
+from unbroken import Event
+
 from ._blocks import ContentBlock, Message
 from ._tagged import Delta, Tagged, TypedEvent
 
@@ -109,3 +111,20 @@ class ErrorEvent(TypedEvent, frozen=True):
 
     type: ClassVar[str] = "error"
     error: dict[str, Any]
+
+
+KnownEvent: TypeAlias = (
+    MessageStart
+    | ContentBlockStart
+    | ContentBlockDelta
+    | ContentBlockStop
+    | MessageDelta
+    | MessageStop
+    | Ping
+    | ErrorEvent
+)
+AnthropicEvent: TypeAlias = KnownEvent | Event
+"""What the `typed` of an event returns: an object of one of these classes, or the event itself if its type is unknown.
+
+A ``match`` over it that covers all of them is complete, and a checker can prove that with `typing.assert_never`.
+"""

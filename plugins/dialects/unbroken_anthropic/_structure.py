@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from functools import cache
 from types import NoneType
-from typing import Any, Final, Self, TypeAlias, cast, get_args, get_origin
+from typing import Any, Final, Self, TypeAlias, TypeVar, cast, get_args, get_origin
 
 from attrs import frozen
 from msgspec.structs import fields
@@ -12,6 +12,8 @@ from ._blocks import ContentBlock, RedactedThinkingBlock, TextBlock, ThinkingBlo
 from ._documents import NAMES, described
 from ._events import CitationsDelta, ContentDelta, InputJsonDelta, SignatureDelta, TextDelta, ThinkingDelta
 from ._tagged import Tagged, TypedEvent, json_names
+
+T = TypeVar("T", bound=TypedEvent)
 
 Read: TypeAlias = Callable[[Any], Any]
 """Makes of a value in the JSON what it is in the object. Raises UnfitError."""
@@ -53,9 +55,9 @@ class _Field:
     required: bool
 
 
-def structured(value: dict[str, Any], kind: type[TypedEvent]) -> TypedEvent:
+def structured(value: dict[str, Any], kind: type[T]) -> T:
     """Return `value`, which has the ``type`` of `kind`, as an object of it. Raises UnfitError with every fault."""
-    made: TypedEvent = _object(kind)(value)
+    made: T = _object(kind)(value)
     return made
 
 

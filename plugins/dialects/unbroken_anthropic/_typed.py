@@ -4,7 +4,7 @@ msgspec decodes a delta that has what the API documents straight into its class.
 not fit, is read from its JSON.
 """
 
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 
 from msgspec import Struct
 from msgspec.json import Decoder
@@ -14,36 +14,22 @@ from unbroken.error_bodies import as_object
 
 from ._documents import UNNAMED, data_of, described, text_in, unfit
 from ._events import (
+    AnthropicEvent,
     ContentBlockDelta,
     ContentBlockStart,
-    ContentBlockStop,
-    ErrorEvent,
     KnownDelta,
-    MessageDelta,
+    KnownEvent,
     MessageStart,
     MessageStop,
     Ping,
     TextDelta,
 )
 from ._structure import UnfitError, structured
-from ._tagged import TypedEvent
 
-_EVENTS: Final[dict[str, type[TypedEvent]]] = {
-    kind.type: kind
-    for kind in (
-        MessageStart,
-        ContentBlockStart,
-        ContentBlockDelta,
-        ContentBlockStop,
-        MessageDelta,
-        MessageStop,
-        Ping,
-        ErrorEvent,
-    )
-}
+_EVENTS: Final[dict[str, type[KnownEvent]]] = {kind.type: kind for kind in get_args(KnownEvent)}
 _MAY_BE_DELTA: Final = frozenset({ContentBlockDelta.type, UNNAMED})
 _STARTS: Final = frozenset({MessageStart.type, ContentBlockStart.type})
-_SAID_BY_NAME: Final = frozenset({Ping, MessageStop})
+_SAID_BY_NAME: Final[dict[str, type[Ping | MessageStop]]] = {kind.type: kind for kind in (Ping, MessageStop)}
 """Under the names of these the data does not matter."""
 
 
@@ -58,7 +44,7 @@ class _Piece(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 decode_delta: Final = Decoder(_Piece).decode
 
 
-def typed(event: Event) -> TypedEvent | Event:
+def typed(event: Event) -> AnthropicEvent:
     """Return `event` as an object of its class, a keep-alive and an event of an unknown type itself.
 
     Raises StreamError, with the place and without the data, when that is not what such an event has.
@@ -93,10 +79,11 @@ def text_of(event: Event) -> str | None:
     return text_in(event) if event.type in _STARTS else None
 
 
-def _typed_by_data(event: Event) -> TypedEvent | Event:
+def _typed_by_data(event: Event) -> AnthropicEvent:
+    said_by_name = _SAID_BY_NAME.get(event.type)
+    if said_by_name is not None:
+        return said_by_name(extra=_extra(event))
     kind = _EVENTS.get(event.type)
-    if kind is not None and kind in _SAID_BY_NAME:
-        return kind(extra=_extra(event))
     if kind is None and event.type != UNNAMED:
         return event
     value = data_of(event)

@@ -28,7 +28,7 @@ _NOT_SSE: Final = "the chunks came as JSON, not as text/event-stream: the URL ne
 
 
 @frozen(eq=False, kw_only=True)
-class Gemini(Dialect):
+class Gemini(Dialect[GenerateContentResponse | Event]):
     """The chunks, errors and token counts of the Gemini API and of Gemini models on Vertex AI.
 
     A stream is complete when each of its candidates has a ``finishReason``, or the prompt was blocked, and then the

@@ -36,7 +36,7 @@ def _names(value: Any) -> frozenset[str]:
 
 
 @frozen(eq=False, kw_only=True)
-class MCP(Dialect):
+class MCP(Dialect[Event]):
     """The messages and errors of the Model Context Protocol, in all revisions that have Streamable HTTP.
 
     An answer, as a stream or as JSON, is complete when it has the response with the id of the request. A feed, which is

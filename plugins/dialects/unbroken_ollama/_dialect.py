@@ -19,7 +19,7 @@ from ._reader import OllamaReader, text_in
 
 
 @frozen(eq=False)
-class Ollama(Dialect):
+class Ollama(Dialect[Event]):
     """The lines and errors of ``/api/chat`` and ``/api/generate``, and of the jobs pull, create and push.
 
     An answer is complete with the line that has ``"done": true``, a job with ``{"status": "success"}``. The API streams

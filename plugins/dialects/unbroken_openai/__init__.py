@@ -80,8 +80,10 @@ from ._tool_events import (
     ShellCallOutputContentDone,
 )
 from ._typed_base import ResponseEvent, Typed, TypedEvent
+from ._union import AnyResponseEvent, OpenAIEvent
 
 __all__ = [
+    "AnyResponseEvent",
     "AudioDelta",
     "ChatCompletionChunk",
     "ChoiceDelta",
@@ -119,6 +121,7 @@ __all__ = [
     "McpListToolsFailed",
     "McpListToolsInProgress",
     "OpenAI",
+    "OpenAIEvent",
     "OutputItemAdded",
     "OutputItemDone",
     "OutputTextAnnotationAdded",

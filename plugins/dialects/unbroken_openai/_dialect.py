@@ -22,14 +22,14 @@ from ._parts import REPEATS
 from ._rate_limits import rate_limits
 from ._reader import OpenAIReader, Proof
 from ._typed import typed
-from ._typed_base import TypedEvent
+from ._union import OpenAIEvent
 from ._usage import counts_of, usage_of
 
 _PROOF: Callable[[Any, "Attribute[Proof]", Proof], None] = one_of(*get_args(Proof))
 
 
 @frozen(eq=False, kw_only=True)
-class OpenAI(Dialect):
+class OpenAI(Dialect[OpenAIEvent]):
     """The events, errors and headers of Chat Completions, the Responses API and compatible servers.
 
     The name of an event of the Responses API decides its kind. Under any other name the data decides: it is a chunk of
@@ -121,7 +121,7 @@ class OpenAI(Dialect):
         """
         return OpenAIReader(self.proof).text(event) if event.type not in REPEATS else None
 
-    def typed(self, event: Event) -> TypedEvent | Event:
+    def typed(self, event: Event) -> OpenAIEvent:
         """Return `event` as an object of its class; an event of an unknown type and ``[DONE]`` are returned unchanged.
 
         Raises StreamError, with the place and without the data, if the data does not fit the class.

@@ -1,12 +1,10 @@
 """What the bytes of an event are as objects."""
 
-from types import ModuleType
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast, get_args
 
 from unbroken.errors import StreamError
 from unbroken.messages import Event
 
-from . import _response_events, _state_events, _tool_events
 from ._chunk_events import ChatCompletionChunk
 from ._chunks import is_done
 from ._failures import unwrapped
@@ -14,18 +12,15 @@ from ._reader import is_cut, type_of
 from ._responses import is_response
 from ._structure import NAMES, Faults, structured
 from ._typed_base import ResponseEvent, TypedEvent
+from ._union import AnyResponseEvent, OpenAIEvent
+
+T = TypeVar("T", bound=TypedEvent)
 
 
-def _events(*modules: ModuleType) -> dict[str, type[ResponseEvent]]:
-    """Return the classes of events in these modules by the types of the events."""
-    kinds = [kind for module in modules for kind in vars(module).values() if isinstance(kind, type)]
-    return {kind.type: kind for kind in kinds if issubclass(kind, ResponseEvent) and kind.type}
+_EVENTS: Final[dict[str, type[AnyResponseEvent]]] = {kind.type: kind for kind in get_args(AnyResponseEvent)}
 
 
-_EVENTS: Final = _events(_response_events, _state_events, _tool_events)
-
-
-def typed(event: Event) -> TypedEvent | Event:
+def typed(event: Event) -> OpenAIEvent:
     """Return `event` as an object of its class; a keep-alive, ``[DONE]`` and an event of an unknown type themselves.
 
     Raises StreamError, with the place and without the data, when that is not what such an event has.
@@ -49,7 +44,7 @@ def typed(event: Event) -> TypedEvent | Event:
     return _typed(event, document, ChatCompletionChunk) if "choices" in document else event
 
 
-def _typed(event: Event, value: Any, kind: type[TypedEvent]) -> TypedEvent:
+def _typed(event: Event, value: Any, kind: type[T]) -> T:
     if not isinstance(value, dict):
         raise _unfit(event, [("$", f"must be an object, not {NAMES[type(value)]}")])
     document = cast("dict[str, Any]", value)
@@ -59,7 +54,7 @@ def _typed(event: Event, value: Any, kind: type[TypedEvent]) -> TypedEvent:
         document = {**document}
         del document["type"]
     faults: Faults = []
-    made: TypedEvent = structured(document, kind, faults)
+    made: T = structured(document, kind, faults)
     if faults:
         raise _unfit(event, faults)
     return made

@@ -6,7 +6,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -17,10 +17,14 @@ from unbroken import Event, StreamError, Usage
 from unbroken.testing import Answer, play
 from unbroken_anthropic import (
     Anthropic,
+    AnthropicEvent,
+    Block,
     CitationsDelta,
+    ContentBlock,
     ContentBlockDelta,
     ContentBlockStart,
     ContentBlockStop,
+    ContentDelta,
     Delta,
     ErrorEvent,
     InputJsonDelta,
@@ -28,6 +32,7 @@ from unbroken_anthropic import (
     MessageDelta,
     MessageStart,
     MessageStop,
+    PartialToolUseBlock,
     Ping,
     RedactedThinkingBlock,
     SignatureDelta,
@@ -481,6 +486,13 @@ def test_the_short_way_is_as_strict_as_the_long_one(value: dict[str, Any], data:
     ours, theirs = (result(read, "message", raw) for read in (_typed.typed, _typed._typed_by_data))
     assert ours == theirs or {type(ours), type(theirs)} == {Event}
     assert result(_typed.text_of, "message", raw) == result(_documents.text_in, "message", raw)
+
+
+def test_the_unions_have_every_class_once() -> None:
+    """A match that a checker calls complete is complete."""
+    assert set(get_args(AnthropicEvent)) == {*TypedEvent.__subclasses__(), Event}
+    assert set(get_args(ContentDelta)) == {*Delta.__subclasses__(), dict[str, Any]}
+    assert set(get_args(ContentBlock)) == {*Block.__subclasses__(), PartialToolUseBlock, dict[str, Any]}
 
 
 def test_a_class_has_the_type_that_the_decoder_looks_for() -> None:

@@ -14,6 +14,7 @@ import unbroken_openai
 from unbroken import Event, StreamError
 from unbroken.testing import Answer, play, sse
 from unbroken_openai import (
+    AnyResponseEvent,
     ChatCompletionChunk,
     ChoiceDelta,
     ChoiceLogprobs,
@@ -22,6 +23,7 @@ from unbroken_openai import (
     FunctionCallArgumentsDelta,
     FunctionDelta,
     OpenAI,
+    OpenAIEvent,
     OutputItemAdded,
     OutputTextDelta,
     ResponseCompleted,
@@ -230,6 +232,12 @@ def test_every_event_of_the_sdk_has_a_class(type: str) -> None:
 def test_no_class_is_of_an_event_that_the_sdk_has_not() -> None:
     """A misspelt type would never be found."""
     assert KINDS.keys() == VENDORS.keys()
+
+
+def test_the_unions_have_every_class_once() -> None:
+    """A match that a checker calls complete is complete."""
+    assert sorted(kind.type for kind in get_args(AnyResponseEvent)) == sorted(KINDS)
+    assert set(get_args(OpenAIEvent)) == {ChatCompletionChunk, *get_args(AnyResponseEvent), Event}
 
 
 @pytest.mark.parametrize("name", [*chats(), *responses()])
