@@ -210,7 +210,7 @@ def _compiled(binding: Binding, names: tuple[str, ...]) -> Hooks:
     bound["on_event"] = tuple(one for one, limit in every if limit is None)
     for hook in ("after_request", "on_finish"):
         bound[hook] = bound[hook][::-1]
-    return Hooks(**bound, on_event_by_type=by_type, retry_wrappers=wrappers, names=names, binding=binding)
+    return Hooks(**bound, on_event_by_type=by_type, retry_wrappers=wrappers, names=names, left_out=(), binding=binding)
 
 
 def _limit(impl: pluggy.HookImpl) -> frozenset[str] | None:

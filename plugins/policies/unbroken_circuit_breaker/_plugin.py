@@ -1,6 +1,6 @@
 """The policy: which attempts may be sent, and what their outcomes say about the upstream."""
 
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Self, Unpack
 
 from unbroken import (
     Call,
@@ -73,6 +73,21 @@ class CircuitBreaker(Plugin):
         """Add the observers of a client and take its clock."""
         self._notifier.observe(relay)
         self._clock = clock
+
+    def adopt(self, old: Self) -> None:
+        """Go on with the circuits of `old`, which are common to both from now on, under the settings of this one.
+
+        A breaker that has circuits of its own keeps them.
+        """
+        if self._circuits is old._circuits or self._circuits.is_untouched:
+            old._inbox.do(self._take_over, old, self._clock.monotonic())
+            self._tell()
+
+    def _take_over(self, old: Self, now: float) -> None:
+        self._circuits, self._inbox = old._circuits, old._inbox
+        old._notifier.become(self._notifier)
+        self._notifier, self._untold = old._notifier, old._untold
+        self._circuits.adjust(self.config, now)
 
     # Hooks of a call.
 
