@@ -55,9 +55,9 @@ class Notifier:
         callers = {id(getattr(relay, HOOK)): relay for relay in (*self._relays, *relays)}
         self._relays = tuple(callers.values())
 
-    def become(self, other: "Notifier") -> None:
-        """Go by the name of `other` and notify its observers too."""
-        self.circuit = other.circuit
+    def become(self, circuit: str, other: "Notifier") -> None:
+        """Go by the name `circuit` and notify the observers of `other` too."""
+        self.circuit = circuit
         self.observe(*other._relays)
 
     def _observers(self) -> list[_Observer]:

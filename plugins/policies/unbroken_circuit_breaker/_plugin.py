@@ -63,7 +63,8 @@ class CircuitBreaker(Plugin):
         super().__init__(config, **options)
         self._permit: Key[Permit] = Key("circuit-breaker.permit")  # its own, as another breaker may be in the list
         self._key, self._slow_call = self.config.key, self.config.slow_call
-        self._notifier = Notifier(self.config.circuit + " (shadow)" * self.config.shadow)
+        self._told_as = self.config.circuit + " (shadow)" * self.config.shadow
+        self._notifier = Notifier(self._told_as)
         self._circuits = Circuits(self.config, CircuitState(self.config.initial_state), self._notifier.add)
         self._inbox = Inbox()
         self._untold = self._notifier.changes
@@ -85,7 +86,7 @@ class CircuitBreaker(Plugin):
 
     def _take_over(self, old: Self, now: float) -> None:
         self._circuits, self._inbox = old._circuits, old._inbox
-        old._notifier.become(self._notifier)
+        old._notifier.become(self._told_as, self._notifier)
         self._notifier, self._untold = old._notifier, old._untold
         self._circuits.adjust(self.config, now)
 
