@@ -238,8 +238,8 @@ class Prepared(Single):
         and class if it can: circuits that are open, what is left of limits and budgets, and the calls that wait.
 
         Raises ConfigurationError that lists what is wrong, also for any other argument, PluginError for a plugin that
-        cannot wrap the transport, and NetworkError if it is closed. Then nothing has changed. In a signal handler or a
-        hook it may raise RuntimeError; set a flag there and call it elsewhere.
+        cannot wrap the transport, and NetworkError if it is closed. Then nothing has changed. Do not call it in a hook
+        or a signal handler, which may interrupt a change of the state that is to be taken over.
         """
         refuse_others(type(self), others)
         self._setup.changes.do(self._reconfigure, plugins, config)

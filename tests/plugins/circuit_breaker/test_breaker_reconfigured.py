@@ -1,5 +1,7 @@
 """A breaker that replaces another one in a running client goes on with its circuits, under its own settings."""
 
+import itertools
+import threading
 from typing import Any
 
 import pytest
@@ -176,6 +178,31 @@ def test_a_breaker_that_has_circuits_keeps_them() -> None:
         client.reconfigure([kept])
         assert kept.failure_count == expected
     assert forced.state == CircuitState.DISABLED
+
+
+def test_threads_lose_no_permit_whenever_the_breaker_is_replaced() -> None:
+    """Eight make calls meanwhile, some of which fail; in the end nothing is in flight."""
+    clock, numbers = FakeClock(), itertools.count()
+    transport = ScriptedTransport(lambda _: DOWN if next(numbers) % 3 == 0 else OK, clock)
+    client = Client([CircuitBreaker(failure_threshold=1000)], transport=transport, clock=clock)
+    outcomes: list[str] = []
+
+    def calls() -> None:
+        for _ in range(25):
+            try:
+                ask(client)
+                outcomes.append("success")
+            except ServerError:
+                outcomes.append("failure")
+
+    threads = [threading.Thread(target=calls) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        client.reconfigure([CircuitBreaker(failure_threshold=1000, window=Window(size=200, min_calls=200))])
+    client.reconfigure([last := CircuitBreaker()])
+    assert len(outcomes) == 200
+    assert state(last).in_flight == 0
 
 
 class World:

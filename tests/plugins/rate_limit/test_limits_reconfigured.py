@@ -1,5 +1,7 @@
 """A limiter that replaces another one in a running client goes on with its queues, under its own limits."""
 
+import itertools
+import threading
 from typing import Any
 
 import anyio
@@ -183,6 +185,24 @@ def test_calls_that_wait_keep_their_order_and_get_new_turns(
     assert numbers == [0, 1, 2, 3, 4] if requests is not None else set(numbers) == {0, 1, 2, 3, 4}
     assert [at - 1000.0 for at in transport.sent_at] == pytest.approx(expected)
     assert (state(new).waiting, state(new).in_flight) == (0, 0)
+
+
+def test_threads_lose_no_place_whenever_the_limiter_is_replaced() -> None:
+    """Eight make calls meanwhile, some of which wait; in the end the level is what they have used."""
+    clock = FakeClock()
+    limits: list[dict[str, Any]] = [{"requests": 1000}, {"requests": 1000, "tokens": 1e6}, {"requests": 2000}]
+    transport = ScriptedTransport(lambda _: OK, clock)
+    client = Client([RateLimit(per=1e9, **limits[0])], transport=transport, clock=clock)
+    threads = [threading.Thread(target=lambda: [ask(client) for _ in range(25)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for number in itertools.count():
+        client.reconfigure([RateLimit(per=1e9, **limits[number % 3])])
+        if not any(thread.is_alive() for thread in threads):
+            break
+    client.reconfigure([last := RateLimit(per=1e9, requests=1000)])
+    assert (state(last).waiting, state(last).in_flight) == (0, 0)
+    assert state(last).levels == pytest.approx({"requests": 800})
 
 
 class World:
