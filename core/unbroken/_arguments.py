@@ -1,12 +1,14 @@
 """The arguments of a client, checked: each function returns what an argument stands for, or raises."""
 
+import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast, get_args
 
 from attrs import define, evolve, field, frozen
 
+from ._engine.binding import UNBOUND, Binding
 from ._engine.commit_buffer import Commit
 from ._engine.hook_calls import plugin_error
 from ._engine.hooks import Bound, Hooks, compile_hooks
@@ -15,7 +17,7 @@ from .config import Given
 from .errors import ConfigurationError, Problem
 from .registry import Discovered, Resolved, resolve_transport
 from .transport import Connections, TransportFactory
-from .validators import refused, shown
+from .validators import nearest, refused, shown
 
 T = TypeVar("T")
 
@@ -87,11 +89,41 @@ def allowed(insecure: Any, resolved: Resolved | None) -> bool:
     return bool(insecure)
 
 
-def compiled(resolved: Resolved | None, clock: Clock) -> Hooks:
+def compiled(resolved: Resolved | None, clock: Clock, kept: Binding = UNBOUND) -> Hooks:
     """Return the hooks of the plugins. Raises ConfigurationError."""
     if resolved is None:  # what is wrong with it has been said
         return compile_hooks([], clock)
-    return evolve(compile_hooks(resolved.plugins, clock), left_out=resolved.left_out)
+    return evolve(compile_hooks(resolved.plugins, clock, kept), left_out=resolved.left_out)
+
+
+def refuse_others(owner: type, names: Iterable[str]) -> None:
+    """Raise ConfigurationError for the arguments of `reconfigure` that it does not have."""
+    fixed = inspect.signature(owner).parameters
+    problems = [
+        Problem(name, "cannot be changed in a running client; make a new one")
+        if name in fixed
+        else Problem(name, f"is not an argument of reconfigure{nearest(name, ('plugins', 'config', *fixed))}")
+        for name in names
+    ]
+    if problems:
+        raise ConfigurationError.of(*problems)
+
+
+def refuse_changed(resolved: Resolved, arguments: Mapping[str, object], used: Mapping[str, object]) -> None:
+    """Raise ConfigurationError if settings were read that change more of a client than its plugins.
+
+    Its `arguments` go before them. `used` is what it uses.
+    """
+    named = DEFAULT_TRANSPORT if resolved.transport is None else resolved.transport.value
+    wanted = {"transport": named, "insecure": allowed(None, resolved)} if resolved.from_settings else {}
+    problems: list[Problem] = []
+    for name, value in wanted.items():
+        if arguments[name] is None and value != used[name]:
+            given: Given | None = getattr(resolved, name)
+            message = f"is {shown(value)} now, but the running client uses {shown(used[name])}; make a new one"
+            problems.append(Problem(name, message, "" if given is None else given.source))
+    if problems:
+        raise ConfigurationError.of(*problems)
 
 
 def checked_commit(commit: Commit) -> Commit:

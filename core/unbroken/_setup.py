@@ -1,7 +1,7 @@
 """The common part of the sync client and the async client."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Final, Never, Self
 
 from attrs import define, evolve, field
 
@@ -14,7 +14,9 @@ from ._arguments import (
     checked_id,
     chosen,
     compiled,
+    refuse_changed,
     refuse_eventlet,
+    refuse_others,
     wrapped,
 )
 from ._engine.closing import Closing
@@ -30,10 +32,12 @@ from .dialect import Dialect
 from .errors import ConfigurationError, Problem
 from .framing import Limits
 from .headers import Headers, HeaderTypes
+from .inbox import Inbox
 from .messages import Request, Timeouts
 from .plain_http import AsyncGuardedTransport, GuardedTransport
 from .registry import resolve, resolve_dialect
-from .transport import AsyncTransport, Connections, Transport
+from .secrets import clearing_locals
+from .transport import Connections, closed
 
 Plugins = Sequence[object] | None
 _SSE: Final = Dialect().media_types
@@ -42,7 +46,7 @@ _OF_A_FEED: Final = Timeouts(first_event=None, idle=None, quiet=None)
 
 @define(eq=False)
 class Setup:
-    """A client without its transport: arguments checked, names resolved, hooks compiled."""
+    """A client: arguments checked, names resolved, hooks compiled. Calls keep the one with which they began."""
 
     hooks: Hooks
     dialect: Dialect
@@ -54,7 +58,19 @@ class Setup:
     """The object that was given, the `NamedTransport` that was asked for, or None for the default one."""
     insecure: bool
     """Whether credentials may be sent over ``http://`` to any host."""
+    arguments: dict[str, Any]
+    """The settings of the client that a file or the environment may have too, as they were given in Python."""
     closing: Closing = field(factory=Closing)
+    changes: Inbox = field(factory=Inbox)
+    """Changes of the configuration, one at a time."""
+    wire: Any = None
+    """The transport that plugins have not wrapped."""
+    sends: Any = None
+    """The transport of the calls: a `Transport` or an `AsyncTransport`."""
+    wraps: str = ""
+    """The hook that wraps it."""
+    replaced: tuple[Any, ...] = ()
+    """Transports with which earlier calls began, as other plugins had wrapped them. They are closed with the client."""
 
     @classmethod
     def build(
@@ -83,6 +99,7 @@ class Setup:
             limits=checks.take(lambda: Limits(max_event_size=max_event_size)),
             transport=checks.take(lambda: chosen(transport, resolved)),
             insecure=checks.take(lambda: allowed(insecure, resolved)),
+            arguments={"transport": transport, "insecure": insecure},
         )
         if checks.problems:
             raise ConfigurationError.of(*checks.problems)
@@ -104,33 +121,48 @@ class Setup:
             return DEFAULT_TRANSPORT
         return self.transport.name if isinstance(self.transport, NamedTransport) else type(self.transport).__name__
 
-    def sync_transport(self, connections: Connections) -> Transport:
-        """Return the transport of a `Client`, wrapped by the plugins. Raises ConfigurationError and PluginError."""
+    def sync_transport(self, connections: Connections) -> Self:
+        """Add the transport of a `Client`, wrapped by the plugins. Raises ConfigurationError and PluginError."""
+        return self._connected(connections, "sync_transport", GuardedTransport)._wrapped("wrap_transport")
+
+    def async_transport(self, connections: Connections) -> Self:
+        """Add the transport of an `AsyncClient`; see `sync_transport`."""
+        return self._connected(connections, "async_transport", AsyncGuardedTransport)._wrapped("wrap_async_transport")
+
+    def _connected(self, connections: Connections, kind: str, guarded: Callable[[Any, Connections], Any]) -> Self:
         transport = self.transport
         if transport is None:
-            from ._wire import WireTransport
+            from ._wire import WireFactory
 
-            transport = WireTransport(connections)
+            transport = getattr(WireFactory(), kind)(connections)
         elif isinstance(transport, NamedTransport):
-            transport = transport.build(transport.factory.sync_transport, connections)
-        if not self.insecure:
-            transport = GuardedTransport(transport, connections)
-        made: Transport = wrapped(self.hooks.wrap_transport, "wrap_transport", transport)
-        return made
+            transport = transport.build(getattr(transport.factory, kind), connections)
+        self.wire = transport if self.insecure else guarded(transport, connections)
+        return self
 
-    def async_transport(self, connections: Connections) -> AsyncTransport:
-        """Return the transport of an `AsyncClient`; see `sync_transport`."""
-        transport = self.transport
-        if transport is None:
-            from ._wire import AsyncWireTransport
+    def _wrapped(self, hook: str) -> Self:
+        self.wraps, self.sends = hook, wrapped(getattr(self.hooks, hook), hook, self.wire)
+        return self
 
-            transport = AsyncWireTransport(connections)
-        elif isinstance(transport, NamedTransport):
-            transport = transport.build(transport.factory.async_transport, connections)
-        if not self.insecure:
-            transport = AsyncGuardedTransport(transport, connections)
-        made: AsyncTransport = wrapped(self.hooks.wrap_async_transport, "wrap_async_transport", transport)
-        return made
+    @property
+    def transports(self) -> tuple[Any, ...]:
+        """All transports that calls may still use, for closing them."""
+        return (self.sends, *self.replaced)
+
+    def changed(self, plugins: Plugins, config: ConfigSource) -> "Setup":
+        """Return a setup with other plugins around the same connections. Raises ConfigurationError and PluginError."""
+        present = self.hooks.binding
+        resolved = resolve(plugins, config, present=present.plugins)
+        refuse_changed(resolved, self.arguments, {"transport": self._transport_name(), "insecure": self.insecure})
+        hooks = compiled(resolved, self.clock, present)
+        if getattr(hooks, self.wraps) == getattr(self.hooks, self.wraps):
+            return evolve(self, hooks=hooks)
+        replaced = self.replaced if self.sends is self.wire else self.transports
+        try:
+            return evolve(self, hooks=hooks, replaced=replaced)._wrapped(self.wraps)
+        except BaseException:
+            hooks.binding.release()
+            raise
 
     def engine(
         self,
@@ -190,6 +222,35 @@ class Prepared(Single):
     _instead: ClassVar[str] = (
         "it owns connections; share one between threads and tasks, and make another in each new process"
     )
+
+    @property
+    def _transport(self) -> Any:
+        return self._setup.sends
+
+    @clearing_locals
+    def reconfigure(self, plugins: Plugins = None, *, config: ConfigSource = None, **others: Never) -> None:
+        """Replace the policies while calls go on; connections stay open. It may be called from any thread.
+
+        The arguments mean what they mean in the constructor, and None again is the configured or the default list:
+        ``reconfigure()`` reads the file and the environment again. Calls that began before end under the policies with
+        which they began, retries included. A plugin object that is in the new list too simply stays, as does a plugin
+        that is named with the settings that it has. Any other takes over the state of a present one of the same name
+        and class if it can: circuits that are open, what is left of limits and budgets, and the calls that wait.
+
+        Raises ConfigurationError that lists what is wrong, also for any other argument, PluginError for a plugin that
+        cannot wrap the transport, and NetworkError if it is closed. Then nothing has changed. Do not call it in a hook
+        or a signal handler, which may interrupt a change of the state that is to be taken over.
+        """
+        refuse_others(type(self), others)
+        self._setup.changes.do(self._reconfigure, plugins, config)
+
+    def _reconfigure(self, plugins: Plugins, config: ConfigSource) -> None:
+        setup = self._setup
+        if setup.closing.closed:
+            raise closed()
+        changed = setup.changed(plugins, config)
+        changed.hooks.binding.take_over(setup.hooks.binding)
+        self._setup = changed  # one assignment, so that each call has hooks and a transport that belong together
 
     def __repr__(self) -> str:
         setup = self.__dict__.get("_setup")  # missing in a constructor that failed, which a debugger may show

@@ -58,8 +58,8 @@ class Client(Prepared, Generic[E_co]):
         max_connections: int = 1000,
         insecure: bool | None = None,
     ) -> None:
-        self._setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size, transport, insecure)
-        self._transport: Transport = self._setup.sync_transport(
+        setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size, transport, insecure)
+        self._setup = setup.sync_transport(
             Connections(verify=verify, proxy=proxy, trust_env=trust_env, max_connections=max_connections)
         )
 
@@ -80,8 +80,9 @@ class Client(Prepared, Generic[E_co]):
         `timeouts` take precedence over those of the timeout plugin. A `request_id` of None is replaced by a random one.
         Raises ConfigurationError for a request that cannot be sent.
         """
-        engine = self._setup.engine(method, url, headers, json, content, timeouts, request_id)
-        return Stream(engine, self._transport, self._setup.clock)
+        setup = self._setup
+        engine = setup.engine(method, url, headers, json, content, timeouts, request_id)
+        return Stream(engine, setup.sends, setup.clock)
 
     @clearing_locals
     def send(
@@ -101,8 +102,9 @@ class Client(Prepared, Generic[E_co]):
         up to a size of 32 MiB. An error in the body of a good status is raised. The arguments are those of `stream`.
         Raises the Error of a call that fails, and ConfigurationError for a request that asks for a stream.
         """
-        engine = self._setup.engine(method, url, headers, json, content, timeouts, request_id, plain=True)
-        with Stream(engine, self._transport, self._setup.clock) as stream:
+        setup = self._setup
+        engine = setup.engine(method, url, headers, json, content, timeouts, request_id, plain=True)
+        with Stream(engine, setup.sends, setup.clock) as stream:
             return PlainAnswer.of(stream, [*stream])
 
     def describe(self) -> str:
@@ -112,7 +114,8 @@ class Client(Prepared, Generic[E_co]):
     def close(self) -> None:
         """Close all connections. Calls that wait, connect or read fail at once, in other threads too."""
         self._setup.closing.close()
-        self._transport.close()
+        for transport in self._setup.transports:
+            transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -143,8 +146,8 @@ class AsyncClient(Prepared, Generic[E_co]):
         max_connections: int = 1000,
         insecure: bool | None = None,
     ) -> None:
-        self._setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size, transport, insecure)
-        self._transport: AsyncTransport = self._setup.async_transport(
+        setup = Setup.build(plugins, config, dialect, clock, headers, commit, max_event_size, transport, insecure)
+        self._setup = setup.async_transport(
             Connections(verify=verify, proxy=proxy, trust_env=trust_env, max_connections=max_connections)
         )
 
@@ -161,8 +164,9 @@ class AsyncClient(Prepared, Generic[E_co]):
         request_id: str | None = None,
     ) -> AsyncStream[E_co]:
         """Prepare one call and return its stream, as `Client.stream` does."""
-        engine = self._setup.engine(method, url, headers, json, content, timeouts, request_id)
-        return AsyncStream(engine, self._transport, self._setup.clock)
+        setup = self._setup
+        engine = setup.engine(method, url, headers, json, content, timeouts, request_id)
+        return AsyncStream(engine, setup.sends, setup.clock)
 
     @clearing_locals
     def send(
@@ -177,8 +181,9 @@ class AsyncClient(Prepared, Generic[E_co]):
         request_id: str | None = None,
     ) -> Coroutine[Any, Any, PlainAnswer]:
         """Make one call that is not streamed and return the whole answer, as `Client.send` does. To be awaited."""
-        engine = self._setup.engine(method, url, headers, json, content, timeouts, request_id, plain=True)
-        return _answered(AsyncStream(engine, self._transport, self._setup.clock))
+        setup = self._setup
+        engine = setup.engine(method, url, headers, json, content, timeouts, request_id, plain=True)
+        return _answered(AsyncStream(engine, setup.sends, setup.clock))
 
     def describe(self) -> str:
         """Return a text that shows the dialect, the plugins in order and the plugins at each hook."""
@@ -187,7 +192,8 @@ class AsyncClient(Prepared, Generic[E_co]):
     async def aclose(self) -> None:
         """Close all connections. Calls that wait, connect or read fail at once, in other tasks and loops too."""
         self._setup.closing.close()
-        await self._transport.aclose()
+        for transport in self._setup.transports:
+            await transport.aclose()
 
     async def __aenter__(self) -> Self:
         return self

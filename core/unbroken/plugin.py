@@ -172,8 +172,18 @@ class Plugin:
     def bind(self, relay: Any, clock: Clock) -> None:
         """Receive the objects of a client. Called once for each client that uses this plugin.
 
-        `relay` has a caller for each hook, including those of `hookspecs`. `clock` is the client's source of time, for
-        work between calls; within a call, use ``call.now()``.
+        `relay` has a caller for each hook, including those of `hookspecs`; it always has those of the client's present
+        plugins, so look a hook up when you call it. `clock` is the client's source of time, for work between calls;
+        within a call, use ``call.now()``.
+        """
+
+    def adopt(self, old: Any) -> None:
+        """Take over the state of `old`, which this plugin replaces in a client: `Client.reconfigure` calls it.
+
+        `old` has the same name and the same class. Calls that run go on with `old` until they end, so share the object
+        that holds the state, and change it as the hooks do, under its `Inbox`. It is called after `bind` and before
+        the first new call, when the change is certain: what it raises is logged, and the plugin stays without that
+        state. A plugin that has state of its own, as it serves another client, should keep that.
         """
 
     def before_request(self, call: Call, request: Request) -> BeforeRequest:

@@ -75,6 +75,8 @@ class Resolved:
     """The name of the transport, where a file, the environment or `config` has one."""
     insecure: Given | None = None
     """Whether credentials may be sent over ``http://``, where one of them says so."""
+    from_settings: bool = False
+    """Whether settings were read. They are not if all plugins are objects."""
 
 
 def resolve(
@@ -83,11 +85,13 @@ def resolve(
     *,
     environ: Mapping[str, str] = os.environ,
     cwd: str | os.PathLike[str] | None = None,
+    present: Sequence[object] = (),
 ) -> Resolved:
     """Return the plugins for a client, the default ones that are not installed, and the client's own settings.
 
     `plugins` are names, ``distribution:name``, objects or a mixture of them. None takes the names from `config`, the
-    environment, a file or the default list. If all are objects, no settings are read and nothing is looked up. Raises
+    environment, a file or the default list. If all are objects, no settings are read and nothing is looked up. Of the
+    `present` plugins, those that are named with the settings that they have are returned again. Raises
     ConfigurationError with all problems. Warns with `PluginOrderWarning` at the caller's line outside of this package.
     """
     if plugins is not None:
@@ -97,7 +101,8 @@ def resolve(
     else:
         settings = load_settings(config, environ=environ, cwd=cwd)
         settings = settings if plugins is None else settings.with_list(plugins)
-        resolved = Resolved(_Resolution(settings).built(), settings.left_out, settings.transport, settings.insecure)
+        built = _Resolution(settings, {plugin_name(plugin): plugin for plugin in present}).built()
+        resolved = Resolved(built, settings.left_out, settings.transport, settings.insecure, from_settings=True)
     for problem in order_problems(resolved.plugins):
         warnings.warn(problem, PluginOrderWarning, _frames_to_the_user())
     return resolved
@@ -211,6 +216,8 @@ class _Resolution:
     """Turns one list of names and objects into a list of objects, and collects the problems."""
 
     settings: Settings
+    present: Mapping[str, object] = field(factory=dict[str, object])
+    """By name, the plugins that are returned again if their settings are still the same."""
     found: list[Discovered] = field(factory=lambda: discover(PLUGINS))
     problems: list[Problem] = field(factory=list[Problem])
     cause: BaseException | None = None
@@ -283,7 +290,10 @@ class _Resolution:
     def configured(self, name: str, chosen: Discovered, loaded: Any) -> object:
         """Return the plugin, built from its settings."""
         if _takes_config(loaded):
-            return _built(name, chosen, lambda: loaded.from_config(self.settled(name, chosen, loaded)))
+            config, present = self.settled(name, chosen, loaded), self.present.get(name)
+            if type(present) is loaded and getattr(present, "config", None) == config:
+                return present
+            return _built(name, chosen, lambda: loaded.from_config(config))
         self.settled(name, chosen, loaded)
         return _built(name, chosen, loaded) if isinstance(loaded, type) else loaded
 

@@ -8,10 +8,11 @@ request that does not ask for a stream gets its answer as one event of type `WHO
 
 import os
 from collections.abc import Callable
-from typing import Any, Final, final
+from typing import Final, final
 
 from ._engine.commit_buffer import Commit
 from ._engine.delivery import PIECE, WHOLE, Mode
+from ._engine.engine import Engine
 from ._setup import Plugins, Prepared, Setup
 from .clock import Clock
 from .config import ConfigSource
@@ -38,10 +39,11 @@ class _Relay(Prepared):
         """Return a text that shows the dialect, the plugins in order and the plugins at each hook."""
         return self._setup.describe()
 
-    def _engine(self, request: Request, dialect: Dialect | None) -> Any:
-        meaning = self._setup.dialect if dialect is None else dialect
-        mode = Mode(commit=self._setup.commit, plain=not meaning.asks_for_stream(request), wire=True)
-        return self._setup.engine_of(request, meaning, mode, f"{_PREFIX}{os.urandom(16).hex()}")
+
+def _engine(setup: Setup, request: Request, dialect: Dialect | None) -> Engine:
+    meaning = setup.dialect if dialect is None else dialect
+    mode = Mode(commit=setup.commit, plain=not meaning.asks_for_stream(request), wire=True)
+    return setup.engine_of(request, meaning, mode, f"{_PREFIX}{os.urandom(16).hex()}")
 
 
 @final
@@ -65,8 +67,8 @@ class Relay(_Relay):
         insecure: bool | None = True,
         connections: Connections = _CONNECTIONS,
     ) -> None:
-        self._setup = Setup.build(plugins, config, dialect, clock, (), commit, max_event_size, transport, insecure)
-        self._transport = self._setup.sync_transport(connections)
+        setup = Setup.build(plugins, config, dialect, clock, (), commit, max_event_size, transport, insecure)
+        self._setup = setup.sync_transport(connections)
 
     def stream(
         self,
@@ -79,13 +81,15 @@ class Relay(_Relay):
 
         `dialect` is that of this answer, if it is another. `through` may put a transport of its own around the relay's.
         """
-        transport = self._transport if through is None else through(self._transport)
-        return Stream(self._engine(request, dialect), transport, self.clock)
+        setup = self._setup
+        transport = setup.sends if through is None else through(setup.sends)
+        return Stream(_engine(setup, request, dialect), transport, setup.clock)
 
     def close(self) -> None:
         """Close all connections. Calls that wait, connect or read fail at once."""
         self._setup.closing.close()
-        self._transport.close()
+        for transport in self._setup.transports:
+            transport.close()
 
 
 @final
@@ -106,8 +110,8 @@ class AsyncRelay(_Relay):
         insecure: bool | None = True,
         connections: Connections = _CONNECTIONS,
     ) -> None:
-        self._setup = Setup.build(plugins, config, dialect, clock, (), commit, max_event_size, transport, insecure)
-        self._transport = self._setup.async_transport(connections)
+        setup = Setup.build(plugins, config, dialect, clock, (), commit, max_event_size, transport, insecure)
+        self._setup = setup.async_transport(connections)
 
     def stream(
         self,
@@ -117,10 +121,12 @@ class AsyncRelay(_Relay):
         through: Callable[[AsyncTransport], AsyncTransport] | None = None,
     ) -> AsyncStream:
         """Prepare the call for `request`, as `Relay.stream` does."""
-        transport = self._transport if through is None else through(self._transport)
-        return AsyncStream(self._engine(request, dialect), transport, self.clock)
+        setup = self._setup
+        transport = setup.sends if through is None else through(setup.sends)
+        return AsyncStream(_engine(setup, request, dialect), transport, setup.clock)
 
     async def aclose(self) -> None:
         """Close all connections. Calls that wait, connect or read fail at once."""
         self._setup.closing.close()
-        await self._transport.aclose()
+        for transport in self._setup.transports:
+            await transport.aclose()

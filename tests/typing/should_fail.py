@@ -72,6 +72,8 @@ def arguments(client: Client) -> None:
     Client([], commit="never")  # error
     Client([], retries=3)  # error
     Client([], insecure="yes")  # error
+    Client([]).reconfigure(transport="httpx")  # error
+    AsyncClient([]).reconfigure([], config=5)  # error
     Timeouts(5)  # error
     Timeouts(read=5)  # error
     Timeouts(idle="5")  # error

@@ -99,6 +99,7 @@ def whole(client: Client) -> str:
     assert_type(answer.json(), Any)
     assert_type(answer.history, tuple[Attempt, ...])
     stream = Client([], commit="complete").stream("GET", URL)
+    AsyncClient([]).reconfigure(["retry"], config={"retry": {}})
     stream.check(lambda events: [event.json() for event in events])
     return answer.headers["content-type"] + answer.text
 

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import pluggy
-from attrs import frozen
+from attrs import field, frozen
 
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError, Problem
 from ..hookspecs import HookSpecs
 from ..plugin import MARK, Plugin, plugin_name
+from .binding import UNBOUND, Binding
 
 Function = Callable[..., Any]
 Bound = tuple[Function, str]
@@ -48,6 +49,7 @@ class Hooks:
     """The names of the plugins, outermost first."""
     left_out: tuple[str, ...] = ()
     """Plugins of the default list that are not installed."""
+    binding: Binding = field(default=UNBOUND, eq=False, repr=False)
 
     def describe(self) -> str:
         """Return a text that shows the plugins in order and the plugins at each hook."""
@@ -99,10 +101,11 @@ def _found(plugin: object, name: str) -> tuple[Any, dict[str, Any] | None]:
     return function, cast("dict[str, Any]", mark) if isinstance(mark, dict) else None
 
 
-def compile_hooks(plugins: Sequence[object], clock: Clock | None = None) -> Hooks:
+def compile_hooks(plugins: Sequence[object], clock: Clock | None = None, kept: Binding = UNBOUND) -> Hooks:
     """Check `plugins`, the outermost first, and return their compiled hooks.
 
-    `clock` is the client's; None means the system's. Raises ConfigurationError with all problems.
+    `clock` is the client's; None means the system's. `kept` are its present plugins, which are not bound again. Raises
+    ConfigurationError with all problems.
     """
     manager = _Manager("unbroken")
     manager.add_hookspecs(HookSpecs)
@@ -115,11 +118,9 @@ def compile_hooks(plugins: Sequence[object], clock: Clock | None = None) -> Hook
             problems[:0] = list(_refusals(manager, name, plugin)) or _register(manager, name, plugin)
     if problems:
         raise ConfigurationError.of(*problems)
-    hooks = _bind(manager, tuple(names))
-    clock = SystemClock() if clock is None else clock
-    for plugin in plugins:
-        if isinstance(plugin, Plugin):
-            plugin.bind(manager.hook, clock)
+    binding = Binding(manager, tuple(plugins))
+    hooks = _compiled(binding, tuple(names))
+    binding.bind(SystemClock() if clock is None else clock, kept)
     return hooks
 
 
@@ -195,8 +196,8 @@ def _misspelt(name: str, *, marked: bool) -> str:
     return f"is not a hook; did you mean {near[0]}?" if near else "is not a hook" if marked else ""
 
 
-def _bind(manager: pluggy.PluginManager, names: tuple[str, ...]) -> Hooks:
-    calls = {hook: _implementations(manager, hook) for hook in HOOKS}
+def _compiled(binding: Binding, names: tuple[str, ...]) -> Hooks:
+    calls = {hook: _implementations(binding.manager, hook) for hook in HOOKS}
     bound = {hook: tuple(_bound(hook, impl) for impl in impls if not impl.wrapper) for hook, impls in calls.items()}
     wrappers = tuple(_bound("should_retry", impl) for impl in calls["should_retry"] if impl.wrapper)
     limits = [_limit(impl) for impl in calls["on_event"]]
@@ -209,7 +210,7 @@ def _bind(manager: pluggy.PluginManager, names: tuple[str, ...]) -> Hooks:
     bound["on_event"] = tuple(one for one, limit in every if limit is None)
     for hook in ("after_request", "on_finish"):
         bound[hook] = bound[hook][::-1]
-    return Hooks(**bound, on_event_by_type=by_type, retry_wrappers=wrappers, names=names, left_out=())
+    return Hooks(**bound, on_event_by_type=by_type, retry_wrappers=wrappers, names=names, left_out=(), binding=binding)
 
 
 def _limit(impl: pluggy.HookImpl) -> frozenset[str] | None:

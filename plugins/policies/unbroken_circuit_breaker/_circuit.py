@@ -28,7 +28,7 @@ from attrs import define, field
 
 from ._config import CircuitBreakerConfig
 from ._values import Change, CircuitSnapshot, CircuitState, Refusal, Result, Verdict
-from ._windows import Meter, make_meter
+from ._windows import Meter, adjusted, make_meter
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 FORCED_OPEN, DISABLED = CircuitState.FORCED_OPEN, CircuitState.DISABLED
@@ -209,6 +209,10 @@ class Circuit:
         elif self.state is CLOSED or self.state is HALF_OPEN:
             self.recovers_at = until
             self._move(OPEN, now)
+
+    def adjust(self, config: CircuitBreakerConfig, now: float) -> None:
+        """Go on with other settings. The state, the counts and the permits stay; what is open recovers as planned."""
+        self.config, self._meter = config, adjusted(self._meter, config, now)
 
     def _fresh(self) -> None:
         self._meter = make_meter(self.config)

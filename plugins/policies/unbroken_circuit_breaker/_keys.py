@@ -63,6 +63,19 @@ class Circuits:
         for circuit in self._by_key.values():
             circuit.force(state, now)
 
+    def adjust(self, config: CircuitBreakerConfig, now: float) -> None:
+        """Go on with other settings. Another `initial_state` counts as said by an operator, so it is forced."""
+        before, self.config = self.config, config
+        for circuit in self._by_key.values():
+            circuit.adjust(config, now)
+        if config.initial_state != before.initial_state:
+            self.force(None, CircuitState(config.initial_state), now)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether there has been neither a call nor an operator's request."""
+        return not self._by_key and self.state == self.config.initial_state
+
     def _make_room(self, now: float) -> None:
         """Forget expired circuits, and one more if room for a new one is still needed."""
         lapsed: str | None = None

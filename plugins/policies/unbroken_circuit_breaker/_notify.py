@@ -45,17 +45,30 @@ class Notifier:
     """Passes transitions to the observers, in order and never two at a time."""
 
     circuit: str
-    _observers: tuple[_Observer, ...] = ()
+    _relays: tuple[Any, ...] = ()
+    """One for each client; those that have the same callers are one."""
     changes: Inbox = field(factory=Inbox, init=False)
     """Transitions that the observers have not been called with yet."""
 
-    def observe(self, relay: Any) -> None:
-        """Add the observers of one client. One that is already known is not added again."""
-        implementations: list[pluggy.HookImpl] = getattr(relay, HOOK).get_hookimpls()
-        for impl in reversed(implementations):  # pluggy lists the first to be called last
-            observer = _Observer(impl.function, tuple(impl.argnames), impl.plugin_name)
-            if observer not in self._observers:
-                self._observers = (*self._observers, observer)
+    def observe(self, *relays: Any) -> None:
+        """Add the observers of clients, each of which may change its observers later."""
+        callers = {id(getattr(relay, HOOK)): relay for relay in (*self._relays, *relays)}
+        self._relays = tuple(callers.values())
+
+    def become(self, circuit: str, other: "Notifier") -> None:
+        """Go by the name `circuit` and notify the observers of `other` too."""
+        self.circuit = circuit
+        self.observe(*other._relays)
+
+    def _observers(self) -> list[_Observer]:
+        found: list[_Observer] = []
+        for relay in self._relays:
+            implementations: list[pluggy.HookImpl] = getattr(relay, HOOK).get_hookimpls()
+            for impl in reversed(implementations):  # pluggy lists the first to be called last
+                observer = _Observer(impl.function, tuple(impl.argnames), impl.plugin_name)
+                if observer not in found:
+                    found.append(observer)
+        return found
 
     def add(self, change: Change) -> None:
         """Queue a transition for the observers."""
@@ -69,7 +82,7 @@ class Notifier:
             "new": change.new,
             "failure_count": change.failure_count,
         }
-        for observer in self._observers:
+        for observer in self._observers():
             try:
                 observer.function(*[values[name] for name in observer.arguments])
             except Exception as error:  # noqa: BLE001  # an observer must harm neither the call nor the others

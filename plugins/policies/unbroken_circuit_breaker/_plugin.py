@@ -1,6 +1,6 @@
 """The policy: which attempts may be sent, and what their outcomes say about the upstream."""
 
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Self, Unpack
 
 from unbroken import (
     Call,
@@ -63,7 +63,8 @@ class CircuitBreaker(Plugin):
         super().__init__(config, **options)
         self._permit: Key[Permit] = Key("circuit-breaker.permit")  # its own, as another breaker may be in the list
         self._key, self._slow_call = self.config.key, self.config.slow_call
-        self._notifier = Notifier(self.config.circuit + " (shadow)" * self.config.shadow)
+        self._told_as = self.config.circuit + " (shadow)" * self.config.shadow
+        self._notifier = Notifier(self._told_as)
         self._circuits = Circuits(self.config, CircuitState(self.config.initial_state), self._notifier.add)
         self._inbox = Inbox()
         self._untold = self._notifier.changes
@@ -73,6 +74,21 @@ class CircuitBreaker(Plugin):
         """Add the observers of a client and take its clock."""
         self._notifier.observe(relay)
         self._clock = clock
+
+    def adopt(self, old: Self) -> None:
+        """Go on with the circuits of `old`, which are common to both from now on, under the settings of this one.
+
+        A breaker that has circuits of its own keeps them.
+        """
+        if self._circuits is old._circuits or self._circuits.is_untouched:
+            old._inbox.do(self._take_over, old, self._clock.monotonic())
+            self._tell()
+
+    def _take_over(self, old: Self, now: float) -> None:
+        self._circuits, self._inbox = old._circuits, old._inbox
+        old._notifier.become(self._told_as, self._notifier)
+        self._notifier, self._untold = old._notifier, old._untold
+        self._circuits.adjust(self.config, now)
 
     # Hooks of a call.
 

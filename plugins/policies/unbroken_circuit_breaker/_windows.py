@@ -1,7 +1,7 @@
 """Count results: failures in a row, or a sliding window by count or by time. Pure; every operation is O(1)."""
 
 from collections import deque
-from typing import Protocol
+from typing import Protocol, Self
 
 from attrs import define, field
 
@@ -57,12 +57,24 @@ class Meter(Protocol):
         """Return the results that count at `now`."""
         ...
 
+    def adopt(self, old: Self, now: float) -> None:
+        """Take over the results of a meter with other settings, as far as they still count at `now`."""
+        ...
+
 
 def make_meter(config: CircuitBreakerConfig) -> Meter:
     """Return an empty meter for `config`."""
     if config.window is None:
         return Consecutive(config.failure_threshold)
     return CountWindow(config.window) if config.window.kind == "count" else TimeWindow(config.window)
+
+
+def adjusted(meter: Meter, config: CircuitBreakerConfig, now: float) -> Meter:
+    """Return a meter for `config` with the results of `meter`; an empty one if it counts in another way."""
+    made = make_meter(config)
+    if type(made) is type(meter):
+        made.adopt(meter, now)
+    return made
 
 
 @define(eq=False)
@@ -83,6 +95,10 @@ class Consecutive:
     def totals(self, now: float) -> Totals:
         """Return the failures in a row, as calls and as failures."""
         return Totals(self.failures, self.failures)
+
+    def adopt(self, old: Self, now: float) -> None:
+        """Take over the failures in a row."""
+        self.failures = old.failures
 
 
 def _tripped(window: Window, totals: Totals) -> bool:
@@ -121,6 +137,11 @@ class CountWindow:
     def totals(self, now: float) -> Totals:
         """Return the running sums."""
         return self._totals
+
+    def adopt(self, old: Self, now: float) -> None:
+        """Take over the latest results, as many as there is room for."""
+        for verdict in old._ring:
+            self.add(verdict, now)
 
 
 @define(eq=False)
@@ -165,3 +186,17 @@ class TimeWindow:
             self._totals.calls -= old.calls
             self._totals.failures -= old.failures
             self._totals.slow -= old.slow
+
+    def adopt(self, old: Self, now: float) -> None:
+        """Take over the buckets that are within the window at `now`, each whole and from when it began."""
+        before, size = old.window.size, self.window.size
+        slow_as = _slow_as(self.window)
+        for number, sums in old._buckets:
+            number = number if before == size else int(number * before / size)
+            if not self._buckets or self._buckets[-1][0] != number:
+                self._buckets.append((number, Totals()))
+            for totals in (self._buckets[-1][1], self._totals):
+                totals.calls += sums.calls
+                totals.failures += sums.failures + sums.slow * (slow_as is _FAILURE)
+                totals.slow += sums.slow * (slow_as is _SLOW)
+        self._move_to(now)

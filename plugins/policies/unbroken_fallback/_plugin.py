@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Generator, Sequence
-from typing import Any, ClassVar, Final, Unpack
+from typing import Any, ClassVar, Final, Self, Unpack
 
 from attrs import define, field
 
@@ -94,6 +94,11 @@ class Fallback(Plugin):
     def bind(self, relay: Any, clock: Clock) -> None:
         """Take the clock of a client."""
         self._clock = clock
+
+    def adopt(self, old: Self) -> None:
+        """Go on passing over what failed under `old`, if the targets and their keys are the same."""
+        if self.config.targets == old.config.targets and not self._cooldowns:
+            self._cooldowns, self._inbox = old._cooldowns, old._inbox
 
     def before_request(self, call: Call, request: Request) -> Request | None:
         """Return the request for the first target that is not cooling, None if that is its own."""

@@ -22,6 +22,8 @@ class Costs:
         self._rows = [(*_WEIGHTS[kind], bucket.burst) for kind, bucket in buckets.items()]
         self.in_tokens = not buckets.keys() <= {"requests"}
         """Whether any of the limits counts tokens."""
+        self.limited = bool(buckets)
+        """Whether there is any limit."""
 
     def units(self, certain: Tokens, estimated: Tokens = NO_TOKENS) -> list[float]:
         """Return the units that one request costs: all of `certain`, and of `estimated` no more than a full burst."""

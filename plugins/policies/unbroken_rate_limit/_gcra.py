@@ -101,6 +101,18 @@ class Bucket:
             self.full_at = full_at
             self._marks[:], self._lows[:] = [mark], [0.0]
 
+    def adopt(self, old: "Bucket", now: float) -> None:
+        """Take over what is missing in a bucket with other settings: as many units, flowing in at this one's rate.
+
+        If they are more than fit in, that is a debt: nothing is granted until they have flowed in.
+        """
+        if (self.limit, self.window, self.burst) == (old.limit, old.window, old.burst):
+            scale, self.full_at = 1.0, old.full_at
+        else:
+            scale = self.interval / old.interval
+            self.full_at = now + (old.full_at - now) * scale if old.full_at > now else old.full_at
+        self._marks, self._lows = old._marks, [low * scale for low in old._lows]
+
     def reset(self, mark: int) -> None:
         """Fill the bucket. Earlier charges can no longer be given back."""
         self.full_at = -inf

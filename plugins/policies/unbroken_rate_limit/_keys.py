@@ -1,10 +1,13 @@
 """The queues of all keys, bounded in number."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 
 from attrs import define, field
 
+from ._config import RateLimitConfig
+from ._costs import Costs
+from ._gate import Gate
 from ._queue import Queue
 
 
@@ -12,16 +15,27 @@ from ._queue import Queue
 class Keys:
     """Queues by key, the least recently used first. Used only inside the plugin's `Inbox`, one change at a time."""
 
-    _make: Callable[[], Queue]
-    _most: int
+    config: RateLimitConfig
+    costs: Costs = field(init=False)
+    """What an attempt costs under the limits."""
     _queues: OrderedDict[Hashable, Queue] = field(factory=OrderedDict[Hashable, Queue], init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.costs = Costs(self.config.buckets())
+
+    def adjust(self, config: RateLimitConfig, now: float) -> None:
+        """Go on with other limits."""
+        self.config, self.costs = config, Costs(config.buckets())
+        for queue in self._queues.values():
+            queue.adjust(config.buckets(), self.costs, config.ramp, now)
 
     def get(self, key: Hashable, now: float) -> Queue:
         """Return the queue of `key`, created if there is none."""
         queue = self._queues.get(key)
         if queue is None:
             self._make_room(now)
-            queue = self._queues[key] = self._make()
+            buckets = self.config.buckets()
+            queue = self._queues[key] = Queue(tuple(buckets), tuple(buckets.values()), Gate(self.config.ramp))
         else:
             self._queues.move_to_end(key)
         return queue
@@ -41,7 +55,7 @@ class Keys:
         queues = self._queues
         while queues and next(iter(queues.values())).at_rest(now):
             queues.popitem(last=False)
-        if len(queues) >= self._most:
+        if len(queues) >= self.config.max_keys:
             free = [key for key, queue in queues.items() if not queue.in_use(now)]
-            for key in free[: len(queues) - self._most + 1]:
+            for key in free[: len(queues) - self.config.max_keys + 1]:
                 del queues[key]

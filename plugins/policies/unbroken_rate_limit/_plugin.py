@@ -1,7 +1,7 @@
 """The policy: when the next attempt may be sent, and what it used."""
 
 from collections.abc import Hashable, Mapping
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Self, Unpack
 
 import attrs
 
@@ -26,8 +26,6 @@ from unbroken import (
 from unbroken.validators import checked_seconds
 
 from ._config import RateLimitConfig, RateLimitOptions
-from ._costs import Costs
-from ._gate import Gate
 from ._keys import Keys
 from ._learning import closed_for, left
 from ._queue import NOTHING, Place, Queue
@@ -55,17 +53,27 @@ class RateLimit(Plugin):
         self._place: Key[Place] = Key("rate-limit.place")
         self._key_of: Key[Hashable] = Key("rate-limit.key")
         """For an attempt without a place. Plugins behind this one may send it elsewhere."""
-        buckets = self.config.buckets()
-        self._costs = Costs(buckets)
-        self._limited = bool(buckets)
         self._learns = self.config.learn_from_headers
         self._inbox = Inbox()
-        self._keys = Keys(self._queue, self.config.max_keys)
+        self._keys = Keys(self.config)
+        """With the limits: if another limiter has taken them over, they are its limits from then on."""
         self._clock: Clock = SystemClock()
 
     def bind(self, relay: Any, clock: Clock) -> None:
         """Take the clock of a client."""
         self._clock = clock
+
+    def adopt(self, old: Self) -> None:
+        """Go on with the queues of `old`, which are common to both from now on, under the limits of this one.
+
+        A limiter that has queues of its own keeps them.
+        """
+        if self._keys is old._keys or not self._keys:
+            old._inbox.do(self._take_over, old, self._clock.monotonic())
+
+    def _take_over(self, old: Self, now: float) -> None:
+        self._keys, self._inbox = old._keys, old._inbox
+        self._keys.adjust(self.config, now)
 
     def before_request(self, call: Call, request: Request) -> Wait | Reject | None:
         """Take a place in the queue: return None to send now, `Wait` until the turn, or `Reject`."""
@@ -77,17 +85,18 @@ class RateLimit(Plugin):
         if place is not None:
             return self._inbox.do(self._ask, call, place)
         key = self._key(call)
-        if not self._limited:
+        costs = self._keys.costs
+        if not costs.limited:
             call.set(self._key_of, key)
             if not self._keys:
                 return None  # no gate was ever closed
-        estimated = self._estimated(call) if self._costs.in_tokens else NO_TOKENS
-        units = self._costs.units(NO_TOKENS, estimated)
-        return self._inbox.do(self._enter, call, key, units, estimated)
+        estimated = self._estimated(call) if costs.in_tokens else NO_TOKENS
+        return self._inbox.do(self._enter, call, key, estimated)
 
-    def _enter(self, call: Call, key: Hashable, units: list[float], estimated: Tokens) -> Wait | Reject | None:
+    def _enter(self, call: Call, key: Hashable, estimated: Tokens) -> Wait | Reject | None:
         now = call.now()
         queue = self._keys.get(key, now)
+        units = self._keys.costs.units(NO_TOKENS, estimated)
         chance = call.random() if queue.is_gated else 0.0
         at = queue.next_turn(units, now, chance)
         wait = at - now
@@ -111,11 +120,12 @@ class RateLimit(Plugin):
     @hookimpl(specname="before_request", trylast=True)
     def look_again(self, call: Call, request: Request) -> Wait | Reject | None:
         """Run just before sending: wait longer, or reject, if the gate has closed in the meantime."""
-        if self.config.shadow or (not self._limited and not self._keys):
+        limited = self._keys.costs.limited
+        if self.config.shadow or (not limited and not self._keys):
             return None
         place = call.get(self._place)
         if place is None or not place.mark:
-            return None if place is None and self._limited else self._decided(call)
+            return None if place is None and limited else self._decided(call)
         if place.queue.gate.until - call.now() <= NOTHING:
             return None
         return self._inbox.do(self._pass_gate, call, place)
@@ -129,7 +139,7 @@ class RateLimit(Plugin):
         """Learn from the headers what the server says is left."""
         if not self._learns:
             return
-        if not self._limited and not _may_be_spent(response):
+        if not self._keys.costs.limited and not _may_be_spent(response):
             return  # reading the headers costs more than all the rest of this policy
         statuses = call.dialect.rate_limits(response.headers, response.received_at)
         if not statuses:
@@ -139,15 +149,14 @@ class RateLimit(Plugin):
         place = call.get(self._place)
         if place is not None:
             self._inbox.put(_learn, call, place, left(statuses), closed)
-        elif closed > 0.0 and not self._limited:
+        elif closed > 0.0 and not self._keys.costs.limited:
             self._inbox.put(self._close_gate, call, call.get(self._key_of), closed)
 
     def on_usage(self, call: Call, usage: Usage) -> None:
         """Settle the tokens that the server has counted, while the answer goes on."""
-        place = call.get(self._place) if self._costs.in_tokens else None
+        place = call.get(self._place) if self._keys.costs.in_tokens else None
         if place is not None:
-            certain, expected = counted(usage, place.estimated)
-            self._inbox.put(_settle, call, place, self._costs.units(certain, expected))
+            self._inbox.put(self._settle, call, place, *counted(usage, place.estimated))
 
     def after_request(self, call: Call, outcome: Outcome) -> None:
         """Close the gate if the server asks for it, and settle what the attempt used."""
@@ -160,11 +169,18 @@ class RateLimit(Plugin):
         if place is not None and not was_sent(call):
             self._inbox.put(_cancel, call, place)
         elif place is not None:
-            units = place.charged
-            if self._costs.in_tokens:
-                units = self._costs.units(spent(call, place.estimated, place.events_before))
-            self._inbox.put(_leave, call, place, units)
+            in_tokens = self._keys.costs.in_tokens
+            used = spent(call, place.estimated, place.events_before) if in_tokens else NO_TOKENS
+            self._inbox.put(self._leave, call, place, used)
         call.pop(self._place)  # not before: after an interrupt this hook is called again, and all of it may be repeated
+
+    def _settle(self, call: Call, place: Place, certain: Tokens, expected: Tokens) -> None:
+        place.queue.settle(place, self._keys.costs.units(certain, expected), call.now())
+
+    def _leave(self, call: Call, place: Place, used: Tokens) -> None:
+        costs = self._keys.costs
+        place.queue.settle(place, costs.units(used) if costs.in_tokens else place.charged, call.now())
+        place.queue.leave(place)
 
     def _close_gate(self, call: Call, key: Hashable, seconds: float) -> None:
         _close(call, self._keys.get(key, call.now()), seconds)
@@ -192,10 +208,6 @@ class RateLimit(Plugin):
     def _reset(self) -> None:
         for _, queue in self._keys.all():
             queue.reset(self._clock.monotonic())
-
-    def _queue(self) -> Queue:
-        buckets = self.config.buckets()
-        return Queue(tuple(buckets), tuple(buckets.values()), Gate(self.config.ramp))
 
     def _estimated(self, call: Call) -> Tokens:
         function = self.config.estimate
@@ -242,15 +254,6 @@ def _learn(call: Call, place: Place, left: Mapping[str, float], closed: float) -
 def _close(call: Call, queue: Queue, seconds: float) -> None:
     now = call.now()
     queue.close_gate(now + seconds, now)
-
-
-def _settle(call: Call, place: Place, units: list[float]) -> None:
-    place.queue.settle(place, units, call.now())
-
-
-def _leave(call: Call, place: Place, units: list[float]) -> None:
-    place.queue.settle(place, units, call.now())
-    place.queue.leave(place)
 
 
 def _cancel(call: Call, place: Place) -> None:

@@ -29,6 +29,7 @@ from attrs import define, field
 
 from unbroken import Signal
 
+from ._costs import Costs
 from ._gate import Gate
 from ._gcra import Bucket
 from ._plan import Plan
@@ -199,6 +200,29 @@ class Queue:
         self.gate.open()
         for bucket in self.buckets:
             bucket.reset(next(self._marks))
+        self._changed(now)
+
+    def adjust(self, buckets: Mapping[str, Bucket], costs: Costs, growth: float | None, now: float) -> None:
+        """Go on with other limits, of which `buckets` are full and `costs` are the costs.
+
+        What is missing stays missing, and what has been granted is counted by new limits too. Waiting places keep
+        their order and get new turns.
+        """
+        self._grant(now)
+        before = dict(zip(self.kinds, self.buckets, strict=True))
+        charged = {place: dict(zip(self.kinds, place.charged, strict=True)) for place in self._places}
+        self.kinds, self.buckets, self.gate.growth = tuple(buckets), tuple(buckets.values()), growth
+        for kind, bucket in buckets.items():
+            if kind in before:
+                bucket.adopt(before[kind], now)
+        for place in sorted(self._places, key=lambda place: place.mark):
+            units = dict(zip(self.kinds, costs.units(NO_TOKENS, place.estimated), strict=True))
+            if place.mark:
+                for kind in buckets.keys() - before.keys():
+                    buckets[kind].take(units[kind], now, place.mark, noted=True)
+                units |= {kind: charge for kind, charge in charged[place].items() if kind in buckets}
+            place.charged = list(units.values())
+        self._plan = None
         self._changed(now)
 
     def in_use(self, now: float) -> bool:

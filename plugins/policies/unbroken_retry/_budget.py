@@ -23,11 +23,7 @@ class Allowance:
     __slots__ = ("_at", "_calls", "_counted", "_earned", "_inbox", "_ratio", "_refill", "_reserve", "_size", "_window")
 
     def __init__(self, budget: RetryBudget) -> None:
-        self._ratio = float(budget.ratio)
-        self._refill = float(budget.min_per_second)
-        self._window = float(budget.window)
-        # At least 1, so that a slow inflow still adds up to one retry now and then.
-        self._size = max(1.0, self._refill * self._window) if self._refill else 0.0
+        self._set(budget)
         self._reserve = self._size
         self._earned = 0.0
         # Every successful call comes here, so it must take no lock: next() of a count is atomic.
@@ -35,6 +31,22 @@ class Allowance:
         self._counted = 0
         self._at = 0.0
         self._inbox = Inbox()
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no call has come yet."""
+        return self._at == 0.0
+
+    def adjust(self, budget: RetryBudget) -> None:
+        """Go on with another budget and the tokens that are left, as far as they fit into its reserve."""
+        self._inbox.do(self._set, budget)
+
+    def _set(self, budget: RetryBudget) -> None:
+        self._ratio = float(budget.ratio)
+        self._refill = float(budget.min_per_second)
+        self._window = float(budget.window)
+        # At least 1, so that a slow inflow still adds up to one retry now and then.
+        self._size = max(1.0, self._refill * self._window) if self._refill else 0.0
 
     def deposit(self, now: float) -> None:
         """Count one call."""

@@ -1,6 +1,6 @@
 """The policy: whether to make another attempt, and when."""
 
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Self, Unpack
 
 import attrs
 
@@ -51,6 +51,14 @@ class Retry(Plugin):
         self._backoff: Key[Backoff] = Key("retry.backoff")
         self._silent: Key[int] = Key("retry.silent")
         self._bucket = None if self.config.budget is None else Allowance(self.config.budget)
+
+    def adopt(self, old: Self) -> None:
+        """Go on with what is left of the budget of `old`, unless this one has been used already."""
+        budget, mine, bucket = self.config.budget, self._bucket, old._bucket
+        if budget is None or mine is None or bucket is None or not (mine is bucket or mine.is_untouched):
+            return
+        bucket.adjust(budget)
+        self._bucket = bucket
 
     def on_commit(self, call: Call, event: Event) -> None:
         """Count a call whose first attempt succeeded, unless it was replayed without being sent."""

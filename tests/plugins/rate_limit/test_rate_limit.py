@@ -377,7 +377,7 @@ def test_limits_without_tokens_ask_for_no_estimate(play: Play) -> None:
         raise AssertionError("no token is limited")
 
     policy = RateLimit(requests=10, estimate=never)
-    assert not policy._costs.in_tokens
+    assert not policy._keys.costs.in_tokens
     played = play([message(input=500, output=700)], [policy], dialect=Anthropic())
     assert played.error is None
     assert levels(policy) == pytest.approx({"requests": 9}, abs=1e-3)
