@@ -32,6 +32,8 @@ html_theme = "furo"
 html_title = f"{project} {release}"
 html_copy_source = False
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 copybutton_exclude = ".linenos, .gp, .go"  # of a console session: the prompt and the output
 
