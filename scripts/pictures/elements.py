@@ -124,9 +124,14 @@ class Text:
     size: float
 
     @property
+    def widths(self) -> list[float]:
+        """How wide each line is at most."""
+        return [width(line, self.size, bold=self.head and not number) for number, line in enumerate(self.lines)]
+
+    @property
     def area(self) -> Area:
         """Where it is at most."""
-        wide = max(width(line, self.size, bold=self.head and not number) for number, line in enumerate(self.lines))
+        wide = max(self.widths)
         left = self.at[0] - {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor] * wide
         top = self.at[1] - self.size
         return Area(left, top, left + wide, top + len(self.lines) * self.leading)
