@@ -190,6 +190,24 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session(download_python="never")
+def pictures(session: nox.Session) -> None:
+    """Draw the pictures of the documentation; ``-- --record`` also runs `demo` and `doctor` for theirs."""
+    session.install("-e", ".[cli,httpx2]", *(["anthropic", "openai"] if "--record" in session.posargs else []))
+    session.run("python", "-m", "scripts.pictures", *session.posargs)
+
+
+@nox.session(download_python="never")
+def pages(session: nox.Session) -> None:
+    """Look at each page of the documentation in Chromium, narrow and wide: nothing may be wider than the window."""
+    session.install(*nox.project.dependency_groups({"dependency-groups": GROUPS}, "docs"))
+    _install(session, "test")
+    built = Path(session.create_tmp()).resolve() / "pages"
+    session.run("sphinx-build", "-W", "-E", "-q", "docs", str(built))
+    required = {"UNBROKEN_DOCS": str(built), "UNBROKEN_REQUIRE_SERVERS": "chromium"}
+    session.run("pytest", "tests/e2e/test_documentation.py", *session.posargs, env=required)
+
+
+@nox.session(download_python="never")
 def wheel(session: nox.Session) -> None:
     """Build the wheel, install it with a third party's plugin, and use it, away from the sources."""
     built = Path(session.create_tmp())

@@ -28,24 +28,41 @@ add_module_names = False
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
+_URLS = {label.lower(): url for label, url in _PROJECT.get("urls", {}).items()}
+_REPOSITORY = next((_URLS[label] for label in ("repository", "source", "source code") if label in _URLS), None)
+
 html_theme = "furo"
+html_theme_options = (
+    {}
+    if _REPOSITORY is None
+    else {"source_repository": _REPOSITORY, "source_branch": "main", "source_directory": "docs/"}
+)
 html_title = f"{project} {release}"
 html_copy_source = False
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 copybutton_exclude = ".linenos, .gp, .go"  # of a console session: the prompt and the output
 
 _ITEM = re.compile(r"(?:-|`[^`]+`(?:, `[^`]+`)*:) ")
-_CODE = re.compile(r"(``.+?``|`[^`]+`)")
+_CODE = re.compile(r"(``.+?``|`[^`]+`)", re.DOTALL)
+_UNWRITTEN = re.compile(r"<[\w. ]*>|\bNOTHING\b")
+_CHECKED = re.compile(r"~typing\.Annotated\[(.+?), msgspec\.Meta\([^)]*\)\]")  # how msgspec checks a field
 
 
-def _restructured(line: str) -> str:
-    """Return a line of a docstring as reStructuredText: code in double backticks, and nothing else marked."""
-    pieces = _CODE.split(line)
-    return "".join(
-        f"``{piece.strip('` ')}``" if number % 2 else re.sub(r"([\\\\*_|])", r"\\\1", piece)
-        for number, piece in enumerate(pieces)
-    )
+def _restructured(text: str) -> str:
+    """Return a paragraph of a docstring as reStructuredText: code in double backticks, and nothing else marked."""
+    plain, *rest = _CODE.split(text)
+    marked = _plain(plain)
+    for code, plain in zip(rest[::2], rest[1::2], strict=True):
+        end = "\\ " if re.match(r"\w", plain) else ""  # the end of code must be told from a letter that follows
+        marked += f"``{code.strip('` ')}``{end}{_plain(plain)}"
+    return marked
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"([\\*_|])", r"\\\1", text)
 
 
 def _convert(_app: object, _what: str, _name: str, _thing: object, _options: object, lines: list[str]) -> None:
@@ -54,24 +71,44 @@ def _convert(_app: object, _what: str, _name: str, _thing: object, _options: obj
     A block after a double colon is kept.
     """
     converted: list[str] = []
+    paragraph: list[str] = []
+
+    def end_paragraph() -> None:
+        converted.extend(_restructured("\n".join(paragraph)).splitlines())  # code may go on in the next line
+        paragraph.clear()
+
     in_item = in_block = False
-    for line in lines:
+    for line in [*lines, ""]:
         bare = line.strip()
         in_block = in_block and (not bare or line.startswith("    "))
-        if in_block:
+        begins = not in_block and bool(_ITEM.match(bare))
+        if in_block or not bare or begins:
+            end_paragraph()
+        if in_block or not bare:
             converted.append(line)
+            in_item = in_item and in_block
             continue
         in_block = bare.endswith("::")
-        begins = bool(_ITEM.match(bare))
-        if not bare:
-            in_item = False
-        elif begins:
+        if begins:
             converted += [""] if not in_item else []
             in_item = True
             bare = bare if bare.startswith("- ") else f"- {bare}"
-        text = _restructured(bare)
-        converted.append(f"  {text}" if in_item and not begins else text)
+        paragraph.append(f"  {bare}" if in_item and not begins else bare)
     lines[:] = converted
+
+
+def _sign(
+    _app: object, what: str, _name: str, _thing: object, _options: object, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None] | None:
+    """Return a signature that Sphinx can parse, so that it has links: a default that is no expression is an ellipsis.
+
+    That of a protocol, which is not called, is empty.
+    """
+    if signature is None:
+        return None
+    if what == "class" and signature == "(*args, **kwargs)":
+        return "", returned
+    return _UNWRITTEN.sub("...", _CHECKED.sub(r"\1", signature)), returned
 
 
 def _unlink(_app: object, tree: Any) -> None:
@@ -82,6 +119,7 @@ def _unlink(_app: object, tree: Any) -> None:
 
 
 def setup(app: Any) -> None:
-    """Register what converts the docstrings."""
+    """Register what converts the docstrings and the signatures."""
     app.connect("doctree-read", _unlink)
     app.connect("autodoc-process-docstring", _convert)
+    app.connect("autodoc-process-signature", _sign)
