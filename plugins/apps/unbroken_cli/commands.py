@@ -39,13 +39,25 @@ def demo(
         typer.Option(metavar="NAME", help="The API: anthropic, openai, responses, gemini, ollama or bedrock."),
     ] = "anthropic",
     metrics: Annotated[bool, typer.Option("--metrics", help="Count, and print the metrics at the end.")] = False,
+    storm: Annotated[
+        bool, typer.Option("--storm", help="Instead: what retries do to a server that is down, in virtual time.")
+    ] = False,
 ) -> None:
     """Stream real conversations from a server that fails in every way, and show how each call ends.
+
+    With --storm it makes a thousand calls during an outage of three minutes, in virtual
+    time, and shows the load that retries put on the server, with and without policies.
 
     Exits with 0 when every row ended as required, with 1 otherwise.
     """
     from .demo import SCENARIOS, api_named, chosen, run_demo
 
+    if storm:
+        from .demo.storm import run_storm
+
+        if only or use_async or metrics or dialect != "anthropic":
+            raise typer.BadParameter("goes with --seed and --json alone", param_hint="--storm")
+        raise typer.Exit(0 if run_storm(seed=seed, as_json=as_json) else 1)
     api = api_named(dialect)
     rows = chosen(only, api.rows(SCENARIOS))
     with _configuration_errors():
