@@ -1,13 +1,13 @@
 """Text and tables that fit a terminal of any width: no word is broken that has room, and no value is cut."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from attrs import field, frozen
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +17,8 @@ _WORD: Final = re.compile(r"[^ ]+ *| +")
 _PIECE: Final = re.compile(r"[^._:/,;=&?|+\-]*[._:/,;=&?|+\-]+|[^._:/,;=&?|+\-]+")
 """A part of a word that is longer than a line, which is broken behind punctuation."""
 _GAP: Final = "   "
+_BESIDE: Final = 24
+"""Columns that values need to stand beside their names."""
 
 
 def wrap(text: Text, width: int) -> list[Text]:
@@ -36,7 +38,7 @@ def wrap(text: Text, width: int) -> list[Text]:
 
 def hang(text: Text, width: int, first: str | Text = "", rest: str = "") -> Text:
     """Return `text` wrapped to `width`, with `first` before its first line and `rest` before the others."""
-    room = max(_NARROWEST, width - max(cell_len(str(first)), cell_len(rest)))
+    room = max(_NARROWEST, width - max(cell_len(str(first).rpartition("\n")[2]), cell_len(rest)))
     prefixes = [Text.assemble(first)]
     lines = wrap(text, room)
     prefixes += [Text(rest)] * (len(lines) - 1)
@@ -47,6 +49,40 @@ def show(out: Console, text: Text, first: str | Text = "", rest: str = "") -> No
     """Print `text`: wrapped as by `hang` in a terminal, in one line elsewhere."""
     whole = hang(text, out.width, first, rest) if out.is_terminal else Text.assemble(first, text)
     out.print(whole, soft_wrap=True)
+
+
+def pack(parts: Iterable[Text], width: int) -> Text:
+    """Return `parts` behind each other, wrapped between them, and within one only if it is wider than a line."""
+    lines, line = list[Text](), Text()
+    for part in parts:
+        used = cell_len(line.plain.rpartition("\n")[2])
+        if used and used + cell_len(part.plain.partition("\n")[0].rstrip()) > width:
+            lines += wrap(line, width)
+            line = Text()
+        line.append_text(part)
+    return Text("\n").join([*lines, *wrap(line, width)])
+
+
+Parts = Sequence[Text] | Callable[[int], Sequence[Text]]
+"""The parts of a value, each with the separator behind it; or a function that returns them for a width in cells."""
+
+
+@frozen
+class Fields:
+    """Rows of a name and its value."""
+
+    rows: Sequence[tuple[str, Parts]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Yield the rows; where the values have no room beside the names they are below them."""
+        margin = max((cell_len(name) for name, _ in self.rows), default=0) + len(_GAP) - 1
+        beside = options.max_width - margin >= _BESIDE
+        indent = margin if beside else 2
+        for name, parts in self.rows:
+            room = options.max_width - indent
+            value = pack(parts(room) if callable(parts) else parts, room)
+            first = name.ljust(margin) if beside else f"{name}\n  "
+            yield hang(value, options.max_width, Text(first, "dim"), " " * indent)
 
 
 @frozen
@@ -75,6 +111,10 @@ class Grid:
     def add(self, *cells: str | Text) -> None:
         """Add a row with a cell for each column."""
         self.rows.append([Text(cell) if isinstance(cell, str) else cell for cell in cells])
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Yield the table for the width of the console."""
+        yield self.fitted(options.max_width)
 
     def fitted(self, width: int) -> RenderableType:
         """Return the table for a terminal of `width` cells."""

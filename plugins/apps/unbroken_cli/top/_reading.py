@@ -49,6 +49,31 @@ class Reading:
 
 
 @frozen
+class Quantile:
+    """A quantile of times, in seconds, and the bounds of the bucket in which it is."""
+
+    value: float
+    """As Prometheus' `histogram_quantile` has it: linear within the bucket; beyond the last bound it is that bound."""
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Return what is known of it: a bound in the first and the last bucket, an estimate in the others."""
+        if self.low == self.high:
+            return seconds(self.value)
+        if math.isinf(self.high):
+            return f"> {seconds(self.low)}"
+        return f"~{seconds(self.value)}" if self.low else f"< {seconds(self.high)}"
+
+
+def seconds(value: float) -> str:
+    """Return a duration for people."""
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.1f} s" if value < 100 else f"{value:.0f} s"
+
+
+@frozen
 class Window:
     """The time between two readings; with one reading, the time since the process began."""
 
@@ -81,13 +106,11 @@ class Window:
         """Return the increase of a counter per second; None for the time since the process began."""
         return self.total(name) / self.seconds if self.seconds else None
 
-    def quantile(self, name: str, quantile: float) -> float | None:
-        """Return a quantile of a histogram as Prometheus' `histogram_quantile` does: linear within its bucket.
-
-        Returns None for an empty histogram. Values beyond the last bound count as that bound.
-        """
+    def quantile(self, name: str, quantile: float) -> "Quantile | None":
+        """Return a quantile of a histogram; None for an empty one."""
         if self.exact is not None:
-            return self.exact[name, quantile]
+            exact = self.exact[name, quantile]
+            return None if exact is None else Quantile(exact, exact, exact)
         buckets = sorted((_bound(le), count) for (le,), count in self.by(f"{name}_bucket", "le").items())
         if not buckets or not buckets[-1][1]:
             return None
@@ -95,9 +118,10 @@ class Window:
         low, below = 0.0, 0.0
         for bound, count in buckets:
             if count >= rank and count > below:
-                return low if math.isinf(bound) else low + (bound - low) * max(0.0, rank - below) / (count - below)
+                share = max(0.0, rank - below) / (count - below)
+                return Quantile(low if math.isinf(bound) else low + (bound - low) * share, low, bound)
             low, below = bound, count
-        return low
+        return Quantile(low, low, low)
 
 
 def _bound(text: str) -> float:
