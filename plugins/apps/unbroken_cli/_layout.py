@@ -17,6 +17,10 @@ _WORD: Final = re.compile(r"[^ ]+ *| +")
 _PIECE: Final = re.compile(r"[^._:/,;=&?|+\-]*[._:/,;=&?|+\-]+|[^._:/,;=&?|+\-]+")
 """A part of a word that is longer than a line, which is broken behind punctuation."""
 _GAP: Final = "   "
+_MARGIN: Final = 4
+"""Columns before the second line of a cell in a stacked table."""
+_ANY: Final = 1_000_000
+"""Columns of what is not a terminal, at most."""
 _BESIDE: Final = 24
 """Columns that values need to stand beside their names."""
 
@@ -100,6 +104,10 @@ class Column:
         return cell.cell_len if self.whole else max(map(cell_len, cell.plain.split()), default=0)
 
 
+SETTING_COLUMNS: Final = tuple(map(Column, ("setting", "value", "from")))
+"""The columns of a table of settings."""
+
+
 @frozen
 class Grid:
     """A table. Where its columns have no room beside each other, each row stands as lines below its first cell."""
@@ -112,9 +120,21 @@ class Grid:
         """Add a row with a cell for each column."""
         self.rows.append([Text(cell) if isinstance(cell, str) else cell for cell in cells])
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        """Yield the table for the width of the console."""
-        yield self.fitted(options.max_width)
+    def show(self, out: Console) -> None:
+        """Print the table: within the width of a terminal, with one line per row elsewhere."""
+        if out.is_terminal:
+            out.print(self.fitted(out.width))
+            return
+        width = out.width
+        try:
+            out.width = _ANY
+            out.print(self.fitted(_ANY))
+        finally:
+            out.width = width
+
+    def fits(self, width: int) -> bool:
+        """Whether the columns have room beside each other."""
+        return self._widths(width) is not None
 
     def fitted(self, width: int) -> RenderableType:
         """Return the table for a terminal of `width` cells."""
@@ -167,12 +187,12 @@ def _packed(parts: Iterable[Text], width: int) -> Iterator[Text]:
     """Yield lines with as many parts as each has room for."""
     line = Text()
     for part in parts:
-        if line and 2 + line.cell_len + len(_GAP) + part.cell_len > width:
-            yield hang(line, width, "  ", "    ")
+        if line and _MARGIN + line.cell_len + len(_GAP) + part.cell_len > width:
+            yield hang(line, width, "  ", " " * _MARGIN)
             line = Text()
         line = Text.assemble(line, _GAP, part) if line else part
     if line:
-        yield hang(line, width, "  ", "    ")
+        yield hang(line, width, "  ", " " * _MARGIN)
 
 
 def _breaks(line: str, width: int) -> list[int]:

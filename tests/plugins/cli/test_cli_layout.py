@@ -111,3 +111,20 @@ def test_short_cells_of_a_stacked_row_share_a_line():
     made = Grid(tuple(map(Column, ("name", "first", "second", "third"))))
     made.add("x" * 31, "1", "2", "3" * 10)
     assert printed(made.fitted(30), 30) == ["x" * 28, "  xxx", "  first: 1   second: 2", "  third: 3333333333"]
+
+
+def test_a_table_for_a_pipe_has_one_line_per_row():
+    """What reads it looks for lines."""
+    made = Grid(tuple(map(Column, ("name", "value"))))
+    made.add("a name", "word " * 30)
+    console = Console(file=io.StringIO(), width=20)
+    made.show(console)
+    assert console.file.getvalue().splitlines()[2].rstrip() == f"a name  {'word ' * 30}".rstrip()
+    assert console.width == 20
+
+
+def test_a_table_in_a_terminal_has_its_width():
+    """Here it is stacked."""
+    console = Console(file=io.StringIO(), width=20, force_terminal=True, color_system=None)
+    grid().show(console)
+    assert console.file.getvalue().startswith("a long name\n  what it does:\n")

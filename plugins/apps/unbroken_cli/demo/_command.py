@@ -144,7 +144,7 @@ class Report:
     def show(self, console: Console) -> None:
         """Print the table, the problems, the metrics and the verdict."""
         console.print()
-        console.print(self._grid())
+        self._grid().show(console)
         for trial in self.trials:
             for problem in trial.problems:
                 show(console, Text(f"{trial.scenario.name}: {problem}", "red"), Text("✗ ", "red"), "  ")

@@ -47,7 +47,7 @@ def run_storm(*, seed: int = 0, as_json: bool = False) -> bool:
 def report(storm: Storm, out: Console) -> None:
     """Print the table and the sentence."""
     out.print()
-    out.print(_grid(storm))
+    _grid(storm).show(out)
     out.print()
     for line in _notes(storm):
         show(out, Text(line, "dim"), rest="  ")
