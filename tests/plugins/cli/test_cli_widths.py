@@ -1,5 +1,6 @@
 """Every table and list of every command in terminals of 40 and 80 columns."""
 
+import io
 import re
 
 import pytest
@@ -7,7 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from unbroken_cli import doctor
-from unbroken_cli._console import console
+from unbroken_cli._console import console, tolerate_encodings
 from unbroken_cli._layout import Column, Grid, show
 from unbroken_cli.demo._command import Report
 from unbroken_cli.demo._scenarios import SCENARIOS
@@ -121,3 +122,19 @@ def test_a_table_of_nothing_is_its_headings(at, capsys):
     grid = Grid((Column("name"), Column("value")))
     assert at(captured(capsys, grid.show), 40).split()[:2] == ["name", "value"]
     assert at(captured(capsys, lambda out: show(out, Text())), 40) == "\n"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "ascii"])
+def test_a_console_without_unicode_shows_tables_all_the_same(monkeypatch, encoding):
+    """Marks, bars, rules and names that it has no characters for are replaced."""
+    written = io.BytesIO()
+    out = io.TextIOWrapper(written, encoding=encoding)
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    tolerate_encodings()
+    grid = Grid((Column("name"), Column("value")))
+    grid.add("✓ 界", "▁▂▃█ ~375 ms ⠋ →")
+    grid.show(console())
+    show(console(), Text("◆ naïve ✗"))
+    out.flush()
+    assert b"~375 ms" in written.getvalue()
