@@ -110,6 +110,9 @@ def test_short_cells_of_a_stacked_row_share_a_line():
     """As many as there is room for."""
     made = Grid(tuple(map(Column, ("name", "first", "second", "third"))))
     made.add("x" * 31, "1", "2", "3" * 10)
+    made.add("alone", "", "", "")
+    assert printed(made.fitted(30), 30)[-1] == "alone"
+    made.rows.pop()
     assert printed(made.fitted(30), 30) == ["x" * 28, "  xxx", "  first: 1   second: 2", "  third: 3333333333"]
 
 

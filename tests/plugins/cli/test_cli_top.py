@@ -117,6 +117,16 @@ def test_quantiles_are_those_of_prometheus(counts, quantile, expected):
     assert (None if found is None else found.value) == expected
 
 
+@pytest.mark.parametrize("counts", [(0, 0, -4), (5, 3, 1), (3, -1, 4), (-1, -2, 1), (0, 0, 0)])
+@pytest.mark.parametrize("quantile", [0.0, 0.5, 0.99, 1.0])
+def test_buckets_that_make_no_sense_are_no_failure(counts, quantile):
+    """An endpoint may say anything, also as a bound."""
+    samples = tuple(
+        ("x_seconds_bucket", {"le": le}, float(count)) for le, count in zip(("1", "x", "9"), counts, strict=True)
+    )
+    Window(Reading(0.0, samples)).quantile("x_seconds", quantile)
+
+
 @pytest.mark.parametrize(
     ("quantile", "words"),
     [

@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Self
 
 from attrs import frozen
@@ -112,16 +113,16 @@ class Window:
             exact = self.exact[name, quantile]
             return None if exact is None else Quantile(exact, exact, exact)
         buckets = sorted((_bound(le), count) for (le,), count in self.by(f"{name}_bucket", "le").items())
-        if not buckets or not buckets[-1][1]:
+        if not buckets or buckets[-1][1] <= 0.0:
             return None
         rank = quantile * buckets[-1][1]
-        low, below = 0.0, 0.0
-        for bound, count in buckets:
-            if count >= rank and count > below:
-                share = max(0.0, rank - below) / (count - below)
-                return Quantile(low if math.isinf(bound) else low + (bound - low) * share, low, bound)
-            low, below = bound, count
-        return Quantile(low, low, low)
+        (low, below), (high, count) = next(
+            (before, bucket)
+            for before, bucket in pairwise([(0.0, 0.0), *buckets])
+            if bucket[1] >= rank and bucket[1] > before[1]
+        )
+        share = max(0.0, rank - below) / (count - below)
+        return Quantile(low if math.isinf(high) else low + (high - low) * share, low, high)
 
 
 def _bound(text: str) -> float:

@@ -23,10 +23,10 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right
     rows = [[*map(printable, row)] for row in rows]
     widths = [max(cell_len(row[number]) for row in (headings, *rows)) for number in range(len(headings))]
     columns = shutil.get_terminal_size().columns
+    lines: list[str] = []
     if sys.stdout.isatty() and sum(widths) + len(_GAP) * (len(widths) - 1) > columns:
-        lines = [line for row in rows for line in _stacked(headings, row, max(_NARROWEST, columns))]
+        lines += [line for row in rows for line in _stacked(headings, row, max(_NARROWEST, columns))]
     else:
-        lines = []
         for row in (headings, *rows):
             spaces = (" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
             cells = zip(headings, row, spaces, strict=True)
