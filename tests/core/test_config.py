@@ -177,7 +177,9 @@ def test_a_named_file_takes_the_place_of_the_search(tmp_path: Path, way: str, na
         pytest.param("\0.toml", None, "cannot be read: embedded null", id="nul"),
         ("a.toml", b"plugins = [", "is not valid TOML: "),
         ("a.toml", b"[a]\nb = nope", "is not valid TOML: Invalid value (at line 2, column 5)"),
-        ("a.toml", b"\xff\xfe", "is not valid TOML: 'utf-8' codec"),
+        ("a.toml", b"\xff\xfd", "is not valid TOML: 'utf-8' codec"),
+        ("a.toml", "a = 1".encode("utf-16"), "is UTF-16 text, and TOML must be UTF-8"),
+        ("a.toml", b"path = 'C:\\a'\npath2 = \"C:\\a\"", "is not valid TOML: Unescaped '\\' in a string (at line 2"),
         pytest.param("a.toml", b"a = " + b"9" * 9999, "is not valid TOML: Exceeds the limit", id="number"),
         pytest.param("a.toml", b"a = " + b"[" * 99999, "is not valid TOML: ", id="nested"),
         ("pyproject.toml", b"", "has no table [tool.unbroken]"),
@@ -194,6 +196,15 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, name: str, data: by
     [found] = caught.value.problems
     assert found.source == str(path)
     assert found.message.startswith(message)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["unix", "windows"])
+def test_a_file_of_an_editor_of_windows_is_read(tmp_path: Path, line_end: str) -> None:
+    """With a byte order mark, CR LF, names beyond ASCII, and a path in single quotes."""
+    text = line_end.join(["[some]", "text = 'C:\\naïve\\path'", "whole = 4", ""])
+    (tmp_path / "unbroken.toml").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    table = load_settings(environ={}, cwd=tmp_path).layers("some")[0]
+    assert {key: given.value for key, given in table.items()} == {"text": "C:\\naïve\\path", "whole": 4}
 
 
 def test_a_file_that_may_not_be_read_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

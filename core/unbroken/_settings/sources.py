@@ -1,5 +1,6 @@
 """The text of the sources: finding and reading the file, and the value of a variable."""
 
+import codecs
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,8 +78,10 @@ def _toml(data: bytes, path: Path) -> dict[str, Any]:
     for number, line in enumerate(data.split(b"\n"), 1):
         if line.count(b".") > _MAX_DOTS:
             raise ConfigurationError.of(Problem("", f"line {number} has more than {_MAX_DOTS} points", str(path)))
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ConfigurationError.of(Problem("", "is UTF-16 text, and TOML must be UTF-8", str(path)))
     try:
-        return tomllib.loads(data.decode())
+        return tomllib.loads(data.decode("utf-8-sig"))  # editors of Windows write a byte order mark
     except (
         ValueError,
         RecursionError,

@@ -40,7 +40,7 @@ class Lines:
         A file that cannot be read, or is not valid TOML, has none.
         """
         try:
-            text = Path(path).read_bytes().decode()
+            text = Path(path).read_bytes().decode("utf-8-sig")
             tomllib.loads(text)
         except (OSError, ValueError, RecursionError):
             return cls()

@@ -7,8 +7,6 @@ from typing import Any, Final, cast
 
 import attrs
 from attrs import field, frozen
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from unbroken import ConfigurationError, Problem
@@ -17,6 +15,7 @@ from unbroken.registry import check, resolve, resolve_transport
 
 from ._console import UNUSABLE, complain, console, printable
 from ._fields import alias, shown
+from ._layout import SETTING_COLUMNS, Grid
 from ._lines import Keys
 from ._origins import DEFAULT, Origin, Origins
 from ._values import in_both_forms
@@ -49,14 +48,12 @@ def show_config(plugins: Sequence[str] | None, config: str | None, *, as_json: b
     if as_json:
         _write({"values": [each.document() for each in values]})
         return
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for heading in ("setting", "value", "from"):
-        table.add_column(heading, overflow="fold")
+    grid = Grid(SETTING_COLUMNS)
     for each in values:
         style = "dim" if each.origins[0].kind == DEFAULT else "bold"
         cells = (each.name, each.text, ", ".join(map(str, each.origins)))
-        table.add_row(*(Text(printable(cell), style) for cell in cells))
-    console().print(table)
+        grid.add(*(Text(printable(cell), style) for cell in cells))
+    grid.show(console())
 
 
 def check_file(file: str, *, as_json: bool = False) -> int:

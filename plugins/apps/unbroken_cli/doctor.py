@@ -8,9 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, get_args
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from unbroken_sdk.doctor import (
@@ -29,9 +27,12 @@ from unbroken_sdk.doctor import (
 )
 
 from ._console import FAILED, UNUSABLE, console, printable, say
+from ._layout import Column, Grid, show
 
 _STYLES: Final = {"whole": "green", "error": "yellow"}
 _BAD: Final = "bold red"
+_NUMBERS: Final = (Column("req.", right=True, whole=True), Column("s", right=True, whole=True))
+_COLUMNS: Final = (Column("fault"), Column("alone"), *_NUMBERS, Column("under Unbroken"), *_NUMBERS)
 _MEANINGS: Final = (
     "whole: all of the text, once. An exception of the client's own is named. SILENT: success with text missing.",
     "TWICE: text again that was there. hang: no end. raw: an exception that leaked from a library below the client.",
@@ -106,34 +107,28 @@ def _chosen(names: Sequence[str]) -> list[Client] | str:
 
 
 def _show(report: Report, out: Console) -> None:
-    wrap = not out.is_terminal
     for client in report.clients:
-        out.print(Text.assemble((f"{client.name} {client.version}", "bold cyan"), ", alone and under Unbroken"))
-        out.print(_table(report, client))
+        show(out, Text.assemble((f"{client.name} {client.version}", "bold cyan"), ", alone and under Unbroken"))
+        _grid(report, client).show(out)
         out.print()
     for line in _notes(report):
-        out.print(Text(line, "dim"), soft_wrap=wrap)
+        show(out, Text(line, "dim"), rest="  ")
     for line in report.missing:
-        out.print(Text(printable(line), "yellow"), soft_wrap=True)
+        show(out, Text(printable(line), "yellow"), rest="  ")
     for problem in report.problems:
-        out.print(Text(f"✗ {problem}", "red"), soft_wrap=True)
+        show(out, Text(problem, "red"), Text("✗ ", "red"), "  ")
     if report.clients:
         verdict = (
             "under Unbroken: nothing silent, doubled, hanging or raw" if report.ok else "under Unbroken: not clean"
         )
-        out.print(Text(f"{verdict}, {report.seconds:.1f} s in all", "bold green" if report.ok else _BAD))
+        show(out, Text(f"{verdict}, {report.seconds:.1f} s in all", "bold green" if report.ok else _BAD))
 
 
-def _table(report: Report, client: Client) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
-    table.add_column("fault", no_wrap=True)
-    for head in ("alone", "under Unbroken"):
-        table.add_column(head, overflow="fold")
-        table.add_column("req.", justify="right", no_wrap=True)
-        table.add_column("s", justify="right", no_wrap=True)
+def _grid(report: Report, client: Client) -> Grid:
+    grid = Grid(_COLUMNS)
     for row in client.rows(report.rows):
-        table.add_row(row.title, *(part for cell in report.pair(client, row) for part in _parts(cell)))
-    return table
+        grid.add(row.title, *(part for cell in report.pair(client, row) for part in _parts(cell)))
+    return grid
 
 
 def _parts(cell: Cell) -> Iterator[Text]:

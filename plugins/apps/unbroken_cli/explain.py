@@ -5,9 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import attrs
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from unbroken import Client
@@ -16,6 +14,7 @@ from unbroken.registry import PluginOrderWarning, resolve_dialect, resolve_plugi
 
 from ._console import console
 from ._fields import alias, shown
+from ._layout import SETTING_COLUMNS, Grid, show
 from .worst_case import WorstCase
 
 DEFAULTS = "defaults"
@@ -33,31 +32,32 @@ def explain(plugins: Sequence[str] | None, config: str | None, dialect: str) -> 
         insecure = None if settings.insecure is None else settings.insecure.value
         with Client(built, dialect=resolve_dialect(dialect), transport=transport, insecure=insecure) as client:
             pipeline = client.describe()
-    out.print(Text(pipeline), soft_wrap=True)
-    out.print(Text(f"list: from {settings.plugins_source}", "dim"), soft_wrap=True)
+    for line in pipeline.splitlines():
+        text = line.lstrip()
+        margin = " " * (len(line) - len(text))
+        show(out, Text(text), margin, f"{margin}  ")
+    show(out, Text(f"list: from {settings.plugins_source}", "dim"), rest="  ")
     if settings.transport is not None:
-        out.print(Text(f"transport: from {settings.transport.source}", "dim"), soft_wrap=True)
+        show(out, Text(f"transport: from {settings.transport.source}", "dim"), rest="  ")
     if settings.insecure is not None:
-        out.print(Text(f"insecure: from {settings.insecure.source}", "dim"), soft_wrap=True)
+        show(out, Text(f"insecure: from {settings.insecure.source}", "dim"), rest="  ")
     for message in dict.fromkeys(str(each.message) for each in caught):
-        out.print(Text(f"! {message}", "yellow"), soft_wrap=True)
+        show(out, Text(message, "yellow"), Text("! ", "yellow"), "  ")
     _show(out, built, settings)
     out.print()
-    out.print(Text("the worst case of a call", "bold"))
+    show(out, Text("the worst case of a call", "bold"))
     for heading, words in WorstCase.of(built).lines():
-        out.print(Text(f"  {heading}: {words}"), soft_wrap=True)
+        show(out, Text(f"{heading}: {words}"), "  ", "    ")
 
 
 def _show(out: Console, plugins: Sequence[object], settings: Settings) -> None:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for heading in ("setting", "value", "from"):
-        table.add_column(heading, overflow="fold")
+    grid = Grid(SETTING_COLUMNS)
     for plugin in plugins:
         for row in _rows(plugin, settings):
-            table.add_row(*row)
-    if table.row_count:
+            grid.add(*row)
+    if grid.rows:
         out.print()
-        out.print(table)
+        grid.show(out)
 
 
 def _rows(plugin: object, settings: Settings) -> Iterator[tuple[Text, Text, Text]]:

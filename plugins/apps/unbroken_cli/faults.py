@@ -11,6 +11,7 @@ from rich.text import Text
 from unbroken_faults import Fault, FaultServer, ReceivedRequest, faults
 
 from ._console import console, printable
+from ._layout import show
 
 PATHS: Final = {
     "anthropic": "/v1/messages, /v1/messages/count_tokens",
@@ -31,8 +32,8 @@ def list_faults() -> None:
     """Print every fault as a script writes it, with its description."""
     out = console()
     for usage, doc in faults.describe().items():
-        out.print(Text.assemble((usage, "bold")), soft_wrap=True)
-        out.print(Text(f"    {' '.join(doc.split())}", "dim"), soft_wrap=True)
+        show(out, Text(usage, "bold"), rest="  ")
+        show(out, Text(" ".join(doc.split()), "dim"), "    ", "    ")
 
 
 def serve(script: Sequence[Fault], *, port: int, seed: int, tick: Tick = lambda: time.sleep(_TICK)) -> None:
@@ -45,7 +46,7 @@ def serve(script: Sequence[Fault], *, port: int, seed: int, tick: Tick = lambda:
             while True:
                 requests = server.requests
                 for request, fault in [*zip(requests, server.faults, strict=False)][shown:]:
-                    out.print(_line(request, fault), soft_wrap=True)
+                    show(out, _line(request, fault), rest=" " * 6)
                 shown = len(requests)
                 tick()
         except KeyboardInterrupt:
@@ -53,15 +54,15 @@ def serve(script: Sequence[Fault], *, port: int, seed: int, tick: Tick = lambda:
 
 
 def _introduce(out: Console, url: str, count: int) -> None:
-    out.print(Text.assemble("serving ", (f"{url}/v1/messages", "bold cyan")), soft_wrap=True)
+    show(out, Text.assemble("serving ", (f"{url}/v1/messages", "bold cyan")), rest="  ")
     scripted = "the next request follows" if count == 1 else f"the next {count} requests follow"
     queue = f"{scripted} the script" if count else "every request is answered well"
-    out.print(Text(f"{queue}, ?fault=NAME asks for one; Ctrl-C stops", "dim"), soft_wrap=True)
+    show(out, Text(f"{queue}, ?fault=NAME asks for one; Ctrl-C stops", "dim"))
     for name, paths in PATHS.items():
-        out.print(Text(f"  {name:<12}{paths}", "dim"), soft_wrap=True)
+        show(out, Text(paths, "dim"), Text(f"  {name:<12}", "dim"), " " * 14)
     body = '{"model":"m","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Hello"}]}'
     try_it = f"unbroken stream {url}/v1/messages --dialect anthropic --json-body '{body}'"
-    out.print(Text(try_it, "dim"), soft_wrap=True)
+    out.print(Text(try_it, "dim"), soft_wrap=True)  # in one line, to be copied
 
 
 def _line(request: ReceivedRequest, answer: Fault) -> Text:

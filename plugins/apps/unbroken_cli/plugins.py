@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from attrs import frozen
-from rich import box
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from unbroken import ConfigurationError, Plugin
@@ -18,8 +15,9 @@ from unbroken.config import DEFAULTS, Settings, load_settings, name_of, nearest
 from unbroken.hookspecs import HookSpecs
 from unbroken.registry import DIALECTS, PLUGINS, TRANSPORTS, Discovered, choose, discover
 
-from ._console import PLAIN_WIDTH, console, say
+from ._console import console, say
 from ._fields import first_paragraph, settings_of
+from ._layout import Column, Grid, show
 
 
 @frozen
@@ -92,56 +90,53 @@ def _load(kind: str, entry: Discovered, settings: Settings, found: Sequence[Disc
 
 
 def _show_all(out: Console, installed: Sequence[Installed]) -> None:
-    if out.width < PLAIN_WIDTH:
+    grid = _grid(installed)
+    if not out.is_terminal or grid.fits(out.width):
+        grid.show(out)
+    else:
         for each in installed:
             _show_entry(out, each)
-    else:
-        out.print(_table(installed))
     out.print()
     words = "Settings of one: unbroken plugins NAME. What a client would use: unbroken explain."
-    out.print(Text(words, "dim"), soft_wrap=not out.is_terminal)
+    show(out, Text(words, "dim"))
 
 
 def _show_entry(out: Console, each: Installed) -> None:
     """Print the row of a table that has no room."""
+    show(out, _heading(each, "bold"), rest="  ")
+    show(out, Text(each.entry.value, "dim"), "  ", "  ")
+    show(out, _state(each), "  ", "    ")
+
+
+def _heading(each: Installed, style: str) -> Text:
     entry = each.entry
-    out.print(Text.assemble((entry.name, "bold"), f"  {each.kind}, {entry.distribution} {entry.version}"))
-    out.print(Padding(Text(entry.value, "dim"), (0, 0, 0, 2)))
-    out.print(Padding(_state(each), (0, 0, 0, 2)))
+    return Text.assemble((entry.name, style), f"  {each.kind}, {entry.distribution} {entry.version}")
 
 
 def _state(each: Installed) -> Text:
     return Text(f"✗ {each.problem}", "red") if each.problem else Text(f"✓ {each.state}", "green")
 
 
-def _table(installed: Sequence[Installed]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for heading in ("name", "kind", "entry point", "distribution", "state"):
-        table.add_column(heading, overflow="fold")
+def _grid(installed: Sequence[Installed]) -> Grid:
+    grid = Grid(tuple(map(Column, ("name", "kind", "entry point", "distribution", "state"))))
     for each in installed:
-        table.add_row(
-            Text(each.entry.name, "bold"),
-            each.kind,
-            each.entry.value,
-            f"{each.entry.distribution} {each.entry.version}",
-            _state(each),
-        )
-    return table
+        entry = each.entry
+        distribution = f"{entry.distribution} {entry.version}"
+        grid.add(Text(entry.name, "bold"), each.kind, entry.value, distribution, _state(each))
+    return grid
 
 
 def _show_one(out: Console, each: Installed) -> None:
-    entry = each.entry
-    out.print(Text.assemble((entry.name, "bold cyan"), f"  {each.kind}, {entry.distribution} {entry.version}"))
-    out.print(Text(entry.value, "dim"))
+    show(out, _heading(each, "bold cyan"), rest="  ")
+    show(out, Text(each.entry.value, "dim"))
     if each.problem:
-        out.print(Text(f"✗ {each.problem}", "red"), soft_wrap=True)
+        show(out, Text(f"✗ {each.problem}", "red"), rest="  ")
     if each.loaded is None:
         return
-    doc = first_paragraph(getattr(each.loaded, "__doc__", None) or "")
-    out.print(Text(doc), soft_wrap=not out.is_terminal)
+    show(out, Text(first_paragraph(getattr(each.loaded, "__doc__", None) or "")))
     if each.kind == "plugin":
-        out.print(Text(f"hooks: {', '.join(_hooks(each.loaded)) or 'none'}"))
-        _show_settings(out, entry.name, getattr(each.loaded, "Config", None))
+        show(out, Text(f"hooks: {', '.join(_hooks(each.loaded)) or 'none'}"), rest="  ")
+        _show_settings(out, each.entry.name, getattr(each.loaded, "Config", None))
     out.print()
 
 
@@ -159,7 +154,6 @@ def _show_settings(out: Console, name: str, config_class: Any) -> None:
     out.print(Text(f"[{name}]", "bold"))
     for setting in settings:
         line = Text.assemble((setting.name, "bold"), (f" = {setting.default}", "green"), (f"  {setting.type}", "dim"))
-        out.print(line, soft_wrap=not out.is_terminal)
+        show(out, line, rest="  ")
         if setting.doc:
-            doc = Padding(Text(setting.doc), (0, 0, 0, 4)) if out.is_terminal else Text(f"    {setting.doc}")
-            out.print(doc, soft_wrap=not out.is_terminal)
+            show(out, Text(setting.doc), "    ", "    ")

@@ -1,5 +1,8 @@
 """``python -m unbroken_gateway serve``: the commands of the gateway without those of others."""
 
+import io
+import sys
+
 import typer
 
 from .commands import audit, keys
@@ -11,4 +14,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(audit.audit, name="audit")
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console may lack characters of a name
     app()

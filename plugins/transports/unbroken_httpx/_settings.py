@@ -20,7 +20,8 @@ SOCKS: Final = frozenset({"socks5", "socks5h"})
 def http_arguments(library: Library, connections: Connections, proxy: str | None) -> dict[str, Any]:
     """Return the arguments of httpx's transports. TCP keep-alive finds peers that vanished behind a NAT."""
     keep_alive = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
+    idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"  # the name that macOS has for it
+    for name, value in ((idle, 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
         if hasattr(socket, name):
             keep_alive.append((socket.IPPROTO_TCP, getattr(socket, name), value))
     return {

@@ -551,8 +551,16 @@ def test_the_families_take_turns() -> None:
 
 
 def test_keep_alive_probes_are_asked_for_where_they_exist(monkeypatch: pytest.MonkeyPatch) -> None:
-    """macOS has no TCP_KEEPIDLE."""
-    before = len(socket_options())
-    monkeypatch.delattr(socket, "TCP_KEEPIDLE", raising=False)
-    assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in socket_options()
-    assert len(socket_options()) == before - 1
+    """macOS has TCP_KEEPALIVE for TCP_KEEPIDLE; another system may have neither."""
+    names = ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+    for number, name in enumerate(names, 900):
+        monkeypatch.setattr(socket, name, number, raising=False)
+    assert [option[1:] for option in socket_options()[2:]] == [(900, 60), (902, 60), (903, 5)]
+    monkeypatch.delattr(socket, "TCP_KEEPIDLE")
+    assert [option[1:] for option in socket_options()[2:]] == [(901, 60), (902, 60), (903, 5)]
+    for name in names[1:]:
+        monkeypatch.delattr(socket, name)
+    assert socket_options() == [
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    ]

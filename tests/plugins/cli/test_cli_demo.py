@@ -295,13 +295,27 @@ def test_the_frame_fits_a_terminal():
     assert "AsyncClient" in console.file.getvalue()
 
 
-@pytest.mark.parametrize("width", [20, 80])
-def test_no_line_of_a_row_is_wider_than_the_terminal(width):
-    """Long messages are cut, not wrapped."""
+@pytest.mark.parametrize("width", [24, 40, 80, 100])
+def test_a_row_shows_everything_within_the_terminal(width):
+    """Long answers and messages are wrapped, not cut."""
     trial = _trial()
-    trial.note("error", "x" * 200)
-    lines = block(trial, width).plain.splitlines()[1:]
-    assert max(map(len, lines)) <= max(width, 27)
+    trial.text = trial.meant = "Every word of a long answer arrives, " * 9
+    trial.note("error", "a message with many words " * 9)
+    trial.note("commit", "the first word is delivered")
+    trial.finish()
+    lines = block(trial, width).plain.splitlines()
+    assert max(map(len, lines)) <= width
+    shown = " ".join(" ".join(lines).split())
+    assert trial.text.strip() in shown
+    assert ("a message with many words " * 9).strip() in shown
+
+
+@pytest.mark.parametrize(("status", "shown"), [("running", "◆ …"), ("failure", "◆ no word of the answer")])
+def test_a_commit_without_a_word_says_so(status, shown):
+    """A model may think, and its connection then break."""
+    trial = Trial(_scenario(), status=status)
+    trial.note("commit", "the first word is delivered")
+    assert block(trial, 80).plain.splitlines()[-1].strip() == shown
 
 
 def test_each_kind_of_decision_has_words():

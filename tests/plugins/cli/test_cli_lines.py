@@ -79,6 +79,13 @@ def test_the_path_of_a_problem_has_a_line(tmp_path, path, line):
     assert Lines.of(str(file)).of_path(path) == line
 
 
+def test_a_byte_order_mark_and_line_ends_of_windows_change_no_line(tmp_path):
+    """Editors of Windows write both."""
+    path = tmp_path / "some.toml"
+    path.write_bytes(b"\xef\xbb\xbf[retry]\r\nmax_delay = 1\r\n")
+    assert Lines.of(str(path)).of_keys(("retry", "max_delay")) == 2
+
+
 @pytest.mark.parametrize("data", [None, b"a = [", b"\xff", b"a = " + b"[" * 99999], ids=["none", "bad", "utf8", "deep"])
 def test_what_is_no_toml_has_no_lines(tmp_path, data):
     """Whoever reads it says what is wrong."""

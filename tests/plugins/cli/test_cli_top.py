@@ -1,6 +1,7 @@
 """`unbroken top`: what it reads, what it makes of two readings, how it looks, how it ends."""
 
 import io
+import math
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,12 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
+from rich.text import Text
 
 import unbroken_cli.top._command as command
 from unbroken.testing import STALL, Answer, FakeClock, play, sse
 from unbroken_circuit_breaker import CircuitBreaker
 from unbroken_cli.top import Reading, ScrapeError, Top, Window, endpoint, frame, scrape, top
 from unbroken_cli.top._frame import sparkline
+from unbroken_cli.top._reading import Quantile
 from unbroken_metrics import Metrics, PrometheusCollector, start_http_server
 from unbroken_rate_limit import RateLimit
 from unbroken_retry import Retry
@@ -68,7 +71,7 @@ def test_a_frame_says_everything(metrics):
     assert found["in flight"] == "0 streams, 0 connections"
     assert found["latency"].startswith("p50 ")
     assert found["errors"] == "TimeoutError (idle) 2, ServerError 1"
-    assert found["circuits"] == "default https://api.example.org:443: open"
+    assert found["circuits"] == "api.example.org: open"
     assert found["streams"].endswith("2 stalled, 0 truncated")
     assert found["streams"].startswith("4 events, ")
     assert found["waits"] == "rate-limit 1 (0.5 s)"
@@ -110,7 +113,45 @@ def test_quantiles_are_those_of_prometheus(counts, quantile, expected):
         f'unbroken_x_seconds_bucket{{le="{le}"}} {count}\n'
         for le, count in zip(("1.0", "5.0", "+Inf"), counts, strict=True)
     )
-    assert Window(reading(text)).quantile("x_seconds", quantile) == expected
+    found = Window(reading(text)).quantile("x_seconds", quantile)
+    assert (None if found is None else found.value) == expected
+
+
+@pytest.mark.parametrize("counts", [(0, 0, -4), (5, 3, 1), (3, -1, 4), (-1, -2, 1), (0, 0, 0)])
+@pytest.mark.parametrize("quantile", [0.0, 0.5, 0.99, 1.0])
+def test_buckets_that_make_no_sense_are_no_failure(counts, quantile):
+    """An endpoint may say anything, also as a bound."""
+    samples = tuple(
+        ("x_seconds_bucket", {"le": le}, float(count)) for le, count in zip(("1", "x", "9"), counts, strict=True)
+    )
+    Window(Reading(0.0, samples)).quantile("x_seconds", quantile)
+
+
+@pytest.mark.parametrize(
+    ("quantile", "words"),
+    [
+        (Quantile(0.002, 0.0, 0.005), "< 5 ms"),
+        (Quantile(0.007, 0.005, 0.01), "~7 ms"),
+        (Quantile(0.375, 0.25, 0.5), "~375 ms"),
+        (Quantile(7.5, 5.0, 10.0), "~7.5 s"),
+        (Quantile(640.0, 640.0, math.inf), "> 640 s"),
+        (Quantile(0.25, 0.25, 0.25), "250 ms"),
+        (Quantile(123.4, 123.4, 123.4), "123 s"),
+    ],
+)
+def test_a_quantile_says_how_well_it_is_known(quantile, words):
+    """A histogram knows nothing within its first bucket nor beyond its last bound, and little between two."""
+    assert str(quantile) == words
+
+
+def test_short_calls_are_told_apart():
+    """Times of 3, 8, 20, 40 and 80 ms are in five buckets."""
+    it, clock = Metrics(), FakeClock()
+    shown_as = set()
+    for latency in (0.003, 0.008, 0.020, 0.040, 0.080):
+        play([Answer(latency=latency, body=sse("a"))], [it], clock=clock)
+        shown_as.add(str(Window(of(it)).quantile("call_duration_seconds", 1.0)))
+    assert shown_as == {"< 5 ms", "~10 ms", "~25 ms", "~50 ms", "~100 ms"}
 
 
 def test_labels_are_summed_and_what_is_not_of_unbroken_is_left_out():
@@ -138,6 +179,32 @@ def test_a_circuit_that_is_open_comes_first():
     text = shown(frame(Window(reading("".join(states) + opened))))
     assert "c z: open" in text
     assert text.count("closed") == 9
+    assert "and 21 more" in text
+
+
+def test_labels_are_short_where_nothing_is_lost():
+    """The usual scheme, port and circuit are left out; another is not; one of two origins is told."""
+    circuits = (("default", "https://a.example:443"), ("default", "http://b.example:80"), ("mine", "key"))
+    text = "".join(
+        f'unbroken_circuit_state{{circuit="{circuit}",key="{key}",state="closed"}} 1\n' for circuit, key in circuits
+    )
+    found = shown(frame(Window(reading(text))))
+    assert "  a.example: closed" in found
+    assert "  http://b.example:80: closed" in found
+    assert "  mine key: closed" in found
+    left = 'unbroken_rate_limit_remaining{{origin="{}",model="m",kind="tokens"}} 5\n'
+    one, two = (left.format(f"https://{host}.example:443") for host in "ab")
+    assert "m tokens: 5 left" in rows(frame(Window(reading(one))))["limits"]
+    assert rows(frame(Window(reading(one + two))))["limits"] == "a.example m tokens: 5 left, b.example m tokens: 5 left"
+
+
+@pytest.mark.parametrize("width", [24, 40, 80])
+def test_a_frame_fits_the_terminal(metrics, width):
+    """Names above their values where there is no room beside them; no number is torn from its word."""
+    lines = [line.rstrip() for line in shown(frame(Window(of(metrics)), [0.1, None, 0.2]), width).splitlines()]
+    assert max(map(len, lines)) <= width
+    assert any(line.endswith("0 connections") for line in lines)
+    assert any("1 success," in line for line in lines)
 
 
 def test_what_an_endpoint_says_is_not_obeyed_by_the_terminal():
@@ -156,7 +223,13 @@ def test_what_an_endpoint_says_is_not_obeyed_by_the_terminal():
 )
 def test_a_sparkline_has_a_bar_for_each_window(values, line):
     """The greatest is the highest; where nothing ended there is a gap."""
-    assert sparkline(values) == line
+    assert Text("").join(sparkline(values, 60)).plain == line
+
+
+def test_a_sparkline_has_the_newest_windows_that_fit():
+    """Eight at least."""
+    assert Text("").join(sparkline([1.0] * 5 + [0.5] * 10, 24)).plain == "▅" * 10 + " 1.0 s at most"
+    assert Text("").join(sparkline([1.0] * 15, 5)).plain == "█" * 8 + " 1.0 s at most"
 
 
 @pytest.mark.parametrize(

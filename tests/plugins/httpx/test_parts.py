@@ -392,12 +392,17 @@ def test_verification_is_passed_on(lib: Any, verify: Any) -> None:
 
 
 def test_keep_alive_probes_are_asked_for_where_they_exist(lib: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """macOS has no TCP_KEEPIDLE."""
-    before = len(http_arguments(lib, Connections(), None)["socket_options"])
-    monkeypatch.delattr(socket, "TCP_KEEPIDLE", raising=False)
-    after = http_arguments(lib, Connections(), None)["socket_options"]
-    assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in after
-    assert len(after) == before - 1
+    """macOS has TCP_KEEPALIVE for TCP_KEEPIDLE; another system may have neither."""
+    for number, name in enumerate(("TCP_KEEPIDLE", "TCP_KEEPALIVE"), 900):
+        monkeypatch.setattr(socket, name, number, raising=False)
+    options = http_arguments(lib, Connections(), None)["socket_options"]
+    assert (socket.IPPROTO_TCP, 900, 60) in options
+    monkeypatch.delattr(socket, "TCP_KEEPIDLE")
+    assert (socket.IPPROTO_TCP, 901, 60) in http_arguments(lib, Connections(), None)["socket_options"]
+    monkeypatch.delattr(socket, "TCP_KEEPALIVE")
+    options = http_arguments(lib, Connections(), None)["socket_options"]
+    assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in options
+    assert not {option[1] for option in options} & {900, 901}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar, cast, final
 
@@ -145,7 +145,7 @@ class SyncAttempt:
     def look(self) -> None:
         """Note the end of the attempt, which has come."""
         number = self.raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        self.error = OSError(number, os.strerror(number)) if number else None
+        self.error = OSError(number, reason(number)) if number else None
         self.done = True
 
     def abort(self) -> None:
@@ -156,6 +156,12 @@ class SyncAttempt:
     def abandon(self) -> None:
         """Close the socket."""
         self.raw.close()
+
+
+def reason(number: int) -> str:
+    """Return in words what an error number of a socket means; os.strerror does not know those of Windows."""
+    known: Mapping[int, str] = getattr(socket, "errorTab", {})
+    return known.get(number) or os.strerror(number)
 
 
 @final

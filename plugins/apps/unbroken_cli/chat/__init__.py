@@ -1,6 +1,6 @@
 """`unbroken chat`: one question, or a conversation in a terminal."""
 
 from ._command import chat
-from ._server import ChatRequest
+from ._request import ChatRequest
 
 __all__ = ("ChatRequest", "chat")

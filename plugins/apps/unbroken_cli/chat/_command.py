@@ -9,8 +9,9 @@ from unbroken import ConfigurationError, Error
 from unbroken_chat import ReplyStream, user_message
 
 from .._console import FAILED, INTERRUPTED
+from ._request import ANTHROPIC_KEY, OPENAI_KEY, ChatRequest
 from ._screen import DEMO_PROMPT, Screen, Waiting
-from ._server import ANTHROPIC_KEY, OPENAI_KEY, ChatRequest, Server, connected
+from ._server import Server, connected
 from ._session import Session, Turn
 from ._slash import interpret
 

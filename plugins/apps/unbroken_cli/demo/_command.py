@@ -5,19 +5,18 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 from attrs import frozen
-from rich import box
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from unbroken import Error
 from unbroken_faults import FaultServer
 
 from .._console import console
+from .._layout import Column, Grid, show
 from ._apis import MESSAGES, Api
 from ._run import SETTINGS, Runner
 from ._scenarios import SCENARIOS, Scenario
@@ -26,6 +25,13 @@ from ._trial import Trial
 
 if TYPE_CHECKING:
     from unbroken_metrics import Metrics
+
+_COLUMNS: Final = (
+    Column("  fault", whole=True),
+    Column("what the consumer saw"),
+    Column("attempts", right=True),
+    Column("time", right=True, whole=True),
+)
 
 
 def run_demo(
@@ -93,17 +99,16 @@ def _run(
 
 def _introduce(out: Console, use_async: bool, api: Api = MESSAGES) -> None:
     client = "AsyncClient" if use_async else "Client"
-    wrap = not out.is_terminal
-    out.print(Text.assemble(("Unbroken", "bold cyan"), " against a server that fails, over real sockets"))
-    out.print(Text(f"unbroken.{client}(plugins=[{SETTINGS}])", "dim"), soft_wrap=wrap)
+    show(out, Text.assemble(("Unbroken", "bold cyan"), " against a server that fails, over real sockets"))
+    show(out, Text(f"unbroken.{client}(plugins=[{SETTINGS}])", "dim"))
     if api != MESSAGES:
-        out.print(Text(f"POST {api.path}, dialect={api.dialect!r}", "dim"), soft_wrap=wrap)
-    out.print(Text(LEGEND, "dim"), soft_wrap=wrap)
+        show(out, Text(f"POST {api.path}, dialect={api.dialect!r}", "dim"))
+    show(out, Text(LEGEND, "dim"))
 
 
 def _suggest(out: Console) -> None:
     words = "Next: unbroken explain, unbroken plugins, unbroken faults, unbroken stream URL; all have --help."
-    out.print(Text(words, "dim"), soft_wrap=not out.is_terminal)
+    show(out, Text(words, "dim"))
 
 
 @frozen(kw_only=True)
@@ -139,10 +144,10 @@ class Report:
     def show(self, console: Console) -> None:
         """Print the table, the problems, the metrics and the verdict."""
         console.print()
-        console.print(self._table())
+        self._grid().show(console)
         for trial in self.trials:
             for problem in trial.problems:
-                console.print(Text(f"✗ {trial.scenario.name}: {problem}", "red"), soft_wrap=True)
+                show(console, Text(f"{trial.scenario.name}: {problem}", "red"), Text("✗ ", "red"), "  ")
         if self.metrics is not None:
             console.print(_counted(self.metrics))
             console.print()
@@ -150,19 +155,17 @@ class Report:
         words = f"{good} of {len(self.trials)} as required in {self.seconds:.1f} s"
         console.print(Text(words, "bold green" if self.ok else "bold red"))
 
-    def _table(self) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-        table.add_column("  fault", no_wrap=True)
-        table.add_column("what the consumer saw")
-        table.add_column("attempts", justify="right")
-        table.add_column("time", justify="right", no_wrap=True)
+    def _grid(self) -> Grid:
+        grid = Grid(_COLUMNS)
         for chapter in self.api.chapters():
-            for trial in (each for each in self.trials if each.scenario in chapter.scenarios):
+            rows = [trial for trial in self.trials if trial.scenario in chapter.scenarios]
+            if rows and grid.rows:
+                grid.rows.append(None)
+            for trial in rows:
                 fault = Text.assemble(verdict(trial), " ", trial.scenario.title)
                 saw = Text(trial.saw, "green" if trial.error is None else "yellow")
-                table.add_row(fault, saw, str(trial.attempts), f"{trial.seconds:.2f} s")
-            table.add_section()
-        return table
+                grid.add(fault, saw, str(trial.attempts), f"{trial.seconds:.2f} s")
+        return grid
 
 
 def _counted(metrics: "Metrics") -> RenderableType:

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from .._console import printable
+from .._layout import hang
 from ._scenarios import CHAPTERS, Chapter
 from ._trial import Note, Trial
 
@@ -128,7 +129,7 @@ def block(trial: Trial, width: int, spinner: str | None = None) -> Text:
     """
     lines = [_title(trial, width, spinner)]
     lines += [_line(note, trial, width) for note in list(trial.notes)]
-    lines += [Text(f"{_INDENT}! {problem}", "bold red") for problem in trial.problems]
+    lines += [hang(Text(problem, "bold red"), width, f"{_INDENT}! ", f"{_INDENT}  ") for problem in trial.problems]
     return Text("\n").join(lines)
 
 
@@ -146,21 +147,20 @@ def _title(trial: Trial, width: int, spinner: str | None) -> Text:
     if spinner is None and (trial.ok or trial.problems):
         attempts = f"{trial.attempts} attempt{'s' if trial.attempts != 1 else ''}"
         facts = f"{attempts}  {trial.seconds:5.2f} s"
-        line.append(" " * max(2, width - line.cell_len - len(facts) - 1)).append(facts, "dim")
+        if width - line.cell_len - len(facts) < 3:
+            return line.append(f"\n{_INDENT}{facts}", "dim")
+        line.append(" " * (width - line.cell_len - len(facts) - 1)).append(facts, "dim")
     return line
 
 
 def _line(note: Note, trial: Trial, width: int) -> Text:
     glyph, style = _GLYPHS[note.kind]
-    line = Text(_INDENT).append(f"{glyph} ", style)
-    if note.kind != "commit":
-        line.append(_cut(note.text, width), style)
-    else:
-        line.append(_cut(printable(trial.text) or "…", width))
-    return line
+    text = Text(" ".join(printable(note.text).split()), style) if note.kind != "commit" else _answer(trial)
+    return hang(text, width, Text.assemble(_INDENT, (f"{glyph} ", style)), f"{_INDENT}  ")
 
 
-def _cut(text: str, width: int) -> str:
-    room = max(20, width - len(_INDENT) - 3)
-    flat = " ".join(text.split())
-    return flat if len(flat) <= room else f"{flat[: room - 1]}…"
+def _answer(trial: Trial) -> Text:
+    """Return the text that arrived, all of it."""
+    if not trial.text:
+        return Text("…" if trial.status == "running" else "no word of the answer", "dim")
+    return Text(" ".join(printable(trial.text).split()))

@@ -103,7 +103,8 @@ class Top:
         reading = self.read(self.url, min(_LONGEST, max(1.0, self.interval)))
         self._window = Window(reading, self._last)
         if self._last is not None:
-            self._history.append(self._window.quantile(DURATION, 0.95))
+            p95 = self._window.quantile(DURATION, 0.95)
+            self._history.append(None if p95 is None else p95.value)
         self._last = reading
         return self._picture(Text(printable(self.url), "bold cyan"))
 

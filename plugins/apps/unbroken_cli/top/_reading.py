@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Self
 
 from attrs import frozen
@@ -49,6 +50,31 @@ class Reading:
 
 
 @frozen
+class Quantile:
+    """A quantile of times, in seconds, and the bounds of the bucket in which it is."""
+
+    value: float
+    """As Prometheus' `histogram_quantile` has it: linear within the bucket; beyond the last bound it is that bound."""
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Return what is known of it: a bound in the first and the last bucket, an estimate in the others."""
+        if self.low == self.high:
+            return seconds(self.value)
+        if math.isinf(self.high):
+            return f"> {seconds(self.low)}"
+        return f"~{seconds(self.value)}" if self.low else f"< {seconds(self.high)}"
+
+
+def seconds(value: float) -> str:
+    """Return a duration for people."""
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.1f} s" if value < 100 else f"{value:.0f} s"
+
+
+@frozen
 class Window:
     """The time between two readings; with one reading, the time since the process began."""
 
@@ -81,23 +107,22 @@ class Window:
         """Return the increase of a counter per second; None for the time since the process began."""
         return self.total(name) / self.seconds if self.seconds else None
 
-    def quantile(self, name: str, quantile: float) -> float | None:
-        """Return a quantile of a histogram as Prometheus' `histogram_quantile` does: linear within its bucket.
-
-        Returns None for an empty histogram. Values beyond the last bound count as that bound.
-        """
+    def quantile(self, name: str, quantile: float) -> "Quantile | None":
+        """Return a quantile of a histogram; None for an empty one."""
         if self.exact is not None:
-            return self.exact[name, quantile]
+            exact = self.exact[name, quantile]
+            return None if exact is None else Quantile(exact, exact, exact)
         buckets = sorted((_bound(le), count) for (le,), count in self.by(f"{name}_bucket", "le").items())
-        if not buckets or not buckets[-1][1]:
+        if not buckets or buckets[-1][1] <= 0.0:
             return None
         rank = quantile * buckets[-1][1]
-        low, below = 0.0, 0.0
-        for bound, count in buckets:
-            if count >= rank and count > below:
-                return low if math.isinf(bound) else low + (bound - low) * max(0.0, rank - below) / (count - below)
-            low, below = bound, count
-        return low
+        (low, below), (high, count) = next(
+            (before, bucket)
+            for before, bucket in pairwise([(0.0, 0.0), *buckets])
+            if bucket[1] >= rank and bucket[1] > before[1]
+        )
+        share = max(0.0, rank - below) / (count - below)
+        return Quantile(low if math.isinf(high) else low + (high - low) * share, low, high)
 
 
 def _bound(text: str) -> float:

@@ -1,15 +1,15 @@
 """`unbroken audit`: the rows of the audit, read from its file while the gateway runs or afterwards."""
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
 from ._complaints import complain, printable
+from ._table import print_table
 
 if TYPE_CHECKING:
     from ..audit import AuditRow, Reader
@@ -18,6 +18,9 @@ UNUSABLE = 2
 """Exit code: the configuration or the file cannot be used."""
 NOTHING = 1
 """Exit code: there is no such row."""
+
+_HEADINGS: Final = ("when", "ending", "status", "user", "model", "tokens", "USD", "seconds", "request")
+_NUMBERS: Final = frozenset({"status", "tokens", "USD", "seconds"})
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="The configuration of the gateway.", dir_okay=False)
@@ -112,32 +115,19 @@ def _print(rows: "Sequence[AuditRow]", *, as_json: bool, prompt: bool = False) -
 
 
 def _table(rows: "Sequence[AuditRow]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for heading in ("when", "ending", "status", "user", "model", "tokens", "USD", "seconds", "request"):
-        right = heading in ("status", "tokens", "USD", "seconds")
-        long = heading in ("user", "model", "request")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=not long, overflow="fold")
-    for row in reversed(rows):
-        table.add_row(*_cells(row))
-    out = Console(highlight=False, markup=False, emoji=False, file=sys.stdout)
-    if not out.is_terminal:
-        out.width = 200
-    out.print(table)
+    print_table(_HEADINGS, [_cells(row) for row in reversed(rows)], right=_NUMBERS)
 
 
 def _cells(row: "AuditRow") -> tuple[str, ...]:
     start, end = row.start, row.end
-    names = (printable(start.user), printable(start.model))
+    names = (start.user, start.model)
     when = _time(start.at)
     if end is None:
-        return when, row.state, "", *names, "", "", "", printable(start.request_id)
+        return when, row.state, "", *names, "", "", "", start.request_id
     counted = [number for number in (end.input_tokens, end.output_tokens) if number is not None]
     tokens = str(sum(counted)) if counted else f"~{end.estimated_tokens}"
     cost = f"{end.micro_usd / 1e6:.4f}"
-    return when, row.state, str(end.status), *names, tokens, cost, f"{end.duration:.1f}", printable(start.request_id)
+    return when, row.state, str(end.status), *names, tokens, cost, f"{end.duration:.1f}", start.request_id
 
 
 def _shown(name: str, value: object) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ._complaints import complain
+from ._table import print_table
 
 if TYPE_CHECKING:
     from ..auth.keys import KeyStore, StoredKey
@@ -21,7 +22,6 @@ FAILED: Final = 1
 UNUSABLE: Final = 2
 """Exit code: bad usage or bad configuration."""
 _DAY: Final = 86_400.0
-_PLAIN_WIDTH: Final = 100
 
 app = typer.Typer(
     name="keys",
@@ -68,7 +68,9 @@ def list_keys(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         _print_json({"keys": [_facts(each) for each in found]})
     else:
-        _print_table(found, time.time())
+        now = time.time()
+        rows = [(it.id, it.name, it.plan, " ".join(it.scopes), _day(it.created), _state(it, now)) for it in found]
+        print_table(("id", "name", "plan", "scopes", "created", "state"), rows)
 
 
 @app.command()
@@ -154,20 +156,6 @@ def _print_json(value: dict[str, object]) -> None:
     import json
 
     sys.stdout.write(f"{json.dumps(value)}\n")
-
-
-def _print_table(keys: "list[StoredKey]", now: float) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = _PLAIN_WIDTH
-    table = Table("id", "name", "plan", "scopes", "created", "state", box=box.SIMPLE)
-    for key in keys:
-        table.add_row(key.id, key.name, key.plan, " ".join(key.scopes), _day(key.created), _state(key, now))
-    console.print(table)
 
 
 def _state(key: "StoredKey", now: float) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 
 from attrs import evolve
 
+from unbroken import ConfigurationError, Problem
+
 from ..auth.local_secrets import with_secrets
 from ..config.checks import checked
 from ..config.loading import CONFIG_VARIABLE, development, load
@@ -39,6 +41,9 @@ def run(
         settings = evolve(settings, **{name: value for name, value in changes.items() if value is not None})
         if admin_listen is not None:
             settings = evolve(settings, admin_listen=admin_listen or None)
+        if settings.workers > 1 and sys.platform == "win32":
+            problem = "must be 1 on Windows, where a process cannot hand its listening socket on to workers"
+            raise ConfigurationError.of(Problem("gateway.workers", problem))
         made = checked(settings).admin_credential is None
         _serve(with_secrets(settings), config, made=made, as_json=as_json)
 

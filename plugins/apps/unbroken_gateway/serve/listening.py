@@ -35,6 +35,7 @@ def _refusal(address: str, error: Exception) -> str:
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return f"{address} is in use by another program; port 0 takes a free one"
     why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    why = str(error) if why.startswith("Unknown error") else why  # os.strerror does not know the sockets of Windows
     return f"{address} cannot be listened on: {why}"
 
 

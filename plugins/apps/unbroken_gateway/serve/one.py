@@ -1,10 +1,9 @@
 """One process that serves: the gateway, its admin port, and what signals do to them."""
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable
 from socket import socket
-from typing import Any, Final
+from typing import Any
 
 from attrs import define, field
 
@@ -12,8 +11,7 @@ from ..admin import AdminApp
 from ..app import Gateway
 from ..services import Services
 from .listening import Listener, listener
-
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+from .signals import on_signals
 
 
 @define(eq=False, kw_only=True)
@@ -41,10 +39,7 @@ class Process:
 
     async def run(self) -> None:
         """Serve until it is told to stop."""
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self.signalled)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        on_signals(self.signalled, self._reload)
         settings = self.services.settings
         self._gateway = Gateway(self.services)
         main = listener(self._gateway, head_deadline=settings.head_deadline, drain=settings.drain)

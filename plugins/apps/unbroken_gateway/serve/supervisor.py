@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -21,6 +20,7 @@ from ..config.settings import Settings
 from ..state.opening import open_state
 from .gathering import Gathered
 from .listening import listener
+from .signals import HANG_UP, on_signals
 from .worker import CUT, HANDED_ON, STOP
 
 logger: Final = logging.getLogger("unbroken.gateway")
@@ -53,10 +53,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Serve. Raises CannotServe if a worker ends before it was ready."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        on_signals(self.stop, self._hang_up)
         workers = [asyncio.ensure_future(self._first(number)) for number in range(self.settings.workers)]
         try:
             running = await asyncio.gather(*workers)
@@ -143,8 +140,8 @@ class Supervisor:
 
     def _read_again(self) -> None:
         for process in self._processes.values():
-            if process.returncode is None:
-                process.send_signal(signal.SIGHUP)
+            if process.returncode is None and HANG_UP is not None:
+                process.send_signal(HANG_UP)
 
     async def _admin(self) -> None:
         if self.admin_at is None:

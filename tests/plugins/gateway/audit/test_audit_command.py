@@ -1,7 +1,7 @@
 """`unbroken audit` reads the file of a gateway, and prints nothing that a terminal would obey."""
 
 import json
-import re
+import sys
 
 import pytest
 
@@ -122,13 +122,15 @@ def test_without_a_command_there_is_help(invoke):
     assert all(name in result.stdout + result.stderr for name in ("tail", "show", "user"))
 
 
-def test_on_a_narrow_terminal_ids_are_folded_not_cut(calls, monkeypatch, capsys):
-    """They are there to be copied."""
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "85")
+@pytest.mark.parametrize("columns", [40, 80])
+def test_on_a_narrow_terminal_calls_are_stacked_not_cut(calls, monkeypatch, capsys, columns):
+    """Their ids are there to be copied."""
     from unbroken_gateway.commands.audit import _table
 
-    _table(calls.tail())
-    printed = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
-    assert max(map(len, printed.splitlines())) <= 85
-    assert "…" not in printed
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    rows = calls.tail()
+    _table(rows)
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= columns
+    assert all(row.start.request_id in printed.split() for row in rows)

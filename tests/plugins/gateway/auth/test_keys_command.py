@@ -1,5 +1,6 @@
 """`unbroken keys`: what the command prints, writes and exits with."""
 
+import io
 import json
 import os
 import stat
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from unbroken_cli.app import app
 from unbroken_gateway.auth.keys import KeyStore
 from unbroken_gateway.auth.local_secrets import with_secrets
+from unbroken_gateway.commands._table import print_table
 from unbroken_gateway.config.settings import Settings
 
 from ..settings.kit import WHOLE
@@ -80,11 +82,32 @@ def test_a_list_shows_the_state_of_each_key() -> None:
     assert [each["revoked"] is None for each in listed] == [True, True, True, False]
 
 
-def test_a_list_of_a_terminal_has_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    add("alice")
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "200")
-    assert "alice" in keys("list").stdout
+@pytest.mark.parametrize("columns", [24, 40, 80, 200])
+def test_a_list_of_a_terminal_has_its_width(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    """No cell is cut: rows without room are stacked."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = io.StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout", out)
+    row = ("0123456789abcdef", "alice", "free", "admin read", "2026-01-02", "until 2026-02-01")
+    print_table(("id", "name", "plan", "scopes", "created", "state"), [row, (*row[:3], "", *row[4:])])
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= columns
+    words = " ".join(lines).split()
+    assert all(words.count(word) >= 2 for word in row[0:3])
+    if columns == 40:
+        assert lines[:4] == [
+            "0123456789abcdef",
+            "  name: alice   plan: free",
+            "  scopes: admin read",
+            "  created: 2026-01-02",
+        ]
+
+
+def test_numbers_are_aligned_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
+    """Below the end of their heading; control characters do not reach the terminal."""
+    print_table(("what", "count"), [("a\x1b", "1"), ("界", "23")], right=frozenset({"count"}))
+    assert capsys.readouterr().out == "what  count\na\ufffd        1\n界       23\n"
 
 
 def test_s7_keys_are_revoked_by_id_and_by_name() -> None:
