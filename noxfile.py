@@ -19,7 +19,7 @@ FEW_TOOLS = {"hypothesis", "pytest", "pytest-xdist", "trio", "trustme"}
 NEWER_TOOLS = {"a2a-sdk", "schemathesis"}
 # The tests that run within Pyodide: they need no socket, no thread and no process.
 WITHOUT_MACHINE = [
-    "call", "config", "decisions", "decoders", "dialect", "errors", "eventstream", "headers", "messages", "ndjson",
+    "call", "decisions", "decoders", "dialect", "errors", "eventstream", "headers", "messages", "ndjson",
     "plain_http", "retry_after", "sse", "structure", "validators",
 ]  # fmt: skip
 # The clients that `unbroken_sdk.protect` knows, by the name of their tests: the package, and its oldest version. An old

@@ -15,6 +15,8 @@ from pathlib import Path
 SITE = Path("/site")
 # What has no wheel for WebAssembly, or needs what a browser does not have.
 ABSENT = {"fastdigest", "httptools", "httpx2", "joserfc", "redis", "trio", "uvicorn", "uvloop"}
+# Tests of an event loop, of the time of a thread, and of nesting that overflows the stack of WebAssembly.
+NOT_THERE = "not asyncio and not trio and not linear and not deep and not nested and not circle"
 
 for wheel in Path("/wheels").glob("*.whl"):
     zipfile.ZipFile(wheel).extractall(SITE)
@@ -69,7 +71,7 @@ print(f"Python {sys.version.split()[0]}: {len(sources)} files compiled, {len(loa
 print(f"{len(ours)} attrs classes ({len(unresolved)} with names that only type checkers know: {unresolved}),")
 print(f"{len(plugins)} plugins and {len(dialects)} dialects, not imported for want of another package: {missing}")
 
-# 5. The tests that need no event loop, no thread and no clock of the processor.
+# 5. The tests that are named, but for what is not there.
 code, arguments = 0, globals()["arguments"]  # of run.mjs
 if arguments:
     import pytest
@@ -77,5 +79,5 @@ if arguments:
     warnings.resetwarnings()  # the tests have filters of their own
     os.chdir("/house")
     options = ["-o", "addopts=", "--import-mode=importlib", "--assert=plain", "-p", "no:cacheprovider", "-q"]
-    code = int(pytest.main([*options, "-k", "not asyncio and not trio and not linear", *arguments]))
+    code = int(pytest.main([*options, "-k", NOT_THERE, *arguments]))
 code  # noqa: B018
