@@ -1,5 +1,6 @@
 """The checks of this project: ``nox -l`` lists them, ``nox -s tests`` runs one. They need `uv`, and fetch no Python."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -10,9 +11,17 @@ nox.options.default_venv_backend = "uv"
 nox.options.sessions = ["tests", "lint", "types", "contracts", "wheel"]
 nox.options.error_on_missing_interpreters = False
 
-PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.14t"]  # one that is not there is skipped, and named
 GROUPS = nox.project.load_toml("pyproject.toml")["dependency-groups"]
 ROOT = Path(__file__).parent
+# What the tests need without the extras, and what cannot be installed beside the lowest versions of httpx and rich.
+FEW_TOOLS = {"hypothesis", "pytest", "pytest-xdist", "trio", "trustme"}
+NEWER_TOOLS = {"a2a-sdk", "schemathesis"}
+# The tests that run within Pyodide: they need no socket, no thread and no process.
+WITHOUT_MACHINE = [
+    "call", "decisions", "decoders", "dialect", "errors", "eventstream", "headers", "messages", "ndjson",
+    "plain_http", "retry_after", "sse", "structure", "validators",
+]  # fmt: skip
 # The clients that `unbroken_sdk.protect` knows, by the name of their tests: the package, and its oldest version. An old
 # framework needs an old SDK, though it does not say so.
 SDKS = {
@@ -67,11 +76,25 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session(download_python="never")
-def lowest(session: nox.Session) -> None:
-    """Run the tests against the lowest versions that pyproject.toml admits."""
-    session.install("--resolution=lowest-direct", *nox.project.dependency_groups({"dependency-groups": GROUPS}, "test"))
-    session.install("--resolution=lowest-direct", "-e", ".[cli,gateway,httpx2,metrics,otel]")
-    session.run("pytest", *session.posargs)
+@nox.parametrize("extras", ["none", "all"])
+def lowest(session: nox.Session, extras: str) -> None:
+    """Run the tests without a network against the lowest versions that pyproject.toml admits.
+
+    The tools of the tests are the newest that can be installed beside them.
+    """
+    versions = Path(session.create_tmp()) / "lowest.txt"
+    which = ["--all-extras"] if extras == "all" else []
+    resolve = ("uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", f"--python={session.bin}/python")
+    session.run(*resolve, *which, f"--output-file={versions}", "pyproject.toml", external=True)
+    tools = {
+        re.split(r"[^\w-]", each)[0]: each
+        for each in nox.project.dependency_groups({"dependency-groups": GROUPS}, "test")
+    }
+    names = FEW_TOOLS if extras == "none" else set(tools) - NEWER_TOOLS
+    project = "." if extras == "none" else ".[cli,gateway,httpx2,metrics,otel]"
+    session.install(f"--constraint={versions}", "-e", project, *(tools[name] for name in sorted(names)))
+    what = ["tests/core"] if extras == "none" else ["tests/core", "tests/contract", "tests/faults", "tests/plugins"]
+    session.run("pytest", *(session.posargs or what))
 
 
 @nox.session(download_python="never")
@@ -218,6 +241,43 @@ def wheel(session: nox.Session) -> None:
     with session.chdir(built):
         session.run("python", str(ROOT / "tests" / "smoke_wheel.py"))
         session.run("unbroken", "demo", "--json", silent=True)
+
+
+@nox.session(download_python="never")
+def dist(session: nox.Session) -> None:
+    """Build what a release uploads, into `dist`, and check its metadata."""
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    session.run("uv", "build", "--out-dir", "dist", external=True)
+    session.install(*nox.project.dependency_groups({"dependency-groups": GROUPS}, "release"))
+    session.run("twine", "check", "--strict", *(str(path) for path in sorted((ROOT / "dist").glob("unbroken-*"))))
+
+
+@nox.session(download_python="never")
+def pyodide(session: nox.Session) -> None:
+    """Import and use the wheel within the newest Pyodide, which is CPython 3.14 or newer. Needs npm and node.
+
+    A warning is an error. What needs sockets, threads or processes is not covered: see tests/pyodide/smoke.py.
+    """
+    place = Path(session.create_tmp())
+    session.run("npm", "install", "--no-audit", "--no-fund", "--prefix", str(place), "pyodide", external=True)
+    runtime = place / "node_modules" / "pyodide"
+    about = json.loads((runtime / "pyodide-lock.json").read_text())["info"]
+    shutil.rmtree(place / "wheels", ignore_errors=True)
+    session.run("uv", "build", "--wheel", "--out-dir", str(place / "wheels"), external=True)
+    [built] = (place / "wheels").glob("unbroken-*.whl")
+    session.install("pip>=25.1")
+    platform = (f"--platform=pyemscripten_{about['abi_version']}_wasm32", f"--python-version={about['python']}")
+    wanted = (f"{built}[cli,otel]", "prometheus-client", "pytest", "hypothesis")
+    session.run("pip", "download", "--quiet", "--only-binary=:all:", *platform, f"--dest={place / 'wheels'}", *wanted)
+    what = session.posargs or [f"tests/core/test_{name}.py" for name in WITHOUT_MACHINE]
+    run = (
+        "node",
+        str(ROOT / "tests" / "pyodide" / "run.mjs"),
+        str(runtime),
+        str(place / "wheels"),
+        str(ROOT / "tests"),
+    )
+    session.run(*run, *what, external=True)
 
 
 @nox.session(download_python="never")

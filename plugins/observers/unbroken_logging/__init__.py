@@ -1,4 +1,4 @@
-"""Log the decisions of a client's policies and the outcomes of its calls, through loguru."""
+"""Log the decisions of a client's policies and the outcomes of its calls."""
 
 from .config import LoggingConfig
 from .plugin import Logging

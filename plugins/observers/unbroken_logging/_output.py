@@ -1,60 +1,121 @@
-"""The only module that uses loguru: it formats records and passes them to their sink."""
+"""Passes each record to its sink: a stream, a file, the standard logging or the application's loguru."""
 
 import logging
 import re
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import Any, Final, Protocol
 
 import msgspec
-from loguru import logger
 
 from unbroken.errors import ConfigurationError, Problem
 
-from .config import LoggingConfig
+from ._lines import STREAMS, File
+from .config import LEVELS, LoggingConfig
 from .records import Record
-from .redaction import clean_named
 
 _BARE = re.compile(r"[\w.:/@+*-]+\Z", re.ASCII)
-_TEXT_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {message}"
+_log: Final = logging.getLogger("unbroken")
+
+
+class Sink(Protocol):
+    """Where records go."""
+
+    def write(self, record: Record, fields: dict[str, Any]) -> None:
+        """Write one record, whose `fields` are cleaned. May raise anything."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held."""
+        ...
 
 
 class Output:
     """Writes records to the sink of the configuration.
 
-    Without a sink they go through the application's `loguru.logger`, whose handlers are not touched. With one they go
-    through a logger of its own with a single handler, so that loguru's default handler on stderr does not print them a
-    second time.
+    Raises ConfigurationError if that is a file that cannot be opened, or loguru, which is not installed.
     """
 
     def __init__(self, config: LoggingConfig) -> None:
-        self._line: Callable[[Record, dict[str, Any]], str] = as_json if config.json else as_text
-        self._logger: Any = logger if config.sink is None else _separate_logger()
-        if config.sink is not None:
-            _add(self._logger, config.sink, "{message}" if config.json else _TEXT_FORMAT)
-        self._own = config.sink is not None
+        self._place = config.sink or "loguru"
+        self._sink: Sink | None = _make(config)
+        self._reported = False
 
     def write(self, record: Record) -> None:
-        """Clean and write one record."""
-        fields = record.cleaned()
-
-        def finish(entry: dict[str, Any]) -> None:
-            moment = entry["time"]
-            entry["time"] = moment.fromtimestamp(record.time, moment.tzinfo)
-            entry.update(name="unbroken", function=fields["unbroken"], line=0)
-            extra = entry["extra"]
-            entry["extra"] = {n: v if n in fields else clean_named(n, v) for n, v in extra.items()}
-
-        # Without arguments loguru does not format the message; without `colors` it interprets no markup in it.
-        bound = self._logger.bind(**fields).patch(finish)
-        record.context.run(bound.log, record.level, self._line(record, fields))
+        """Clean and write one record. What the sink raises passes through; the first time it is also reported."""
+        if self._sink is None:
+            return
+        try:
+            self._sink.write(record, record.cleaned())
+        except Exception as error:
+            if not self._reported:
+                self._reported = True
+                # Only the class: the text of an error of the application's own sink can say anything.
+                _log.error("log records cannot be written to %s: %s", self._place, type(error).__name__)
+            raise
 
     def close(self) -> None:
-        """Remove the handler that this output has added, if any. A second time does nothing."""
-        if self._own:
-            self._own = False
-            self._logger.remove()
+        """Release the sink. A second time does nothing."""
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.close()
+
+
+def _make(config: LoggingConfig) -> Sink:
+    if config.sink is None:
+        return _loguru()
+    if config.sink == "stdlib":
+        return _Standard()
+    return _Lines(config.sink, as_json if config.json else _with_time)
+
+
+def _loguru() -> Sink:
+    try:
+        from ._loguru import Loguru
+    except ImportError:
+        missing = "the default is loguru, which is not installed: `pip install loguru`, or choose stderr, stdout, "
+        raise ConfigurationError.of(Problem("logging.sink", f"{missing}stdlib or the path of a file")) from None
+    return Loguru(as_text)
+
+
+class _Lines:
+    """One line per record, in a stream of the process or in a file."""
+
+    def __init__(self, place: str, line: Callable[[Record, dict[str, Any]], str]) -> None:
+        self._line = line
+        self._file: File | None = None
+        if place in STREAMS:
+            self._put: Callable[[str], None] = STREAMS[place]
+            return
+        try:
+            self._file = File(place)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError.of(Problem("logging.sink", f"cannot write to {place!r}: {error}")) from None
+        self._put = self._file.write
+
+    def write(self, record: Record, fields: dict[str, Any]) -> None:
+        self._put(self._line(record, fields) + "\n")
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class _Standard:
+    """Passes records on to the standard logger ``unbroken``, whatever handlers it has at that time."""
+
+    def write(self, record: Record, fields: dict[str, Any]) -> None:
+        rank = LEVELS[record.level]
+        if not _log.isEnabledFor(rank):
+            return
+        text, kind = as_text(record, fields), fields["unbroken"]
+        made = _log.makeRecord("unbroken", rank, "unbroken", 0, text, (), None, kind, {"extra": fields})
+        made.relativeCreated += (record.time - made.created) * 1000
+        made.created, made.msecs = record.time, record.time % 1 * 1000
+        record.context.run(_log.handle, made)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def as_text(record: Record, fields: dict[str, Any]) -> str:
@@ -70,69 +131,13 @@ def as_json(record: Record, fields: dict[str, Any]) -> str:
     return msgspec.json.encode(head | fields).decode()
 
 
+def _with_time(record: Record, fields: dict[str, Any]) -> str:
+    """Return the text behind the local time and the level."""
+    local = datetime.fromtimestamp(record.time, UTC).astimezone().replace(tzinfo=None)
+    return f"{local.isoformat(' ', 'milliseconds')} {record.level:<7} {as_text(record, fields)}"
+
+
 def _shown(value: Any) -> str:
     if not isinstance(value, str):
         return msgspec.json.encode(value).decode()
     return value if _BARE.match(value) else '"' + value.replace('"', '\\"') + '"'
-
-
-def _separate_logger() -> Any:
-    """Return a loguru logger without handlers.
-
-    loguru documents `copy.deepcopy(logger)` for this, but that requires the application's handlers to be removed first.
-    This does what `bind` does, with a new core. It uses private attributes, so a test checks that it still works.
-    """
-    shared: Any = logger
-    return type(shared)(type(shared._core)(), *shared._options)
-
-
-def _add(separate: Any, sink: str, format: str) -> None:
-    # diagnose and backtrace would print local variables, and so secrets, when the sink raises.
-    options: dict[str, Any] = {
-        "level": 0,
-        "colorize": False,
-        "catch": True,
-        "diagnose": False,
-        "backtrace": False,
-    }
-    if sink == "stdlib":
-        separate.add(_Bridge(), format="{message}", **options)
-        return
-    if sink in _STREAMS:
-        separate.add(_STREAMS[sink], format=format, **options)
-        return
-    try:
-        separate.add(sink, format=format, encoding="utf-8", watch=True, **options)
-    except (OSError, ValueError, LookupError) as error:
-        raise ConfigurationError.of(Problem("logging.sink", f"cannot write to {sink!r}: {error}")) from None
-
-
-class _Bridge(logging.Handler):
-    """Passes records on to the standard logger ``unbroken``, whatever handlers it has at that time."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        target = logging.getLogger("unbroken")
-        if target.isEnabledFor(record.levelno):
-            target.handle(record)
-
-
-def _print(stream: TextIO | None, line: str) -> None:
-    if stream is not None:
-        encoding = getattr(stream, "encoding", None) or "utf-8"
-        stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
-        stream.flush()
-
-
-def _to_stderr(line: str) -> None:
-    _print(sys.stderr, line)
-
-
-def _to_stdout(line: str) -> None:
-    _print(sys.stdout, line)
-
-
-# The stream is looked up for each line because tests and servers replace it.
-_STREAMS: Final = {
-    "stderr": _to_stderr,
-    "stdout": _to_stdout,
-}

@@ -36,6 +36,7 @@ class BoundedQueue(Generic[T]):
         self._closed = False
         self._start_over()
         _queues.add(self)
+        _close_at_exit()
 
     def _start_over(self) -> None:
         self._items: deque[T] = deque()
@@ -148,6 +149,11 @@ def close_all() -> None:
         queue.close()
 
 
-atexit.register(close_all)
+def _close_at_exit() -> None:
+    # What was registered last runs first: before the exit of the sink, loguru's for one, which is imported by then.
+    atexit.unregister(close_all)
+    atexit.register(close_all)
+
+
 if hasattr(os, "register_at_fork"):  # pragma: no branch - everywhere but on Windows
     os.register_at_fork(after_in_child=after_fork)

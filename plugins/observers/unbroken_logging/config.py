@@ -46,7 +46,7 @@ class LoggingConfig:
     """Whether to write one JSON object per line. Only for stderr, stdout and files."""
     sink: str | None = field(default=None, validator=optional(text))
     """Where records go. None: to the application's loguru handlers. Otherwise ``stderr``, ``stdout``, the path of a
-    file, or ``stdlib`` for the standard logger ``unbroken``; the application's loguru then gets none of them."""
+    file, or ``stdlib`` for the standard logger ``unbroken``; loguru then gets none of them, and is not needed."""
     allow_headers: frozenset[str] = field(default=frozenset(), converter=_lowered)
     """Headers whose values are in the record of a call. Credentials are masked all the same."""
     queue_size: int = field(default=1000, validator=number(at_least=0, whole=True))

@@ -17,11 +17,12 @@ from .records import Record
 
 
 class Logging(Plugin):
-    """Writes one record per decision and per call through loguru; `unbroken_logging.records` lists them.
+    """Writes one record per decision and per call; `unbroken_logging.records` lists them.
 
-    ``plugins=["logging", ...]`` is enough: loguru prints to stderr by default, so each record is a readable line there.
-    In an application that has set up loguru, its handlers get the records. With a `sink` the records go there and
-    nowhere else; ``sink="stdlib"`` is for applications that use the standard library's logging.
+    ``plugins=["logging", ...]`` is enough: the records go to loguru, which prints to stderr by default, so each is a
+    readable line there. In an application that has set up loguru, its handlers get the records. With a `sink` the
+    records go there and nowhere else, and loguru need not be installed; ``sink="stdlib"`` is for applications that use
+    the standard library's logging.
 
     The hooks only copy plain values. A thread redacts, formats and writes them, so that a slow, blocked or broken sink
     never delays a stream. When `queue_size` records wait, the oldest is dropped and counted. So a record is written a
@@ -46,7 +47,10 @@ class Logging(Plugin):
         return super().__new__(_EventLogging if wanted and cls is Logging else cls)  # type: ignore[return-value]
 
     def __init__(self, config: LoggingConfig | None = None, /, **options: Unpack[LoggingOptions]) -> None:
-        """Take a configuration or its values. Raises ConfigurationError if the file of the sink cannot be opened."""
+        """Take a configuration or its values.
+
+        Raises ConfigurationError if the file of the sink cannot be opened, or if there is no `sink` and no loguru.
+        """
         super().__init__(config, **options)
         threshold = LEVELS[self.config.level]
         self._wanted = frozenset(level for level, rank in LEVELS.items() if rank >= threshold)
@@ -65,7 +69,10 @@ class Logging(Plugin):
 
     @property
     def failed(self) -> int:
-        """The number of records whose writing raised. Errors in loguru's own sinks are printed to stderr by loguru."""
+        """The number of records whose writing raised; the first is reported to the standard logger ``unbroken``.
+
+        Errors in the application's loguru handlers are printed to stderr by loguru, and not counted.
+        """
         return self._queue.failed
 
     def flush(self, timeout: float = 1.0) -> bool:

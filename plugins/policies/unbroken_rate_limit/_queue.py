@@ -20,7 +20,7 @@ once, by its signal: the others wake up later, or are told when they have become
 however many wait, and all turns are computed only for a newcomer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from math import inf
 from typing import Final
@@ -90,7 +90,7 @@ class Queue:
     """The turn of the place that was granted last."""
     _plan: Plan | None = field(default=None, init=False)
     """None if it must be computed again."""
-    _marks: "count[int]" = field(factory=lambda: count(1), init=False)
+    _marks: Iterator[int] = field(factory=lambda: count(1), init=False)
     _learned: int = field(default=0, init=False)
 
     @property

@@ -203,14 +203,15 @@ def test_what_the_path_does_not_show_is_found_by_importlib(invoke, install, monk
     """In a zip file or a frozen application there are no directories to look into."""
     install("acme-nurse", NURSE, nurse="acme_nurse:nurse")
     install("acme-broken", "", nurse="acme_broken:nurse")
-    real = Distribution.entry_points
+    kind = type(distribution("unbroken"))  # that of importlib-metadata, where a program has imported it
+    real = kind.entry_points
 
     def entry_points(self: Distribution):
         if self.name == "acme-broken":
             raise ValueError("broken")
         return real.fget(self)
 
-    monkeypatch.setattr(Distribution, "entry_points", property(entry_points))
+    monkeypatch.setattr(kind, "entry_points", property(entry_points))
     found = _installed.installed()
     monkeypatch.setattr(_installed, "_on_path", lambda: iter(()))
     by_importlib = _installed.installed()

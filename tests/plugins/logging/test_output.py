@@ -1,18 +1,25 @@
 """Where records go, and what a line looks like there."""
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
 import subprocess
 import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from loguru import logger
 
 from unbroken.call import Outcome
 from unbroken.decisions import TryAgain
-from unbroken_logging import Logging
+from unbroken.errors import ConfigurationError
+from unbroken_logging import Logging, LoggingConfig
+from unbroken_logging._output import Output
+from unbroken_logging.records import Record
 
 SUCCESS = Outcome(status="success", attempts=1, duration=1.5)
 TEXT = (
@@ -116,6 +123,52 @@ def test_a_file_is_appended_to(make_plugin, call, tmp_path):
     assert path.read_text("utf-8").count('reason="naïve"') == 2
 
 
+def test_the_path_of_a_file_is_taken_literally(make_plugin, call, tmp_path):
+    """Braces have no meaning in it; a line begins with the local time of the hook and the level."""
+    path = tmp_path / "{time}.log"
+    write_one(make_plugin(sink=str(path)), call)
+    local = f"{datetime.fromtimestamp(1_700_000_000, UTC).astimezone():%Y-%m-%d %H:%M:%S}.250"
+    assert path.read_text() == f"{local} INFO    {TEXT}\n"
+
+
+@pytest.mark.parametrize(
+    "change", [Path.unlink, lambda path: path.rename(path.with_suffix(".1"))], ids=["gone", "moved"]
+)
+def test_a_file_that_is_elsewhere_is_made_again(make_plugin, call, tmp_path, change):
+    """As `logrotate` moves it; an opened file would go on growing under its new name."""
+    path = tmp_path / "log"
+    plugin = make_plugin(sink=str(path))
+    write_one(plugin, call)
+    change(path)
+    write_one(plugin, call)
+    write_one(plugin, call)
+    assert len(path.read_text().splitlines()) == 2
+    assert plugin.failed == 0
+
+
+def test_threads_that_write_in_their_hooks_mix_no_lines(make_plugin, make_call, tmp_path):
+    """Not even while the file is moved away under them."""
+    path = tmp_path / "log"
+    plugin = make_plugin(sink=str(path), queue_size=0)
+
+    def work(name):
+        for number in range(50):
+            plugin.on_finish(make_call(f"{name}-{number}"), SUCCESS)
+            if number == 25:
+                with contextlib.suppress(FileNotFoundError):  # another thread was first
+                    path.rename(tmp_path / f"log.{name}")
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    lines = [line for file in tmp_path.iterdir() for line in file.read_text().splitlines()]
+    wanted = {f"request_id={name}-{number}" for name in "abcd" for number in range(50)}
+    assert {line.split()[5] for line in lines} == wanted
+    assert (len(lines), plugin.failed) == (200, 0)
+
+
 def test_standard_logging_gets_the_records_when_asked(make_plugin, call, entries, caplog):
     """Through the logger ``unbroken``, whose level counts."""
     plugin = make_plugin(sink="stdlib")
@@ -125,6 +178,7 @@ def test_standard_logging_gets_the_records_when_asked(make_plugin, call, entries
         write_one(plugin, call)
     (record,) = caplog.records
     assert (record.name, record.levelname, record.getMessage()) == ("unbroken", "INFO", TEXT)
+    assert (record.created, record.msecs, record.funcName) == (1_700_000_000.25, 250, "call-ended")
     assert record.extra["request_id"] == "call-1"
     assert entries == []
 
@@ -196,7 +250,7 @@ def test_a_plugin_that_nobody_uses_any_more_is_closed(call, tmp_path):
     if thread is not None:
         thread.join(30)
     assert TEXT in path.read_text()
-    assert not output._own
+    assert output._sink is None
 
 
 @pytest.mark.parametrize("size", [0, 10])
@@ -208,3 +262,20 @@ def test_a_closed_plugin_is_silent(make_plugin, call, entries, size):
     plugin.on_finish(call, SUCCESS)
     assert plugin.flush(10)
     assert entries == []
+
+
+def test_without_loguru_the_default_sink_says_what_to_install(make_plugin, monkeypatch):
+    """And which sinks do without it."""
+    monkeypatch.delitem(sys.modules, "unbroken_logging._loguru", raising=False)
+    monkeypatch.setitem(sys.modules, "loguru", None)
+    with pytest.raises(ConfigurationError, match=r"logging\.sink: .*`pip install loguru`, or choose stderr"):
+        make_plugin()
+    assert make_plugin(sink="stdlib").failed == 0
+
+
+def test_a_record_that_comes_while_the_sink_is_closed_is_dropped(tmp_path):
+    """Another thread may be about to write it."""
+    output = Output(LoggingConfig(sink=str(tmp_path / "log")))
+    output.close()
+    output.write(Record("INFO", 0.0, {"unbroken": "call-ended"}))
+    assert (tmp_path / "log").read_text() == ""
