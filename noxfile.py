@@ -257,7 +257,7 @@ def pyodide(session: nox.Session) -> None:
         str(ROOT / "tests" / "pyodide" / "run.mjs"),
         str(runtime),
         str(place / "wheels"),
-        str(ROOT / "tests"),
+        str(ROOT),
     )
     session.run(*run, *what, external=True)
 
