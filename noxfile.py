@@ -20,7 +20,7 @@ NEWER_TOOLS = {"a2a-sdk", "schemathesis"}
 # The tests that run within Pyodide: they need no socket, no thread and no process.
 WITHOUT_MACHINE = [
     "call", "decisions", "decoders", "dialect", "errors", "eventstream", "headers", "messages", "ndjson",
-    "plain_http", "retry_after", "sse", "structure", "validators",
+    "retry_after", "sse", "structure", "validators",
 ]  # fmt: skip
 # The clients that `unbroken_sdk.protect` knows, by the name of their tests: the package, and its oldest version. An old
 # framework needs an old SDK, though it does not say so.
@@ -275,7 +275,7 @@ def pyodide(session: nox.Session) -> None:
         str(ROOT / "tests" / "pyodide" / "run.mjs"),
         str(runtime),
         str(place / "wheels"),
-        str(ROOT / "tests"),
+        str(ROOT),
     )
     session.run(*run, *what, external=True)
 
