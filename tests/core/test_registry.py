@@ -30,6 +30,8 @@ from unbroken.registry import (
 from unbroken.testing import FakeClock, ScriptedTransport
 from unbroken.validators import number, refused
 
+from ..conftest import dist_info
+
 INSTALLED = "installed distributions"
 
 
@@ -557,14 +559,32 @@ def test_a_third_party_plugin_is_used_by_name(acme: None) -> None:
     assert (stamp.config.header, stamp.config.text) == ("X-Who", "hello")
 
 
-def test_the_metadata_of_a_distribution_without_plugins_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_metadata_of_a_distribution_without_plugins_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Parsing the metadata of all that is installed would take longer than everything else."""
 
     class Bare:
         entry_points: ClassVar[list[EntryPoint]] = [EntryPoint("a", "b", "console_scripts")]
 
     monkeypatch.setattr("importlib.metadata.distributions", lambda: [Bare()])
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
     assert discovery.installed_entry_points(PLUGINS) == []
+
+
+def test_what_is_installed_while_the_program_runs_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read again where no folder of the import path has changed."""
+    folder = tmp_path / "site-packages"
+    monkeypatch.syspath_prepend(folder)
+    assert "late" not in {found.name for found in discover()}
+    dist_info(folder, "late-plugin", "1.2", f"[{PLUGINS}]\nlate = late_plugin:Late\n")
+    [late] = [found for found in discover() if found.name == "late"]
+    assert (late.id, late.version) == ("late-plugin:late", "1.2")
+    with monkeypatch.context() as context:
+        context.setattr("importlib.metadata.distributions", lambda: pytest.fail("it was read again"))
+        assert late in discover()
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "nowhere"), ""])
+    assert discover() == []
 
 
 def test_a_problem_says_where_it_comes_from() -> None:

@@ -1,7 +1,10 @@
 """Finds installed plugins: entry points -> names -> loaded objects. Listing imports nothing and never fails."""
 
+import os
 import re
+import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
@@ -10,7 +13,7 @@ from ..errors import ConfigurationError, Problem
 from ..validators import nearest
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution, EntryPoint
 
 UNKNOWN: Final = "unknown"
 OURS: Final = "unbroken"
@@ -58,8 +61,7 @@ def list_installed(entry_points: Sequence["EntryPoint"]) -> list[Discovered]:
         Discovered(
             entry_point.name,
             entry_point.value,
-            entry_point.dist.name if entry_point.dist else UNKNOWN,
-            entry_point.dist.version if entry_point.dist else UNKNOWN,
+            *(_name_and_version(entry_point.dist) if entry_point.dist else (UNKNOWN, UNKNOWN)),
             entry_point,
         )
         for entry_point in entry_points
@@ -68,7 +70,16 @@ def list_installed(entry_points: Sequence["EntryPoint"]) -> list[Discovered]:
 
 
 def installed_entry_points(group: str) -> list["EntryPoint"]:
-    """Return the entry points of a group. A distribution with broken metadata counts as having none."""
+    """Return the entry points of a group. A distribution with broken metadata counts as having none.
+
+    The files are read again when the import path has changed, or a folder on it: then something was installed.
+    """
+    return list(_offered(group, (*sys.path, *map(id, sys.meta_path)), tuple(map(_state, sys.path))))
+
+
+@lru_cache(maxsize=16)
+def _offered(group: str, places: tuple[object, ...], states: tuple[object, ...]) -> tuple["EntryPoint", ...]:
+    """Return the entry points of a group. To read those of a hundred distributions takes 10 ms."""
     from importlib import metadata
 
     found: list[EntryPoint] = []
@@ -83,7 +94,22 @@ def installed_entry_points(group: str) -> list["EntryPoint"]:
         if offered and name not in seen:  # the first on sys.path is the one that would be imported
             seen.add(name)
             found += offered
-    return found
+    return tuple(found)
+
+
+def _state(place: str) -> object:
+    """Return what changes when something is installed in a place of the import path."""
+    try:
+        stat = os.stat(place or os.curdir)  # noqa: PTH116  # a pathlib.Path takes as long as the call
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino, stat.st_mtime_ns
+
+
+@lru_cache(maxsize=64)
+def _name_and_version(distribution: "Distribution") -> tuple[str, str]:
+    """Return both. Each reads and parses the file of the metadata."""
+    return distribution.name, distribution.version
 
 
 def default_names() -> tuple[list[str], list[str]]:

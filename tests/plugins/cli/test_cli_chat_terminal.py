@@ -16,8 +16,15 @@ from unbroken_faults import FaultServer, faults
 
 pty = pytest.importorskip("pty")
 
-# A session leader that opens a terminal gets it as its own, with Ctrl-C and all.
-CHAT = "import os; os.open(os.ttyname(0), os.O_RDWR); from unbroken_cli import main; main()"
+# A session leader that opens a terminal gets it as its own, with Ctrl-C and all. A job in the background of a shell is
+# started with SIGINT ignored, and so are its children.
+CHAT = """
+import os, signal
+os.open(os.ttyname(0), os.O_RDWR)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from unbroken_cli import main
+main()
+"""
 DEADLINE = 30.0
 CTRL_C, CTRL_D = "\x03", "\x04"
 

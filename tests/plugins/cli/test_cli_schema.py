@@ -30,7 +30,7 @@ BLOCKS = [
     for number, block in enumerate(
         re.findall(r"^```toml\n(.*?)^```", path.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     )
-    if "project" not in tomllib.loads(block) and "[[rule]]" not in block
+    if not {"project", "gateway"} & tomllib.loads(block).keys() and "[[rule]]" not in block
 ]
 
 
