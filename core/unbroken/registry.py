@@ -3,14 +3,14 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
-from attrs import define, field, frozen
+from attrs import frozen
 
+from ._resolution import Resolution, choose, repeated
 from ._settings.discovery import (
     DIALECTS,
     PLUGINS,
@@ -20,15 +20,13 @@ from ._settings.discovery import (
     by_name,
     installed_entry_points,
     list_installed,
-    unknown,
 )
 from ._settings.listed import listed
 from ._settings.order import order_problems
-from ._settings.refusals import place
-from .config import ARGUMENTS, ConfigSource, Given, Settings, canonical, load_settings, name_of, structure
+from .config import ConfigSource, Given, Settings, load_settings
 from .dialect import Dialect
 from .errors import ConfigurationError, Problem
-from .plugin import MARK, Plugin, plugin_name
+from .plugin import plugin_name
 from .transport import TransportFactory
 from .validators import shown
 
@@ -101,7 +99,7 @@ def resolve(
     else:
         settings = load_settings(config, environ=environ, cwd=cwd)
         settings = settings if plugins is None else settings.with_list(plugins)
-        built = _Resolution(settings, {plugin_name(plugin): plugin for plugin in present}).built()
+        built = Resolution(settings, discover(), {plugin_name(plugin): plugin for plugin in present}).built()
         resolved = Resolved(built, settings.left_out, settings.transport, settings.insecure, from_settings=True)
     for problem in order_problems(resolved.plugins):
         warnings.warn(problem, PluginOrderWarning, _frames_to_the_user())
@@ -125,21 +123,7 @@ def check(settings: Settings) -> tuple[Problem, ...]:
     Imports the plugins of the list, those that have a table, and the transport, but builds no plugin: a file that a
     plugin would open is not opened.
     """
-    return _Resolution(settings).checked()
-
-
-def choose(entry: str, settings: Settings, found: Sequence[Discovered]) -> Discovered:
-    """Return what an entry of a list stands for: the list goes before ``use``, and both before the plain name.
-
-    Raises ConfigurationError when nothing of that name is installed, and when several others offer it.
-    """
-    name = name_of(entry)
-    source, choice = settings.plugins_source, settings.choice(name)
-    if entry != name:
-        return by_id(entry, found, Problem("plugins", "", source))
-    if choice is not None:
-        return by_id(choice.value, found, Problem(f"{name}.use", "", choice.source))
-    return by_name(name, found, Problem("plugins", f'[{name}] use = "{{}}"', source))
+    return Resolution(settings, discover()).checked(resolve_transport)
 
 
 def resolve_dialect(dialect: str | Dialect) -> Dialect:
@@ -197,138 +181,9 @@ def _frames_to_the_user() -> int:
 
 
 def _objects_only(plugins: Sequence[object], config: ConfigSource) -> list[object]:
-    problems = _repeated(map(plugin_name, plugins))
+    problems = repeated(map(plugin_name, plugins))
     if config:
         problems.append(Problem("config", "has nothing to configure: every plugin is an object, built already"))
     if problems:
         raise ConfigurationError.of(*problems)
     return list(plugins)
-
-
-def _repeated(names: Iterable[str]) -> list[Problem]:
-    listed = list(names)
-    twice = sorted({name for name in listed if listed.count(name) > 1})
-    return [Problem("plugins", f"{name!r} is there twice; a name stands for one plugin") for name in twice]
-
-
-@define
-class _Resolution:
-    """Turns one list of names and objects into a list of objects, and collects the problems."""
-
-    settings: Settings
-    present: Mapping[str, object] = field(factory=dict[str, object])
-    """By name, the plugins that are returned again if their settings are still the same."""
-    found: list[Discovered] = field(factory=lambda: discover(PLUGINS))
-    problems: list[Problem] = field(factory=list[Problem])
-    cause: BaseException | None = None
-
-    def built(self) -> list[object]:
-        """Return the objects. Raises one ConfigurationError with all problems."""
-        self.problems += self.settings.problems
-        self.check_names()
-        entries = self.settings.plugins
-        plugins = [self.plugin(entry) if isinstance(entry, str) else entry for entry in entries]
-        if not self.problems:
-            self.problems += _repeated(map(plugin_name, plugins))
-        if self.problems:
-            raise ConfigurationError.of(*self.problems) from self.cause
-        return plugins
-
-    def checked(self) -> tuple[Problem, ...]:
-        """Return the problems of the list, of every table and of the transport, each once."""
-        self.problems += self.settings.problems
-        self.check_names()
-        entries = [entry for entry in self.settings.plugins if isinstance(entry, str)]
-        in_list = {canonical(name_of(entry)) for entry in entries}
-        installed = dict.fromkeys(each.name for each in self.found)
-        tables = {canonical(name) for name in self.settings.tables} - in_list
-        for entry in (*entries, *(name for name in installed if canonical(name) in tables)):
-            self.attempt(entry, self.settled)
-        if self.settings.transport is not None:
-            self.noted(partial(resolve_transport, self.settings.transport))
-        return tuple(dict.fromkeys(self.problems))
-
-    def check_names(self) -> None:
-        """Note a problem for each repeated name, and for each table or removal of an unknown plugin."""
-        entries = self.settings.plugins
-        names = [name_of(entry) if isinstance(entry, str) else plugin_name(entry) for entry in entries]
-        objects = {canonical(plugin_name(entry)) for entry in entries if not isinstance(entry, str)}
-        known = {canonical(name) for name in (*names, *(each.name for each in self.found))}
-        self.problems += _repeated(names)
-        for name, layers in self.settings.tables.items():
-            if name not in known:
-                self.problems.append(Problem(place(name), unknown(name, self.found), layers[-1].source))
-            elif name in objects and layers[-1].source == ARGUMENTS:
-                self.problems.append(Problem(name, "is given as an object, built already, and as a table"))
-        for given in self.settings.removed:
-            if given.value not in {each.name for each in self.found}:
-                self.problems.append(Problem("plugins", unknown(given.value, self.found), given.source))
-
-    def plugin(self, entry: str) -> object:
-        """Return the object for an entry of the list. On failure, note the problem and return None."""
-        return self.attempt(entry, self.configured)
-
-    def attempt(self, entry: str, use: Callable[[str, Discovered, Any], object]) -> object:
-        """Import what an entry of the list stands for and `use` it. On failure, note the problem and return None."""
-        name = name_of(entry)
-
-        def imported() -> object:
-            chosen = choose(entry, self.settings, self.found)
-            return use(name, chosen, chosen.load(name))
-
-        return self.noted(imported)
-
-    def noted(self, make: Callable[[], object]) -> object:
-        """Return what `make` returns. On failure, note the problem and return None."""
-        try:
-            return make()
-        except ConfigurationError as error:
-            self.problems += error.problems
-            self.cause = self.cause or error.__cause__
-            return None
-
-    def configured(self, name: str, chosen: Discovered, loaded: Any) -> object:
-        """Return the plugin, built from its settings."""
-        if _takes_config(loaded):
-            config, present = self.settled(name, chosen, loaded), self.present.get(name)
-            if type(present) is loaded and getattr(present, "config", None) == config:
-                return present
-            return _built(name, chosen, lambda: loaded.from_config(config))
-        self.settled(name, chosen, loaded)
-        return _built(name, chosen, loaded) if isinstance(loaded, type) else loaded
-
-    def settled(self, name: str, chosen: Discovered, loaded: Any) -> object:
-        """Return the configuration of a plugin, which is None for one that takes none."""
-        layers = self.settings.layers(name)
-        if _takes_config(loaded):
-            return _built(name, chosen, lambda: structure(loaded.Config, layers, name))
-        if any(not layer.is_table or layer.path or layer.value for layer in layers):
-            raise ConfigurationError.of(Problem(name, "has no settings", layers[-1].source))
-        if not isinstance(loaded, type | Plugin) and not _has_hooks(loaded):
-            message = f"{chosen.id} is neither a plugin class nor anything with hooks, but {shown(loaded)}"
-            raise ConfigurationError.of(Problem(name, message, "installed distributions"))
-        return None
-
-
-def _takes_config(loaded: Any) -> bool:
-    config_class: Any = getattr(loaded, "Config", None)
-    return isinstance(loaded, type) and hasattr(loaded, "from_config") and attrs.has(config_class)
-
-
-def _built(name: str, chosen: Discovered, make: Callable[[], object]) -> object:
-    try:
-        return make()
-    except ConfigurationError as error:
-        problems = error.problems or (Problem("", error.message),)
-        raise ConfigurationError.of(*(_under(name, problem) for problem in problems)) from error.__cause__
-    except Exception as error:
-        raise chosen.failure(name, "cannot be built", error) from error
-
-
-def _under(name: str, problem: Problem) -> Problem:
-    path = problem.path if problem.path.split(".")[0] == name else f"{name}.{problem.path}".rstrip(".")
-    return attrs.evolve(problem, path=path)
-
-
-def _has_hooks(thing: object) -> bool:
-    return any(hasattr(getattr(thing, name, None), MARK) for name in dir(thing))

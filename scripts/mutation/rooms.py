@@ -37,6 +37,7 @@ ROOMS = (
         (
             "core/unbroken/_engine",
             "core/unbroken/_eventstream.py",
+            "core/unbroken/event.py",
             "core/unbroken/framing.py",
             "core/unbroken/framings.py",
             "core/unbroken/json_body.py",
@@ -50,6 +51,7 @@ ROOMS = (
             "core/unbroken/inbox.py",
             "core/unbroken/json_text.py",
             "core/unbroken/retry_after.py",
+            "core/unbroken/usage.py",
         ),
         ("tests/core", "tests/faults"),
         ("tests/core/wire", "tests/core/testing", "tests/faults/test_linear.py"),
