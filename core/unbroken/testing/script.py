@@ -54,8 +54,8 @@ class Answer:
 def sse(*events: tuple[str, Any] | str | bytes) -> bytes:
     """Return `events` encoded as ``text/event-stream``.
 
-    Each is a pair ``(type, data)``, with data as text or as a value to encode as JSON; text, which is the data of a
-    ``message``; or bytes, which are taken as they are.
+    Each is a pair ``(type, data)``, with data as text, as text in UTF-8 or as a value to encode as JSON; text, which is
+    the data of a ``message``; or bytes, which are taken as they are.
     """
     return b"".join(map(_event, events))
 
@@ -64,8 +64,9 @@ def _event(event: tuple[str, Any] | str | bytes) -> bytes:
     if isinstance(event, bytes):
         return event
     kind, data = ("", event) if isinstance(event, str) else event
-    text = data if isinstance(data, str) else msgspec.json.encode(data).decode()
-    lines = "".join(f"data: {line}\n" for line in text.split("\n"))
+    if not isinstance(data, str):
+        data = (data if isinstance(data, bytes) else msgspec.json.encode(data)).decode()
+    lines = "".join(f"data: {line}\n" for line in data.split("\n"))
     return (f"event: {kind}\n{lines}\n" if kind else f"{lines}\n").encode()
 
 

@@ -44,10 +44,11 @@ REQUEST = Request.build("GET", "https://example.org")
         ([""], b"data: \n\n"),
         ([("delta", {"a": 1})], b'event: delta\ndata: {"a":1}\n\n'),
         ([("delta", "two\nlines")], b"event: delta\ndata: two\ndata: lines\n\n"),
+        ([("delta", "ü".encode())], "event: delta\ndata: ü\n\n".encode()),
         ([("delta", None)], b"event: delta\ndata: null\n\n"),
         ([b": raw\n", ("", 1)], b": raw\ndata: 1\n\n"),
     ],
-    ids=["none", "text", "empty", "json", "lines", "null", "raw"],
+    ids=["none", "text", "empty", "json", "lines", "bytes", "null", "raw"],
 )
 def test_events_are_written(events: list[Any], written: bytes) -> None:
     """As a server would."""

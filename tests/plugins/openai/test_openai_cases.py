@@ -31,8 +31,7 @@ def test_there_are_cases_and_each_has_a_name_of_its_own():
     assert len({case["id"] for case in CASES}) == len(CASES)
 
 
-@pytest.mark.parametrize("backend", ["sync", "asyncio"])
-@pytest.mark.parametrize("size", [1 << 20, 1], ids=["whole", "bytes"])
+@pytest.mark.parametrize(("size", "backend"), [(1 << 20, "sync"), (1, "asyncio")], ids=["whole-sync", "bytes-async"])
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
 def test_a_consumer_sees_what_it_must(case: dict[str, Any], size: int, backend: str):
     """However the bytes are cut, and the same in both clients."""
