@@ -61,8 +61,7 @@ def settings_of(workers: int, place: Path) -> dict[str, str]:
     return {} if workers == 1 else {"gateway": f'workers = {workers}\nstate = "sqlite:{place}/state.db"'}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("to", ["process", "group"])
+@pytest.mark.parametrize(("to", "workers"), [("process", 1), ("group", 2)])
 def test_r20_a_stop_lets_a_hundred_streams_end(tmp_path: Path, workers: int, to: str) -> None:
     """Also where the whole group gets the signal, as from a terminal or a service manager."""
 

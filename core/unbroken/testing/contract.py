@@ -21,7 +21,7 @@ from .transport import ScriptedTransport
 
 _COLLECTIONS = 20
 # The number of lines of a plugin's hooks at which another call is ended, for each scenario.
-_INTERRUPTIONS = 40
+_INTERRUPTIONS = 20
 
 
 def check_plugin(make: Callable[[], object], *, held: Callable[[Any], int] | None = None) -> None:
