@@ -101,7 +101,8 @@ class Chromium:
                 if "error" in answer:
                     raise Failed(f"{method}: {answer['error']['message']}")
                 return answer["result"]
-            if page := self._pages.get(answer.get("sessionId", "")):
+            page = self._pages.get(answer.get("sessionId", ""))
+            if page is not None and "method" in answer:  # else it is the late answer to a call that was given up
                 page.events.append((answer["method"], answer["params"]))
 
     def _receive(self) -> dict[str, Any]:
