@@ -6,8 +6,10 @@ import json
 import pytest
 from rich.console import Console
 
+from unbroken_circuit_breaker import CircuitBreaker
 from unbroken_cli.demo._storm import CALLS, DOWN, PROTECTIONS, SPAN, UP, Storm, simulate
 from unbroken_cli.demo.storm import report
+from unbroken_retry import Retry, RetryBudget
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +116,10 @@ def test_options_of_the_rows_are_refused(invoke, option):
 def test_the_calls_begin_within_the_time():
     """The outage is in the middle."""
     assert 0 < DOWN < UP < SPAN
+
+
+@pytest.mark.parametrize("protection", PROTECTIONS[:3], ids=lambda it: it.name)
+def test_the_settings_that_are_printed_are_those_that_were_used(protection):
+    names = {"Retry": Retry, "RetryBudget": RetryBudget, "CircuitBreaker": CircuitBreaker}
+    told = eval(f"[{protection.settings}]", names)  # code of our own
+    assert [plugin.config for plugin in told] == [plugin.config for plugin in protection.plugins()]
